@@ -1,0 +1,1 @@
+"""everfit: event-driven continuous training of models in production."""

@@ -1,0 +1,44 @@
+"""Find the declared models: every module of the package that ``EVERFIT_MODELS`` names."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+
+from everfit.declaration import Model
+from everfit.errors import DeclarationError, UnknownModelError
+from everfit.settings import models_package
+
+
+def load_models(package: str | None = None) -> dict[str, Model]:
+    """Import the package's modules and collect their models by name, sorted.
+
+    Raises:
+        DeclarationError: when the package is missing, holds no model, declares a name twice or a model is malformed.
+    """
+    name = package or models_package()
+    try:
+        root = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise DeclarationError(f"no package {name!r} to import models from ({error}); set EVERFIT_MODELS") from error
+    found: dict[str, Model] = {}
+    for info in pkgutil.iter_modules(root.__path__):
+        module = importlib.import_module(f"{name}.{info.name}")
+        for model in vars(module).values():
+            if isinstance(model, Model):
+                if model.name in found and found[model.name] is not model:
+                    raise DeclarationError(f"model {model.name!r} is declared twice in {name}; rename one")
+                found[model.name] = model
+    if not found:
+        raise DeclarationError(f"package {name!r} declares no model; add a module with a Model")
+    return dict(sorted(found.items()))
+
+
+def find_model(models: Mapping[str, Model], name: str) -> Model:
+    """The model of that name.
+
+    Raises:
+        UnknownModelError: when none is declared; the message lists those that are.
+    """
+    if name not in models:
+        raise UnknownModelError(f"no model {name!r}; declared are {', '.join(models)}")
+    return models[name]

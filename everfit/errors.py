@@ -1,0 +1,53 @@
+"""What can go wrong, one class a condition, under one root.
+
+Every message says what was wrong, with which value, and what to do. The command line prints the message and exits 1;
+it never prints a traceback for one of these.
+"""
+
+
+class EverfitError(Exception):
+    """The root of everything that everfit raises on purpose."""
+
+
+class DeclarationError(EverfitError, ValueError):
+    """A model's declaration is malformed, or its parts contradict each other."""
+
+
+class UnknownModelError(EverfitError, LookupError):
+    """No model of that name is declared."""
+
+
+class RequestError(EverfitError, ValueError):
+    """A request to serving has missing, unknown or ill-typed fields."""
+
+
+class SourceError(EverfitError, ValueError):
+    """Rows offered to a source break its declared columns, types or bounds."""
+
+
+class EmptyPartitionError(EverfitError):
+    """A partition was asked for, on which nothing has landed."""
+
+
+class EventError(EverfitError, ValueError):
+    """A record on a topic cannot be decoded or breaks its contract; it belongs in the dead letters."""
+
+
+class LakeError(EverfitError):
+    """A lake object is missing or its content does not match its name."""
+
+
+class NotServableError(EverfitError):
+    """An exported model does not answer as the native one does, or is too slow; it must not be promoted."""
+
+
+class StaleChampionError(EverfitError):
+    """The champion changed between the comparison and the promotion; compare again."""
+
+
+class ServiceError(EverfitError):
+    """A service that is needed does not answer."""
+
+
+class StackError(EverfitError):
+    """The embedded stack cannot do what was asked: a taken port, a foreign process, a failed start."""

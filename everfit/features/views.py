@@ -1,0 +1,127 @@
+"""Feature views: what is taken from a source, and when it could first be known.
+
+A view is declared, not coded as a join. Its function shapes the rows of one source (row by row: filters and new columns,
+nothing that looks at other rows); the decorator says by which key they are looked up, when each row is known, and what is
+taken. Everything else (the as-of join offline, the running sums online) is the compiler's business.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from everfit.errors import DeclarationError
+from everfit.timing import parse_duration
+
+Kind = Literal["number", "category"]
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest known value of a column."""
+
+    column: str
+    kind: Kind = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """A sum, mean or count of a numeric column over the rows known in ``(t - over, t]``.
+
+    Sums are kept as integers of ``resolution``, so that they are exact whatever the order and wherever the summing began.
+    """
+
+    column: str
+    statistic: Literal["sum", "mean", "count"]
+    over: timedelta
+    resolution: float = 1e-9
+    kind: Kind = "number"
+
+
+Feature = Latest | Windowed
+
+
+def latest(*columns: str, kind: Kind = "number") -> dict[str, Feature]:
+    """The newest known value of each column, under the column's own name."""
+    return {column: Latest(column, kind) for column in columns}
+
+
+def mean(column: str, *, over: str) -> Windowed:
+    """Mean of a column over a trailing duration; null where no row is known in it."""
+    return Windowed(column, "mean", parse_duration(over))
+
+
+def total(column: str, *, over: str) -> Windowed:
+    """Sum of a column over a trailing duration; 0 where no row is known in it."""
+    return Windowed(column, "sum", parse_duration(over))
+
+
+def count(column: str, *, over: str) -> Windowed:
+    """Number of non-null values of a column over a trailing duration."""
+    return Windowed(column, "count", parse_duration(over))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureView:
+    """A declared view. Made by :func:`feature_view`, never by hand.
+
+    ``shape`` maps a narwhals frame of the source to one with ``key``, ``known_at`` and the columns taken.
+    ``(key, known_at)`` is made unique by keeping the row with the largest ``tie_break`` (a column), or the last.
+    """
+
+    name: str
+    source: str
+    key: str
+    known_at: str
+    ttl: timedelta | None
+    features: Mapping[str, Feature]
+    tie_break: str | None
+    shape: Callable[[Any], Any]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the shaped source that the features are taken from, each once, in order."""
+        return list(dict.fromkeys(feature.column for feature in self.features.values()))
+
+    @property
+    def windows(self) -> list[timedelta]:
+        """The distinct trailing durations of the view's features, in order."""
+        return list(dict.fromkeys(f.over for f in self.features.values() if isinstance(f, Windowed)))
+
+
+def feature_view(
+    *,
+    key: str,
+    known_at: str,
+    features: Mapping[str, Feature],
+    ttl: str | timedelta | None = None,
+    tie_break: str | None = None,
+) -> Callable[[Callable[[Any], Any]], FeatureView]:
+    """Declare a view; the decorated function's only parameter names its source.
+
+    Args:
+        key: column that requests are matched on, the model's entity or a request field.
+        known_at: column holding when a row could first be known, publishing delay included (UTC).
+        features: name of the feature to what is taken.
+        ttl: age after which the newest known row counts as missing (``latest`` only).
+        tie_break: column that decides between rows of the same key and moment; the largest wins.
+
+    Raises:
+        DeclarationError: when the function takes anything but one source, or no feature is taken.
+    """
+
+    def declare(shape: Callable[[Any], Any]) -> FeatureView:
+        name = shape.__name__
+        parameters = list(inspect.signature(shape).parameters)
+        if len(parameters) != 1:
+            raise DeclarationError(f"view {name}: takes {parameters or 'nothing'}; its one parameter names its source")
+        if not features:
+            raise DeclarationError(f"view {name}: takes no feature; name at least one, such as latest('price')")
+        try:
+            lifetime = None if ttl is None else parse_duration(ttl)
+        except ValueError as error:
+            raise DeclarationError(f"view {name}: ttl: {error}") from error
+        return FeatureView(name, parameters[0], key, known_at, lifetime, dict(features), tie_break, shape)
+
+    return declare

@@ -1,0 +1,1 @@
+"""Postgres and the lake: tables, transactions, migrations, and content-addressed partitions."""

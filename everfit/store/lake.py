@@ -1,0 +1,86 @@
+"""The lake: immutable objects named by the SHA-256 of their bytes, under ``<root>/<first two digits>/<hash>.<kind>``.
+
+An object is written to a temporary sibling and renamed, so that it is either whole or not there; the same content written
+twice is one object. ``partition_versions`` in Postgres says what each is.
+"""
+
+import hashlib
+import io
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from everfit.errors import LakeError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder of content-addressed objects."""
+
+    root: Path
+
+    def put(self, content: bytes, kind: str) -> str:
+        """Store bytes; returns their SHA-256, the object's name."""
+        digest = hashlib.sha256(content).hexdigest()
+        target = self.path(digest, kind)
+        if target.exists():
+            return digest
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except OSError as error:
+            Path(temporary).unlink(missing_ok=True)
+            raise LakeError(
+                f"cannot write {len(content)} bytes to the lake at {self.root}: {error}; free space or move EVERFIT_LAKE"
+            ) from error
+        return digest
+
+    def get(self, digest: str, kind: str) -> bytes:
+        """Read an object's bytes, verified against its name.
+
+        Raises:
+            LakeError: when it is missing or was altered.
+        """
+        file = self.path(digest, kind)
+        if not file.exists():
+            raise LakeError(f"no object {digest}.{kind} in the lake at {self.root}; materialize what makes it again")
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise LakeError(f"object {file} was altered: its content is not what its name says; restore or delete it")
+        return content
+
+    def path(self, digest: str, kind: str) -> Path:
+        """Where an object lies."""
+        return self.root / digest[:2] / f"{digest}.{kind}"
+
+    def put_frame(self, frame: "pl.DataFrame") -> str:
+        """Store a frame as Parquet; the same rows and columns always get the same name."""
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, compression="zstd", statistics=False)
+        return self.put(buffer.getvalue(), "parquet")
+
+    def get_frame(self, digest: str) -> "pl.DataFrame":
+        """Read a frame that :meth:`put_frame` stored."""
+        import polars as pl
+
+        return pl.read_parquet(io.BytesIO(self.get(digest, "parquet")))
+
+    def put_json(self, value: Any) -> str:
+        """Store a JSON document with its keys sorted."""
+        return self.put(msgspec.json.encode(value, order="deterministic"), "json")
+
+    def get_json(self, digest: str) -> Any:
+        """Read a document that :meth:`put_json` stored."""
+        return msgspec.json.decode(self.get(digest, "json"))

@@ -1,0 +1,216 @@
+"""The tables of the ``everfit`` database. Migrations create them; a test holds the two against each other.
+
+Times are ``timestamptz``; a model's identity is its declared name; a version is MLflow's number.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+
+def _time(name: str, *, nullable: bool = False, primary_key: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable, primary_key=primary_key)
+
+
+def _text(name: str, *, nullable: bool = False, primary_key: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=nullable, primary_key=primary_key)
+
+
+source_rows = Table(
+    "source_rows",
+    metadata,
+    _text("source", primary_key=True),
+    _text("identity", primary_key=True),  # the identity columns' values as a JSON array
+    _time("event_time"),
+    Column("row", JSONB, nullable=False),
+    Column("landed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Index("source_rows_by_time", "source", "event_time"),
+)
+
+online_features = Table(
+    "online_features",
+    metadata,
+    _text("model", primary_key=True),
+    _text("view", primary_key=True),
+    _text("key", primary_key=True),
+    _time("known_at", primary_key=True),
+    Column("values", JSONB, nullable=False),  # the row's own values, in the order of FeatureView.columns
+    Column("sums", ARRAY(BigInteger), nullable=False),  # running sums in units of the resolution, same order; 0 for categories
+    Column("counts", ARRAY(BigInteger), nullable=False),  # running counts of non-null values, same order
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    _time("event_time", primary_key=True),
+    _text("request_id", primary_key=True),
+    _text("model", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    _text("role"),
+    _text("entity"),
+    Column("features", JSONB, nullable=False),
+    Column("score", Float(53), nullable=False),
+    Column("degraded", Boolean, nullable=False),
+    _text("schema"),
+    Column("late", Boolean, nullable=False),  # its window had closed when it arrived; it belongs to no window
+    Index("predictions_by_model", "model", "event_time"),
+    postgresql_partition_by="RANGE (event_time)",
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    _time("observed_at", primary_key=True),
+    _text("model", primary_key=True),
+    _text("request_id", primary_key=True),
+    Column("outcome", Float(53), nullable=False),
+    Index("outcomes_by_request", "model", "request_id"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    _text("topic"),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    _text("log_id"),  # the topic's id when it was read: offsets begin again when a log does
+    Column("value", LargeBinary),
+    _text("reason"),
+    Column("read_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Index("dead_letters_once", "topic", "partition", "offset", "log_id", unique=True),
+)
+
+consumer_offsets = Table(
+    "consumer_offsets",
+    metadata,
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+    _text("log_id"),
+    _text("fingerprint"),  # SHA-256 of the last record read: a log that grew again has the same offsets, not the same bytes
+    Column("restarts", Integer, nullable=False, server_default=text("0")),
+)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    _text("model", primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    _time("newest"),  # newest event time seen on this partition of the prediction log
+    _time("seen_at"),  # wall clock: an idle partition does not hold the model's clock back
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    _text("model", primary_key=True),
+    _time("start", primary_key=True),
+    _time("end"),
+    _time("closed_at"),  # the model's clock when it closed
+    Column("rows", Integer, nullable=False),
+    Column("champion", Integer),  # the champion when it closed
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    _text("id", primary_key=True),
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    _time("window_start"),
+    _time("window_end"),
+    _text("kind"),  # quality, drift, performance, freshness
+    _text("verdict"),  # ok, alarm, insufficient
+    Column("statistic", Float(53)),
+    Column("threshold", Float(53)),
+    _text("reason"),
+    Column("detail", JSONB, nullable=False),
+    Index("evidence_by_window", "model", "window_end"),
+)
+
+quarantines = Table(
+    "quarantines",
+    metadata,
+    _text("model", primary_key=True),
+    _time("start", primary_key=True),
+    _time("end"),
+    _text("reason"),
+    _time("released_at", nullable=True),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _text("model", primary_key=True),
+    _time("at", primary_key=True),  # the end of the window it was decided on
+    Column("champion", Integer, nullable=False),
+    _text("action"),  # retrain, wait, none
+    _text("cause", nullable=True),  # drift, performance, freshness
+    _text("reason"),
+    Column("evidence", ARRAY(Text), nullable=False),
+)
+
+retrain_requests = Table(
+    "retrain_requests",
+    metadata,
+    _text("id", primary_key=True),
+    _text("model"),
+    _text("cause"),  # drift, performance, freshness, bootstrap, person
+    _text("reason"),
+    Column("champion", Integer),  # the version it would replace; null before the first
+    _time("cutoff"),  # nothing known after it is trained on
+    _time("requested_at"),  # the model's clock
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    _text("status"),  # pending, launched, promoted, rejected, failed
+    _text("run_id", nullable=True),
+    _text("result", nullable=True),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Index("retrain_requests_open", "model", "status"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    _text("model"),
+    _text("action"),  # promoted, rolled_back, rejected
+    Column("from_version", Integer),
+    Column("to_version", Integer),
+    _text("actor"),
+    _text("cause"),
+    _text("reason"),
+    Column("request", Text, ForeignKey("retrain_requests.id")),
+    _time("event_time"),  # the model's clock
+    Column("at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("detail", JSONB, nullable=False),
+)
+
+partition_versions = Table(
+    "partition_versions",
+    metadata,
+    _text("dataset", primary_key=True),  # such as electricity_price/features
+    _text("partition", primary_key=True),  # a day, or '' for what is not cut
+    Column("version", Integer, primary_key=True),
+    _text("hash"),  # names the object in the lake
+    Column("rows", BigInteger, nullable=False),
+    _text("code_version"),
+    Column("inputs", JSONB, nullable=False),  # data versions it was made from
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)

@@ -1,0 +1,1 @@
+"""The models that are declared here, one file each."""
