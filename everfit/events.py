@@ -7,7 +7,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -82,7 +82,7 @@ def decode(topic: str, value: bytes | None, *, not_after: datetime | None = None
     if value is None:
         raise EventError("empty value (a tombstone)")
     try:
-        event: Event = _DECODERS[KINDS[topic]].decode(value)
+        event = cast(Event, _DECODERS[KINDS[topic]].decode(value))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EventError(f"not a {KINDS[topic].__name__}: {error}") from error
     if isinstance(event, Prediction) and not (0 <= event.score <= 1):

@@ -39,7 +39,7 @@ class Lake:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, target)
+            Path(temporary).replace(target)
         except OSError as error:
             Path(temporary).unlink(missing_ok=True)
             raise LakeError(
