@@ -1,0 +1,46 @@
+"""Engines and migrations. Whoever starts a process builds its engine; nothing here is built at import."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from everfit.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def create_engine(url: str) -> sa.Engine:
+    """An engine for psycopg 3 whose sessions speak UTC; connections are checked before they are used."""
+    return sa.create_engine(url, pool_pre_ping=True, connect_args={"options": "-c timezone=utc"})
+
+
+def migrate(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring the schema to a revision; existing data stay.
+
+    Raises:
+        ServiceError: when the database does not answer.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with reachable(engine), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+@contextmanager
+def reachable(engine: sa.Engine) -> "Iterator[None]":
+    """Tell a database that does not answer as a :class:`ServiceError` that names it, its password masked."""
+    try:
+        yield
+    except OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise ServiceError(f"Postgres does not answer at {where} ({error.orig}); see `everfit doctor`") from error

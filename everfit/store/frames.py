@@ -1,0 +1,89 @@
+"""Rows of the prediction log and of the sources as Polars frames."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+import sqlalchemy as sa
+
+from everfit.declaration import Model, Source
+from everfit.errors import SourceError
+from everfit.store.tables import source_rows
+
+MOMENT = pl.Datetime("us", "UTC")
+TYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float64(), "time": MOMENT}
+
+# The champions' answers in a span of event time, each with the newest of its outcomes that was known at a moment.
+_LOGGED = sa.text("""
+    SELECT p.request_id, p.event_time, p.version, p.schema, p.degraded, p.score, p.features::text AS features,
+           o.outcome, o.observed_at
+    FROM predictions p
+    LEFT JOIN LATERAL (
+        SELECT outcome, observed_at FROM outcomes
+        WHERE model = p.model AND request_id = p.request_id AND observed_at <= :known_at
+        ORDER BY observed_at DESC LIMIT 1
+    ) o ON TRUE
+    WHERE p.model = :model AND p.role = 'champion' AND p.event_time >= :start AND p.event_time < :end
+      AND (NOT p.late OR :late)
+    ORDER BY p.event_time, p.request_id
+""")
+
+_OWN: dict[str, pl.DataType] = {
+    "request_id": pl.String(),
+    "event_time": MOMENT,
+    "version": pl.Int64(),
+    "schema": pl.String(),
+    "degraded": pl.Boolean(),
+    "score": pl.Float64(),
+    "features": pl.String(),
+    "outcome": pl.Float64(),
+    "observed_at": MOMENT,
+}
+
+
+def logged(
+    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], *, known_at: datetime, late: bool = False
+) -> pl.DataFrame:
+    """The champions' answers to the requests of ``[start, end)``, in event order.
+
+    Args:
+        connection: to the everfit database.
+        model: whose log.
+        span: half-open span of event time.
+        known_at: an outcome observed later does not show.
+        late: whether rows that came after their window had closed are wanted too.
+
+    Returns:
+        One row a request: request_id, event_time, version, schema, degraded, score, each feature, outcome and observed_at
+        (null where it was not known).
+    """
+    bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
+    rows = connection.execute(_LOGGED, bound).fetchall()
+    frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
+    types = pl.Struct({name: TYPES[kind] for name, kind in model.features})
+    return frame.with_columns(pl.col("features").str.json_decode(types)).unnest("features")
+
+
+def landed(connection: sa.Connection, source: Source, span: tuple[datetime, datetime]) -> pl.DataFrame:
+    """The rows of a source with event times in ``[start, end)`` as they have landed, in event order."""
+    table = source_rows
+    within = (table.c.source == source.name, table.c.event_time >= span[0], table.c.event_time < span[1])
+    query = sa.select(sa.cast(table.c.row, sa.Text)).where(*within).order_by(table.c.event_time, table.c.identity)
+    rows = connection.execute(query).scalars().all()
+    return decode_rows(source, rows)
+
+
+def decode_rows(source: Source, rows: Sequence[str]) -> pl.DataFrame:
+    """JSON rows as a frame of the source's declared columns and types.
+
+    Raises:
+        SourceError: when a time cannot be read.
+    """
+    times = [column.name for column in source.columns if column.kind == "time"]
+    types = {column.name: pl.String() if column.kind == "time" else TYPES[column.kind] for column in source.columns}
+    frame = pl.DataFrame({"row": pl.Series(rows, dtype=pl.String)})
+    frame = frame.with_columns(pl.col("row").str.json_decode(pl.Struct(types))).unnest("row")
+    try:
+        return frame.with_columns(pl.col(times).str.to_datetime("%+", time_unit="us", time_zone="UTC"))
+    except pl.exceptions.InvalidOperationError as error:
+        raise SourceError(f"source {source.name}: a landed row holds a time that cannot be read: {error}") from error

@@ -1,0 +1,91 @@
+"""Clocks, windows and what was judged and decided about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from everfit.declaration import Model
+from everfit.events import wall_clock
+from everfit.policy import Decision, Finding, History, PastRequest
+from everfit.store import ledger, requests
+from everfit.store.tables import clocks, decisions, evidence, predictions, windows
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One piece of evidence about one version on one window, as it is stored."""
+
+    id: str
+    model: str
+    version: int
+    window_start: datetime
+    window_end: datetime
+    kind: str
+    verdict: str
+    statistic: float | None
+    threshold: float | None
+    reason: str
+    detail: dict[str, Any]
+
+    def finding(self) -> Finding:
+        """What the policy sees of it."""
+        return Finding(self.id, self.kind, self.verdict, self.reason, self.window_start, self.window_end)
+
+
+def clock(connection: sa.Connection, model: Model) -> datetime | None:
+    """The model's watermark: the least of its active partitions' newest event times, less the allowed lateness.
+
+    A partition idle for longer than declared does not hold it back; where all are idle, the newest of all counts.
+    """
+    rows = connection.execute(sa.select(clocks.c.newest, clocks.c.seen_at).where(clocks.c.model == model.name)).all()
+    if not rows:
+        return None
+    active = [row.newest for row in rows if wall_clock() - row.seen_at <= model.log.idle_after]
+    newest: datetime = min(active) if active else max(row.newest for row in rows)
+    return newest - model.log.lateness
+
+
+def closed_until(connection: sa.Connection, model: Model) -> datetime:
+    """End of the newest closed window; the go-live where none has closed."""
+    end = connection.execute(sa.select(sa.func.max(windows.c.end)).where(windows.c.model == model.name)).scalar()
+    return end or model.go_live
+
+
+def close(
+    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], *, at: datetime, champion: int | None
+) -> bool:
+    """Write the window's row; False when it was closed already."""
+    start, end = span
+    within = (predictions.c.model == model.name, predictions.c.event_time >= start, predictions.c.event_time < end)
+    rows = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(*within)).scalar_one()
+    values = {"model": model.name, "start": start, "end": end, "closed_at": at, "rows": rows, "champion": champion}
+    return connection.execute(insert(windows).values(values).on_conflict_do_nothing()).rowcount == 1
+
+
+def record(connection: sa.Connection, judgements: Sequence[Judgement]) -> None:
+    """Write evidence."""
+    if judgements:
+        rows = [{name: getattr(judgement, name) for name in Judgement.__slots__} for judgement in judgements]
+        connection.execute(sa.insert(evidence), rows)
+
+
+def record_decision(connection: sa.Connection, model: Model, at: datetime, champion: int, decision: Decision) -> None:
+    """Write what was decided about the window that ends ``at``."""
+    values = {"model": model.name, "at": at, "champion": champion, "action": decision.action, "cause": decision.cause}
+    told = {"reason": decision.reason, "evidence": list(decision.evidence)}
+    connection.execute(sa.insert(decisions).values(values | told))
+
+
+def history(connection: sa.Connection, model: Model, champion: ledger.Champion) -> History:
+    """What the policy remembers of this champion and of the model's requests."""
+    columns = evidence.c
+    query = sa.select(
+        columns.id, columns.kind, columns.verdict, columns.reason, columns.window_start, columns.window_end
+    ).where(columns.model == model.name, columns.version == champion.version)
+    findings = [Finding(*row) for row in connection.execute(query.order_by(columns.window_end))]
+    past = [PastRequest(r.cause, r.status, r.requested_at) for r in requests.of_model(connection, model.name)]
+    return History(champion.version, champion.trained_until, findings, past)

@@ -1,0 +1,65 @@
+"""The ledger: append-only rows that say which version became champion, when, why, from what, by whom. It is the truth.
+
+Each promotion's ``detail`` names the version's manifest in the lake: what it was trained on, how it was judged, its reference.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from everfit.store.tables import ledger
+
+Action = Literal["promoted", "rolled_back", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger. ``event_time`` is the model's clock."""
+
+    model: str
+    action: Action
+    from_version: int | None
+    to_version: int | None
+    actor: str
+    cause: str
+    reason: str
+    request: str | None
+    event_time: datetime
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """A version that is or was champion: its manifest's hash and until when its training data reach."""
+
+    version: int
+    manifest: str
+    trained_until: datetime
+
+
+def append(connection: sa.Connection, entry: Entry) -> None:
+    """Add a row; nothing ever changes one."""
+    connection.execute(sa.insert(ledger).values({name: getattr(entry, name) for name in Entry.__slots__}))
+
+
+def champion(connection: sa.Connection, model: str) -> Champion | None:
+    """The current champion: what the newest promotion or rollback names."""
+    newest = sa.select(ledger.c.to_version).where(ledger.c.model == model, ledger.c.action != "rejected")
+    version = connection.execute(newest.order_by(ledger.c.id.desc()).limit(1)).scalar()
+    return None if version is None else promoted(connection, model, version)
+
+
+def promoted(connection: sa.Connection, model: str, version: int) -> Champion:
+    """What the promotion of a version recorded."""
+    query = sa.select(ledger.c.detail).where(
+        ledger.c.model == model, ledger.c.action == "promoted", ledger.c.to_version == version
+    )
+    detail = connection.execute(query.order_by(ledger.c.id).limit(1)).scalar_one()
+    return Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
+
+
+def lock(connection: sa.Connection, model: str) -> None:
+    """Hold the model's ledger until the transaction ends: one promotion or rollback at a time."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"ledger:{model}", 0))))

@@ -1,0 +1,82 @@
+"""Retrain requests: the outbox between a decision and a Dagster run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from everfit.policy import Cause, Status
+from everfit.store.tables import retrain_requests
+
+OPEN: tuple[Status, ...] = ("pending", "launched")
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainRequest:
+    """One wish to retrain. Nothing known after ``cutoff`` is trained on; ``attempt`` counts the launches, from 1."""
+
+    id: str
+    model: str
+    cause: Cause
+    reason: str
+    champion: int | None
+    cutoff: datetime
+    requested_at: datetime
+    attempt: int = 1
+    status: Status = "pending"
+    run_id: str | None = None
+    result: str | None = None
+
+    @property
+    def run_key(self) -> str:
+        """What Dagster knows the launch by: it never starts a second run of the same key."""
+        return f"{self.id}:{self.attempt}"
+
+
+_COLUMNS = [retrain_requests.c[name] for name in RetrainRequest.__slots__]
+
+
+def ask(connection: sa.Connection, request: RetrainRequest) -> bool:
+    """Write a request; False when it was there already, whatever became of it."""
+    row = {name: getattr(request, name) for name in RetrainRequest.__slots__}
+    return connection.execute(insert(retrain_requests).values(row).on_conflict_do_nothing()).rowcount == 1
+
+
+def find(connection: sa.Connection, request_id: str) -> RetrainRequest:
+    """The request of that id."""
+    return RetrainRequest(*connection.execute(sa.select(*_COLUMNS).where(retrain_requests.c.id == request_id)).one())
+
+
+def in_status(connection: sa.Connection, *statuses: Status) -> Sequence[RetrainRequest]:
+    """All requests in these states, oldest first."""
+    query = sa.select(*_COLUMNS).where(retrain_requests.c.status.in_(statuses)).order_by(retrain_requests.c.requested_at)
+    return [RetrainRequest(*row) for row in connection.execute(query)]
+
+
+def of_model(connection: sa.Connection, model: str) -> Sequence[RetrainRequest]:
+    """All requests of a model, oldest first."""
+    query = sa.select(*_COLUMNS).where(retrain_requests.c.model == model)
+    return [RetrainRequest(*row) for row in connection.execute(query.order_by(retrain_requests.c.requested_at))]
+
+
+def mark(
+    connection: sa.Connection, request_id: str, status: Status, *, run_id: str | None = None, result: str | None = None
+) -> None:
+    """Move a request on; ``run_id`` and ``result`` stay as they are where none is given."""
+    columns = retrain_requests.c
+    values = {
+        "status": status,
+        "run_id": sa.func.coalesce(sa.cast(run_id, sa.Text), columns.run_id),
+        "result": sa.func.coalesce(sa.cast(result, sa.Text), columns.result),
+        "updated_at": sa.func.now(),
+    }
+    connection.execute(sa.update(retrain_requests).where(columns.id == request_id).values(**values))
+
+
+def try_again(connection: sa.Connection, request_id: str, reason: str) -> None:
+    """A recorded further attempt: the run key changes, so that Dagster launches it anew."""
+    columns = retrain_requests.c
+    values = {"status": "pending", "attempt": columns.attempt + 1, "result": reason, "updated_at": sa.func.now()}
+    connection.execute(sa.update(retrain_requests).where(columns.id == request_id).values(**values))
