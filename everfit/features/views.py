@@ -29,7 +29,8 @@ class Latest:
 class Windowed:
     """A sum, mean or count of a numeric column over the rows known in ``(t - over, t]``.
 
-    Sums are kept as integers of ``resolution``, so that they are exact whatever the order and wherever the summing began.
+    Sums are kept as 64-bit integers of ``resolution``, so that they are exact whatever the order and wherever the summing
+    began: at 1e-9 the sum of a column's whole history may reach 9.2e9.
     """
 
     column: str
@@ -47,14 +48,14 @@ def latest(*columns: str, kind: Kind = "number") -> dict[str, Feature]:
     return {column: Latest(column, kind) for column in columns}
 
 
-def mean(column: str, *, over: str) -> Windowed:
-    """Mean of a column over a trailing duration; null where no row is known in it."""
-    return Windowed(column, "mean", parse_duration(over))
+def mean(column: str, *, over: str, resolution: float = 1e-9) -> Windowed:
+    """Mean of a column over a trailing duration; null where no value is known in it."""
+    return Windowed(column, "mean", parse_duration(over), resolution)
 
 
-def total(column: str, *, over: str) -> Windowed:
-    """Sum of a column over a trailing duration; 0 where no row is known in it."""
-    return Windowed(column, "sum", parse_duration(over))
+def total(column: str, *, over: str, resolution: float = 1e-9) -> Windowed:
+    """Sum of a column over a trailing duration; 0 where no value is known in it."""
+    return Windowed(column, "sum", parse_duration(over), resolution)
 
 
 def count(column: str, *, over: str) -> Windowed:
@@ -83,6 +84,16 @@ class FeatureView:
     def columns(self) -> list[str]:
         """The columns of the shaped source that the features are taken from, each once, in order."""
         return list(dict.fromkeys(feature.column for feature in self.features.values()))
+
+    @property
+    def resolutions(self) -> dict[str, float]:
+        """The columns that sums are kept of, and the resolution of each."""
+        return {f.column: f.resolution for f in self.features.values() if isinstance(f, Windowed) and f.statistic != "count"}
+
+    @property
+    def numbers(self) -> set[str]:
+        """The columns that are read as numbers; the others are read as text."""
+        return set(self.resolutions) | {f.column for f in self.features.values() if isinstance(f, Latest) and f.kind == "number"}
 
     @property
     def windows(self) -> list[timedelta]:
@@ -118,6 +129,7 @@ def feature_view(
             raise DeclarationError(f"view {name}: takes {parameters or 'nothing'}; its one parameter names its source")
         if not features:
             raise DeclarationError(f"view {name}: takes no feature; name at least one, such as latest('price')")
+        _one_reading_a_column(name, features)
         try:
             lifetime = None if ttl is None else parse_duration(ttl)
         except ValueError as error:
@@ -125,3 +137,18 @@ def feature_view(
         return FeatureView(name, parameters[0], key, known_at, lifetime, dict(features), tie_break, shape)
 
     return declare
+
+
+def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:
+    """Refuse a view that needs one column in two resolutions, or both as text and as a number."""
+    readings: dict[str, float | Literal["text"]] = {}
+    for name, feature in features.items():
+        if isinstance(feature, Latest):
+            reading: float | Literal["text"] | None = "text" if feature.kind == "category" else None
+        else:
+            reading = None if feature.statistic == "count" else feature.resolution
+            if feature.over <= timedelta() or feature.resolution <= 0:
+                raise DeclarationError(f"view {view}: {name}: over={feature.over}, resolution={feature.resolution}; both must be positive")
+        if reading is not None and readings.setdefault(feature.column, reading) != reading:
+            other = readings[feature.column]
+            raise DeclarationError(f"view {view}: {name} reads {feature.column!r} as {reading}, another feature as {other}; name a column for each")

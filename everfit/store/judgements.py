@@ -63,7 +63,8 @@ def close(
     within = (predictions.c.model == model.name, predictions.c.event_time >= start, predictions.c.event_time < end)
     rows = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(*within)).scalar_one()
     values = {"model": model.name, "start": start, "end": end, "closed_at": at, "rows": rows, "champion": champion}
-    return connection.execute(insert(windows).values(values).on_conflict_do_nothing()).rowcount == 1
+    written = insert(windows).values(values).on_conflict_do_nothing().returning(windows.c.model)
+    return connection.execute(written).first() is not None
 
 
 def record(connection: sa.Connection, judgements: Sequence[Judgement]) -> None:

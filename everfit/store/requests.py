@@ -41,7 +41,8 @@ _COLUMNS = [retrain_requests.c[name] for name in RetrainRequest.__slots__]
 def ask(connection: sa.Connection, request: RetrainRequest) -> bool:
     """Write a request; False when it was there already, whatever became of it."""
     row = {name: getattr(request, name) for name in RetrainRequest.__slots__}
-    return connection.execute(insert(retrain_requests).values(row).on_conflict_do_nothing()).rowcount == 1
+    written = insert(retrain_requests).values(row).on_conflict_do_nothing().returning(retrain_requests.c.id)
+    return connection.execute(written).first() is not None
 
 
 def find(connection: sa.Connection, request_id: str) -> RetrainRequest:
