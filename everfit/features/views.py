@@ -91,9 +91,15 @@ class FeatureView:
         return {f.column: f.resolution for f in self.features.values() if isinstance(f, Windowed) and f.statistic != "count"}
 
     @property
+    def counted(self) -> set[str]:
+        """The columns whose values windows count; a mean counts too."""
+        return {feature.column for feature in self.features.values() if isinstance(feature, Windowed)}
+
+    @property
     def numbers(self) -> set[str]:
         """The columns that are read as numbers; the others are read as text."""
-        return set(self.resolutions) | {f.column for f in self.features.values() if isinstance(f, Latest) and f.kind == "number"}
+        taken = {f.column for f in self.features.values() if isinstance(f, Latest) and f.kind == "number"}
+        return taken | set(self.resolutions)
 
     @property
     def windows(self) -> list[timedelta]:
@@ -140,15 +146,21 @@ def feature_view(
 
 
 def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:
-    """Refuse a view that needs one column in two resolutions, or both as text and as a number."""
-    readings: dict[str, float | Literal["text"]] = {}
+    """Refuse a view that needs one column at two resolutions, or both as text and as a number."""
+    readings: dict[str, str] = {}
     for name, feature in features.items():
-        if isinstance(feature, Latest):
-            reading: float | Literal["text"] | None = "text" if feature.kind == "category" else None
-        else:
-            reading = None if feature.statistic == "count" else feature.resolution
-            if feature.over <= timedelta() or feature.resolution <= 0:
-                raise DeclarationError(f"view {view}: {name}: over={feature.over}, resolution={feature.resolution}; both must be positive")
+        if isinstance(feature, Windowed) and (feature.over <= timedelta() or feature.resolution <= 0):
+            told = f"over {feature.over} at resolution {feature.resolution}"
+            raise DeclarationError(f"view {view}: {name}: {told}; both must be positive")
+        reading = _reading(feature)
         if reading is not None and readings.setdefault(feature.column, reading) != reading:
-            other = readings[feature.column]
-            raise DeclarationError(f"view {view}: {name} reads {feature.column!r} as {reading}, another feature as {other}; name a column for each")
+            raise DeclarationError(
+                f"view {view}: {name} takes {feature.column!r} {reading}, another feature takes it {readings[feature.column]}; "
+                "let the view's function make a column for each"
+            )
+
+
+def _reading(feature: Feature) -> str | None:
+    if isinstance(feature, Latest):
+        return "as text" if feature.kind == "category" else None
+    return None if feature.statistic == "count" else f"at resolution {feature.resolution}"

@@ -1,0 +1,125 @@
+"""The rows of a view as they became known: what offline and online both start from."""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from everfit.errors import SourceError
+from everfit.features.views import FeatureView
+
+MOMENT = nw.Datetime("us", "UTC")
+LARGEST_UNITS = 2.0**63
+
+
+def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
+    """What the view's function makes of a source's rows, checked: it has the columns needed, of types that fit.
+
+    Args:
+        view: the declared view.
+        source: a frame of the source's rows, in whatever order; it is not changed.
+
+    Raises:
+        SourceError: when a column is missing or has a type that does not fit.
+    """
+    frame = nw.from_native(source, eager_only=True)
+    try:
+        made: nw.DataFrame[Any] = nw.from_native(view.shape(frame), eager_only=True)
+    except nw.exceptions.ColumnNotFoundError as error:
+        told = str(error).splitlines()[0]
+        raise SourceError(f"view {view.name}: {told}; source {view.source} has {', '.join(frame.columns)}") from error
+    needed = [view.key, view.known_at, *view.columns, *([view.tie_break] if view.tie_break else [])]
+    missing = [column for column in needed if column not in made.columns]
+    if missing:
+        raise SourceError(
+            f"view {view.name}: no column {', '.join(map(repr, missing))} in what it makes of source {view.source}; "
+            f"it has {', '.join(made.columns)}"
+        )
+    schema = made.schema
+    for column in view.numbers:
+        if not (schema[column].is_numeric() or schema[column] in (nw.Boolean, nw.Unknown)):
+            raise SourceError(f"view {view.name}: {column!r} is {schema[column]}, no number; take it by kind='category'")
+    _require_times(view.known_at, schema[view.known_at])
+    return made
+
+
+def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
+    """One row a (key, known_at), sorted by both; rows without a key or a time are known to nobody and left out.
+
+    Args:
+        view: the declared view.
+        source: a frame of the source's rows, in whatever order; of equal (key, known_at) the largest tie-break stays, or
+            the last row.
+
+    Returns:
+        ``key`` (text), ``known_at`` (UTC, microseconds), and for the i-th of ``FeatureView.columns`` ``value_i`` (float64,
+        what is not finite as null, or text) and, where windows sum it, ``units_i`` (int64, in units of the resolution, 0
+        for null): named by position, so that no user's name can collide.
+
+    Raises:
+        SourceError: as :func:`shaped`, or when a value is too large for its resolution.
+    """
+    made = shaped(view, source).with_row_index("_landed")
+    rows = made.select(
+        *_values(view),
+        key=key_text(made, view.key),
+        known_at=moment(made, view.known_at),
+        _tie=nw.col(view.tie_break or "_landed"),
+        _landed=nw.col("_landed"),
+    )
+    rows = rows.filter(~nw.col("key").is_null() & ~nw.col("known_at").is_null()).sort("key", "known_at", "_tie", "_landed")
+    unique = rows.unique(["key", "known_at"], keep="last", maintain_order=True)
+    return unique.drop("_tie", "_landed").with_columns(*_units(view, rows))
+
+
+def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
+    """A key column as text; whole numbers without a decimal point, whatever type holds them."""
+    key = nw.col(column)
+    return (key.cast(nw.Int64) if frame.schema[column].is_float() else key).cast(nw.String)
+
+
+def moment(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
+    """A time column in UTC microseconds; one without a zone is taken as UTC.
+
+    Raises:
+        SourceError: when it holds no times.
+    """
+    _require_times(column, frame.schema[column])
+    return nw.col(column).cast(MOMENT)
+
+
+def too_large(view: FeatureView, column: str, largest: float) -> SourceError:
+    """What to tell where a sum would leave 64 bits."""
+    return SourceError(
+        f"view {view.name}: {column!r} reaches {largest}: its sum leaves 64 bits at resolution {view.resolutions[column]}; "
+        "declare a larger resolution"
+    )
+
+
+def _require_times(column: str, kind: nw.dtypes.DType) -> None:
+    if kind not in (nw.Datetime, nw.Date):
+        raise SourceError(f"{column!r} is {kind}, not a time; parse it first")
+
+
+def _values(view: FeatureView) -> list[nw.Expr]:
+    values: list[nw.Expr] = []
+    for i, column in enumerate(view.columns):
+        if column in view.numbers:
+            number = nw.col(column).cast(nw.Float64)
+            values.append(nw.when(number.is_finite()).then(number).alias(f"value_{i}"))
+        else:
+            values.append(nw.col(column).cast(nw.String).alias(f"value_{i}"))
+    return values
+
+
+def _units(view: FeatureView, rows: nw.DataFrame[Any]) -> list[nw.Expr]:
+    """Values in whole units of the resolution: the nearest, halves upwards, as online."""
+    units = []
+    for i, column in enumerate(view.columns):
+        if column not in view.resolutions:
+            continue
+        value, resolution = f"value_{i}", view.resolutions[column]
+        largest = rows[value].abs().max()
+        if largest is not None and largest / resolution >= LARGEST_UNITS:
+            raise too_large(view, column, largest)
+        units.append((nw.col(value) / resolution + 0.5).floor().cast(nw.Int64).fill_null(0).alias(f"units_{i}"))
+    return units

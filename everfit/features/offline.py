@@ -1,0 +1,112 @@
+"""Features as of a moment, for many moments at once: an as-of join and differences of running sums.
+
+Both are one window function over the union of what was known and what is asked, so that narwhals can hand the plan to any
+engine: sorted by key and time, the newest known row's number is the largest so far.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from everfit.errors import SourceError
+from everfit.features.known import key_text, known_rows, moment
+from everfit.features.views import FeatureView, Latest, Windowed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Frame = nw.DataFrame[Any]
+
+
+def compute(views: Sequence[FeatureView], sources: Mapping[str, "pl.DataFrame"], spine: "pl.DataFrame") -> "pl.DataFrame":
+    """Each view's features as they were known at each row of the spine.
+
+    Args:
+        views: what to compute.
+        sources: the rows of every source that the views read, by name.
+        spine: ``event_time`` and the views' key columns, a row a request; it may ask the same thing twice.
+
+    Returns:
+        The spine, in its order, with one column a feature: float64 for numbers, text for categories.
+
+    Raises:
+        SourceError: when a source, a column of it or a column of the spine is missing or has a type that does not fit.
+    """
+    asked = nw.from_native(spine, eager_only=True)
+    for column in ["event_time", *(view.key for view in views)]:
+        if column not in asked.columns:
+            raise SourceError(f"features are asked for without {column!r}; the rows have {', '.join(asked.columns)}")
+    result = asked
+    for view in views:
+        if view.source not in sources:
+            raise SourceError(f"view {view.name} reads source {view.source!r}; given are {', '.join(sources) or 'none'}")
+        rows = _running(view, known_rows(view, sources[view.source]))
+        moments = asked.select(key=key_text(asked, view.key), at=moment(asked, "event_time"))
+        result = result.with_columns(*_features(view, rows, moments))
+    return result.to_native()
+
+
+def _running(view: FeatureView, rows: Frame) -> Frame:
+    """Running sums and counts of each key; rows are sorted by key and time."""
+    added = [
+        nw.col(f"units_{i}") if part == "sum" else (~nw.col(f"value_{i}").is_null()).cast(nw.Int64)
+        for part, i in _running_columns(view)
+    ]
+    names = [f"{part}_{i}" for part, i in _running_columns(view)]
+    return rows.with_columns(*(column.cum_sum().over("key").alias(name) for column, name in zip(added, names, strict=True)))
+
+
+def _running_columns(view: FeatureView) -> list[tuple[str, int]]:
+    """What is kept running: ``("sum", i)`` and ``("count", i)`` for the i-th of the view's columns."""
+    summed = [("sum", i) for i, column in enumerate(view.columns) if column in view.resolutions]
+    return summed + [("count", i) for i, column in enumerate(view.columns) if column in view.counted]
+
+
+def _as_of(rows: Frame, moments: Frame) -> Frame:
+    """For each ``key`` and ``at`` of the moments the newest row known by then, in their order; nulls where there is none."""
+    known = rows.with_row_index("_row")
+    asked = moments.with_row_index("_asked")
+    union = nw.concat(
+        [known.select("key", "_row", at="known_at"), asked.select("key", "at", "_asked")],
+        how="diagonal",
+    )
+    newest = nw.col("_row").cum_max().fill_null(strategy="forward").over("key", order_by=["at", "_asked"])
+    found = union.with_columns(_row=newest).filter(~nw.col("_asked").is_null()).select("_asked", "_row")
+    return found.join(known.drop("key"), on="_row", how="left").sort("_asked")
+
+
+def _features(view: FeatureView, rows: Frame, moments: Frame) -> list[nw.Series[Any]]:
+    """One series a feature, in the order of the moments."""
+    found = _as_of(rows, moments).with_columns(at=moments["at"])
+    for n, over in enumerate(view.windows):
+        ago = _as_of(rows, moments.with_columns(at=nw.col("at") - over))
+        found = found.with_columns(*(ago[f"{part}_{i}"].alias(f"{part}_{i}_{n}") for part, i in _running_columns(view)))
+    answers = []
+    for name, feature in view.features.items():
+        i = view.columns.index(feature.column)
+        if isinstance(feature, Latest):
+            answers.append(_latest(view.ttl, i).alias(name))
+        else:
+            answers.append(_windowed(feature, i, view.windows.index(feature.over)).alias(name))
+    answered = found.select(*answers)
+    return [answered[name] for name in view.features]
+
+
+def _latest(ttl: timedelta | None, i: int) -> nw.Expr:
+    value = nw.col(f"value_{i}")
+    return value if ttl is None else nw.when(nw.col("at") - nw.col("known_at") <= ttl).then(value)
+
+
+def _windowed(feature: Windowed, i: int, n: int) -> nw.Expr:
+    """The statistic over ``(at - over, at]``; the same float operations as :func:`everfit.features.running.answer`."""
+    count = _difference(f"count_{i}", n)
+    if feature.statistic == "count":
+        return count
+    total = _difference(f"sum_{i}", n) * feature.resolution
+    return total if feature.statistic == "sum" else nw.when(count > 0).then(total / count)
+
+
+def _difference(column: str, n: int) -> nw.Expr:
+    return (nw.col(column).fill_null(0) - nw.col(f"{column}_{n}").fill_null(0)).cast(nw.Float64)
