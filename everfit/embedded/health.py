@@ -1,0 +1,54 @@
+"""Does it answer? One question a protocol; a no is an answer, never an exception."""
+
+import socket
+
+TIMEOUT_SECONDS = 3.0
+
+
+def listens(address: str) -> bool:
+    """Whether anything accepts connections at ``host:port``."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def http(url: str) -> bool:
+    """Whether a GET is answered by 200."""
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def grpc(address: str, service: str) -> bool:
+    """Whether a gRPC server calls ``service`` serving, by the standard health protocol."""
+    from grpc import RpcError, insecure_channel
+    from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+    from grpc_health.v1.health_pb2_grpc import HealthStub
+
+    with insecure_channel(address) as channel:
+        try:
+            told = HealthStub(channel).Check(HealthCheckRequest(service=service), timeout=TIMEOUT_SECONDS)
+        except RpcError:
+            return False
+    return bool(told.status == HealthCheckResponse.SERVING)
+
+
+def daemon(webserver: str, since: float) -> bool:
+    """Whether Dagster's daemon, started at ``since`` (Unix time), has sent a heartbeat for its sensors."""
+    import httpx
+
+    query = "{instance{daemonHealth{allDaemonStatuses{daemonType lastHeartbeatTime}}}}"
+    try:
+        answer = httpx.post(f"{webserver}/graphql", json={"query": query}, timeout=TIMEOUT_SECONDS, trust_env=False)
+    except httpx.TransportError:
+        return False
+    if answer.status_code != httpx.codes.OK:
+        return False
+    statuses = answer.json()["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+    return any(status["daemonType"] == "SENSOR" and (status["lastHeartbeatTime"] or 0) >= since for status in statuses)

