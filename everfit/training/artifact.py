@@ -1,0 +1,104 @@
+"""What is registered and served: an ONNX graph and the signature that says what it is asked.
+
+Input ``numbers`` double[N, Dn] (null is NaN), input ``categories`` string[N, Dc] (null is ""; absent when Dc is 0), output
+``score`` double[N]: the probability of the label. Encodings are inside the graph.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from everfit.errors import FeatureError, NotServableError
+from everfit.events import Value
+from everfit.features.views import Kind
+from everfit.training.inputs import Floats, names_of, split
+
+if TYPE_CHECKING:
+    import polars as pl
+    from onnxruntime import InferenceSession
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """What a version is asked: the model's features in order, and the id of that schema (``Model.schema_id``)."""
+
+    model: str
+    features: list[tuple[str, Kind]]
+    schema: str
+
+
+class Scorer:
+    """Answers of one exported model.
+
+    Raises:
+        NotServableError: when the bytes are no graph that the runtime loads.
+    """
+
+    def __init__(self, onnx: bytes, signature: Signature) -> None:
+        self.signature = signature
+        self._numbers = names_of(signature.features, "number")
+        self._categories = names_of(signature.features, "category")
+        self._session = open_session(onnx)
+
+    def score(self, frame: "pl.DataFrame") -> Floats:
+        """Score rows; columns are taken by name and others ignored.
+
+        Returns:
+            scores float64[N], probabilities of the label.
+
+        Raises:
+            FeatureError: when a feature's column is missing or does not hold what the signature says.
+        """
+        return run_session(self._session, *split(self.signature.features, frame))
+
+    def score_one(self, features: Mapping[str, Value]) -> float:
+        """Score one row without building a frame.
+
+        Raises:
+            FeatureError: when a feature is missing or a number is none.
+        """
+        import numpy as np
+
+        try:
+            values = [features[name] for name in self._numbers]
+            numbers = np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
+            categories = np.array([[features[name] or "" for name in self._categories]], dtype=object)
+        except KeyError as error:
+            raise FeatureError(f"no feature {error.args[0]!r}; {self.signature.model} takes {', '.join(self._all)}") from error
+        except (TypeError, ValueError) as error:
+            raise FeatureError(f"{self.signature.model} takes numbers for {', '.join(self._numbers)}: {error}") from error
+        return float(run_session(self._session, numbers, categories)[0])
+
+    @property
+    def _all(self) -> list[str]:
+        return [name for name, _ in self.signature.features]
+
+
+def open_session(onnx: bytes) -> "InferenceSession":
+    """A session on one thread, as serving runs it.
+
+    Raises:
+        NotServableError: when the bytes are no graph that the runtime loads.
+    """
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    broken = (states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NotImplemented)
+    try:
+        return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    except broken as error:
+        raise NotServableError(f"{len(onnx)} bytes are no ONNX graph that the runtime loads: {error}") from error
+
+
+def run_session(session: "InferenceSession", numbers: Floats, categories: Any) -> Floats:
+    """Scores float64[N] of numbers float64[N, Dn] and categories str[N, Dc]."""
+    inputs: dict[str, Any] = {}
+    if numbers.shape[1]:
+        inputs["numbers"] = numbers
+    if categories.shape[1]:
+        inputs["categories"] = categories
+    answers: Floats = session.run(["score"], inputs)[0]
+    return answers

@@ -1,0 +1,57 @@
+"""A small builder of ONNX graphs: nodes in order, constants by value, one output ``score``."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+ML = "ai.onnx.ml"
+IR_VERSION = 10
+OPSETS = {"": 21, ML: 5}
+
+
+class Graph:
+    """A graph in the making over the inputs ``numbers`` double[N, Dn] and ``categories`` string[N, Dc]."""
+
+    def __init__(self, numbers: int, categories: int) -> None:
+        widths = [("numbers", TensorProto.DOUBLE, numbers), ("categories", TensorProto.STRING, categories)]
+        self._inputs = [helper.make_tensor_value_info(name, kind, ["N", width]) for name, kind, width in widths if width]
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: Any) -> str:
+        """A constant tensor; returns its name."""
+        name = f"constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """One node of one output; returns the output's name."""
+        name = f"{operator}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
+        return name
+
+    def category(self, column: int, vocabulary: tuple[str, ...], codes: Any, unknown: Any) -> str:
+        """Column ``column`` of the categories, mapped to ``codes``; [N, 1]."""
+        text = self.add("Gather", "categories", self.constant(np.array([column])), axis=1)
+        return self.add(
+            "LabelEncoder",
+            text,
+            domain=ML,
+            keys_tensor=numpy_helper.from_array(np.array(vocabulary, dtype=object), "keys"),
+            values_tensor=numpy_helper.from_array(codes, "values"),
+            default_tensor=numpy_helper.from_array(np.array([unknown], dtype=codes.dtype), "default"),
+        )
+
+    def finish(self, raw: str) -> bytes:
+        """The model whose ``score`` is the sigmoid of ``raw`` double[N, 1]."""
+        logits = self.add("Reshape", raw, self.constant(np.array([-1])))
+        self._nodes.append(helper.make_node("Sigmoid", [logits], ["score"]))
+        score = helper.make_tensor_value_info("score", TensorProto.DOUBLE, ["N"])
+        graph = helper.make_graph(self._nodes, "everfit", self._inputs, [score], self._constants)
+        opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="everfit")
+        onnx.checker.check_model(model)
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content

@@ -1,0 +1,114 @@
+"""Does the exported graph answer as the fitted model does? Asked in a process of its own.
+
+A runtime that crashes on a graph takes only that process with it. ``python -m everfit.training.parity FOLDER`` reads
+``model.onnx`` and ``inputs.npz`` there, writes ``scores.npy`` and prints the p99 latency of one-row answers in ms.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from everfit.errors import NotServableError
+from everfit.training.artifact import Signature, open_session, run_session
+from everfit.training.inputs import Features, Floats, split
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TIMEOUT_SECONDS = 120
+UNKNOWN = "\N{SNOWMAN} never seen"
+HOSTILE_ROWS = 50  # rows of the holdout that are asked again, each feature in turn null or unknown
+TIMED_ANSWERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """``difference`` is the largest over ``rows`` answers; ``latency_ms`` the 99 % quantile of one-row answers."""
+
+    rows: int
+    difference: float
+    latency_ms: float
+
+
+def check_parity(
+    onnx: bytes,
+    signature: Signature,
+    frame: "pl.DataFrame",
+    predict: "Callable[[pl.DataFrame], Floats]",
+    tolerance: float = 1e-5,
+) -> Parity:
+    """Compare on all rows of ``frame`` and on rows derived from it with nulls and unknown categories.
+
+    Raises:
+        NotServableError: when the graph does not load, crashes, or answers differently; the worst row is told.
+    """
+    import numpy as np
+    import polars as pl
+
+    asked = pl.concat([frame.select(name for name, _ in signature.features), *hostile(signature.features, frame)])
+    native = predict(asked)
+    scores, latency_ms = _answers(onnx, signature.features, asked)
+    differences = np.where(np.isfinite(scores) & np.isfinite(native), np.abs(scores - native), np.inf)
+    worst = int(differences.argmax())
+    if differences[worst] > tolerance:
+        raise NotServableError(
+            f"{signature.model}: the exported graph answers {scores[worst]:.6f} where the model answers {native[worst]:.6f} "
+            f"(row {worst} of {len(native)}: {asked.row(worst, named=True)}); allowed are {tolerance:g}; it must not serve"
+        )
+    return Parity(asked.height, float(differences[worst]), latency_ms)
+
+
+def hostile(features: Features, frame: "pl.DataFrame") -> "list[pl.DataFrame]":
+    """The first rows once more: with each feature null, each category unknown, and everything null."""
+    import polars as pl
+
+    head = frame.select(name for name, _ in features).head(HOSTILE_ROWS)
+    null = {name: pl.lit(None, dtype=head.schema[name]).alias(name) for name, _ in features}
+    blocks = [head.with_columns(expression) for expression in null.values()]
+    blocks += [head.with_columns(pl.lit(UNKNOWN).alias(name)) for name, kind in features if kind == "category"]
+    return [*blocks, head.head(1).with_columns(*null.values())]
+
+
+def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Floats, float]:
+    """Scores float64[N] of the graph and its latency in ms, from a process of its own."""
+    import numpy as np
+
+    numbers, categories = split(features, frame)
+    with tempfile.TemporaryDirectory(prefix="everfit-parity-") as folder:
+        (Path(folder) / "model.onnx").write_bytes(onnx)
+        np.savez(Path(folder) / "inputs.npz", numbers=numbers, categories=categories.astype(np.str_))
+        command = [sys.executable, "-m", __name__, folder]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise NotServableError(
+                f"the exported graph gave no answer to {frame.height} rows in {TIMEOUT_SECONDS} s"
+            ) from error
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+            raise NotServableError(f"the exported graph ended its process with exit code {done.returncode}: {last}")
+        return np.load(Path(folder) / "scores.npy", allow_pickle=False), float(done.stdout)
+
+
+def _main(folder: Path) -> None:
+    import numpy as np
+
+    session = open_session((folder / "model.onnx").read_bytes())
+    with np.load(folder / "inputs.npz", allow_pickle=False) as inputs:
+        numbers, categories = inputs["numbers"], inputs["categories"].astype(object)
+    np.save(folder / "scores.npy", run_session(session, numbers, categories))
+    elapsed_ms = []
+    for i in np.arange(TIMED_ANSWERS) % len(numbers):
+        start = time.perf_counter()
+        run_session(session, numbers[i : i + 1], categories[i : i + 1])
+        elapsed_ms.append((time.perf_counter() - start) * 1_000)
+    sys.stdout.write(f"{np.quantile(elapsed_ms, 0.99)}\n")
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
