@@ -1,0 +1,82 @@
+"""``everfit replay``: play the outside world again."""
+
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from everfit.replay.progress import Progress
+    from everfit.replay.player import Listener
+
+
+def replay(
+    model: Annotated[str, typer.Argument(help="A declared model.")],
+    start: Annotated[str, typer.Option("--from", help="First moment, inclusive, UTC: 1996-09-04 or 1996-09-04T12:30:00Z.")],
+    end: Annotated[str, typer.Option("--to", help="Last moment, exclusive, UTC.")],
+    free_running: Annotated[bool, typer.Option("--free-running", help="Do not wait for the loop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Play source rows, outcomes and requests of a model, each at its own moment, in lockstep with the loop.
+
+    Stopped on the way, the same command takes it up again.
+    """
+    from everfit.catalogue import find_model
+    from everfit.deployment import Deployment
+    from everfit.errors import RequestError
+    from everfit.replay.player import replay as play
+    from everfit.timing import parse_time
+
+    try:
+        span = parse_time(start), parse_time(end)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    deployment = Deployment.load()
+    try:
+        declared = find_model(deployment.models, model)
+        with shown(declared.name, *span) as listener:
+            progress = play(deployment, declared, *span, free_running=free_running, listener=listener)
+    finally:
+        deployment.close()
+    _tell(progress, as_json=as_json)
+    if progress.failed:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def shown(model: str, start: "datetime", end: "datetime") -> "Iterator[Listener]":
+    """A listener that draws a progress bar on a terminal, and writes a line a window on stderr elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    percent = TextColumn("{task.percentage:>3.0f}%")
+    bars = Bars(TextColumn("{task.description}"), BarColumn(None), percent, TimeElapsedColumn(), console=console)
+    task = bars.add_task(f"replay {model}", total=(end - start).total_seconds())
+
+    def show(progress: "Progress", doing: str) -> None:
+        told = f"replay {model}: {doing}, {progress.windows} windows, {progress.answered} answered"
+        if console.is_terminal:
+            done = ((progress.sent_until or start) - start).total_seconds()
+            bars.update(task, completed=done, description=told)
+        else:
+            console.print(told, highlight=False, soft_wrap=True)
+
+    with bars if console.is_terminal else nullcontext():
+        yield show
+
+
+def _tell(progress: "Progress", *, as_json: bool) -> None:
+    import msgspec
+
+    if as_json:
+        print(msgspec.json.encode(progress).decode())
+        return
+    counts = f"{progress.source_rows} rows published, {progress.outcomes} outcomes sent, {progress.answered} requests answered"
+    print(f"{progress.model}: {counts}, {progress.degraded} degraded, {progress.failed} refused, {progress.windows} windows")
+    if progress.failed:
+        print(f"{progress.failed} requests were refused: see `everfit status` and the log of serving")

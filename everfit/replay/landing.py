@@ -1,0 +1,39 @@
+"""Publish what was known before a moment, in one go: the bootstrap, and what a replay that begins later finds missing."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.replay.timeline import published
+from everfit.store.database import reachable
+from everfit.store.publishing import publish
+from everfit.store.tables import source_rows
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def bootstrap(deployment: Deployment, model: Model) -> int:
+    """Publish everything known before the model went live; returns the rows that were new."""
+    return catch_up(deployment, model, model.go_live)
+
+
+def catch_up(deployment: Deployment, model: Model, until: datetime) -> int:
+    """Publish what was known before ``until`` and has not landed; returns the rows that were new."""
+    rows = 0
+    for source in model.sources:
+        newest = landed_until(deployment.engine, source.name)
+        first = None if newest is None else newest + source.known_after + MICROSECOND
+        missing = [row for _, row in published(source, first, until)]
+        if missing:
+            rows += publish(deployment.engine, deployment.models, source.name, missing)
+    return rows
+
+
+def landed_until(engine: sa.Engine, source: str) -> datetime | None:
+    """The newest event time that has landed of a source."""
+    query = sa.select(sa.func.max(source_rows.c.event_time)).where(source_rows.c.source == source)
+    with reachable(engine), engine.connect() as connection:
+        newest: datetime | None = connection.execute(query).scalar()
+    return newest

@@ -1,0 +1,176 @@
+"""Play the outside world: publish, observe and ask, instant by instant, in lockstep with the loop.
+
+The order at each moment: source rows, outcomes, requests. Before requests that let a window close, Kafka has acknowledged every
+outcome sent so far; before the clock is held, serving has written its prediction log. Progress is saved when a window is
+decided; a replay that is taken up again sends what came after that once more, under the same ids, so that nothing is doubled.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.errors import RequestError, ServiceError
+from everfit.replay.client import Answer, ServingClient
+from everfit.replay.landing import catch_up
+from everfit.replay.lockstep import await_decision, await_read, await_retraining
+from everfit.replay.observing import OutcomeProducer
+from everfit.replay.progress import Progress
+from everfit.replay.timeline import Instant, timeline
+from everfit.store.publishing import publish
+from everfit.timing import format_time
+
+Listener = Callable[[Progress, str], None]
+
+REFUSALS_IN_A_ROW = 20  # then serving is not the service that was meant
+
+
+def replay(
+    deployment: Deployment,
+    model: Model,
+    start: datetime,
+    end: datetime,
+    *,
+    free_running: bool = False,
+    listener: Listener = lambda _progress, _doing: None,
+) -> Progress:
+    """Play ``[start, end)`` of the model's record against the running stack, from where an earlier replay stopped.
+
+    Args:
+        deployment: where Postgres, Kafka and serving answer.
+        model: whose record is played.
+        start: inclusive, not before the go-live. What was known before and has not landed is published in one go.
+        end: exclusive.
+        free_running: do not wait for the loop.
+        listener: told how far it came and what it is doing, at every window's end and around each wait.
+
+    Raises:
+        RequestError: when the range is empty or begins before the go-live.
+        ServiceError: when a service does not answer, refuses what it is asked, or the loop stands still.
+    """
+    check_range(model, start, end)
+    file = progress_file(deployment.settings.home, model)
+    progress = Progress.load(file, model.name, start)
+    catch_up(deployment, model, progress.sent_until or start)
+    with closing(ServingClient(deployment.settings.serving)) as serving, OutcomeProducer(deployment.settings.kafka) as producer:
+        _Player(deployment, model, progress, file, serving, producer, free_running, listener).play(end)
+    return progress
+
+
+def progress_file(home: Path, model: Model) -> Path:
+    """Where the progress of a model's replay is kept."""
+    return home / "replay" / f"{model.name}.json"
+
+
+def check_range(model: Model, start: datetime, end: datetime) -> None:
+    """Refuse a range that holds nothing or begins before the model went live."""
+    if start >= end:
+        raise RequestError(f"--from {format_time(start)} is not before --to {format_time(end)}: nothing would be played")
+    if start < model.go_live:
+        live = format_time(model.go_live)
+        raise RequestError(f"--from {format_time(start)} is before {model.name} went live: start at {live} or later")
+
+
+@dataclass(slots=True)
+class _Player:
+    """One replay under way."""
+
+    deployment: Deployment
+    model: Model
+    progress: Progress
+    file: Path
+    serving: ServingClient
+    producer: OutcomeProducer
+    free_running: bool
+    listener: Listener
+    refusals: int = 0
+
+    def play(self, end: datetime) -> None:
+        """Send what is left of the range, holding the clock at every window's end."""
+        progress = self.progress
+        decided = self._due(progress.sent_until or progress.start)
+        if progress.sent_until:
+            self._retrained()
+        for instant in timeline(self.model, progress.start, end):
+            if progress.sent_until and instant.at <= progress.sent_until:
+                continue
+            due = self._due(instant.at) if instant.requests else decided
+            self._send(instant, flush_first=due > decided)
+            if due > decided:
+                self._hold(instant, due)
+                decided = due
+        self._finish()
+
+    def _due(self, at: datetime) -> datetime:
+        """End of the newest window that a request at a moment lets close."""
+        return self.model.window_of(at - self.model.log.lateness)[0]
+
+    def _send(self, instant: Instant, *, flush_first: bool) -> None:
+        progress = self.progress
+        with self._timed("publishing"):
+            for source, rows in instant.rows.items():
+                publish(self.deployment.engine, self.deployment.models, source, rows)
+                progress.source_rows += len(rows)
+        self.producer.send(instant)
+        progress.outcomes += len(instant.outcomes)
+        if instant.outcomes:
+            progress.observed_until = instant.at
+        if flush_first:
+            self.producer.flush()
+        with self._timed("asking"):
+            self._ask(instant)
+        progress.sent_until = instant.at
+
+    def _ask(self, instant: Instant) -> None:
+        progress = self.progress
+        for request in instant.requests:
+            answer = self.serving.predict(self.model.name, request)
+            if isinstance(answer, Answer):
+                progress.answered += 1
+                progress.degraded += answer.degraded
+                progress.asked_until = instant.at
+                self.refusals = 0
+                continue
+            progress.failed += 1
+            self.refusals += 1
+            if self.refusals == REFUSALS_IN_A_ROW:
+                told = answer.body.decode(errors="replace")[:300]
+                raise ServiceError(
+                    f"serving refused {self.refusals} requests in a row, the last, {request.request_id}, with status "
+                    f"{answer.status}: {told}; see `everfit status`"
+                )
+
+    def _hold(self, instant: Instant, due: datetime) -> None:
+        """Hold the clock until the window that ends at ``due`` is decided, and what it caused is done and served."""
+        self.progress.windows += 1
+        if not self.free_running:
+            with self._timed("deciding"):
+                self.serving.flush()
+                await_decision(self.deployment.engine, self.model.name, due)
+        self.progress.save(self.file)
+        self.listener(self.progress, f"played to {format_time(instant.at)}")
+        self._retrained()
+
+    def _retrained(self) -> None:
+        if not self.free_running:
+            with self._timed("retraining"):
+                await_retraining(self.deployment.engine, self.serving, self.model.name)
+
+    def _finish(self) -> None:
+        """Return when everything sent was written, and in lockstep also read."""
+        progress = self.progress
+        self.producer.flush()
+        self.serving.flush()
+        if not self.free_running and progress.asked_until:
+            await_read(self.deployment.engine, self.model.name, progress.asked_until, progress.observed_until)
+        progress.save(self.file)
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.progress.spent(what, time.monotonic() - started)

@@ -1,0 +1,102 @@
+"""What happens when: the order of the outside world."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import polars as pl
+import pytest
+
+from everfit.declaration import (
+    BinaryClassification,
+    Category,
+    FreshnessPolicy,
+    GradientBoosting,
+    Model,
+    Number,
+    Source,
+    Time,
+)
+from everfit.errors import SourceError
+from everfit.replay.timeline import published, timeline
+
+LIVE = datetime(2024, 1, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def a_model(entities: list[str], *, hours: range = range(-4, 6), on_record: bool = True) -> Model:
+    """A model of hourly readings, each published an hour later, asked about when they begin and known when published."""
+    frame = pl.DataFrame(
+        [{"at": LIVE + hour * HOUR, "meter": meter, "load": float(hour)} for hour in hours for meter in entities],
+        schema={"at": pl.Datetime("us", "UTC"), "meter": pl.String, "load": pl.Float64},
+    )
+    readings = Source(
+        name="readings",
+        columns=[Time("at"), Category("meter"), Number("load")],
+        identity=["meter", "at"],
+        event_time="at",
+        known_after="1h",
+        recorded=(lambda: frame) if on_record else None,
+    )
+
+    def labelled(readings: Any) -> Any:
+        known = readings.with_columns(event_time=nw.col("at"), observed_at=nw.col("at").dt.offset_by("1h"))
+        return known.with_columns(high=(nw.col("load") > 0).cast(nw.Int64)).select(
+            "event_time", "meter", "high", "observed_at"
+        )
+
+    return Model(
+        name="meters",
+        task=BinaryClassification(label="high"),
+        entity="meter",
+        event_time="at",
+        go_live=LIVE,
+        sources=[readings],
+        request=[Category("meter")],
+        history=labelled,
+        candidates=[GradientBoosting()],
+        freshness=FreshnessPolicy(max_training_age="30d"),
+    )
+
+
+def test_a_request_sees_the_row_published_at_its_moment_and_its_answer_comes_later() -> None:
+    instants = list(timeline(a_model(["a"]), LIVE, LIVE + 3 * HOUR))
+
+    assert [instant.at for instant in instants] == [LIVE, LIVE + HOUR, LIVE + 2 * HOUR]
+    assert [[row["load"] for row in instant.rows["readings"]] for instant in instants] == [[-1.0], [0.0], [1.0]]
+    assert [[request.event_time for request in instant.requests] for instant in instants] == [[i.at] for i in instants]
+    assert [[outcome.outcome for _, outcome in instant.outcomes] for instant in instants] == [[], [0.0], [1.0]]
+    assert instants[1].outcomes[0][1].request_id == instants[0].requests[0].request_id == "meters-2024-01-08T00:00:00Z"
+
+
+def test_the_end_is_exclusive_and_ranges_that_meet_play_everything_once() -> None:
+    model = a_model(["a", "b"])
+    whole = list(timeline(model, LIVE, LIVE + 4 * HOUR))
+    halves = [*timeline(model, LIVE, LIVE + 2 * HOUR), *timeline(model, LIVE + 2 * HOUR, LIVE + 4 * HOUR)]
+
+    assert halves == whole
+
+
+def test_requests_that_share_a_moment_are_told_apart_by_their_entity() -> None:
+    first = next(timeline(a_model(["a", "b"]), LIVE, LIVE + HOUR))
+
+    assert [r.request_id for r in first.requests] == ["meters-2024-01-08T00:00:00Z-a", "meters-2024-01-08T00:00:00Z-b"]
+    assert [r.inputs for r in first.requests] == [{"meter": "a"}, {"meter": "b"}]
+
+
+def test_requests_that_share_moment_and_entity_are_numbered() -> None:
+    first = next(timeline(a_model(["a", "a"]), LIVE, LIVE + HOUR))
+
+    assert [r.request_id[-2:] for r in first.requests] == ["-a", "-2"]
+
+
+def test_what_was_known_before_a_moment_can_be_had_at_once() -> None:
+    source = a_model(["a"]).source("readings")
+
+    assert [row["load"] for _, row in published(source, None, LIVE)] == [-4.0, -3.0, -2.0]
+    assert [known_at for known_at, _ in published(source, LIVE, LIVE + HOUR)] == [LIVE]
+
+
+def test_a_source_without_a_record_cannot_be_played() -> None:
+    with pytest.raises(SourceError, match="readings has nothing on record to play; declare it with recorded="):
+        list(timeline(a_model(["a"], on_record=False), LIVE, LIVE + HOUR))
