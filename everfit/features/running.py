@@ -11,6 +11,7 @@ from everfit.features.known import LARGEST_UNITS, shaped, too_large
 from everfit.features.views import FeatureView, Latest, Windowed
 
 Value = float | str | None
+Known = dict[tuple[str, datetime], tuple[Value, ...]]  # (key, known_at) to the values of FeatureView.columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +29,37 @@ class RunningRow:
     counts: tuple[int, ...]
 
 
-def extend(view: FeatureView, source: Any, before: Mapping[str, RunningRow]) -> list[RunningRow]:
-    """The running rows that follow from new rows of a source, all of them known after ``before``.
+def extend(view: FeatureView, known: Known, before: Mapping[str, RunningRow]) -> list[RunningRow]:
+    """The running rows that follow from newly known values, all of them known after ``before``.
 
     Args:
         view: the declared view.
-        source: a frame of new rows.
+        known: what :func:`known_values` made of new rows.
         before: the newest running row of each key, where it has one.
 
     Raises:
-        SourceError: when a column is missing, has a type that does not fit, or a sum leaves 64 bits.
+        SourceError: when a value is too large for its resolution, or a sum leaves 64 bits.
     """
     newest = dict(before)
     extended = []
-    for (key, known_at), values in _known(view, source).items():
+    for (key, known_at), values in known.items():
         last = newest.get(key)
         sums, counts = [], []
         for i, (column, value) in enumerate(zip(view.columns, values, strict=True)):
-            sums.append((last.sums[i] if last else 0) + _units(view, column, value))
+            sums.append(_within(view, column, (last.sums[i] if last else 0) + _units(view, column, value)))
             counts.append((last.counts[i] if last else 0) + (value is not None))
         newest[key] = RunningRow(key, known_at, values, tuple(sums), tuple(counts))
         extended.append(newest[key])
     return extended
 
 
-def _known(view: FeatureView, source: Any) -> dict[tuple[str, datetime], tuple[Value, ...]]:
-    """Values by (key, known_at), sorted, as :func:`everfit.features.known.known_rows` has them.
+def known_values(view: FeatureView, source: Any) -> Known:
+    """What a view takes of a source's rows, as :func:`everfit.features.known.known_rows` has it, sorted by key and moment.
 
-    In plain Python, for most often it is one row, which a data frame takes milliseconds for.
+    In plain Python, for most often it is one row, which data frames take milliseconds for.
+
+    Raises:
+        SourceError: when a column is missing or has a type that does not fit.
     """
     made = shaped(view, source)
     taken = [view.key, view.known_at, view.tie_break or view.known_at, *view.columns]
@@ -86,10 +90,13 @@ def _units(view: FeatureView, column: str, value: Value) -> int:
     """A value in whole units of the resolution: the nearest, halves upwards, as offline; 0 where nothing sums it."""
     if value is None or column not in view.resolutions:
         return 0
-    units = float(value) / view.resolutions[column]
+    return math.floor(float(value) / view.resolutions[column] + 0.5)
+
+
+def _within(view: FeatureView, column: str, units: int) -> int:
     if abs(units) >= LARGEST_UNITS:
-        raise too_large(view, column, float(value))
-    return math.floor(units + 0.5)
+        raise too_large(view, column, units * view.resolutions[column])
+    return units
 
 
 def answer(

@@ -68,7 +68,7 @@ def landed(connection: sa.Connection, source: Source, span: tuple[datetime, date
     """The rows of a source with event times in ``[start, end)`` as they have landed, in event order."""
     table = source_rows
     within = (table.c.source == source.name, table.c.event_time >= span[0], table.c.event_time < span[1])
-    query = sa.select(sa.cast(table.c.row, sa.Text)).where(*within).order_by(table.c.event_time, table.c.identity)
+    query = sa.select(sa.cast(table.c.row, sa.Text)).where(*within).order_by(table.c.event_time, table.c.identity.collate("C"))
     rows = connection.execute(query).scalars().all()
     return decode_rows(source, rows)
 

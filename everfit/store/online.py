@@ -1,0 +1,86 @@
+"""The online store: running rows of every view, as of any moment."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+
+from everfit.features.running import RunningRow, Value
+
+ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
+
+# The newest row known by each asked moment: one backward step in the primary key's index each.
+AS_OF = """
+    SELECT f.known_at, f."values"::text, f.sums, f.counts
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked(model, view, key, at, n)
+    LEFT JOIN LATERAL (
+        SELECT known_at, "values", sums, counts FROM online_features
+        WHERE model = asked.model AND view = asked.view AND key = asked.key AND known_at <= asked.at
+        ORDER BY known_at DESC LIMIT 1
+    ) f ON TRUE
+    ORDER BY asked.n
+"""
+
+_INSERT = """
+    INSERT INTO online_features (model, view, key, known_at, "values", sums, counts)
+    SELECT model, view, key, known_at, held::jsonb, sums::bigint[], counts::bigint[]
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
+        AS new(model, view, key, known_at, held, sums, counts)
+"""
+
+_DELETE = """
+    DELETE FROM online_features f
+    USING unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS stale(model, view, key, since)
+    WHERE f.model = stale.model AND f.view = stale.view AND f.key = stale.key AND f.known_at >= stale.since
+"""
+
+_VALUES = msgspec.json.Decoder(tuple[Value, ...])
+
+
+class Asked(NamedTuple):
+    """A key of a model's view, as of a moment."""
+
+    model: str
+    view: str
+    key: str
+    at: datetime
+
+
+def bind(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
+    """The arrays that :data:`AS_OF` takes, one entry a question."""
+    return tuple([one[i] for one in asked] for i in range(4))
+
+
+def row_of(asked: Asked, found: tuple[Any, ...]) -> RunningRow | None:
+    """One answer of :data:`AS_OF`; None where nothing was known."""
+    known_at, values, sums, counts = found
+    return None if known_at is None else RunningRow(asked.key, known_at, _VALUES.decode(values), tuple(sums), tuple(counts))
+
+
+def as_of(cursor: psycopg.Cursor[Any], asked: Sequence[Asked]) -> list[RunningRow | None]:
+    """The newest running row known by each asked moment, a tie included, in the order of the questions."""
+    found = cursor.execute(AS_OF, bind(asked)).fetchall()
+    return [row_of(one, row) for one, row in zip(asked, found, strict=True)]
+
+
+def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRow]]) -> None:
+    """Add running rows; each comes with the names of its model and view."""
+    encode = msgspec.json.encode
+    columns: list[tuple[Any, ...]] = [
+        (model, view, row.key, row.known_at, encode(row.values).decode(), _array(row.sums), _array(row.counts))
+        for model, view, row in rows
+    ]
+    if columns:
+        cursor.execute(_INSERT, [list(column) for column in zip(*columns, strict=True)])
+
+
+def delete_since(cursor: psycopg.Cursor[Any], stale: Sequence[Asked]) -> None:
+    """Remove the rows of these keys that were known at or after their moments."""
+    cursor.execute(_DELETE, bind(stale))
+
+
+def _array(numbers: tuple[int, ...]) -> str:
+    """An array as Postgres reads it; unnest would flatten an array of arrays."""
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -1,0 +1,175 @@
+"""Publish rows of a source: they land, and the online state of every view that reads them follows, in one transaction.
+
+Rows mostly become known in order, and are appended to the running sums. A row that comes out of order, or corrects one that
+has landed, makes the later running rows of its key be summed again from what has landed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+import psycopg
+import sqlalchemy as sa
+
+from everfit.declaration import Model, Source
+from everfit.errors import DeclarationError, SourceError
+from everfit.features.running import Known, RunningRow, extend, known_values
+from everfit.features.views import FeatureView
+from everfit.store.database import reachable
+from everfit.store.frames import decode_rows
+from everfit.store.offered import Offered, Row, check, frame_of
+from everfit.store.online import ALWAYS, Asked, as_of, delete_since, insert
+
+Cursor = psycopg.Cursor[Any]
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('everfit.sources/' || %s, 0))"
+
+_LANDED = """
+    SELECT s.identity, s.row::text, s.row = offered.document::jsonb
+    FROM unnest(%s::text[], %s::text[]) AS offered(identity, document)
+    JOIN source_rows s ON s.source = %s AND s.identity = offered.identity
+"""
+
+_LAND = """
+    INSERT INTO source_rows (source, identity, event_time, row)
+    SELECT %s, identity, event_time, document::jsonb
+    FROM unnest(%s::text[], %s::timestamptz[], %s::text[]) AS offered(identity, event_time, document)
+    ON CONFLICT (source, identity) DO UPDATE SET event_time = excluded.event_time, row = excluded.row, landed_at = now()
+"""
+
+_LANDED_OF_KEYS = """
+    SELECT row::text FROM source_rows
+    WHERE source = %(source)s AND (%(column)s::text IS NULL OR row ->> %(column)s = ANY(%(keys)s))
+    ORDER BY event_time, identity COLLATE "C"
+"""
+
+_LANDED_BEFORE_VIEW = """
+    SELECT NOT EXISTS (SELECT FROM online_features WHERE model = %s AND view = %s)
+           AND (SELECT count(*) FROM source_rows WHERE source = %s) > %s
+"""
+
+
+class _Change(NamedTuple):
+    """What a publication changes in a view: what became known, and what was held before corrected rows replaced it."""
+
+    model: str
+    view: FeatureView
+    known: Known
+    replaced: Known
+
+    def since(self) -> dict[str, datetime]:
+        """The earliest moment touched, by key."""
+        earliest: dict[str, datetime] = {}
+        for key, at in sorted([*self.known, *self.replaced]):
+            earliest.setdefault(key, at)
+        return earliest
+
+
+def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: Sequence[Row] | pl.DataFrame) -> int:
+    """Land rows of a source and bring the online state up to date; when it returns, serving reads them.
+
+    Args:
+        engine: of the everfit database.
+        models: the declared models by name.
+        source: name of a source that they declare.
+        rows: one mapping a row, or a frame; every declared column and no other. A row whose identity has landed corrects
+            it; one that is the same changes nothing.
+
+    Returns:
+        How many rows were new or corrected.
+
+    Raises:
+        SourceError: when a row does not fit its source or a view; nothing is written then.
+        ServiceError: when the database does not answer.
+    """
+    declared = _declared(models, source)
+    offered = check(declared, rows)
+    with reachable(engine), engine.begin() as connection:
+        cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+        cursor.execute(_LOCK, [source])
+        fresh, replaced = _land(cursor, source, offered)
+        if fresh:
+            _follow(cursor, models, declared, frame_of(declared, [one.row for one in fresh]), replaced)
+    return len(fresh)
+
+
+def _declared(models: Mapping[str, Model], name: str) -> Source:
+    sources = {source.name: source for model in models.values() for source in model.sources}
+    if name not in sources:
+        raise SourceError(f"no source {name!r}; declared are {', '.join(sorted(sources))}")
+    for model in models.values():
+        for source in model.sources:
+            if source.name == name and source != sources[name]:
+                raise DeclarationError(
+                    f"source {name!r} is declared in two ways, one of them by {model.name}; share one Source"
+                )
+    return sources[name]
+
+
+def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list[Offered], list[str]]:
+    """Write the rows that are new or differ; returns them, and the documents that they replaced."""
+    documents = [one.document for one in offered]
+    held = cursor.execute(_LANDED, [[one.identity for one in offered], documents, source]).fetchall()
+    same = {identity for identity, _, equal in held if equal}
+    fresh = [one for one in offered if one.identity not in same]
+    if fresh:
+        columns = zip(*((one.identity, one.event_time, one.document) for one in fresh), strict=True)
+        cursor.execute(_LAND, [source, *map(list, columns)])
+    return fresh, [document for _, document, equal in held if not equal]
+
+
+def _follow(cursor: Cursor, models: Mapping[str, Model], source: Source, new: pl.DataFrame, replaced: Sequence[str]) -> None:
+    """Bring every view that reads the source up to date with its new rows."""
+    old = decode_rows(source, replaced) if replaced else None
+    changes = [
+        _Change(model.name, view, known_values(view, new), {} if old is None else known_values(view, old))
+        for model in models.values()
+        for view in model.views
+        if view.source == source.name
+    ]
+    asked = [Asked(change.model, change.view.name, key, ALWAYS) for change in changes for key in change.since()]
+    newest = {one[:3]: row for one, row in zip(asked, as_of(cursor, asked), strict=True)}
+    added: list[tuple[str, str, RunningRow]] = []
+    for change in changes:
+        last = {key: newest[change.model, change.view.name, key] for key in change.since()}
+        rows = _running_rows(cursor, change, source, last, new.height)
+        added += [(change.model, change.view.name, row) for row in rows]
+    insert(cursor, added)
+
+
+def _running_rows(
+    cursor: Cursor, change: _Change, source: Source, last: Mapping[str, RunningRow | None], fresh_rows: int
+) -> list[RunningRow]:
+    """What to add to the online state for one view: appended to the last rows, or summed again where order was broken."""
+    view = change.view
+    if None in last.values() and _landed_before_view(cursor, change, source, fresh_rows):
+        return extend(view, known_values(view, _landed(cursor, source)), {})
+    since = change.since()
+    if change.replaced or any(row is not None and since[key] <= row.known_at for key, row in last.items()):
+        return _summed_again(cursor, change, source, since)
+    return extend(view, change.known, {key: row for key, row in last.items() if row is not None})
+
+
+def _landed_before_view(cursor: Cursor, change: _Change, source: Source, fresh_rows: int) -> bool:
+    """Whether the view was declared after rows of its source had landed."""
+    found = cursor.execute(_LANDED_BEFORE_VIEW, [change.model, change.view.name, source.name, fresh_rows]).fetchone()
+    return bool(found and found[0])
+
+
+def _summed_again(cursor: Cursor, change: _Change, source: Source, since: Mapping[str, datetime]) -> list[RunningRow]:
+    """The running rows of the touched keys from the earliest touched moments on; those held are removed."""
+    view = change.view
+    landed = known_values(view, _landed(cursor, source, view.key, list(since)))
+    known = {(key, at): values for (key, at), values in landed.items() if key in since and at >= since[key]}
+    touched = [Asked(change.model, view.name, key, at) for key, at in since.items()]
+    delete_since(cursor, touched)
+    before = as_of(cursor, touched)
+    return extend(view, known, {row.key: row for row in before if row is not None})
+
+
+def _landed(cursor: Cursor, source: Source, key: str | None = None, keys: Sequence[str] = ()) -> pl.DataFrame:
+    """All rows of the source that have landed; only those of the keys, where the key is a text column of the source."""
+    texts = {column.name for column in source.columns if column.kind == "category"}
+    bound = {"source": source.name, "column": key if key in texts else None, "keys": list(keys)}
+    return decode_rows(source, [document for (document,) in cursor.execute(_LANDED_OF_KEYS, bound)])
