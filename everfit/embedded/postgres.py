@@ -15,6 +15,7 @@ from urllib.parse import quote
 import psutil
 
 from everfit.embedded.logs import tail
+from everfit.embedded.processes import outlasting
 from everfit.errors import StackError
 
 if TYPE_CHECKING:
@@ -84,10 +85,9 @@ class Postgres:
         if process is None:
             return False
         process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
-        _, left = psutil.wait_procs([process], timeout=STOP_SECONDS)
-        for slow in left:
+        for slow in outlasting([process], STOP_SECONDS):
             slow.send_signal(signal.SIGQUIT)  # the immediate one; the next start recovers
-            slow.wait()
+            outlasting([slow], STOP_SECONDS)
         return True
 
     def process(self) -> psutil.Process | None:

@@ -5,6 +5,7 @@ There are no pid files: a number in a file may by now belong to a stranger, the 
 
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import psutil
 
 STACK, SERVICE, RECIPE, PORT = "EVERFIT_STACK", "EVERFIT_SERVICE", "EVERFIT_RECIPE", "EVERFIT_PORT"
+POLL_SECONDS = 0.02
+KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,11 @@ class Marked:
 
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> "subprocess.Popen[bytes]":
-    """Start a program in a session of its own, so that it outlives its starter; its output is appended to ``log``."""
+    """Start a program in a session of its own, so that it outlives its starter. Its output begins ``log`` anew."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    with log.open("wb") as output:
         return subprocess.Popen(
             command,
             env={**os.environ, **environment},
@@ -68,10 +73,27 @@ def end(processes: Iterable[psutil.Process], grace_seconds: float) -> None:
     asked = list(processes)
     for process in asked:
         _signal(process, kill=False)
-    _, left = psutil.wait_procs(asked, timeout=grace_seconds)
-    for process in left:
+    for process in outlasting(asked, grace_seconds):
         _signal(process, kill=True)
-    psutil.wait_procs(left)
+    outlasting(asked, KILL_SECONDS)
+
+
+def outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait for processes to end; returns those that have not by then."""
+    deadline = time.monotonic() + seconds
+    left = [process for process in processes if is_alive(process)]
+    while left and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        left = [process for process in left if is_alive(process)]
+    return left
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that has ended and only waits for its parent to notice does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

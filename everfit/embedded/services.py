@@ -2,147 +2,123 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 from everfit.embedded import broker, health
+from everfit.embedded.ports import LOCAL
 from everfit.embedded.postgres import Postgres
 from everfit.settings import VARIABLES
 
-POSTGRES = "postgres"
-BROKER = "broker"
+POSTGRES, BROKER = "postgres", "broker"
 SERVICES = (POSTGRES, BROKER, "mlflow", "code", "dagster", "daemon", "serving")
-BASE_SERVICES = (POSTGRES, BROKER)
+HEALTH = {"mlflow": "/health", "dagster": "/server_info", "serving": "/v2/health/live"}
 
-_THRIFTY = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+_THRIFTY = {"MALLOC_ARENA_MAX": "2"}  # glibc would keep up to eight heaps a core
 _QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_COMMON = {**_THRIFTY, **_QUIET, "PYTHONUNBUFFERED": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One program of the stack. ``answers`` is asked with its process; ``prepare`` runs each time that it answers."""
+    """One program of the stack. ``prepare`` runs each time that it was found to answer; ``port`` is where it is asked."""
 
     name: str
     command: list[str]
-    environment: Mapping[str, str]
-    answers: Callable[[psutil.Process], bool]
-    port: int = 0
-    address: str = ""
+    port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    prepare: Callable[[], None] = field(default=lambda: None)
+    prepare: Callable[[], None] = lambda: None
 
     @property
     def recipe(self) -> str:
         """Changes with anything that a running process would have to be started anew for."""
-        return hashlib.sha256(json.dumps([self.command, dict(self.environment)], sort_keys=True).encode()).hexdigest()[:16]
+        told = json.dumps([self.command, dict(self.environment)], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def addresses(home: Path, postgres: Postgres, ports: Mapping[str, int]) -> dict[str, str]:
-    """What ``endpoints.json`` says: by the names of :class:`everfit.settings.Settings`, for the services that have a port."""
-    web = {name: f"http://127.0.0.1:{ports[name]}" for name in ("mlflow", "serving", "dagster") if name in ports}
-    kafka = {"kafka": f"127.0.0.1:{ports[BROKER]}"} if BROKER in ports else {}
+def address(name: str, port: int) -> str:
+    """Where a service is reached: a URL where a browser can open it. The daemon is reached through Dagster's webserver."""
+    return f"http://{LOCAL}:{port}" if name in {*HEALTH, "daemon"} else f"{LOCAL}:{port}"
+
+
+def answers(name: str, port: int, since: float) -> bool:
+    """Whether a service, started at ``since`` (Unix time), answers."""
+    where = address(name, port)
+    match name:
+        case "broker":
+            return broker.answers(where)
+        case "code":
+            return health.grpc(where, "DagsterApi")
+        case "daemon":
+            return health.daemon(where, since)
+        case _:
+            return health.http(where + HEALTH[name])
+
+
+def endpoints(home: Path, postgres: Postgres, ports: Mapping[str, int]) -> dict[str, str]:
+    """What ``endpoints.json`` says, by the names of :class:`everfit.settings.Settings`."""
+    web = {name: address(name, ports[name]) for name in HEALTH if name in ports}
+    kafka = {"kafka": address(BROKER, ports[BROKER])} if BROKER in ports else {}
     return {"database_url": postgres.url("everfit"), **kafka, **web, "lake": str(home / "lake")}
 
 
 def build(home: Path, project: Path, postgres: Postgres, ports: Mapping[str, int]) -> list[Service]:
-    """All services that have a port in ``ports``, and Dagster's daemon where its webserver has one; in order of their needs.
+    """The services that ``ports`` names, and Dagster's daemon with its webserver, each after those that it needs.
 
     ``project`` is the folder that the models are imported from.
     """
-    told = addresses(home, postgres, ports)
-    variables = {VARIABLES[name]: value for name, value in told.items()}
-    shared = {**_THRIFTY, **_QUIET, **variables, "EVERFIT_HOME": str(home), "PYTHONPATH": str(project)}
-    made = [_MAKERS[name](home, postgres, ports, shared) for name in SERVICES if name in ports and name in _MAKERS]
-    if "dagster" in ports:
-        made.append(_daemon(home, ports["dagster"], shared))
-    return made
+    told = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports).items()}
+    path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
+    ours = {**_COMMON, **told, "EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
+    makers: dict[str, Callable[[int], list[Service]]] = {
+        BROKER: _broker,
+        "mlflow": partial(_mlflow, home / "mlflow", postgres.url("mlflow", "psycopg2")),
+        "code": partial(_code, ours),
+        "dagster": partial(_dagster, home / "dagster" / "workspace.yaml", ours),
+        "serving": partial(_serving, ours),
+    }
+    return [service for name, make in makers.items() if name in ports for service in make(ports[name])]
 
 
-def _broker(_home: Path, _postgres: Postgres, ports: Mapping[str, int], _shared: Mapping[str, str]) -> Service:
-    port = ports[BROKER]
-    address = f"127.0.0.1:{port}"
-    return Service(
-        name=BROKER,
-        command=broker.command(port),
-        environment={},
-        port=port,
-        address=address,
-        answers=lambda _: broker.answers(address),
-        prepare=partial(broker.create_topics, address),
-    )
+def _python(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", *map(str, arguments)]
 
 
-def _mlflow(home: Path, postgres: Postgres, ports: Mapping[str, int], _shared: Mapping[str, str]) -> Service:
-    port = ports["mlflow"]
+def _broker(port: int) -> list[Service]:
+    return [Service(BROKER, broker.command(port), port, prepare=partial(broker.create_topics, address(BROKER, port)))]
+
+
+def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:
     store = {
-        "MLFLOW_BACKEND_STORE_URI": postgres.url("mlflow", "psycopg2"),
-        "MLFLOW_ARTIFACTS_DESTINATION": (home / "mlflow").as_uri(),
+        "MLFLOW_BACKEND_STORE_URI": database_url,
+        "MLFLOW_ARTIFACTS_DESTINATION": artifacts.as_uri(),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its seven workers would take a gigabyte
     }
-    listen = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    return _web("mlflow", ["-m", "mlflow", "server", *listen], {**_THRIFTY, **_QUIET, **store}, port, "/health")
+    command = _python("mlflow", "server", "--host", LOCAL, "--port", port, "--workers", 1)
+    return [Service("mlflow", command, port, {**_COMMON, **store})]
 
 
-def _code(home: Path, _postgres: Postgres, ports: Mapping[str, int], shared: Mapping[str, str]) -> Service:
-    port = ports["code"]
-    address = f"127.0.0.1:{port}"
-    serve = ["api", "grpc", "-m", "orchestration.definitions", "--host", "127.0.0.1", "--port", str(port)]
-    return Service(
-        name="code",
-        command=[sys.executable, "-m", "dagster", *serve, "--location-name", "everfit"],
-        environment={**shared, "DAGSTER_HOME": str(home / "dagster")},
-        port=port,
-        address=address,
-        answers=lambda _: health.grpc(address, "DagsterApi"),
-    )
+def _code(ours: Mapping[str, str], port: int) -> list[Service]:
+    serve = ("api", "grpc", "-m", "orchestration.definitions", "--location-name", "everfit")
+    return [Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, ours)]
 
 
-def _dagster(home: Path, _postgres: Postgres, ports: Mapping[str, int], shared: Mapping[str, str]) -> Service:
-    port = ports["dagster"]
-    folder = home / "dagster"
-    workspace = ["--workspace", str(folder / "workspace.yaml")]
-    command = ["-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(port), *workspace]
-    return _web("dagster", command, {**shared, "DAGSTER_HOME": str(folder)}, port, "/server_info", "code")
+def _dagster(workspace: Path, ours: Mapping[str, str], port: int) -> list[Service]:
+    webserver = _python("dagster_webserver", "--host", LOCAL, "--port", port, "--workspace", workspace)
+    daemon = _python("dagster._daemon", "run", "--workspace", workspace)
+    return [Service("dagster", webserver, port, ours, ("code",)), Service("daemon", daemon, port, ours, ("code",))]
 
 
-def _daemon(home: Path, webserver_port: int, shared: Mapping[str, str]) -> Service:
-    folder = home / "dagster"
-    return Service(
-        name="daemon",
-        command=[sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(folder / "workspace.yaml")],
-        environment={**shared, "DAGSTER_HOME": str(folder)},
-        answers=lambda process: health.daemon(f"http://127.0.0.1:{webserver_port}", process.create_time()),
-        needs=("code",),
-    )
-
-
-def _serving(_home: Path, _postgres: Postgres, ports: Mapping[str, int], shared: Mapping[str, str]) -> Service:
-    port = ports["serving"]
-    command = ["-m", "everfit.serving", "--host", "127.0.0.1", "--port", str(port)]
-    return _web("serving", command, shared, port, "/v2/health/live", BROKER, "mlflow")
-
-
-def _web(name: str, command: list[str], environment: Mapping[str, str], port: int, probe: str, *needs: str) -> Service:
-    url = f"http://127.0.0.1:{port}"
-    return Service(
-        name=name,
-        command=[sys.executable, *command],
-        environment=environment,
-        port=port,
-        address=url,
-        answers=lambda _: health.http(url + probe),
-        needs=needs,
-    )
-
-
-_MAKERS = {BROKER: _broker, "mlflow": _mlflow, "code": _code, "dagster": _dagster, "serving": _serving}
+def _serving(ours: Mapping[str, str], port: int) -> list[Service]:
+    command = _python("everfit.serving", "--host", LOCAL, "--port", port)
+    return [Service("serving", command, port, ours, (BROKER, "mlflow"))]

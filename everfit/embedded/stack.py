@@ -15,7 +15,7 @@ from pathlib import Path
 from everfit.embedded import ports, processes
 from everfit.embedded.dagster_home import write_dagster_home
 from everfit.embedded.postgres import Postgres
-from everfit.embedded.services import BROKER, POSTGRES, SERVICES, addresses, build
+from everfit.embedded.services import BROKER, POSTGRES, SERVICES, build, endpoints
 from everfit.embedded.starting import GRACE_SECONDS, Heard, Starter, leader
 from everfit.errors import StackError
 
@@ -53,7 +53,7 @@ class Stack:
             (self.home / "mlflow").mkdir(exist_ok=True)
             if "code" in chosen:
                 write_dagster_home(self.home, self.postgres.url("dagster", "psycopg2"), chosen["code"])
-            told = addresses(self.home, self.postgres, chosen)
+            told = endpoints(self.home, self.postgres, chosen)
             self._tell(told)
             self._starter.start_all(build(self.home, self.project, self.postgres, chosen))
             return told

@@ -13,7 +13,7 @@ import psutil
 
 from everfit.embedded import processes
 from everfit.embedded.logs import log_file, tail
-from everfit.embedded.services import Service
+from everfit.embedded.services import Service, address, answers
 from everfit.errors import StackError
 
 DEADLINE_SECONDS = 90.0
@@ -71,9 +71,11 @@ class Starter:
         processes.end((one.process for one in processes.marked(self.home) if one.service == service.name), GRACE_SECONDS)
         process = self._spawn(service)
         if not self._answers(service, process, DEADLINE_SECONDS):
-            how = "does not answer" if process.is_running() and process.status() != psutil.STATUS_ZOMBIE else "ended"
+            how = "does not answer" if processes.is_alive(process) else "ended"
             log = log_file(self.home, service.name)
-            raise StackError(f"{service.name} {how} ({service.address or 'no port'}); its log, {log}, ends with\n{tail(log)}")
+            raise StackError(
+                f"{service.name} {how} ({address(service.name, service.port)}); its log, {log}, ends with\n{tail(log)}"
+            )
         service.prepare()
         self.heard(service.name, "started")
 
@@ -92,9 +94,9 @@ class Starter:
     def _answers(self, service: Service, process: psutil.Process, seconds: float) -> bool:
         """Ask until it answers, ends, or the time is over."""
         deadline = time.monotonic() + seconds
-        while not service.answers(process):
-            ended = not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-            if ended or time.monotonic() > deadline:
+        started = process.create_time()
+        while not answers(service.name, service.port, started):
+            if not processes.is_alive(process) or time.monotonic() > deadline:
                 return False
             if self.cancelled.wait(POLL_SECONDS):
                 raise StackError(f"{service.name} was not waited for: another service failed")

@@ -1,0 +1,26 @@
+"""``everfit doctor``."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from everfit.settings import home_folder
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
+    """Look for what is wrong, and say what to do; exits 1 where something is."""
+    from everfit.embedded.checks import examine
+
+    checks = examine(home_folder())
+    healthy = all(check.ok for check in checks)
+    if as_json:
+        print(json.dumps({"ok": healthy, "checks": [{**asdict(check), "ok": check.ok} for check in checks]}, indent=2))
+    else:
+        for check in checks:
+            print(
+                f"{'ok   ' if check.ok else 'WRONG'} {check.name}: {check.found}" + (f" → {check.todo}" if check.todo else "")
+            )
+    if not healthy:
+        raise typer.Exit(1)

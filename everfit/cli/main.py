@@ -1,0 +1,38 @@
+"""``everfit``: its commands, and what it says when one cannot do what it was asked."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from everfit.cli import doctor, down, status, up
+from everfit.errors import EverfitError
+
+app = typer.Typer(
+    name="everfit",
+    help="Keeps declared models fit: notices from its own prediction log that one went stale, and repairs it, safely.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(up.up)
+app.command()(down.down)
+app.command()(status.status)
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run a command; an :class:`EverfitError` becomes one message on stderr and exit code 1, an interrupt 130."""
+    sys.path.insert(0, str(Path.cwd()))  # the models package lies where one works
+    try:
+        app()
+    except EverfitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
