@@ -107,11 +107,8 @@ class LogReader:
     def _seek(self, connection: sa.Connection, partition: TopicPartition, stored: Position | None) -> None:
         log_id = self._ids[partition.topic]
         if stored and not self._same_log(partition, stored):
-            logger.warning(
-                "the log of %s, partition %d began again: read from its beginning, nothing is skipped; rows already here stay single",
-                partition.topic,
-                partition.partition,
-            )
+            began_again = "the log of %s, partition %d began again: it is read from its beginning, nothing is skipped"
+            logger.warning(began_again, partition.topic, partition.partition)
             log.restart(connection, partition.topic, partition.partition, log_id)
             stored = None
         self._consumer.seek(partition, stored.next_offset if stored else 0)

@@ -12,7 +12,7 @@ from everfit.declaration import Model
 from everfit.events import wall_clock
 from everfit.policy import Decision, Finding, History, PastRequest
 from everfit.store import ledger, requests
-from everfit.store.tables import clocks, decisions, evidence, predictions, windows
+from everfit.store.tables import clocks, decisions, evidence, predictions, quarantines, windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +90,23 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion) 
     findings = [Finding(*row) for row in connection.execute(query.order_by(columns.window_end))]
     past = [PastRequest(r.cause, r.status, r.requested_at) for r in requests.of_model(connection, model.name)]
     return History(champion.version, champion.trained_until, findings, past)
+
+
+def newest(connection: sa.Connection, model: Model) -> Sequence[Judgement]:
+    """The newest judgement of each kind on the model's champions."""
+    columns = [evidence.c[name] for name in Judgement.__slots__]
+    query = sa.select(*columns).where(evidence.c.model == model.name).distinct(evidence.c.kind)
+    return [Judgement(*row) for row in connection.execute(query.order_by(evidence.c.kind, evidence.c.window_end.desc()))]
+
+
+def quarantine(connection: sa.Connection, model: Model, span: tuple[datetime, datetime], reason: str) -> None:
+    """Keep a span of event time out of every training set until it is released."""
+    values = {"model": model.name, "start": span[0], "end": span[1], "reason": reason}
+    connection.execute(insert(quarantines).values(values).on_conflict_do_nothing())
+
+
+def quarantined(connection: sa.Connection, model: Model) -> list[tuple[datetime, datetime]]:
+    """The spans that are not trained on."""
+    columns = quarantines.c
+    query = sa.select(columns.start, columns.end).where(columns.model == model.name, columns.released_at.is_(None))
+    return [(start, end) for start, end in connection.execute(query.order_by(columns.start))]

@@ -1,0 +1,138 @@
+"""Unpartitioned assets: the training set, the fitted candidates, and the gate's verdict on them."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import msgspec
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.timing import format_time, parse_time
+
+if TYPE_CHECKING:
+    from everfit.workflow.manifests import Compared, TrainedModel, TrainingSet
+
+REQUEST_TAG = "everfit/request"
+Metadata = dict[str, Any]
+
+
+class Cutoff(dg.Config):
+    """Launch config of the training set."""
+
+    cutoff: str | None = None  # 1996-09-04: nothing known after it is trained on; by default where the model's clock stands
+
+
+def training_set(model: Model) -> dg.AssetsDefinition:
+    """Labelled rows known by the cutoff."""
+
+    @dg.asset(
+        key=[model.name, "training_set"],
+        group_name=model.name,
+        owners=model.owners,
+        kinds={"polars", "parquet"},
+        description="Every event whose label was known by the cutoff, with its features as of the event; split by time only.",
+        deps=[[model.name, "features"], [model.name, "outcomes"]],
+    )
+    def training_set(
+        context: dg.AssetExecutionContext, config: Cutoff, everfit: dg.ResourceParam[Deployment]
+    ) -> dg.MaterializeResult[Any]:
+        from everfit.workflow import manifests, training
+
+        request = training.request_of(everfit, context.run.tags.get(REQUEST_TAG))
+        cutoff = parse_time(config.cutoff) if config.cutoff else training.default_cutoff(everfit, model, request)
+        made = training.assemble(everfit, model, cutoff=cutoff, request=request)
+        digest = manifests.put(everfit, model, "training_set", made, made.rows)
+        metadata: Metadata = {
+            "dagster/row_count": made.rows,
+            "cutoff": format_time(made.cutoff),
+            "cause": made.cause,
+            "reason": made.reason,
+            "share of positives": made.positive_share,
+            "days": len(made.days),
+        }
+        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
+
+    return training_set
+
+
+def trained_model(model: Model) -> dg.AssetsDefinition:
+    """All candidates, fitted."""
+
+    @dg.asset(
+        key=[model.name, "trained_model"],
+        group_name=model.name,
+        owners=model.owners,
+        kinds={"scikitlearn", "pytorch", "onnx"},
+        description="Each candidate, fitted on rolling origins over the days that the champion has not seen and on everything "
+        "up to the cutoff, exported to ONNX and held against its native answers.",
+        deps=[[model.name, "training_set"]],
+    )
+    def trained_model(everfit: dg.ResourceParam[Deployment], mlflow: dg.ResourceParam[Any]) -> dg.MaterializeResult[Any]:
+        from everfit.workflow import manifests, training
+        from everfit.workflow.manifests import TrainingSet
+
+        began = time.monotonic()
+        given, version = manifests.newest(everfit, model, "training_set", TrainingSet)
+        made = training.train(everfit, model, given, version)
+        digest = manifests.put(everfit, model, "trained_model", made, given.rows)
+        run_url = _track(mlflow, everfit, given, made)
+        metadata: Metadata = {
+            "training seconds": time.monotonic() - began,
+            "dagster/row_count": given.rows,
+            "MLflow run": dg.MetadataValue.url(run_url),
+        }
+        for candidate in made.candidates:
+            metadata |= {f"{candidate.name} {name}": value for name, value in candidate.metrics.items()}
+        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
+
+    return trained_model
+
+
+def evaluation(model: Model) -> dg.AssetsDefinition:
+    """The gate's verdict."""
+
+    @dg.asset(
+        key=[model.name, "evaluation"],
+        group_name=model.name,
+        owners=model.owners,
+        kinds={"polars"},
+        description="Each candidate's recipe against the champion, pair by pair on days that neither was trained on; the "
+        "interval of the mean daily difference decides.",
+        deps=[[model.name, "trained_model"]],
+    )
+    def evaluation(everfit: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
+        from everfit.workflow import judging, manifests
+        from everfit.workflow.manifests import TrainedModel
+
+        trained, version = manifests.newest(everfit, model, "trained_model", TrainedModel)
+        made = judging.evaluate(everfit, model, trained, version)
+        digest = manifests.put(everfit, model, "evaluation", made, sum(one.rows for one in made.compared))
+        table = [_record(one) for one in made.compared]
+        metadata: Metadata = {
+            "reason": made.reason,
+            "winner": made.winner or "none",
+            "comparison": dg.MetadataValue.table(table),
+        }
+        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
+
+    return evaluation
+
+
+def _track(mlflow: Any, deployment: Deployment, given: "TrainingSet", made: "TrainedModel") -> str:
+    """Data version, code version, config, seed, metrics and the manifests on the MLflow run; returns its page."""
+    tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
+    mlflow.set_tags({f"everfit.{name}": value for name, value in tags.items()})
+    for candidate in made.candidates:
+        mlflow.log_params({f"{candidate.name}.{key}": value for key, value in candidate.config.items()})
+        mlflow.log_metrics({f"{candidate.name}.{key}": value for key, value in candidate.metrics.items()})
+    mlflow.log_metrics({"rows": given.rows, "share_of_positives": given.positive_share})
+    mlflow.log_dict(msgspec.to_builtins(given), "training_set.json")
+    run = mlflow.active_run().info
+    return f"{deployment.settings.mlflow}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+
+
+def _record(compared: "Compared") -> dg.TableRecord:
+    """One candidate's line in the comparison."""
+    fields = msgspec.structs.asdict(compared)
+    return dg.TableRecord({name: round(value, 5) if isinstance(value, float) else value for name, value in fields.items()})

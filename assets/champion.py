@@ -1,0 +1,50 @@
+"""The champion: the version that answers. Materialized only when one is promoted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+
+
+def champion(model: Model) -> dg.AssetsDefinition:
+    """The registered version behind the alias ``champion``."""
+
+    @dg.asset(
+        key=[model.name, "champion"],
+        description="The registered version that serving answers with. A rejected evaluation leaves it as it is: that is told "
+        "as an observation, and counts as no materialization.",
+        group_name=model.name,
+        owners=model.owners,
+        kinds={"mlflow", "onnx"},
+        deps=[[model.name, "evaluation"]],
+        output_required=False,
+    )
+    def champion(
+        context: dg.AssetExecutionContext,
+        everfit: dg.ResourceParam[Deployment],
+        mlflow: dg.ResourceParam[Any],
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
+        from everfit.workflow.promotion import conclude
+
+        concluded = conclude(everfit, model, actor=f"dagster run {context.run_id}")
+        context.log.info("MLflow run %s: %s", mlflow.active_run().info.run_id, concluded.reason)
+        metadata = {"reason": concluded.reason}
+        if concluded.version is None:
+            yield dg.AssetObservation(asset_key=context.asset_key, metadata=metadata)
+            return
+        page = f"{everfit.settings.mlflow}/#/models/{model.name}/versions/{concluded.version}"
+        yield dg.MaterializeResult(
+            metadata=metadata
+            | {
+                "version": concluded.version,
+                "replaced version": str(concluded.replaced),
+                "candidate": concluded.candidate,
+                "MLflow version": dg.MetadataValue.url(page),
+            },
+            data_version=dg.DataVersion(str(concluded.version)),
+        )
+
+    return champion

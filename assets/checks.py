@@ -1,0 +1,85 @@
+"""The newest evidence of each kind, as checks on the champion. The sensor reports the same verdicts as they fall."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+
+if TYPE_CHECKING:
+    from everfit.store.judgements import Judgement
+
+KINDS = {
+    "quality": "The newest window's columns against the training data's: schema, bounds, nulls, stuck values, volume.",
+    "drift": "Evidently's distance of each column of the newest window from the champion's reference sample, against "
+    "thresholds calibrated on the training time's own windows.",
+    "performance": "The metric on the newest window's matured labels, with its interval, against what the gate had measured.",
+    "freshness": "Age of the champion's training data by the model's clock, against the declared age.",
+}
+
+
+def check_result(judgement: "Judgement") -> dg.AssetCheckResult:
+    """A verdict as a check's result; 'insufficient' passes, and says so."""
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey([judgement.model, "champion"]),
+        check_name=judgement.kind,
+        passed=judgement.verdict != "alarm",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=judgement.reason,
+        metadata=check_metadata(judgement),
+    )
+
+
+def check_evaluation(judgement: "Judgement") -> dg.AssetCheckEvaluation:
+    """The same as an event of the sensor's."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey([judgement.model, "champion"]),
+        check_name=judgement.kind,
+        passed=judgement.verdict != "alarm",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=judgement.reason,
+        metadata=check_metadata(judgement),
+    )
+
+
+def check_metadata(judgement: "Judgement") -> dict[str, dg.MetadataValue]:
+    """Version, window, statistic and threshold: Dagster plots the numbers over time."""
+    told: dict[str, dg.MetadataValue] = {
+        "version": dg.MetadataValue.int(judgement.version),
+        "window": dg.MetadataValue.text(f"{judgement.window_start:%Y-%m-%d} to {judgement.window_end:%Y-%m-%d}"),
+        "verdict": dg.MetadataValue.text(judgement.verdict),
+    }
+    if judgement.statistic is not None:
+        told["statistic"] = dg.MetadataValue.float(judgement.statistic)
+    if judgement.threshold is not None:
+        told["threshold"] = dg.MetadataValue.float(judgement.threshold)
+    return told
+
+
+def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
+    """Re-report the newest stored evidence of a model's champion."""
+    key = dg.AssetKey([model.name, "champion"])
+
+    @dg.multi_asset_check(
+        name=f"{model.name}__evidence",
+        specs=[dg.AssetCheckSpec(kind, asset=key, description=text) for kind, text in KINDS.items()],
+        can_subset=True,
+    )
+    def evidence(
+        context: dg.AssetCheckExecutionContext, everfit: dg.ResourceParam[Deployment]
+    ) -> Iterator[dg.AssetCheckResult]:
+        from everfit.store import judgements
+
+        with everfit.engine.connect() as connection:
+            newest = {found.kind: found for found in judgements.newest(connection, model)}
+        for selected in sorted(check.name for check in context.selected_asset_check_keys):
+            if selected in newest:
+                yield check_result(newest[selected])
+            else:
+                yield dg.AssetCheckResult(
+                    asset_key=key, check_name=selected, passed=True, description="no window has closed yet"
+                )
+
+    return evidence

@@ -1,0 +1,58 @@
+"""The asset graph of one declared model, read from left to right.
+
+sources → raw_data → features → training_set → trained_model → evaluation → champion, with the prediction log beside it:
+requests go into the features, outcomes into the training set.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.candidates import evaluation, trained_model, training_set
+from assets.champion import champion
+from assets.checks import evidence_checks
+from assets.days import features, raw_data
+from everfit.declaration import Model
+
+
+def days_of(model: Model) -> dg.DynamicPartitionsDefinition:
+    """The days of a model, added as its data land: none before the first, none past the model's clock."""
+    return dg.DynamicPartitionsDefinition(name=f"{model.name}_days")
+
+
+def model_assets(model: Model) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:
+    """All assets of a model, in a group of its name."""
+    days = days_of(model)
+    return [
+        *(_source(model, source.name) for source in model.sources),
+        _log(model, "predictions", "Answers of serving, read from Kafka: one row a request and model version."),
+        _log(model, "outcomes", "What came true, read from Kafka as it becomes known: one row a request and observation."),
+        raw_data(model, days),
+        features(model, days),
+        training_set(model),
+        trained_model(model),
+        evaluation(model),
+        champion(model),
+    ]
+
+
+def model_checks(model: Model) -> Sequence[dg.AssetChecksDefinition]:
+    """What the evidence says of the champion, as checks on it."""
+    return [evidence_checks(model)]
+
+
+def _source(model: Model, name: str) -> dg.AssetSpec:
+    columns = [dg.TableColumn(c.name, c.kind) for c in model.source(name).columns]
+    return dg.AssetSpec(
+        [model.name, name],
+        description="Rows that the outside world publishes with `everfit publish`, or the Python function behind it.",
+        group_name=model.name,
+        owners=model.owners,
+        kinds={"postgres"},
+        metadata={"dagster/column_schema": dg.TableSchema(columns)},
+    )
+
+
+def _log(model: Model, name: str, description: str) -> dg.AssetSpec:
+    kinds = {"kafka", "postgres"}
+    return dg.AssetSpec([model.name, name], description=description, group_name=model.name, owners=model.owners, kinds=kinds)

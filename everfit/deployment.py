@@ -1,0 +1,59 @@
+"""The parts of one deployment, each built when it is first used: engine, lake, registry, declared models."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from everfit.settings import Settings
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from everfit.declaration import Model
+    from everfit.registry import Registry
+    from everfit.store.lake import Lake
+
+
+class Deployment:
+    """What a process of everfit works with; :meth:`close` gives the connections back."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def load(cls) -> "Deployment":
+        """The deployment that the environment, or the running embedded stack, describes."""
+        return cls(Settings.load())
+
+    @cached_property
+    def engine(self) -> "sa.Engine":
+        """Connections to the everfit database."""
+        from everfit.store.database import create_engine
+
+        return create_engine(self.settings.database_url)
+
+    @cached_property
+    def lake(self) -> "Lake":
+        """The content-addressed objects."""
+        from everfit.store.lake import Lake
+
+        return Lake(self.settings.lake)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """MLflow and the ledger."""
+        from everfit.registry import Registry
+
+        return Registry(self.settings.mlflow, self.engine)
+
+    @cached_property
+    def models(self) -> "Mapping[str, Model]":
+        """The declared models by name."""
+        from everfit.catalogue import load_models
+
+        return load_models(self.settings.models)
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()

@@ -1,0 +1,5 @@
+"""The model registry: MLflow's versions and aliases, and the ledger beside them."""
+
+from everfit.registry.registry import Registry
+
+__all__ = ["Registry"]

@@ -1,0 +1,132 @@
+"""Versions and aliases in MLflow, kept in step with the ledger in Postgres.
+
+The ledger is the truth: a promotion is compared and set under its lock, and the alias follows inside the same transaction. An
+alias that a crash left ahead of the ledger is set back by the next promotion.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from everfit.errors import ServiceError, StaleChampionError
+from everfit.events import ROLES, Role
+from everfit.store import ledger
+from everfit.training.artifact import Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlflow import MlflowClient
+
+SIGNATURE = "everfit_signature"  # key in the MLmodel file's metadata
+
+
+class Registry:
+    """MLflow at ``mlflow_uri``, with the ledger in ``engine``'s database. mlflow is imported at the first use."""
+
+    def __init__(self, mlflow_uri: str, engine: sa.Engine) -> None:
+        self._uri = mlflow_uri
+        self._engine = engine
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+    def roles(self, model: str) -> dict[Role, int]:
+        """The versions that hold an alias: champion, challenger, shadow; empty where nothing is registered.
+
+        Raises:
+            ServiceError: when MLflow does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with self._answering():
+            try:
+                aliases = self._client.get_registered_model(model).aliases
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return {}
+                raise
+        return {role: int(aliases[role]) for role in ROLES if role in aliases}
+
+    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
+        """The ONNX bytes and the signature of a registered version."""
+        import mlflow.artifacts
+        from mlflow.models import Model as LoggedModel
+
+        with self._answering(), tempfile.TemporaryDirectory() as folder:
+            source = self._client.get_model_version_download_uri(model, str(version))
+            path = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder, tracking_uri=self._uri))
+            described: Mapping[str, Any] = LoggedModel.load(str(path)).metadata or {}
+            return (path / "model.onnx").read_bytes(), msgspec.convert(described[SIGNATURE], Signature)
+
+    def pin(self, model: str, role: Role, version: int) -> None:
+        """Give a version a role that is not the champion's, such as a shadow to compare with."""
+        assert role != "champion", "the champion changes by promotion only"
+        with self._answering():
+            self._client.set_registered_model_alias(model, role, str(version))
+
+    def register(self, model: str, onnx: bytes, signature: Signature, tags: Mapping[str, str]) -> int:
+        """Log an ONNX model to the active MLflow run (or one of its own) and register it; returns its version number."""
+        import mlflow
+        import mlflow.onnx
+        import onnx as onnx_format
+
+        mlflow.set_tracking_uri(self._uri)
+        with self._answering():
+            logged = mlflow.onnx.log_model(
+                onnx_format.load_model_from_string(onnx),
+                name="model",
+                registered_model_name=model,
+                pip_requirements=["onnxruntime"],
+                metadata={SIGNATURE: msgspec.to_builtins(signature)},
+            )
+            version = int(logged.registered_model_version)
+            for key, value in tags.items():
+                self._client.set_model_version_tag(model, str(version), key, value)
+        return version
+
+    def promote(self, connection: sa.Connection, entry: ledger.Entry) -> None:
+        """Make ``entry.to_version`` champion, if ``entry.from_version`` still is: alias and ledger row, in ``connection``.
+
+        Raises:
+            StaleChampionError: when another version became champion since the comparison.
+            ServiceError: when MLflow does not answer; nothing was written.
+        """
+        ledger.lock(connection, entry.model)
+        self.expect(connection, entry.model, entry.from_version)
+        ledger.append(connection, entry)
+        with self._answering():
+            self._client.set_registered_model_alias(entry.model, "champion", str(entry.to_version))
+
+    def expect(self, connection: sa.Connection, model: str, version: int | None) -> None:
+        """Check that ``version`` is champion by the ledger (None: that there is none).
+
+        Raises:
+            StaleChampionError: when it is not, because another was promoted since.
+        """
+        champion = ledger.champion(connection, model)
+        current = champion.version if champion else None
+        if current != version:
+            raise StaleChampionError(
+                f"{model}: the candidates were compared with version {version}, but version {current} is champion now; "
+                "materialize evaluation again"
+            )
+
+    @contextmanager
+    def _answering(self) -> "Iterator[None]":
+        """Tell an MLflow that does not answer as a :class:`ServiceError`."""
+        from requests.exceptions import ConnectionError as NoConnection
+
+        try:
+            yield
+        except NoConnection as error:
+            raise ServiceError(f"MLflow does not answer at {self._uri} ({error}); see `everfit doctor`") from error

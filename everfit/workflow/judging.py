@@ -1,0 +1,83 @@
+"""The gate: every candidate against the champion on the same rows, which neither was trained on."""
+
+from typing import TYPE_CHECKING
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.evaluation.comparison import Comparison, compare, slices
+from everfit.evaluation.gate import Verdict, judge, judge_first
+from everfit.evaluation.metrics import Floats, base_rate_loss, log_losses
+from everfit.store import ledger
+from everfit.workflow import manifests
+from everfit.workflow.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def evaluate(deployment: Deployment, model: Model, trained: TrainedModel, data_version: str) -> Evaluation:
+    """Compare every candidate with the champion on the same rows; the best of those that pass wins."""
+    training_set = manifests.get(deployment, trained.training_set, TrainingSet)
+    with deployment.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+    current = manifests.get(deployment, champion.manifest, Version) if champion else None
+    compared = [_compare(deployment, model, candidate, current, training_set) for candidate in trained.candidates]
+    best = min((one for one in compared if one.passed), key=lambda one: one.loss, default=None)
+    return Evaluation(
+        trained_model=data_version,
+        champion=champion.version if champion else None,
+        compared=compared,
+        winner=best.name if best else None,
+        reason=best.reason if best else "; ".join(f"{one.name}: {one.reason}" for one in compared),
+    )
+
+
+def _compare(
+    deployment: Deployment, model: Model, candidate: Trained, current: Version | None, training_set: TrainingSet
+) -> Compared:
+    tested = deployment.lake.get_frame(candidate.backtest)
+    if candidate.refused:
+        return _unjudged(candidate, f"its exported answers are not its own: {candidate.refused}")
+    if tested.is_empty():
+        return _unjudged(candidate, f"fewer than {model.gate.min_unseen_days} days that the champion has not seen")
+    labels = tested[model.label].to_numpy()
+    losses = log_losses(labels, tested["candidate"].to_numpy())
+    if current is None:
+        base = base_rate_loss(labels, training_set.positive_share)
+        verdict = judge_first(model.gate, float(losses.mean()), base, candidate.latency_ms)
+        return _compared(candidate, None, verdict, float(losses.mean()), base)
+    theirs = _champion_losses(deployment, model, current, tested)
+    days = tested["event_time"].dt.date().to_numpy()
+    comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
+    parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
+    verdict = judge(model.gate, training_set.cause, comparison, parts, candidate.latency_ms)
+    return _compared(candidate, comparison, verdict, float(losses.mean()), float(theirs.mean()))
+
+
+def _champion_losses(deployment: Deployment, model: Model, current: Version, tested: "pl.DataFrame") -> Floats:
+    from everfit.training.artifact import Scorer, Signature
+
+    signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
+    scorer = Scorer(deployment.lake.get(current.candidate.onnx, "onnx"), signature)
+    return log_losses(tested[model.label].to_numpy(), scorer.score(tested))
+
+
+def _unjudged(candidate: Trained, reason: str) -> Compared:
+    return _compared(candidate, None, Verdict(False, reason), 0.0, 0.0)
+
+
+def _compared(
+    candidate: Trained, comparison: Comparison | None, verdict: Verdict, loss: float, champion_loss: float
+) -> Compared:
+    return Compared(
+        name=candidate.name,
+        mean=comparison.mean if comparison else None,
+        lower=comparison.lower if comparison else None,
+        upper=comparison.upper if comparison else None,
+        days=comparison.days if comparison else 0,
+        rows=comparison.rows if comparison else 0,
+        loss=loss,
+        champion_loss=champion_loss,
+        passed=verdict.passed,
+        reason=verdict.reason,
+    )

@@ -1,0 +1,125 @@
+"""What the unpartitioned stages leave behind: a manifest each, JSON in the lake, its hash the data version."""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.errors import EmptyPartitionError
+from everfit.evidence.calibration import Calibration
+from everfit.evidence.quality import Profile
+from everfit.policy import Cause
+from everfit.store import partitions
+from everfit.store.partitions import PartitionVersion
+from everfit.workflow.versions import code_version
+
+
+class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Labelled rows known by the cutoff. ``rows_hash`` names them in the lake; ``days`` are the partitions they came from."""
+
+    model: str
+    cutoff: datetime
+    cause: Cause
+    reason: str
+    request: str | None
+    rows_hash: str
+    rows: int
+    positive_share: float
+    days: dict[str, str]
+    code_version: str
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate, refit on everything up to the cutoff, and what its recipe answered on the rolling origins.
+
+    ``onnx``, ``backtest`` (the folds' rows with their label and ``candidate`` score) and ``reference`` name objects of the
+    lake. ``refused`` says why it must not serve, where its exported answers are not its own.
+    """
+
+    name: str
+    config: dict[str, Any]
+    onnx: str
+    backtest: str
+    reference: str
+    calibration: Calibration
+    profile: Profile
+    metrics: dict[str, float]
+    latency_ms: float
+    refused: str | None
+    seconds: float
+
+
+class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen."""
+
+    training_set: str
+    champion: int | None
+    candidates: list[Trained]
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate against the champion: the mean daily difference of the metric with its interval (null where there
+    was nothing to compare with), and the verdict."""
+
+    name: str
+    mean: float | None
+    lower: float | None
+    upper: float | None
+    days: int
+    rows: int
+    loss: float
+    champion_loss: float
+    passed: bool
+    reason: str
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """The gate's verdict. ``winner`` is None where no candidate passed; ``reason`` says why either way."""
+
+    trained_model: str
+    champion: int | None
+    compared: list[Compared]
+    winner: str | None
+    reason: str
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a registered version: what it was trained on, how it was judged, what it is watched against."""
+
+    model: str
+    candidate: Trained
+    training_set: TrainingSet
+    evaluation: Evaluation
+    expected_loss: float
+
+
+Manifest = TypeVar("Manifest", TrainingSet, TrainedModel, Evaluation, Version)
+
+
+def put(deployment: Deployment, model: Model, stage: str, manifest: msgspec.Struct, rows: int) -> str:
+    """Store a stage's manifest as its newest version; returns its hash."""
+    digest = deployment.lake.put_json(manifest)
+    version = PartitionVersion(f"{model.name}/{stage}", "", digest, rows, code_version(model), {})
+    with deployment.engine.begin() as connection:
+        partitions.record(connection, [version])
+    return digest
+
+
+def newest(deployment: Deployment, model: Model, stage: str, kind: type[Manifest]) -> tuple[Manifest, str]:
+    """The newest manifest of a stage and its hash.
+
+    Raises:
+        EmptyPartitionError: when the stage was never materialized.
+    """
+    with deployment.engine.connect() as connection:
+        found = partitions.newest(connection, f"{model.name}/{stage}")
+    if not found:
+        raise EmptyPartitionError(f"{model.name}: {stage} was never materialized; materialize it first")
+    return get(deployment, found[""], kind), found[""]
+
+
+def get(deployment: Deployment, digest: str, kind: type[Manifest]) -> Manifest:
+    """A manifest by its hash."""
+    return msgspec.json.decode(deployment.lake.get(digest, "json"), type=kind)

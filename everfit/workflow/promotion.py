@@ -1,0 +1,123 @@
+"""From a verdict to a champion: register, promote by compare-and-set, write the ledger, announce."""
+
+import logging
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.events import DEPLOYMENTS, encode, wall_clock
+from everfit.events import Deployment as Deployed
+from everfit.policy import Status
+from everfit.store import judgements, ledger, requests
+from everfit.training.artifact import Signature
+from everfit.workflow import manifests
+from everfit.workflow.manifests import Evaluation, Trained, TrainedModel, TrainingSet, Version
+
+ANNOUNCE_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the candidates: one promoted as ``version``, or all rejected (None); either way with the reason."""
+
+    version: int | None
+    replaced: int | None
+    candidate: str | None
+    reason: str
+
+
+def conclude(deployment: Deployment, model: Model, *, actor: str) -> Conclusion:
+    """Carry out the newest evaluation: promote its winner, or record the rejection.
+
+    Registering comes first, because MLflow numbers the versions. Then, in one transaction, the champion is held against the one
+    that the evaluation was made with, the ledger's row and the request's end are written, and the alias is set.
+
+    Raises:
+        StaleChampionError: when another version became champion since the comparison.
+    """
+    evaluation, _ = manifests.newest(deployment, model, "evaluation", Evaluation)
+    trained = manifests.get(deployment, evaluation.trained_model, TrainedModel)
+    training_set = manifests.get(deployment, trained.training_set, TrainingSet)
+    with deployment.engine.connect() as connection:
+        deployment.registry.expect(connection, model.name, evaluation.champion)
+    if evaluation.winner is None:
+        return _reject(deployment, model, evaluation, training_set, actor)
+    winner = next(candidate for candidate in trained.candidates if candidate.name == evaluation.winner)
+    compared = next(one for one in evaluation.compared if one.name == winner.name)
+    described = Version(
+        model=model.name, candidate=winner, training_set=training_set, evaluation=evaluation, expected_loss=compared.loss
+    )
+    manifest = deployment.lake.put_json(described)
+    version = _register(deployment, model, winner, training_set, manifest)
+    detail = {"manifest": manifest, "trained_until": training_set.cutoff.isoformat(), "candidate": winner.name}
+    with deployment.engine.begin() as connection:
+        entry = _entry(connection, model, evaluation, training_set, actor, version, detail)
+        deployment.registry.promote(connection, entry)
+        _end(connection, training_set, "promoted", evaluation.reason)
+    _announce(deployment.settings.kafka, model, version, evaluation.reason)
+    return Conclusion(version=version, replaced=evaluation.champion, candidate=winner.name, reason=evaluation.reason)
+
+
+def _reject(deployment: Deployment, model: Model, evaluation: Evaluation, training_set: TrainingSet, actor: str) -> Conclusion:
+    detail = {"trained_model": evaluation.trained_model}
+    with deployment.engine.begin() as connection:
+        ledger.append(connection, _entry(connection, model, evaluation, training_set, actor, None, detail))
+        _end(connection, training_set, "rejected", evaluation.reason)
+    return Conclusion(version=None, replaced=None, candidate=None, reason=evaluation.reason)
+
+
+def _register(deployment: Deployment, model: Model, winner: Trained, training_set: TrainingSet, manifest: str) -> int:
+    signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
+    tags = {
+        "everfit.manifest": manifest,
+        "everfit.candidate": winner.name,
+        "everfit.cause": training_set.cause,
+        "everfit.data_version": training_set.rows_hash,
+        "everfit.code_version": training_set.code_version,
+    }
+    return deployment.registry.register(model.name, deployment.lake.get(winner.onnx, "onnx"), signature, tags)
+
+
+def _entry(
+    connection: sa.Connection,
+    model: Model,
+    evaluation: Evaluation,
+    training_set: TrainingSet,
+    actor: str,
+    version: int | None,
+    detail: dict[str, Any],
+) -> ledger.Entry:
+    return ledger.Entry(
+        model=model.name,
+        action="rejected" if version is None else "promoted",
+        from_version=evaluation.champion,
+        to_version=version,
+        actor=actor,
+        cause=training_set.cause,
+        reason=evaluation.reason,
+        request=training_set.request,
+        event_time=judgements.clock(connection, model) or model.go_live,
+        detail=detail,
+    )
+
+
+def _end(connection: sa.Connection, training_set: TrainingSet, status: Status, reason: str) -> None:
+    if training_set.request:
+        requests.mark(connection, training_set.request, status, result=reason)
+
+
+def _announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
+    """Tell the deployments topic. Serving also looks at the aliases, so a Kafka that is away delays nothing but the record."""
+    event = Deployed(model=model.name, version=version, role="champion", reason=reason, at=wall_clock())
+    try:
+        producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+        producer.send(DEPLOYMENTS, key=model.name.encode(), value=encode(event)).get(timeout=ANNOUNCE_SECONDS)
+        producer.close()
+    except KafkaError as error:
+        logger.warning("version %d of %s is champion, but Kafka did not take the announcement: %s", version, model.name, error)

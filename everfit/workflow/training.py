@@ -1,0 +1,159 @@
+"""From labelled rows to judged candidates: assemble, fit on rolling origins and on everything, compare with the champion."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from everfit.declaration import Candidate, Model
+from everfit.deployment import Deployment
+from everfit.errors import EmptyPartitionError, NotServableError
+from everfit.evaluation.folds import Fold, folds
+from everfit.evaluation.metrics import summary
+from everfit.evidence import quality
+from everfit.evidence.calibration import calibrate, reference_sample
+from everfit.features.views import Kind
+from everfit.store import frames, judgements, ledger, partitions, requests
+from everfit.store.requests import RetrainRequest
+from everfit.workflow.days import features_dataset, history, load_frames, load_raw, midnight
+from everfit.workflow.manifests import Trained, TrainedModel, TrainingSet
+from everfit.workflow.versions import code_version
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+SCORE: tuple[str, Kind] = ("score", "number")
+PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are held against the native ones
+
+
+def request_of(deployment: Deployment, request_id: str | None) -> RetrainRequest | None:
+    """The retrain request that a run was launched for; None for a run that a person launched."""
+    if request_id is None:
+        return None
+    with deployment.engine.connect() as connection:
+        return requests.find(connection, request_id)
+
+
+def default_cutoff(deployment: Deployment, model: Model, request: RetrainRequest | None) -> datetime:
+    """The request's cutoff, or the newest midnight that the model's clock has passed."""
+    if request:
+        return request.cutoff
+    with deployment.engine.connect() as connection:
+        return midnight((judgements.clock(connection, model) or model.go_live).date())
+
+
+def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request: RetrainRequest | None) -> TrainingSet:
+    """Collect the labelled rows that were known by the cutoff, in event order, quarantined spans left out.
+
+    Raises:
+        EmptyPartitionError: when no features before the cutoff were computed, or none of their labels was known.
+    """
+    import polars as pl
+
+    since = None if model.training.history == "all" else (cutoff - model.training.history).date()
+    with deployment.engine.connect() as connection:
+        made = partitions.newest(connection, features_dataset(model), since=since)
+        days = {day: digest for day, digest in made.items() if midnight(day) < cutoff}
+        if not days:
+            raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
+        labels = _labels(deployment, connection, model, cutoff)
+        quarantined = judgements.quarantined(connection, model)
+    rows = load_frames(deployment, list(days.values())).join(labels, on="request_id", how="inner")
+    known = pl.col("event_time").lt(cutoff) & pl.col("observed_at").le(cutoff)
+    rows = rows.filter(known, *(~pl.col("event_time").is_between(*span, closed="left") for span in quarantined))
+    rows = rows.sort("event_time", "request_id")
+    if rows.is_empty():
+        raise EmptyPartitionError(
+            f"{model.name}: no label was known by {cutoff:%Y-%m-%d}; wait for outcomes or publish history"
+        )
+    return TrainingSet(
+        model=model.name,
+        cutoff=cutoff,
+        cause=request.cause if request else "person",
+        reason=request.reason if request else "materialized by hand",
+        request=request.id if request else None,
+        rows_hash=deployment.lake.put_frame(rows),
+        rows=rows.height,
+        positive_share=float(rows[model.label].mean()),  # type: ignore[arg-type]
+        days=days,
+        code_version=code_version(model),
+    )
+
+
+def _labels(deployment: Deployment, connection: sa.Connection, model: Model, cutoff: datetime) -> "pl.DataFrame":
+    """request_id, label, observed_at: of the history before the go-live, and of the log's outcomes from then on."""
+    import polars as pl
+
+    before = load_raw(deployment, model, before=min(cutoff, model.go_live))
+    past = history(model, before).filter(pl.col("event_time") < model.go_live)
+    answered = frames.logged(connection, model, (model.go_live, cutoff), known_at=cutoff, late=True)
+    live = answered.filter(pl.col("outcome").is_not_null()).rename({"outcome": model.label})
+    return pl.concat([frame.select("request_id", model.label, "observed_at") for frame in (past, live)])
+
+
+def train(deployment: Deployment, model: Model, training_set: TrainingSet, data_version: str) -> TrainedModel:
+    """Fit every candidate: on rolling origins over the days that the champion has not seen, and on everything."""
+    with deployment.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+    rows = deployment.lake.get_frame(training_set.rows_hash)
+    origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
+    candidates = [
+        _train_one(deployment, model, candidate, rows, origins, training_set.cutoff) for candidate in model.candidates
+    ]
+    return TrainedModel(training_set=data_version, champion=champion.version if champion else None, candidates=candidates)
+
+
+def _train_one(
+    deployment: Deployment, model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
+) -> Trained:
+    import polars as pl
+
+    from everfit.training.artifact import Scorer, Signature
+    from everfit.training.parity import check_parity
+    from everfit.training.trainers import fit
+
+    began = time.monotonic()
+    tested = backtest(model, candidate, rows, origins)
+    fitted = fit(candidate, rows, features=model.features, label=model.label)
+    onnx = fitted.to_onnx()
+    signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
+    refused, latency_ms = None, 0.0
+    try:
+        latency_ms = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency_ms
+    except NotServableError as error:
+        refused = str(error)
+    watched = rows.with_columns(pl.Series("score", Scorer(onnx, signature).score(rows)))
+    columns = [*model.features, SCORE]
+    reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
+    return Trained(
+        name=candidate.name,
+        config=candidate.model_dump(mode="json"),
+        onnx=deployment.lake.put(onnx, "onnx"),
+        backtest=deployment.lake.put_frame(tested),
+        reference=deployment.lake.put_frame(reference),
+        calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
+        profile=quality.profile(model, rows),
+        metrics=summary(tested[model.label].to_numpy(), tested["candidate"].to_numpy()) if tested.height else {},
+        latency_ms=latency_ms,
+        refused=refused,
+        seconds=time.monotonic() - began,
+    )
+
+
+def backtest(model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: Sequence[Fold]) -> "pl.DataFrame":
+    """The folds' rows with the recipe's score as ``candidate``, each trained on what was known when its fold began."""
+    import polars as pl
+
+    from everfit.training.trainers import fit
+
+    parts = [rows.clear().with_columns(pl.Series("candidate", [], dtype=pl.Float64))]
+    for origin in origins:
+        known = rows.filter(pl.col("event_time") < origin.start, pl.col("observed_at") <= origin.start)
+        fold = rows.filter(pl.col("event_time").is_between(origin.start, origin.end, closed="left"))
+        if known.height and fold.height:
+            fitted = fit(candidate, known, features=model.features, label=model.label)
+            parts.append(fold.with_columns(pl.Series("candidate", fitted.predict(fold))))
+    return pl.concat(parts)

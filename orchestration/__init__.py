@@ -1,0 +1,1 @@
+"""All that knows Dagster's automation: definitions, sensors, jobs, resources."""

@@ -1,0 +1,26 @@
+"""The code location: everything declared in the models package, as Dagster definitions. Importing it opens nothing."""
+
+import dagster as dg
+
+from assets import model_assets, model_checks
+from everfit.catalogue import load_models
+from orchestration.jobs import retrain_job
+from orchestration.resources import everfit, mlflow
+from orchestration.sensors import prediction_log
+
+
+def build() -> dg.Definitions:
+    """Definitions for all declared models."""
+    models = load_models().values()
+    jobs = [retrain_job(model) for model in models]
+    return dg.Definitions(
+        assets=[asset for model in models for asset in model_assets(model)],
+        asset_checks=[check for model in models for check in model_checks(model)],
+        jobs=jobs,
+        sensors=[prediction_log(jobs)],
+        resources={"everfit": everfit, "mlflow": mlflow},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build()

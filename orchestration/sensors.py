@@ -1,0 +1,88 @@
+"""The one sensor: read the log, judge what closed, launch what was asked for.
+
+Its order: settle what became of earlier launches, watch the log (the monitors' long poll), emit every pending request. Ticks
+may be cut off anywhere: rows and offsets, windows and requests are the monitors' transactions, and a run key launches once.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets.checks import check_evaluation
+from assets.graph import days_of
+from everfit.deployment import Deployment
+from orchestration.jobs import Job, retraining
+
+if TYPE_CHECKING:
+    from everfit.store.requests import RetrainRequest
+    from monitors.launches import Launch
+    from monitors.watch import Seen
+
+ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
+    """The sensor over all models' log; on by default, because the embedded stack is of no use without it."""
+
+    @dg.sensor(
+        name="prediction_log",
+        jobs=jobs,
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reads the prediction log into Postgres, judges the windows that close, launches what the policy asks for.",
+    )
+    def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
+        from everfit.store import requests
+        from monitors.launches import settle
+        from monitors.watch import watch
+
+        instance = context.instance
+        settle(everfit.engine, everfit.models, lambda request: _launch(instance, request))
+        seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
+        with everfit.engine.connect() as connection:
+            pending = requests.in_status(connection, "pending")
+        return dg.SensorResult(
+            run_requests=[retraining(everfit, everfit.models[request.model], request) for request in pending],
+            dynamic_partitions_requests=[*_new_days(instance, everfit)],
+            asset_events=[*_observations(seen), *(check_evaluation(judged) for judged in seen.judgements)],
+            skip_reason=None if pending else _told(seen),
+        )
+
+    return prediction_log
+
+
+def _launch(instance: dg.DagsterInstance, request: "RetrainRequest") -> "Launch":
+    """How Dagster holds the request's newest attempt."""
+    from monitors.launches import Launch
+
+    records = instance.get_run_records(dg.RunsFilter(tags={"dagster/run_key": request.run_key}), limit=1)
+    if not records:
+        return Launch("unknown")
+    run = records[0].dagster_run
+    return Launch("ended" if run.status in ENDED else "held", run.run_id)
+
+
+def _new_days(instance: dg.DagsterInstance, deployment: Deployment) -> Iterator[dg.AddDynamicPartitionsRequest]:
+    """The days that have become whole since the last tick, as partitions to add."""
+    from everfit.workflow.days import available_days
+
+    for model in deployment.models.values():
+        days = days_of(model)
+        held = set(days.get_partition_keys(dynamic_partitions_store=instance))
+        new = [day for day in available_days(deployment, model) if day not in held]
+        if new:
+            yield days.build_add_request(new)
+
+
+def _observations(seen: "Seen") -> Iterator[dg.AssetObservation]:
+    """What the tick read, on the external assets of the log."""
+    for asset, rows in (("predictions", seen.predictions), ("outcomes", seen.outcomes)):
+        for model, count in rows.items():
+            yield dg.AssetObservation(asset_key=[model, asset], metadata={"rows": count, "dead letters": seen.dead_letters})
+
+
+def _told(seen: "Seen") -> str:
+    """Why nothing is launched."""
+    read = sum(seen.predictions.values()) + sum(seen.outcomes.values())
+    return f"read {read} rows, judged {len({judged.window_end for judged in seen.judgements})} windows; nothing to launch"
