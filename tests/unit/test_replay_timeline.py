@@ -41,9 +41,7 @@ def a_model(entities: list[str], *, hours: range = range(-4, 6), on_record: bool
 
     def labelled(readings: Any) -> Any:
         known = readings.with_columns(event_time=nw.col("at"), observed_at=nw.col("at").dt.offset_by("1h"))
-        return known.with_columns(high=(nw.col("load") > 0).cast(nw.Int64)).select(
-            "event_time", "meter", "high", "observed_at"
-        )
+        return known.with_columns(high=(nw.col("load") > 0).cast(nw.Int64)).select("event_time", "meter", "high", "observed_at")
 
     return Model(
         name="meters",

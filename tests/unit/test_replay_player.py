@@ -1,0 +1,162 @@
+"""The order in which a replay plays, holds and is taken up again, against hand-written stand-ins of the services."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.errors import RequestError, ServiceError
+from everfit.events import Outcome
+from everfit.replay import player
+from everfit.replay.client import Answer, Reply
+from everfit.replay.progress import Progress
+from everfit.replay.timeline import Instant, Request
+
+LIVE = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class World:
+    """Everything that the player talks to: it writes down what it was told, in order."""
+
+    journal: list[str] = field(default_factory=list)
+    refuse: bool = False
+    stall_at: int | None = None  # which window is never decided
+    decided: int = 0
+
+    def publish(self, _engine: object, _models: object, source: str, rows: list[Any]) -> int:
+        self.journal.append(f"rows {len(rows)} of {source}")
+        return len(rows)
+
+    def send(self, instant: Instant) -> None:
+        self.journal += [f"outcome {outcome.request_id}" for _, outcome in instant.outcomes]
+
+    def flush(self) -> None:
+        self.journal.append("flush")
+
+    def predict(self, _model: str, request: Request) -> Answer | Reply:
+        self.journal.append(f"ask {request.request_id}")
+        return Reply(503, b"no champion") if self.refuse else Answer(1)
+
+    def await_decision(self, _engine: object, _model: str, end: datetime) -> None:
+        if self.decided == self.stall_at:
+            raise ServiceError("nothing moved for 180 s")
+        self.decided += 1
+        self.journal.append(f"decided {end:%dT%H}")
+
+    def await_retraining(self, *_: object) -> None:
+        self.journal.append("retrained")
+
+
+def instants(hours: int) -> list[Instant]:
+    """A row, the previous hour's outcome and a request an hour."""
+    made = []
+    for hour in range(hours):
+        at = LIVE + hour * HOUR
+        outcome = Outcome(request_id=f"r{hour - 1}", model="m", outcome=1.0, observed_at=at)
+        request = Request(f"r{hour}", "e", at, {})
+        made.append(Instant(at, {"s": [{"hour": hour}]}, [("e", outcome)] if hour else [], [request]))
+    return made
+
+
+def a_model() -> Model:
+    """Windows of two hours, an hour of lateness."""
+
+    def window_of(moment: datetime) -> tuple[datetime, datetime]:
+        start = LIVE + (moment - LIVE) // (2 * HOUR) * 2 * HOUR
+        return start, start + 2 * HOUR
+
+    log = SimpleNamespace(lateness=HOUR)
+    return cast(Model, SimpleNamespace(name="m", go_live=LIVE, log=log, window_of=window_of))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+
+    @contextmanager
+    def producer(_bootstrap: str) -> Iterator[Any]:
+        yield SimpleNamespace(send=world.send, flush=lambda: world.journal.append("acknowledged"))
+
+    serving = SimpleNamespace(predict=world.predict, flush=world.flush, close=lambda: None)
+    monkeypatch.setattr(player, "timeline", lambda _m, _s, end: [i for i in instants(24) if i.at < end])
+    monkeypatch.setattr(player, "ServingClient", lambda _url: serving)
+    monkeypatch.setattr(player, "OutcomeProducer", producer)
+    monkeypatch.setattr(player, "catch_up", lambda *_: 0)
+    monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
+    for name in ("publish", "await_decision", "await_retraining"):
+        monkeypatch.setattr(player, name, getattr(world, name))
+    return world
+
+
+def play(home: Path, hours: int, *, free_running: bool = False) -> Progress:
+    settings = SimpleNamespace(home=home, serving="", kafka="")
+    deployment = cast(Deployment, SimpleNamespace(settings=settings, engine=None, models={}))
+    return player.replay(deployment, a_model(), LIVE, LIVE + hours * HOUR, free_running=free_running)
+
+
+def test_what_is_known_comes_before_the_request_and_the_clock_is_held_past_lateness(world: World, tmp_path: Path) -> None:
+    progress = play(tmp_path, 4)
+
+    assert world.journal == [
+        *["rows 1 of s", "ask r0"],
+        *["rows 1 of s", "outcome r0", "ask r1"],
+        *["rows 1 of s", "outcome r1", "ask r2"],  # ends the first window, its lateness still to come
+        *["rows 1 of s", "outcome r2", "acknowledged", "ask r3", "flush", "decided 01T02", "retrained"],
+        *["acknowledged", "flush", "read"],
+    ]
+    assert (progress.source_rows, progress.outcomes, progress.answered, progress.windows) == (4, 3, 4, 1)
+
+
+def test_free_running_waits_for_nothing(world: World, tmp_path: Path) -> None:
+    play(tmp_path, 12, free_running=True)
+
+    assert not {entry.split()[0] for entry in world.journal} & {"decided", "retrained", "read"}
+
+
+def test_a_replay_taken_up_again_counts_and_sends_each_window_once(world: World, tmp_path: Path) -> None:
+    whole = play(tmp_path / "whole", 12)
+    in_one_go, world.journal, world.decided = world.journal, [], 0
+
+    world.stall_at = 2
+    with pytest.raises(ServiceError, match="nothing moved"):
+        play(tmp_path, 12)
+    world.stall_at, world.journal = None, []
+    again = play(tmp_path, 12)
+
+    assert world.journal[0] == "retrained"  # what the last decision caused is awaited first
+    assert world.journal[1:] == in_one_go[in_one_go.index("retrained", in_one_go.index("ask r5")) + 1 :]
+    assert (again.answered, again.outcomes, again.windows) == (whole.answered, whole.outcomes, whole.windows)
+
+
+def test_a_replay_that_is_complete_sends_nothing_again(world: World, tmp_path: Path) -> None:
+    play(tmp_path, 6)
+    world.journal = []
+    play(tmp_path, 6)
+
+    assert not [entry for entry in world.journal if entry.startswith(("ask", "rows", "outcome"))]
+
+
+def test_a_serving_that_refuses_everything_stops_the_replay(world: World, tmp_path: Path) -> None:
+    world.refuse = True
+    with pytest.raises(ServiceError, match="refused 20 requests in a row, the last, r19, with status 503: no champion"):
+        play(tmp_path, 24, free_running=True)
+
+
+@pytest.mark.parametrize(("hours", "told"), [(0, "nothing would be played"), (-3, "nothing would be played")])
+def test_an_empty_range_is_refused(world: World, tmp_path: Path, hours: int, told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        play(tmp_path, hours)
+
+
+def test_a_range_before_the_go_live_is_refused() -> None:
+    with pytest.raises(RequestError, match="is before m went live: start at 2024-01-01T00:00:00Z or later"):
+        player.check_range(a_model(), LIVE - HOUR, LIVE + HOUR)
