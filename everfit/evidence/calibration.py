@@ -1,0 +1,119 @@
+"""How far from its reference a window may be: thresholds from the training time's own windows.
+
+A user states how many false alarms a year are bearable. Thresholds follow from the training time: each column's distance of
+each of its windows, less the median and over (95 % quantile - median), is comparable between columns; the largest over
+the columns is a window's statistic, and its quantile at the budget, times ``safety``, is the limit for later windows.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from everfit.declaration import DriftPolicy
+from everfit.evidence.distances import Measure, distance
+from everfit.features.views import Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LEAST_LIMIT = 2.0  # twice the column's own spread: what the calibration's few windows cannot show
+YEAR = timedelta(days=365.25)
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """A column's distances in training time, and the distance at which it counts as drifted."""
+
+    column: str
+    measure: Measure
+    median: float
+    spread: float
+    threshold: float
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Made once for a champion, kept with its version. ``windows`` is how many of training time it rests on."""
+
+    thresholds: list[Threshold]
+    limit: float
+    windows: int
+    min_rows: int
+    sample_rows: int
+    seed: int
+
+
+def reference_sample(
+    policy: DriftPolicy, frame: "pl.DataFrame", columns: Sequence[tuple[str, Kind]], *, cutoff: datetime, seed: int = 0
+) -> "pl.DataFrame":
+    """At most ``policy.sample_rows`` training rows of the last ``policy.reference`` before the cutoff, in order of time."""
+    import polars as pl
+
+    recent = frame.filter(pl.col("event_time").is_between(cutoff - policy.reference, cutoff, closed="left"))
+    return sample(recent.select("event_time", *(name for name, _ in columns)), policy.sample_rows, seed)
+
+
+def calibrate(
+    policy: DriftPolicy,
+    frame: "pl.DataFrame",
+    reference: "pl.DataFrame",
+    columns: Sequence[tuple[str, Kind]],
+    *,
+    cutoff: datetime,
+    seed: int = 0,
+) -> Calibration:
+    """Thresholds from the champion's own training time.
+
+    Args:
+        policy: the declared budget, window and reference span.
+        frame: the training rows: ``event_time`` and the columns.
+        reference: of :func:`reference_sample`.
+        columns: name and kind of the features, and ``("score", "number")``.
+        cutoff: windows are counted back from here, within the reference span: older ones are no part of the reference.
+        seed: of the windows' samples, now and later.
+    """
+    import numpy as np
+
+    measured = [(name, _measure(kind)) for name, kind in columns] + [(name, "null_share") for name, _ in columns]
+    windows = _training_windows(policy, frame, cutoff)
+    bounds = {"windows": len(windows), "min_rows": policy.min_rows, "sample_rows": policy.sample_rows, "seed": seed}
+    if not windows:
+        return Calibration(thresholds=[], limit=LEAST_LIMIT, **bounds)
+    samples = [sample(window, policy.sample_rows, seed) for window in windows]
+    found = np.array([[distance(how, reference[name], rows[name]) for name, how in measured] for rows in samples])
+    medians = np.median(found, axis=0)
+    spreads = np.maximum(np.quantile(found, 0.95, axis=0) - medians, policy.floor)
+    largest = ((found - medians) / spreads).max(axis=1)
+    level = max(0.0, 1 - policy.false_alarms_per_year * (policy.window / YEAR))
+    limit = max(LEAST_LIMIT, policy.safety * float(np.quantile(largest, level)))
+    thresholds = [
+        Threshold(name, how, float(median), float(spread), float(median + limit * spread))
+        for (name, how), median, spread in zip(measured, medians, spreads, strict=True)
+    ]
+    return Calibration(thresholds=thresholds, limit=limit, **bounds)
+
+
+def sample(frame: "pl.DataFrame", rows: int, seed: int) -> "pl.DataFrame":
+    """At most so many rows, drawn by the seed, in their own order."""
+    import numpy as np
+
+    if frame.height <= rows:
+        return frame
+    drawn = np.random.default_rng(seed).choice(frame.height, rows, replace=False)
+    return frame[np.sort(drawn)]
+
+
+def _training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetime) -> "list[pl.DataFrame]":
+    """Whole windows of enough rows, counted back from the cutoff."""
+    import polars as pl
+
+    starts = [cutoff - policy.window * i for i in range(1, policy.reference // policy.window + 1)]
+    spans = [pl.col("event_time").is_between(start, start + policy.window, closed="left") for start in starts]
+    first = cast(datetime | None, frame["event_time"].min())
+    whole = [span for start, span in zip(starts, spans, strict=True) if first and start >= first]
+    windows = [frame.filter(span) for span in whole]
+    return [window for window in windows if window.height >= policy.min_rows]
+
+
+def _measure(kind: Kind) -> Measure:
+    return "wasserstein" if kind == "number" else "jensenshannon"

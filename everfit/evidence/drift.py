@@ -1,0 +1,91 @@
+"""Drift: is a window further from the champion's reference than the training time's own windows were?"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from everfit.errors import FeatureError
+from everfit.evidence import Evidence
+from everfit.evidence.calibration import Calibration, Threshold, sample
+from everfit.evidence.distances import distance, present
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def judge_drift(
+    calibration: Calibration, reference: "pl.DataFrame", window: "pl.DataFrame", *, html: bool = False
+) -> tuple[Evidence, str | None]:
+    """Judge one closed window: an alarm where any column is at or above its threshold.
+
+    The distances of what is there are Evidently's; it drops nulls, so their share is a distance of its own.
+
+    Args:
+        calibration: the champion's.
+        reference: the champion's reference sample.
+        window: the window's rows; a bounded sample of them is looked at.
+        html: whether to render Evidently's report of an alarm.
+
+    Returns:
+        The evidence, whose statistic is the largest distance over the columns in units of their own spread, and the report.
+
+    Raises:
+        FeatureError: when the window lacks a calibrated column.
+    """
+    insufficient = _insufficient(calibration, window)
+    if insufficient:
+        return Evidence(kind="drift", verdict="insufficient", reason=insufficient, detail={"rows": window.height}), None
+    missing = sorted({t.column for t in calibration.thresholds} - set(window.columns))
+    if missing:
+        raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
+    rows = sample(window, calibration.sample_rows, calibration.seed)
+    found, render = _distances(calibration, reference, rows)
+    evidence = _evidence(calibration, found, window.height)
+    return evidence, render() if html and evidence.verdict == "alarm" else None
+
+
+def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | None:
+    if window.height < calibration.min_rows:
+        return f"{window.height} rows in the window; {calibration.min_rows} are needed"
+    if not calibration.windows:
+        return "the champion's training time held no whole window to calibrate by"
+    return None
+
+
+def _distances(
+    calibration: Calibration, reference: "pl.DataFrame", rows: "pl.DataFrame"
+) -> tuple[list[tuple[Threshold, float]], Callable[[], str]]:
+    """Each threshold with what was measured, and what renders Evidently's report."""
+    from everfit.evidence import evidently_report
+
+    valued = [t for t in calibration.thresholds if t.measure != "null_share" and _both_hold(t.column, reference, rows)]
+    distances, render = evidently_report.run(valued, reference, rows)
+    nulls = [t for t in calibration.thresholds if t.measure == "null_share"]
+    found = [(t, distances[t.column]) for t in valued]
+    return found + [(t, distance("null_share", reference[t.column], rows[t.column])) for t in nulls], render
+
+
+def _both_hold(column: str, reference: "pl.DataFrame", rows: "pl.DataFrame") -> bool:
+    return not present(reference[column]).is_empty() and not present(rows[column]).is_empty()
+
+
+def _evidence(calibration: Calibration, found: Sequence[tuple[Threshold, float]], rows: int) -> Evidence:
+    drifted = sorted((pair for pair in found if pair[1] >= pair[0].threshold), key=_excess, reverse=True)
+    columns = [
+        {"column": t.column, "measure": t.measure, "distance": value, "threshold": t.threshold, "drifted": value >= t.threshold}
+        for t, value in found
+    ]
+    worst = max(found, key=_excess)
+    told = ", ".join(f"{t.column} ({t.measure} {value:.3f}, threshold {t.threshold:.3f})" for t, value in drifted or [worst])
+    return Evidence(
+        kind="drift",
+        verdict="alarm" if drifted else "ok",
+        statistic=_excess(worst),
+        threshold=calibration.limit,
+        reason=f"{len(drifted)} columns drifted: {told}" if drifted else f"no column drifted; nearest to it {told}",
+        detail={"rows": rows, "calibrated_on_windows": calibration.windows, "columns": columns},
+    )
+
+
+def _excess(pair: tuple[Threshold, float]) -> float:
+    threshold, value = pair
+    return (value - threshold.median) / threshold.spread
