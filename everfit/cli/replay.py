@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from everfit.replay.progress import Progress
     from everfit.replay.player import Listener
+    from everfit.replay.progress import Progress
 
 
 def replay(

@@ -1,22 +1,14 @@
 """Hold the event clock until the loop has caught up, so that no figure depends on the speed of the machine."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 import sqlalchemy as sa
 
-from everfit.errors import ServiceError
 from everfit.replay.client import ServingClient
 from everfit.store.database import reachable
 from everfit.timing import format_time
-
-T = TypeVar("T")
-
-POLL_SECONDS = 0.05
-STALL_SECONDS = 180.0
+from everfit.waiting import STALL_SECONDS, wait_until
 
 _STATE = sa.text("""
     SELECT (SELECT max(newest) FROM clocks WHERE model = :model) AS asked,
@@ -54,11 +46,11 @@ def await_read(
     Raises:
         ServiceError: when the loop stood still for ``stall_seconds``.
     """
-    _await(
+    wait_until(
         lambda: state_of(engine, model),
         lambda state: _reached(state.asked, asked) and (observed is None or _reached(state.observed, observed)),
         f"the log of {model} to be read up to {format_time(asked)}; is the sensor on that reads it?",
-        stall_seconds,
+        stall_seconds=stall_seconds,
     )
 
 
@@ -68,11 +60,11 @@ def await_decision(engine: sa.Engine, model: str, window_end: datetime, stall_se
     Raises:
         ServiceError: when the loop stood still for ``stall_seconds``.
     """
-    _await(
+    wait_until(
         lambda: state_of(engine, model),
         lambda state: _reached(state.decided, window_end),
         f"the window of {model} that ends {format_time(window_end)} to be decided; is the sensor on that reads the log?",
-        stall_seconds,
+        stall_seconds=stall_seconds,
     )
 
 
@@ -82,34 +74,20 @@ def await_retraining(engine: sa.Engine, serving: ServingClient, model: str, stal
     Raises:
         ServiceError: when the loop stood still for ``stall_seconds``.
     """
-    settled = _await(
+    settled = wait_until(
         lambda: state_of(engine, model),
         lambda state: state.open == 0,
         f"the retraining of {model} to end; is its run alive, and the sensor on that launches it?",
-        stall_seconds,
+        stall_seconds=stall_seconds,
     )
     if settled.champion is not None:
-        _await(
+        wait_until(
             lambda: serving.champion(model),
             lambda version: version == settled.champion,
             f"serving to answer with version {settled.champion} of {model}, the champion by the ledger; can it load it?",
-            stall_seconds,
+            stall_seconds=stall_seconds,
         )
 
 
 def _reached(found: datetime | None, wanted: datetime) -> bool:
     return found is not None and found >= wanted
-
-
-def _await(read: Callable[[], T], reached: Callable[[T], bool], what: str, stall_seconds: float) -> T:
-    """Read until reached; the deadline starts anew whenever what is read changes."""
-    found = read()
-    deadline = time.monotonic() + stall_seconds
-    while not reached(found):
-        if time.monotonic() > deadline:
-            raise ServiceError(f"nothing moved for {stall_seconds:.0f} s while waiting for {what} See `everfit status`")
-        time.sleep(POLL_SECONDS)
-        before, found = found, read()
-        if found != before:
-            deadline = time.monotonic() + stall_seconds
-    return found

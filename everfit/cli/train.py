@@ -1,0 +1,40 @@
+"""``everfit train``: ask for a training, and wait for it."""
+
+from typing import Annotated
+
+import typer
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="A declared model.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the request and what became of it as one JSON document.")
+    ] = False,
+) -> None:
+    """Train candidates and promote what passes the gate; the first time, publish and train on what came before the go-live.
+
+    Rejected is a normal outcome, told with its reason; only a run that failed makes this command fail.
+    """
+    import msgspec
+
+    from everfit.catalogue import find_model
+    from everfit.deployment import Deployment
+    from everfit.replay.landing import bootstrap
+    from everfit.retraining import ask_for_training, await_training
+
+    deployment = Deployment.load()
+    try:
+        declared = find_model(deployment.models, model)
+        bootstrap(deployment, declared)
+        asked = ask_for_training(deployment, declared)
+        if not asked.is_new:
+            typer.echo(f"nothing new is known since training {asked.request.id} was asked for", err=True)
+        done = await_training(deployment, asked.request)
+    finally:
+        deployment.close()
+    if as_json:
+        typer.echo(msgspec.json.encode(done).decode())
+    else:
+        typer.echo(f"{done.model}: training {done.id} ({done.cause}) {done.status}: {done.result or 'see its run in Dagster'}")
+    if done.status == "failed":
+        raise typer.Exit(1)

@@ -1,0 +1,67 @@
+"""Ask for a training as a person would, and wait for what becomes of it. The sensor launches it like any other request."""
+
+from dataclasses import dataclass
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.errors import EmptyPartitionError
+from everfit.policy import Cause, request_id
+from everfit.store import judgements, ledger, requests
+from everfit.store.database import reachable
+from everfit.store.requests import RetrainRequest
+from everfit.timing import format_time
+from everfit.waiting import wait_until
+
+STALL_SECONDS = 300.0  # a request's state moves only at the launch and at the end of its run
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request and whether it is new; the same is never asked twice while nothing more is known."""
+
+    request: RetrainRequest
+    is_new: bool
+
+
+def ask_for_training(deployment: Deployment, model: Model) -> Asked:
+    """Write a retrain request: the first training on what came before the go-live, or one up to the model's clock.
+
+    A request that failed is asked for again as a further attempt.
+
+    Raises:
+        EmptyPartitionError: when there is a champion but no prediction was logged yet, so that there is no clock.
+        ServiceError: when Postgres does not answer.
+    """
+    with reachable(deployment.engine), deployment.engine.begin() as connection:
+        champion = ledger.champion(connection, model.name)
+        clock = judgements.clock(connection, model) if champion else model.go_live
+        if clock is None:
+            raise EmptyPartitionError(f"no prediction of {model.name} was logged since version 1: nothing new to train on yet")
+        cause: Cause = "person" if champion else "bootstrap"
+        version = champion.version if champion else None
+        reason = "asked for by a person" if champion else f"the first version, from before {format_time(model.go_live)}"
+        name = request_id(model, version, clock, cause)
+        is_new = requests.ask(connection, RetrainRequest(name, model.name, cause, reason, version, clock, clock))
+        if requests.find(connection, name).status == "failed":
+            requests.try_again(connection, name, "asked for again by a person")
+            is_new = True
+        return Asked(requests.find(connection, name), is_new)
+
+
+def await_training(deployment: Deployment, request: RetrainRequest, *, stall_seconds: float = STALL_SECONDS) -> RetrainRequest:
+    """Return the request when it was promoted, rejected or failed.
+
+    Raises:
+        ServiceError: when it moved for ``stall_seconds`` not at all.
+    """
+
+    def read() -> RetrainRequest:
+        with reachable(deployment.engine), deployment.engine.connect() as connection:
+            return requests.find(connection, request.id)
+
+    return wait_until(
+        read,
+        lambda found: found.status not in requests.OPEN,
+        f"the training {request.id} of {request.model}; is the sensor on that launches it, and its run alive?",
+        stall_seconds=stall_seconds,
+    )
