@@ -22,16 +22,13 @@ app.command()(doctor.doctor)
 
 
 def main() -> None:
-    """Run a command; an :class:`EverfitError` becomes one message on stderr and exit code 1, an interrupt 130."""
+    """Run a command; an :class:`EverfitError` becomes one message on stderr and exit code 1."""
     sys.path.insert(0, str(Path.cwd()))  # the models package lies where one works
     try:
         app()
     except EverfitError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

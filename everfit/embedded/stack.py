@@ -48,8 +48,8 @@ class Stack:
         """
         with self._alone():
             self._end_orphans()
-            self._start_postgres()
             chosen = {name: self._port(name) for name in self.names if name in ports.DEFAULTS}
+            self._start_postgres()
             (self.home / "mlflow").mkdir(exist_ok=True)
             if "code" in chosen:
                 write_dagster_home(self.home, self.postgres.url("dagster", "psycopg2"), chosen["code"])

@@ -1,0 +1,35 @@
+"""A broker for a test: fresh, on a port of its own, gone when the block ends."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from everfit.embedded import broker
+from everfit.embedded.ports import LOCAL, any_free
+
+DEADLINE_SECONDS = 10.0
+
+
+@contextmanager
+def running_broker(port: int | None = None) -> Iterator[str]:
+    """Address of a broker that holds everfit's topics, empty. The same port twice is a broker that was restarted."""
+    port = port or any_free()
+    address = f"{LOCAL}:{port}"
+    process = subprocess.Popen(broker.command(port), env=dict(os.environ), stdout=subprocess.DEVNULL)
+    try:
+        _await_answer(address)
+        broker.create_topics(address)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _await_answer(address: str) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not broker.answers(address):
+        assert time.monotonic() < deadline, f"no broker answers at {address}"
+        threading.Event().wait(0.02)
