@@ -1,0 +1,92 @@
+"""The way to Kafka: a batch is acknowledged as a whole, or it is not."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from everfit.errors import ServiceError
+
+if TYPE_CHECKING:
+    from kafka import KafkaProducer
+
+TIMEOUT_SECONDS = 5.0
+
+
+class Record(NamedTuple):
+    """What goes out: the key decides the partition."""
+
+    key: bytes
+    value: bytes
+
+
+class Outlet(Protocol):
+    """Where records go."""
+
+    def send(self, batch: Sequence[Record]) -> None:
+        """Return when all are acknowledged.
+
+        Raises:
+            ServiceError: when one is not; any of them may have arrived.
+        """
+
+    def close(self) -> None:
+        """Give connections back."""
+
+
+class KafkaOutlet:
+    """An idempotent producer with ``acks=all``, made at the first batch and made anew after a failure.
+
+    What a closed producer had under way is given up, so that a batch sent again is the only one of its kind in flight.
+    """
+
+    def __init__(self, bootstrap: str, topic: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._timeout_seconds = timeout_seconds
+        self._producer: KafkaProducer | None = None
+
+    def send(self, batch: Sequence[Record]) -> None:
+        """Return when all are acknowledged.
+
+        Raises:
+            ServiceError: when one is not within the timeout.
+        """
+        from kafka.errors import KafkaError
+
+        deadline = time.monotonic() + self._timeout_seconds
+        try:
+            producer = self._connected()
+            sent = [producer.send(self._topic, key=record.key, value=record.value) for record in batch]
+            producer.flush(timeout=self._timeout_seconds)
+            for acknowledged in sent:
+                acknowledged.get(timeout=max(0.0, deadline - time.monotonic()))
+        except KafkaError as error:
+            self.close()
+            raise ServiceError(f"Kafka at {self._bootstrap} did not take {len(batch)} records: {error!r}") from error
+
+    def close(self) -> None:
+        """Close the producer at once."""
+        from kafka.errors import KafkaError
+
+        if self._producer is not None:
+            with suppress(KafkaError):  # it is given up either way
+                self._producer.close(timeout=0)
+            self._producer = None
+
+    def _connected(self) -> "KafkaProducer":
+        if self._producer is None:
+            from kafka import KafkaProducer
+
+            timeout_ms = int(self._timeout_seconds * 1000)
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,  # while a batch is under way the next one gathers
+                max_block_ms=timeout_ms,
+                bootstrap_timeout_ms=timeout_ms,
+                request_timeout_ms=timeout_ms - 1,
+                delivery_timeout_ms=timeout_ms,
+            )
+        return self._producer

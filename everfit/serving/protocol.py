@@ -1,0 +1,52 @@
+"""Answers of ``/predict`` and of the Open Inference Protocol V2.
+
+Source: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md.
+"""
+
+from typing import Any
+
+from everfit.declaration import Model
+from everfit.serving.asked import Asked, datatype
+from everfit.serving.roster import Lineup
+from everfit.serving.service import Answered
+from everfit.timing import format_time
+
+
+def predicted(model: Model, asked: Asked, answered: Answered) -> dict[str, Any]:
+    """The answer of ``/predict``."""
+    return {
+        "request_id": asked.id,
+        "model": model.name,
+        "version": answered.version,
+        "score": answered.scores[0],
+        "degraded": answered.degraded[0],
+        "event_time": format_time(asked.at),
+    }
+
+
+def inferred(model: Model, asked: Asked, answered: Answered) -> dict[str, Any]:
+    """The answer of V2: one tensor of scores; ``degraded`` where any row was."""
+    return {
+        "model_name": model.name,
+        "model_version": str(answered.version),
+        "id": asked.id,
+        "parameters": {"event_time": format_time(asked.at), "degraded": any(answered.degraded)},
+        "outputs": [{"name": "score", "shape": [len(answered.scores)], "datatype": "FP64", "data": answered.scores}],
+    }
+
+
+def server_metadata(version: str) -> dict[str, Any]:
+    """What serves."""
+    return {"name": "everfit", "version": version, "extensions": []}
+
+
+def model_metadata(model: Model, lineup: Lineup) -> dict[str, Any]:
+    """A model's inputs and output, the versions that serve (the champion first) and their roles."""
+    return {
+        "name": model.name,
+        "versions": [str(number) for number in lineup.roles.values()],
+        "platform": "onnxruntime_onnx",
+        "inputs": [{"name": field.name, "datatype": datatype(field), "shape": [-1]} for field in model.request],
+        "outputs": [{"name": "score", "datatype": "FP64", "shape": [-1]}],
+        "roles": lineup.roles,
+    }

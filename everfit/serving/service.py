@@ -1,0 +1,116 @@
+"""One request from its fields to its answer: look up, score, log; then let the shadow answer along."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from everfit.catalogue import find_model
+from everfit.declaration import Model
+from everfit.errors import EverfitError, NotServableError, ServiceError
+from everfit.events import Prediction, Role, Value, encode
+from everfit.serving.asked import Asked
+from everfit.serving.metrics import Metrics
+from everfit.serving.outlet import Record
+from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.roster import Roster, Version
+from everfit.store.lookup import Lookup
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The champion's answers to one request: a score and a degraded flag a row."""
+
+    version: int
+    scores: Sequence[float]
+    degraded: Sequence[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """One row as it is scored and logged: its id, its event time, and all features of the model."""
+
+    request_id: str
+    features: Mapping[str, Value]
+    degraded: bool
+
+
+class Service:
+    """Answers for all declared models. Its parts are given; :meth:`close` closes them."""
+
+    def __init__(
+        self, models: Mapping[str, Model], roster: Roster, lookup: Lookup, log: PredictionLog, metrics: Metrics
+    ) -> None:
+        self.models = models
+        self.roster = roster
+        self.log = log
+        self.metrics = metrics
+        self._lookup = lookup
+        self._schemas = {name: model.schema_id for name, model in models.items()}
+
+    def model(self, name: str) -> Model:
+        """The declared model of that name.
+
+        Raises:
+            UnknownModelError: when there is none.
+        """
+        return find_model(self.models, name)
+
+    async def answer(self, model: Model, asked: Asked) -> Answered:
+        """Score every row by the champion, and log it.
+
+        Raises:
+            ServiceError: when the model has no champion yet.
+            NotServableError: when the champion answers anything but a probability.
+        """
+        found = await self._lookup.features(model, asked.rows, asked.at)
+        lineup = self.roster.lineups[model.name]
+        if lineup.champion is None:
+            raise ServiceError(f"{model.name} has no champion yet; train and promote one: `everfit train {model.name}`")
+        rows = [
+            _Scored(request_id, {**row, **looked.features}, looked.degraded)
+            for request_id, row, looked in zip(asked.ids, asked.rows, found, strict=True)
+        ]
+        scores = self._score(model, "champion", lineup.champion, asked, rows)
+        if lineup.shadow is not None:
+            # run by the loop once this answer is written
+            asyncio.get_running_loop().call_soon(self._let_shadow, model, lineup.shadow, asked, rows)
+        degraded = [row.degraded for row in rows]
+        self.metrics.degraded.add(sum(degraded), model=model.name)
+        return Answered(lineup.champion.number, scores, degraded)
+
+    async def close(self) -> None:
+        """Send or spool what is still in memory, and give the connections back."""
+        await asyncio.to_thread(self.log.close)
+        await self._lookup.close()
+
+    def _let_shadow(self, model: Model, shadow: Version, asked: Asked, rows: Sequence[_Scored]) -> None:
+        """The shadow answers the very same rows; its failure is counted and told, for nobody waits for it."""
+        try:
+            self._score(model, "shadow", shadow, asked, rows)
+        except (EverfitError, OSError):
+            self.metrics.shadow_failures.add(1, model=model.name)
+            logger.exception("%s: shadow version %d did not answer", model.name, shadow.number)
+
+    def _score(self, model: Model, role: Role, version: Version, asked: Asked, rows: Sequence[_Scored]) -> list[float]:
+        scores = [version.scorer.score_one(row.features) for row in rows]
+        for row, score in zip(rows, scores, strict=True):
+            if not 0 <= score <= 1:
+                raise NotServableError(f"{model.name} version {version.number} answers {score}, no probability; roll it back")
+            entity = str(row.features[model.entity])
+            prediction = Prediction(
+                request_id=row.request_id,
+                model=model.name,
+                version=version.number,
+                role=role,
+                entity=entity,
+                event_time=asked.at,
+                features=dict(row.features),
+                score=score,
+                degraded=row.degraded,
+                schema=self._schemas[model.name],
+            )
+            self.log.add(Record(entity.encode(), encode(prediction)))
+        return scores

@@ -1,0 +1,122 @@
+"""Features for serving: every view of a request in one statement, and a fallback for when the database is away."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.features.running import RunningRow, Value, answer, expired, key_of
+from everfit.features.views import FeatureView
+from everfit.store.online import AS_OF, Asked, bind, row_of
+
+CONNECTIONS = 4
+TIMEOUT_SECONDS = 0.5
+RETRY_SECONDS = 1.0
+REMEMBERED_KEYS = 10_000
+
+logger = logging.getLogger(__name__)
+
+
+class Found(NamedTuple):
+    """A row's view features; ``degraded`` when a view was missing, or older than its time to live, or not read."""
+
+    features: dict[str, Value]
+    degraded: bool
+
+
+class Lookup:
+    """The online store as serving reads it. One event loop owns it; close it when done."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        _, self._arguments = engine.dialect.create_connect_args(engine.url)
+        self._idle: list[psycopg.AsyncConnection[Any]] = []
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._retry_at = 0.0
+        self._remembered: OrderedDict[tuple[str, str, str], dict[str, Value]] = OrderedDict()
+
+    async def features(self, model: Model, rows: Sequence[Mapping[str, Value]], at: datetime) -> list[Found]:
+        """The features of the model's views for each row of request fields, as known at a moment.
+
+        Never fails for the database's sake: what cannot be read is answered by the last known values of the same key, or
+        nulls, and told as degraded.
+        """
+        asked = [one for row in rows for view in model.views for one in _asked(model, view, row, at)]
+        if not asked:
+            return [Found({}, False) for _ in rows]
+        held = await self._held(asked)
+        if held is None:
+            return [Found(self._last_known(model, row), True) for row in rows]
+        answers = iter(held)
+        found = []
+        for row in rows:
+            features: dict[str, Value] = {}
+            degraded = False
+            for view in model.views:
+                now, *ago = (next(answers) for _ in range(1 + len(view.windows)))
+                taken = answer(view, at, now, dict(zip(view.windows, ago, strict=True)))
+                self._remember((model.name, view.name, key_of(row[view.key])), taken)
+                features |= taken
+                degraded |= now is None or expired(view, at, now)
+            found.append(Found(features, degraded))
+        return found
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _held(self, asked: Sequence[Asked]) -> list[RunningRow | None] | None:
+        """The running rows asked for; None where the database does not answer in time, or just did not."""
+        if time.monotonic() < self._retry_at:
+            return None
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS), self._slots:
+                rows = await self._fetch(bind(asked))
+        except (psycopg.Error, TimeoutError) as error:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            logger.warning("the online store does not answer, last known values are used: %r", error)
+            return None
+        return [row_of(one, row) for one, row in zip(asked, rows, strict=True)]
+
+    async def _fetch(self, bound: tuple[list[Any], ...]) -> list[Any]:
+        connection = self._idle.pop() if self._idle else await self._connect()
+        whole = False
+        try:
+            cursor = await connection.execute(AS_OF, bound, prepare=True)
+            rows = await cursor.fetchall()
+            whole = True
+        finally:
+            if whole:
+                self._idle.append(connection)
+            else:  # broken, or given up in the middle of an answer
+                await connection.close()
+        return rows
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
+
+    def _last_known(self, model: Model, row: Mapping[str, Value]) -> dict[str, Value]:
+        features: dict[str, Value] = {}
+        for view in model.views:
+            nothing: dict[str, Value] = dict.fromkeys(view.features)
+            features |= self._remembered.get((model.name, view.name, key_of(row[view.key])), nothing)
+        return features
+
+    def _remember(self, identity: tuple[str, str, str], features: dict[str, Value]) -> None:
+        self._remembered[identity] = features
+        self._remembered.move_to_end(identity)
+        if len(self._remembered) > REMEMBERED_KEYS:
+            self._remembered.popitem(last=False)
+
+
+def _asked(model: Model, view: FeatureView, row: Mapping[str, Value], at: datetime) -> list[Asked]:
+    """The view's key now, and at the beginning of each of its windows."""
+    key = key_of(row[view.key])
+    return [Asked(model.name, view.name, key, moment) for moment in (at, *(at - over for over in view.windows))]
