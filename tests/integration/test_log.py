@@ -1,0 +1,130 @@
+"""The prediction log, from a real broker into a real Postgres: every identity once, whatever is delivered how often."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from everfit.embedded.ports import any_free
+from everfit.errors import ServiceError
+from everfit.events import encode, wall_clock
+from everfit.store import judgements
+from everfit.store.lake import Lake
+from everfit.store.tables import consumer_offsets, dead_letters, outcomes, predictions, windows
+from monitors.watch import Seen, watch
+from tests.brokers import running_broker
+from tests.events import MODEL, outcome, prediction, produce
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def read(engine: sa.Engine, lake: Lake, kafka: str) -> Seen:
+    """One pass, without lingering."""
+    return watch(engine, lake, kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
+
+
+def count(engine: sa.Engine, table: sa.Table) -> int:
+    with engine.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def test_every_event_is_read_once_and_a_second_pass_reads_nothing(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    produce(kafka, [*(prediction(n) for n in range(300)), *(outcome(n) for n in range(299))])
+    seen = read(engine, lake, kafka)
+    assert (seen.predictions, seen.outcomes) == ({MODEL.name: 300}, {MODEL.name: 299})
+    assert read(engine, lake, kafka) == Seen()
+    assert (count(engine, predictions), count(engine, outcomes)) == (300, 299)
+
+
+def test_what_is_sent_again_or_read_again_stays_single(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    produce(kafka, [prediction(0), prediction(0), prediction(1), prediction(1, version=2)])
+    read(engine, lake, kafka)
+    with engine.begin() as connection:
+        connection.execute(sa.update(consumer_offsets).values(next_offset=0))
+    read(engine, lake, kafka)
+    assert count(engine, predictions) == 3, "a version is part of the identity, a repeat is not"
+
+
+def test_the_clock_is_the_newest_event_less_the_lateness(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    produce(kafka, [prediction(5), prediction(3)])
+    read(engine, lake, kafka)
+    with engine.connect() as connection:
+        assert judgements.clock(connection, MODEL) == prediction(5).event_time - MODEL.log.lateness
+
+
+def _changed(**fields: object) -> bytes:
+    return msgspec.json.encode(msgspec.to_builtins(prediction(0)) | fields)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "tombstone"),
+        (b"not json", "not a Prediction"),
+        (b'{"request_id": "only"}', "missing required field"),
+        (_changed(score="high"), "Expected `float`"),
+        (_changed(score=1.5), "no probability"),
+        (_changed(extra=1), "unknown field"),
+        (_changed(model="unheard_of"), "no model 'unheard_of'"),
+        (_changed(event_time="2200-01-01T00:00:00Z"), "ahead of the tolerated"),
+        (_changed(event_time="1996-09-04T00:00:00"), "no time zone"),
+        (encode(prediction(0)).replace(b"0.5", b"NaN"), "malformed"),
+    ],
+)
+def test_what_breaks_the_contract_is_kept_as_a_dead_letter_and_stops_nothing(
+    engine: sa.Engine, lake: Lake, kafka: str, value: bytes | None, reason: str
+) -> None:
+    produce(kafka, [prediction(1), value, prediction(2)])
+    assert read(engine, lake, kafka).dead_letters == 1
+    assert count(engine, predictions) == 2
+    with engine.connect() as connection:
+        letter = connection.execute(sa.select(dead_letters)).one()
+    assert (letter.topic, letter.partition, letter.offset, letter.value) == ("everfit.predictions", 0, 1, value)
+    assert reason in letter.reason
+
+
+def test_a_time_in_the_future_never_moves_the_clock(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    produce(kafka, [prediction(1), prediction(2, at=wall_clock() + timedelta(days=1))])
+    read(engine, lake, kafka)
+    with engine.connect() as connection:
+        assert judgements.clock(connection, MODEL) == prediction(1).event_time - MODEL.log.lateness
+
+
+@pytest.mark.parametrize("grown", [3, 20])
+def test_a_log_that_began_again_is_noticed_and_nothing_is_skipped(
+    engine: sa.Engine, lake: Lake, caplog: pytest.LogCaptureFixture, grown: int
+) -> None:
+    port = any_free()
+    with running_broker(port) as kafka:
+        produce(kafka, [prediction(n) for n in range(10)])
+        read(engine, lake, kafka)
+    with running_broker(port) as kafka:
+        produce(kafka, [prediction(n) for n in range(9, 9 + grown)])
+        assert read(engine, lake, kafka).predictions == {MODEL.name: grown}
+    assert count(engine, predictions) == 9 + grown
+    assert "began again" in caplog.text
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.max(consumer_offsets.c.restarts))).scalar() == 1
+
+
+def test_rows_that_come_after_their_window_closed_are_stored_and_belong_to_none(
+    engine: sa.Engine, lake: Lake, kafka: str
+) -> None:
+    week = 7 * 48
+    produce(kafka, [prediction(n) for n in range(1, week + 2)])
+    read(engine, lake, kafka)
+    produce(kafka, [prediction(0)])
+    read(engine, lake, kafka)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(windows.c.rows)).scalars().all() == [week - 1]
+        assert connection.execute(sa.select(predictions.c.late).where(predictions.c.request_id == "request-0")).scalar()
+
+
+def test_a_broker_that_is_down_is_told(engine: sa.Engine, lake: Lake) -> None:
+    with pytest.raises(ServiceError, match=r"Kafka does not answer at 127\.0\.0\.1:1 "):
+        read(engine, lake, "127.0.0.1:1")

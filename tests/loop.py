@@ -1,0 +1,125 @@
+"""The loop in one process, without Kafka, MLflow and Dagster: for tests of what it decides, not of how it travels."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.events import Outcome, Prediction
+from everfit.features.offline import compute
+from everfit.settings import Settings
+from everfit.store import ledger, log
+from everfit.store.lake import Lake
+from everfit.store.publishing import publish
+from everfit.store.requests import RetrainRequest
+from everfit.training.artifact import Scorer, Signature
+from everfit.workflow import days, judging, manifests, promotion, training
+from monitors.judge import Judged, judge_window
+
+
+class FakeRegistry:
+    """Numbers versions and keeps the ledger; no MLflow."""
+
+    def __init__(self) -> None:
+        self.versions: list[tuple[bytes, Signature]] = []
+
+    def register(self, model: str, onnx: bytes, signature: Signature, tags: Mapping[str, str]) -> int:
+        self.versions.append((onnx, signature))
+        return len(self.versions)
+
+    def expect(self, connection: sa.Connection, model: str, version: int | None) -> None:
+        champion = ledger.champion(connection, model)
+        assert (champion.version if champion else None) == version
+
+    def promote(self, connection: sa.Connection, entry: ledger.Entry) -> None:
+        ledger.append(connection, entry)
+
+
+class Loop:
+    """One model's loop over recorded rows, which a test may have changed."""
+
+    def __init__(self, engine: sa.Engine, home: Path, model: Model, recorded: pl.DataFrame) -> None:
+        url = engine.url.render_as_string(hide_password=False)
+        settings = Settings(home, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", home / "lake")
+        self.deployment = Deployment(settings)
+        self.registry = FakeRegistry()
+        self.deployment.__dict__ |= {"engine": engine, "lake": Lake(home / "lake"), "registry": self.registry}
+        self.deployment.__dict__["models"] = {model.name: model}
+        self.model = model
+        self.recorded = recorded
+
+    def bootstrap(self) -> None:
+        """Publish what was known at the go-live, train on it, promote."""
+        self.publish(until=self.model.go_live)
+        self.retrain(None)
+
+    def publish(self, *, since: datetime | None = None, until: datetime) -> None:
+        """Land the rows that became known in ``(since, until]``."""
+        source = self.model.sources[0]
+        known = pl.col(source.event_time) + source.known_after
+        rows = self.recorded.filter(known <= until, *([known > since] if since else []))
+        publish(self.deployment.engine, self.deployment.models, source.name, rows)
+
+    def retrain(self, request: RetrainRequest | None, cutoff: datetime | None = None) -> promotion.Conclusion:
+        """raw_data to champion, as the assets do it."""
+        deployment, model = self.deployment, self.model
+        available = days.available_days(deployment, model)
+        days.land_days(deployment, model, available)
+        days.compute_days(deployment, model, available)
+        until = cutoff or training.default_cutoff(deployment, model, request)
+        assembled = training.assemble(deployment, model, cutoff=until, request=request)
+        trained = training.train(deployment, model, assembled, manifests.put(deployment, model, "training_set", assembled, 0))
+        judged = judging.evaluate(deployment, model, trained, manifests.put(deployment, model, "trained_model", trained, 0))
+        manifests.put(deployment, model, "evaluation", judged, 0)
+        return promotion.conclude(deployment, model, actor="test")
+
+    def play(self, start: datetime, end: datetime) -> None:
+        """Publish, answer with the champion and observe the outcomes of ``[start, end)``."""
+        self.publish(since=start, until=end)
+        source = self.model.sources[0]
+        raw = {source.name: self.recorded.filter(pl.col(source.event_time) < end)}
+        asked = days.history(self.model, raw).filter(pl.col("event_time").is_between(start, end, closed="left"))
+        rows = compute(self.model.views, raw, asked)
+        with self.deployment.engine.connect() as connection:
+            champion = ledger.champion(connection, self.model.name)
+        assert champion is not None
+        scores = Scorer(*self.registry.versions[champion.version - 1]).score(rows)
+        names = [name for name, _ in self.model.features]
+        predictions = [
+            Prediction(
+                request_id=row["request_id"],
+                model=self.model.name,
+                version=champion.version,
+                role="champion",
+                entity=row[self.model.entity],
+                event_time=row["event_time"],
+                features={name: row[name] for name in names},
+                score=float(score),
+                schema=self.model.schema_id,
+            )
+            for row, score in zip(rows.iter_rows(named=True), scores, strict=True)
+        ]
+        outcomes = [
+            Outcome(
+                request_id=row["request_id"],
+                model=self.model.name,
+                outcome=row[self.model.label],
+                observed_at=row["observed_at"],
+            )
+            for row in rows.iter_rows(named=True)
+        ]
+        with self.deployment.engine.connect() as connection:
+            held = log.positions(connection).get(("log", 0))
+        reached = (held.next_offset if held else 0) + len(rows)
+        position = log.Position("log", 0, reached, "log-id", "")
+        assert log.write(self.deployment.engine, log.Batch([(0, one) for one in predictions], outcomes, [], [position]))
+
+    def judge(self, start: datetime) -> Judged:
+        """Judge the window that begins at ``start``."""
+        span = (start, start + self.model.drift.window)
+        with self.deployment.engine.begin() as connection:
+            return judge_window(connection, self.deployment.lake, self.model, span)

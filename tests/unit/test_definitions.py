@@ -1,0 +1,52 @@
+"""The code location: light to import, complete, and without Dagster's pickling I/O manager in any asset's way."""
+
+import itertools
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from orchestration.definitions import build
+
+HEAVY = ("torch", "mlflow", "dagster_mlflow", "evidently", "sklearn", "pandas", "polars", "sqlalchemy", "kafka")
+STAGES = ["raw_data", "features", "training_set", "trained_model", "evaluation", "champion"]
+
+
+@pytest.fixture(scope="module")
+def repository() -> dg.RepositoryDefinition:
+    return build().get_repository_def()
+
+
+def test_importing_the_definitions_pulls_in_nothing_heavy() -> None:
+    code = f"import sys, orchestration.definitions; print([m for m in {HEAVY} if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_every_stage_hangs_on_the_one_before(repository: dg.RepositoryDefinition) -> None:
+    graph = repository.asset_graph
+    for before, stage in itertools.pairwise(STAGES):
+        upstream = graph.get(dg.AssetKey(["electricity_price", stage])).parent_keys
+        assert dg.AssetKey(["electricity_price", before]) in upstream
+
+
+def test_no_asset_dangles(repository: dg.RepositoryDefinition) -> None:
+    graph = repository.asset_graph
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.parent_keys or node.child_keys, f"{key} is connected to nothing"
+        assert node.description, f"{key} says nothing of itself"
+
+
+def test_assets_hand_on_references_never_objects(repository: dg.RepositoryDefinition) -> None:
+    for definition in repository.assets_defs_by_key.values():
+        if definition.is_executable:
+            inputs = [taken.dagster_type for taken in definition.node_def.input_dict.values()]
+            assert all(kind.is_nothing for kind in inputs), f"{definition.key} loads an input through an I/O manager"
+
+
+def test_the_sensor_is_on_and_launches_every_models_job(repository: dg.RepositoryDefinition) -> None:
+    sensor = repository.get_sensor_def("prediction_log")
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert {job.name for job in sensor.jobs} == {"retrain_electricity_price"}
