@@ -13,10 +13,10 @@ def log_file(home: Path, name: str) -> Path:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log."""
+    """The last lines of a log; of a traceback what was raised, not through which frames."""
     if not log.exists():
         return "(nothing)"
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES), os.SEEK_SET)
         lines = file.read().decode(errors="replace").splitlines()
-    return "\n".join(lines[-TAIL_LINES:])
+    return "\n".join([line for line in lines if not line.startswith("  ")][-TAIL_LINES:])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DATABASES = ("everfit", "dagster", "mlflow")
 STOP_SECONDS = 30.0
+LEFT_BY_A_KILLED_SERVER = ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock")  # the pids in them may be strangers' by now
 
 # A small server for one machine; what is committed stays committed.
 _SETTINGS = """\
@@ -60,8 +61,8 @@ class Postgres:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._initialise()
-            # left by a server that was killed; its number may be a stranger's by now
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            for left in LEFT_BY_A_KILLED_SERVER:
+                (self.data / left).unlink(missing_ok=True)
             (self.data / "postgresql.auto.conf").write_text(_SETTINGS)
             _server(self.data).start()
         except (OSError, subprocess.SubprocessError) as error:
@@ -128,11 +129,16 @@ class Postgres:
         """Create the databases that are not there yet."""
         from psycopg import sql
 
+        there = self.list_databases()
         with self._connect() as connection:
-            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
             for name in names:
                 if name not in there:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def list_databases(self) -> set[str]:
+        """The names of all databases."""
+        with self._connect() as connection:
+            return {str(name) for (name,) in connection.execute("SELECT datname FROM pg_database")}
 
     def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         import psycopg

@@ -1,0 +1,77 @@
+"""The command line: light, and an error is one message."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ["torch", "mlflow", "dagster", "evidently", "sklearn", "polars", "sqlalchemy", "kafka", "pandas", "numpy"]
+
+
+def everfit(*arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a person would."""
+    command = [sys.executable, "-m", "everfit.cli.main", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_help_names_the_commands() -> None:
+    answer = everfit("--help")
+    assert answer.returncode == 0
+    for command in ("up", "down", "status", "doctor"):
+        assert command in answer.stdout
+
+
+def test_nothing_heavy_is_imported_before_a_command_runs() -> None:
+    code = f"import sys, everfit.cli.main; print([name for name in {HEAVY} if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_an_error_is_one_message_and_no_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERFIT_DAGSTER_PORT", "x")
+    answer = everfit("up")
+    assert answer.returncode == 1
+    assert answer.stderr.strip() == "error: EVERFIT_DAGSTER_PORT='x' is no port; set a number from 1 to 65535, or unset it"
+    assert not (home / "postgres").exists()
+
+
+def test_down_where_nothing_was_ever_up(home: Path) -> None:
+    answer = everfit("down")
+    assert (answer.returncode, answer.stdout) == (0, f"nothing was ever up in {home}\n")
+    assert not home.exists()
+
+
+def test_status_of_nothing(home: Path) -> None:
+    told = json.loads(everfit("status", "--json").stdout)
+    assert told["up"] is False
+    assert {service["state"] for service in told["services"]} == {"down"}
+    assert "dagster" in everfit("status").stdout
+
+
+def test_doctor_finds_nothing_wrong_with_a_stack_that_is_down() -> None:
+    answer = everfit("doctor", "--json")
+    assert answer.returncode == 0, answer.stdout
+    assert json.loads(answer.stdout)["ok"] is True
+
+
+def test_doctor_tells_a_malformed_declaration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERFIT_MODELS", "mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("")
+    (tmp_path / "mine" / "broken.py").write_text("from everfit.declaration import Gate\nGate(folds=0)\n")
+    answer = everfit("doctor", folder=tmp_path)
+    assert answer.returncode == 1
+    assert "gate: folds" in answer.stdout.lower()
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(("variable", "word"), [("EVERFIT_DATABASE_URL", "unset"), ("EVERFIT_SERVING_PORT", "correct")])
+def test_doctor_says_what_to_do_about_a_variable(variable: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "elsewhere")
+    answer = everfit("doctor")
+    assert answer.returncode == 1
+    assert f"{word} {variable}" in answer.stdout
