@@ -37,7 +37,7 @@ def replay(
     deployment = Deployment.load()
     try:
         declared = find_model(deployment.models, model)
-        with shown(declared.name, *span) as listener:
+        with shown(declared.name, span[1]) as listener:
             progress = play(deployment, declared, *span, free_running=free_running, listener=listener)
     finally:
         deployment.close()
@@ -47,7 +47,7 @@ def replay(
 
 
 @contextmanager
-def shown(model: str, start: "datetime", end: "datetime") -> "Iterator[Listener]":
+def shown(model: str, end: "datetime") -> "Iterator[Listener]":
     """A listener that draws a progress bar on a terminal, and writes a line a window on stderr elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -56,13 +56,13 @@ def shown(model: str, start: "datetime", end: "datetime") -> "Iterator[Listener]
     console = Console(stderr=True)
     percent = TextColumn("{task.percentage:>3.0f}%")
     bars = Bars(TextColumn("{task.description}"), BarColumn(None), percent, TimeElapsedColumn(), console=console)
-    task = bars.add_task(f"replay {model}", total=(end - start).total_seconds())
+    task = bars.add_task(f"replay {model}")
 
     def show(progress: "Progress", doing: str) -> None:
         told = f"replay {model}: {doing}, {progress.windows} windows, {progress.answered} answered"
         if console.is_terminal:
-            done = ((progress.sent_until or start) - start).total_seconds()
-            bars.update(task, completed=done, description=told)
+            done, total = (moment - progress.start for moment in (progress.sent_until or progress.start, end))
+            bars.update(task, completed=done.total_seconds(), total=total.total_seconds(), description=told)
         else:
             console.print(told, highlight=False, soft_wrap=True)
 

@@ -15,8 +15,11 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def bootstrap(deployment: Deployment, model: Model) -> int:
-    """Publish everything known before the model went live; returns the rows that were new."""
-    return catch_up(deployment, model, model.go_live)
+    """Publish everything known when the model went live; returns the rows that were new.
+
+    What becomes known at that very moment is part of it, so that the last day before is whole.
+    """
+    return catch_up(deployment, model, model.go_live + MICROSECOND)
 
 
 def catch_up(deployment: Deployment, model: Model, until: datetime) -> int:

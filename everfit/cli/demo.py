@@ -1,0 +1,63 @@
+"""``everfit demo``: the whole loop on the electricity market, from an empty folder to a report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from everfit.demo.result import DemoResult
+
+
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")] = False,
+) -> None:
+    """Train, serve, replay sixteen months, retrain by drift, and leave a report; an earlier demo is removed."""
+    import msgspec
+    from rich.console import Console
+
+    from everfit.cli.replay import shown
+    from everfit.demo.run import END, MODEL, Demo
+    from everfit.settings import home_folder
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    home = home_folder()
+    with shown(MODEL, END) as playing:
+        result = Demo(home, Path.cwd(), console.print, playing).run()
+    if as_json:
+        typer.echo(msgspec.json.encode(result.summary()).decode())
+    else:
+        tell(result)
+        typer.echo(f"report   {home / 'demo' / 'report.html'}\nsummary  {home / 'demo' / 'summary.json'}")
+        typer.echo("`everfit up` brings the same state up again, to look around in")
+
+
+def tell(result: "DemoResult") -> None:
+    """The summary and where the seconds went, as two tables."""
+    from rich.console import Console
+    from rich.table import Table
+
+    counts, loss = result.counts, result.log_loss
+    console = Console(highlight=False)
+    table = Table("log loss", "", "what", "", title=f"{result.model}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}")
+    left = [("everfit", loss.continuous), ("version 1, left alone", loss.static), ("timer, as many retrainings", loss.timer)]
+    told = {
+        "predictions": counts.predictions,
+        "predictions lost": counts.predictions_lost,
+        "outcomes": counts.outcomes,
+        "windows judged": counts.windows,
+        "alarms": counts.alarms,
+        "retrainings": counts.retrains,
+        "promoted for drift": counts.drift_retrains,
+        "rejected": counts.rejections,
+        "promotions, the first included": counts.promotions,
+    }
+    for i, (what, number) in enumerate(told.items()):
+        name, value = left[i] if i < len(left) else ("", None)
+        table.add_row(name, "" if value is None else f"{value:.3f}", what, f"{number:,}")
+    console.print(table)
+    spent = Table("where the time went", "seconds")
+    for stage, seconds in result.seconds.items():
+        spent.add_row(stage, f"{seconds:.1f}")
+    spent.add_row("in all", f"{sum(result.seconds.values()):.1f}")
+    console.print(spent)

@@ -1,0 +1,179 @@
+"""The picture: three lines of weekly log loss, and beneath them what happened, on the same axis of time. SVG, no script."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import escape
+
+from everfit.demo.result import Alarm, DemoResult, Losses, Retraining
+
+WIDTH, PLOT_TOP, PLOT_HEIGHT = 1180, 24, 360
+LEFT, RIGHT = 60, 1010  # of the plot; labels of the lines stand right of it
+LANES_TOP, LANE_HEIGHT = PLOT_TOP + PLOT_HEIGHT + 58, 30
+LANES = ("alarms", "asked", "rejected", "promoted")
+HEIGHT = LANES_TOP + LANE_HEIGHT * len(LANES) + 8
+COIN = math.log(2)  # loss of always answering one half
+
+LINES = (("static", "version 1, left alone"), ("timer", "timer"), ("continuous", "everfit"))
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Event time to x, log loss to y, both in pixels."""
+
+    start: datetime
+    end: datetime
+    lowest: float
+    highest: float
+
+    def x(self, at: datetime) -> float:
+        """Where a moment is, kept inside the plot."""
+        share = (at - self.start) / (self.end - self.start)
+        return LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0)
+
+    def y(self, loss: float) -> float:
+        """Where a loss is."""
+        return PLOT_TOP + PLOT_HEIGHT * (self.highest - loss) / (self.highest - self.lowest)
+
+
+def draw(result: DemoResult) -> str:
+    """The chart as an SVG element, with a tooltip on every mark."""
+    scale = _scale(result)
+    promoted = [one for one in result.retrainings if one.ended == "promoted"]
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="chart-title" class="chart">',
+        '<title id="chart-title">Weekly mean log loss, with alarms, retrainings, rejections and promotions</title>',
+        *_axes(scale),
+        *(_rule(scale, one) for one in promoted),
+        *_lines(result, scale),
+        *_lanes(result, scale),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+def _scale(result: DemoResult) -> Scale:
+    values = [value for week in result.weeks for _, value in _each(week.losses)] or [0.0, 1.0]
+    step = _step(max(values) - min(values))
+    lowest = max(0.0, math.floor(min(values) / step) * step)
+    highest = max(math.ceil(max(values) / step) * step, lowest + step)
+    return Scale(result.start, result.end, lowest, highest)
+
+
+def _step(span: float) -> float:
+    """A round step that cuts a span of losses in four to eight."""
+    return next((step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if span / step <= 8), 5.0)
+
+
+def _each(losses: Losses) -> Iterator[tuple[str, float]]:
+    return ((name, getattr(losses, name)) for name, _ in LINES)
+
+
+def _axes(scale: Scale) -> Iterator[str]:
+    step = _step(scale.highest - scale.lowest)
+    for i in range(round((scale.highest - scale.lowest) / step) + 1):
+        loss = scale.lowest + i * step
+        y = scale.y(loss)
+        yield f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{loss:.{2 if step < 0.1 else 1}f}</text>'
+    yield f'<text class="axis" x="{LEFT}" y="{PLOT_TOP - 10}">log loss, mean of a week (lower is better)</text>'
+    if scale.lowest < COIN < scale.highest:
+        y = scale.y(COIN)
+        yield f'<line class="coin" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<text class="coin-label" x="{LEFT + 6}" y="{y - 5:.1f}">no better than a coin, 0.693</text>'
+    foot = PLOT_TOP + PLOT_HEIGHT
+    for month in _months(scale.start, scale.end):
+        x = scale.x(month)
+        yield f'<line class="month" x1="{x:.1f}" x2="{x:.1f}" y1="{foot}" y2="{foot + 6}"/>'
+        yield f'<text class="tick" x="{x + 3:.1f}" y="{foot + 18}">{month:%b}</text>'
+        if month.month == 1 or month - scale.start < timedelta(days=31):
+            yield f'<text class="year" x="{x + 3:.1f}" y="{foot + 34}">{month.year}</text>'
+
+
+def _months(start: datetime, end: datetime) -> Iterator[datetime]:
+    year, month = start.year, start.month
+    while (first := datetime(year, month, 1, tzinfo=UTC)) < end:
+        if first >= start:
+            yield first
+        year, month = year + month // 12, month % 12 + 1
+
+
+def _rule(scale: Scale, one: Retraining) -> str:
+    x = scale.x(one.at)
+    return f'<line class="swap" x1="{x:.1f}" x2="{x:.1f}" y1="{PLOT_TOP}" y2="{LANES_TOP + LANE_HEIGHT * len(LANES) - 10}"/>'
+
+
+def _lines(result: DemoResult, scale: Scale) -> Iterator[str]:
+    if not result.weeks:
+        return
+    last = result.weeks[-1].losses
+    places = _apart({name: scale.y(value) for name, value in _each(last)}, least=34)
+    totals = dict(_each(result.log_loss))
+    for name, label in LINES:
+        points = " ".join(
+            f"{scale.x(week.start + (week.end - week.start) / 2):.1f},{scale.y(getattr(week.losses, name)):.1f}"
+            for week in result.weeks
+        )
+        yield f'<polyline class="line {name}" points="{points}"/>'
+        y = places[name]
+        yield f'<text class="name {name}" x="{RIGHT + 12}" y="{y:.1f}">{escape(label)}</text>'
+        yield f'<text class="total" x="{RIGHT + 12}" y="{y + 15:.1f}">{totals[name]:.3f} over the whole time</text>'
+
+
+def _apart(places: dict[str, float], least: float) -> dict[str, float]:
+    """Move labels down, and then all of them up where they leave the plot, so that none covers another."""
+    moved: dict[str, float] = {}
+    floor = float(PLOT_TOP)
+    for name in sorted(places, key=places.__getitem__):
+        moved[name] = max(places[name], floor)
+        floor = moved[name] + least
+    over = max(0.0, floor - least - (PLOT_TOP + PLOT_HEIGHT - 16))
+    return {name: place - over for name, place in moved.items()}
+
+
+def _lanes(result: DemoResult, scale: Scale) -> Iterator[str]:
+    marks: dict[str, Sequence[str]] = {
+        "alarms": [_alarm(scale, alarm) for alarm in result.alarms],
+        "asked": [_asked(scale, one) for one in result.retrainings],
+        "rejected": [_rejected(scale, one) for one in result.retrainings if one.ended == "rejected"],
+        "promoted": [_promoted(scale, one) for one in result.retrainings if one.ended == "promoted"],
+    }
+    labels = {"alarms": "alarm", "asked": "retraining", "rejected": "rejected", "promoted": "promoted"}
+    for i, lane in enumerate(LANES):
+        y = LANES_TOP + LANE_HEIGHT * i
+        yield f'<line class="lane" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>'
+        count = len(marks[lane])
+        yield f'<text class="lane-label" x="{RIGHT + 12}" y="{y + 4}">{count} {labels[lane]}{_plural(lane, count)}</text>'
+        yield f'<g transform="translate(0 {y})">' + "".join(marks[lane]) + "</g>"
+
+
+def _plural(lane: str, count: int) -> str:
+    return "s" if lane in ("alarms", "asked") and count != 1 else ""
+
+
+def _alarm(scale: Scale, alarm: Alarm) -> str:
+    x = scale.x(alarm.end)
+    told = f"{alarm.end:%d %b %Y}: {alarm.kind} alarm about version {alarm.version}\n{alarm.reason}"
+    return f'<path class="alarm" d="M{x:.1f} -7l6.5 12h-13z"><title>{escape(told)}</title></path>'
+
+
+def _asked(scale: Scale, one: Retraining) -> str:
+    x = scale.x(one.at)
+    told = f"{one.at:%d %b %Y}: retraining for {one.cause}\n{one.asked_because}"
+    return f'<circle class="asked" cx="{x:.1f}" cy="0" r="5.5"><title>{escape(told)}</title></circle>'
+
+
+def _rejected(scale: Scale, one: Retraining) -> str:
+    x = scale.x(one.at)
+    told = f"{one.at:%d %b %Y}: rejected\n{one.ended_because}"
+    return f'<path class="rejected" d="M{x - 5:.1f} -5l10 10m0 -10l-10 10"><title>{escape(told)}</title></path>'
+
+
+def _promoted(scale: Scale, one: Retraining) -> str:
+    x = scale.x(one.at)
+    told = f"{one.at:%d %b %Y}: version {one.version} promoted\n{one.ended_because}"
+    return (
+        f'<g class="promoted"><title>{escape(told)}</title><circle cx="{x:.1f}" cy="0" r="11"/>'
+        f'<text x="{x:.1f}" y="4" text-anchor="middle">{one.version}</text></g>'
+    )

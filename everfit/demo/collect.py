@@ -1,0 +1,101 @@
+"""From the stores to a :class:`DemoResult`: nothing in it is remembered from the run but how many requests were answered."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.demo import scores, story
+from everfit.demo.baseline import timer
+from everfit.demo.result import Alarm, Counts, DemoResult, Retraining
+from everfit.deployment import Deployment
+from everfit.errors import EmptyPartitionError
+from everfit.store.database import reachable
+from everfit.store.tables import outcomes, windows
+
+Span = tuple[datetime, datetime]
+
+
+def collect(
+    deployment: Deployment, model: Model, span: Span, *, answered: int, folder: Path, seconds: Mapping[str, float]
+) -> DemoResult:
+    """Compute everything that the summary and the report say.
+
+    Args:
+        deployment: its stores; MLflow, Kafka and serving are not asked.
+        model: what was played.
+        span: half-open span of event time that was played.
+        answered: requests that serving answered, by the replay's count.
+        folder: of the report; Evidently's reports are copied into it.
+        seconds: where the time went, by stage.
+
+    Raises:
+        EmptyPartitionError: when nothing was promoted or nothing answered.
+    """
+    with reachable(deployment.engine), deployment.engine.connect() as connection:
+        promotions = story.promoted(deployment, connection, model.name)
+        if not promotions:
+            raise EmptyPartitionError(f"{model.name} has no version: `everfit train {model.name}` makes the first")
+        entry, first = promotions[0]
+        frame = scores.answers(connection, model, span, entry.to_version)
+        closed = _windows(connection, model, span)
+        alarms = story.alarms(connection, deployment.lake, model.name, folder)
+        retrainings = story.retrainings(connection, model.name)
+        observed = _outcomes(connection, model, span)
+    plan = timer(model, *span, [version.candidate.name for _, version in promotions])
+    losses = scores.losses(model, plan, deployment.lake.get_frame(first.training_set.rows_hash), frame)
+    return DemoResult(
+        model=model.name,
+        description=model.description,
+        start=span[0],
+        end=span[1],
+        counts=_counts(frame.height, observed, answered, losses.height, closed, alarms, retrainings, len(promotions)),
+        log_loss=scores.mean_losses(losses),
+        weeks=scores.weekly(losses, closed),
+        alarms=alarms,
+        retrainings=retrainings,
+        versions=story.lives(promotions, frame, losses),
+        timer=plan,
+        seconds=dict(seconds),
+    )
+
+
+def _counts(
+    predictions: int,
+    observed: int,
+    answered: int,
+    scored: int,
+    closed: Sequence[Span],
+    alarms: Sequence[Alarm],
+    retrainings: Sequence[Retraining],
+    promotions: int,
+) -> Counts:
+    return Counts(
+        predictions=predictions,
+        outcomes=observed,
+        predictions_lost=answered - predictions,
+        scored=scored,
+        windows=len(closed),
+        alarms=len(alarms),
+        retrains=len(retrainings),
+        drift_retrains=sum(one.ended == "promoted" and one.cause == "drift" for one in retrainings),
+        rejections=sum(one.ended == "rejected" for one in retrainings),
+        promotions=promotions,
+    )
+
+
+def _windows(connection: sa.Connection, model: Model, span: Span) -> list[Span]:
+    """The closed windows inside the span, in order."""
+    table = windows.c
+    within = (table.model == model.name, table.start >= span[0], table.end <= span[1])
+    rows = connection.execute(sa.select(table.start, table.end).where(*within).order_by(table.start))
+    return [(row.start, row.end) for row in rows]
+
+
+def _outcomes(connection: sa.Connection, model: Model, span: Span) -> int:
+    """Requests whose outcome is known."""
+    table = outcomes.c
+    query = sa.select(sa.func.count(table.request_id.distinct())).where(table.model == model.name, table.observed_at >= span[0])
+    return int(connection.execute(query).scalar_one())

@@ -1,0 +1,169 @@
+"""The report as one HTML page that opens offline: the picture first, then what is behind it."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from everfit.demo.chart import draw
+from everfit.demo.limits import limits
+from everfit.demo.result import Alarm, DemoResult, Moved, Retraining, VersionLife
+
+STYLE = Path(__file__).with_name("report.css")
+FULL = 4.0  # times its threshold: a bar is full
+SHOWN = 3  # columns of an alarm shown at once; the others unfold
+
+
+def render(result: DemoResult) -> str:
+    """The whole page."""
+    return "\n".join(
+        [
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>everfit: {escape(result.model)}</title>\n<style>\n{STYLE.read_text()}</style></head><body><main>",
+            _head(result),
+            draw(result),
+            _reading(result),
+            _happened(result),
+            _evidence(result),
+            _versions(result),
+            _spent(result),
+            limits(result),
+            "</main></body></html>\n",
+        ]
+    )
+
+
+def _head(result: DemoResult) -> str:
+    loss, counts = result.log_loss, result.counts
+    named = [
+        ("continuous", loss.continuous, f"everfit, {counts.promotions - 1} times retrained and promoted"),
+        ("static", loss.static, "version 1, left alone"),
+        ("timer", loss.timer, f"a timer, retrained {len(result.timer.cutoffs)} times at equal distances"),
+    ]
+    figures = "".join(f'<div class="{name}"><b>{value:.3f}</b><span>{escape(told)}</span></div>' for name, value, told in named)
+    span = f"{_day(result.start)} to {_day(result.end)}"
+    return (
+        f'<p class="eyebrow">everfit demo</p><h1>{escape(result.model)}</h1>'
+        f'<p class="lead">{escape(result.description)}<br>{counts.predictions:,} predictions, {span}; '
+        f'mean log loss on the same {counts.scored:,} requests:</p><div class="figures">{figures}</div>'
+    )
+
+
+def _reading(result: DemoResult) -> str:
+    lost = result.counts.predictions_lost
+    return (
+        '<p class="note">Each point is a week. A vertical line is a promotion: from there on another version answers. '
+        "Marks tell their reason when pointed at; the tables below tell them all. "
+        f"{result.counts.windows} windows were judged, {lost} predictions were lost on the way from serving to the store.</p>"
+    )
+
+
+def _happened(result: DemoResult) -> str:
+    rows = [_retraining_row(number, one) for number, one in enumerate(result.retrainings, 1)]
+    head = ["", "asked", "cause", "what the policy said", "became", "what the gate said"]
+    told = "Nothing was retrained." if not rows else ""
+    return f"<h2>Retrainings</h2><p>{told}</p>" + (_table(head, rows) if rows else "")
+
+
+def _retraining_row(number: int, one: Retraining) -> str:
+    became = f"version {one.version}" if one.ended == "promoted" else one.ended
+    return _row(
+        [
+            f'<td class="number">{number}</td>',
+            f'<td class="when">{_day(one.at)}</td>',
+            f"<td>{escape(one.cause)}</td>",
+            f"<td>{escape(one.asked_because)}</td>",
+            f'<td><span class="verdict {one.ended}">{escape(became)}</span></td>',
+            f"<td>{escape(one.ended_because)}</td>",
+        ]
+    )
+
+
+def _evidence(result: DemoResult) -> str:
+    intro = (
+        "Columns of the window against the champion's own reference sample: the bar is how far a column is, the black mark "
+        "where it begins to count as drifted, calibrated on windows of the training time. A column that was constant is far."
+    )
+    rows = [_alarm_row(alarm) for alarm in result.alarms]
+    head = ["window", "version", "kind", "what moved", "Evidently"]
+    return f"<h2>The alarms' evidence</h2><p>{intro}</p>" + (_table(head, rows) if rows else "<p>There was no alarm.</p>")
+
+
+def _alarm_row(alarm: Alarm) -> str:
+    link = f'<a href="{escape(alarm.html, quote=True)}">report</a>' if alarm.html else "none"
+    moved = sorted(alarm.moved, key=_excess, reverse=True)
+    told = _moved(moved[:SHOWN]) if moved else escape(alarm.reason)
+    if len(moved) > SHOWN:
+        told += f"<details><summary>{len(moved) - SHOWN} more</summary>{_moved(moved[SHOWN:])}</details>"
+    return _row(
+        [
+            f'<td class="when">{_day(alarm.start)} to {_day(alarm.end)}</td>',
+            f'<td class="number">{alarm.version}</td>',
+            f"<td>{escape(alarm.kind)}</td>",
+            f"<td>{told}</td>",
+            f"<td>{link}</td>",
+        ]
+    )
+
+
+def _moved(columns: Sequence[Moved]) -> str:
+    return '<div class="moved">' + "".join(map(_moved_bar, columns)) + "</div>"
+
+
+def _moved_bar(moved: Moved) -> str:
+    times = _excess(moved)
+    return (
+        f'<span>{escape(moved.column)}</span><span class="bar"><i style="width:{min(times / FULL, 1):.0%}"></i>'
+        f'<u style="left:{1 / FULL:.0%}"></u></span>'
+        f"<small>{escape(moved.measure)} {moved.distance:.3f}, {times:,.1f} times its threshold</small>"
+    )
+
+
+def _excess(moved: Moved) -> float:
+    return moved.distance / moved.threshold if moved.threshold else 0.0
+
+
+def _versions(result: DemoResult) -> str:
+    head = ["version", "since", "recipe", "cause", "trained up to", "on rows", "answered", "log loss while champion"]
+    numeric = {"version", "on rows", "answered", "log loss while champion"}
+    return "<h2>The versions that answered</h2>" + _table(head, map(_version_row, result.versions), numeric)
+
+
+def _version_row(life: VersionLife) -> str:
+    loss = "" if life.loss is None else f"{life.loss:.3f}"
+    return _row(
+        [
+            f'<td class="number">{life.version}</td>',
+            f'<td class="when">{_day(life.since)}</td>',
+            f"<td><code>{escape(life.candidate)}</code></td>",
+            f"<td>{escape(life.cause)}</td>",
+            f'<td class="when">{_day(life.trained_until)}</td>',
+            f'<td class="number">{life.trained_rows:,}</td>',
+            f'<td class="number">{life.answered:,}</td>',
+            f'<td class="number">{loss}</td>',
+        ]
+    )
+
+
+def _spent(result: DemoResult) -> str:
+    longest = max(result.seconds.values(), default=1.0) or 1.0
+    lines = "".join(
+        f'<span>{escape(stage)}</span><span class="bar"><i style="width:{spent / longest:.1%}"></i></span>'
+        f"<span>{spent:,.1f} s</span>"
+        for stage, spent in result.seconds.items()
+    )
+    total = sum(result.seconds.values())
+    return f'<h2>Where the time went</h2><p>{total:,.0f} seconds in all.</p><div class="spent">{lines}</div>'
+
+
+def _table(head: Sequence[str], rows: Iterable[str], numeric: Iterable[str] = ()) -> str:
+    titles = "".join(f'<th class="number">{name}</th>' if name in numeric else f"<th>{name}</th>" for name in head)
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _day(moment: object) -> str:
+    return f"{moment:%-d %b %Y}"

@@ -1,0 +1,120 @@
+"""What a demo came to. Every number in it was computed from the stores."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+
+class Losses(msgspec.Struct, frozen=True):
+    """Mean log loss on the same requests: of version 1 left alone, of a timer, and of the champions that lived."""
+
+    static: float
+    timer: float
+    continuous: float
+
+
+class Week(msgspec.Struct, frozen=True):
+    """One whole window ``[start, end)``: requests with a known outcome, and the mean losses on them."""
+
+    start: datetime
+    end: datetime
+    rows: int
+    losses: Losses
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A column's distance from the champion's reference in one window. ``distance >= threshold`` counts as drifted."""
+
+    column: str
+    measure: str
+    distance: float
+    threshold: float
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """Evidence that raised an alarm on ``[start, end)`` about ``version``; ``html`` is a link relative to the report."""
+
+    kind: str
+    version: int
+    start: datetime
+    end: datetime
+    reason: str
+    moved: list[Moved]
+    html: str | None
+
+
+class Retraining(msgspec.Struct, frozen=True):
+    """A retrain request after the first training and what became of it; ``version`` is what it made champion.
+
+    ``asked_because`` is the policy's reason, ``ended_because`` the gate's. ``at`` is the model's clock.
+    """
+
+    at: datetime
+    cause: str
+    asked_because: str
+    ended: Literal["promoted", "rejected", "failed", "pending", "launched"]
+    ended_because: str
+    version: int | None
+
+
+class VersionLife(msgspec.Struct, frozen=True):
+    """A champion: since when, trained on what, and how it did while it answered (None where no outcome was known)."""
+
+    version: int
+    candidate: str
+    cause: str
+    since: datetime
+    trained_until: datetime
+    trained_rows: int
+    answered: int
+    loss: float | None
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """The baseline: version 1, then the named recipe fitted at each cutoff on all that was known by then."""
+
+    recipe: str
+    cutoffs: list[datetime]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """``scored`` are the requests that all three were scored on; ``retrains`` leaves the first training out."""
+
+    predictions: int
+    outcomes: int
+    predictions_lost: int
+    scored: int
+    windows: int
+    alarms: int
+    retrains: int
+    drift_retrains: int
+    rejections: int
+    promotions: int
+
+
+class DemoResult(msgspec.Struct, frozen=True):
+    """All that the summary and the report say. ``seconds`` is where the time went, by stage, in order."""
+
+    model: str
+    description: str
+    start: datetime
+    end: datetime
+    counts: Counts
+    log_loss: Losses
+    weeks: list[Week]
+    alarms: list[Alarm]
+    retrainings: list[Retraining]
+    versions: list[VersionLife]
+    timer: Timer
+    seconds: dict[str, float]
+
+    def summary(self) -> dict[str, object]:
+        """What ``summary.json`` holds: the counts, the losses and the seconds."""
+        return {
+            "model": self.model,
+            **msgspec.to_builtins(self.counts),
+            "log_loss": msgspec.to_builtins(self.log_loss),
+            "seconds": round(sum(self.seconds.values()), 1),
+            "seconds_by_stage": {stage: round(spent, 1) for stage, spent in self.seconds.items()},
+        }

@@ -1,0 +1,93 @@
+"""What the loop did, from its tables: alarms, retrainings and the versions that answered."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from everfit.demo.result import Alarm, Moved, Retraining, VersionLife
+from everfit.deployment import Deployment
+from everfit.store.tables import evidence, ledger, retrain_requests
+from everfit.workflow import manifests
+from everfit.workflow.manifests import Version
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from everfit.store.lake import Lake
+
+EVIDENCE = "evidence"  # folder beside the report, so that its links work offline
+
+
+def alarms(connection: sa.Connection, lake: "Lake", model: str, folder: Path) -> list[Alarm]:
+    """Every alarm but freshness, which is a date and no surprise; Evidently's reports are copied into the folder."""
+    table = evidence.c
+    query = sa.select(evidence).where(table.model == model, table.verdict == "alarm", table.kind != "freshness")
+    rows = connection.execute(query.order_by(table.window_end, table.version, table.kind)).all()
+    return [
+        Alarm(
+            kind=row.kind,
+            version=row.version,
+            start=row.window_start,
+            end=row.window_end,
+            reason=row.reason,
+            moved=[_moved(column) for column in row.detail.get("columns", []) if column.get("drifted")],
+            html=_copied(lake, row, folder),
+        )
+        for row in rows
+    ]
+
+
+def _moved(column: dict[str, Any]) -> Moved:
+    return Moved(column["column"], column["measure"], column["distance"], column["threshold"])
+
+
+def _copied(lake: "Lake", row: Any, folder: Path) -> str | None:
+    """Copy the evidence's HTML next to the report; its link from there."""
+    if "html" not in row.detail:
+        return None
+    (folder / EVIDENCE).mkdir(parents=True, exist_ok=True)
+    name = f"{row.window_end:%Y-%m-%d}-version-{row.version}-{row.kind}.html"
+    (folder / EVIDENCE / name).write_bytes(lake.get(row.detail["html"], "html"))
+    return f"{EVIDENCE}/{name}"
+
+
+def retrainings(connection: sa.Connection, model: str) -> list[Retraining]:
+    """Every retrain request after the first training, and what became of it."""
+    asked = retrain_requests.c
+    made = sa.select(ledger.c.request, ledger.c.to_version).where(ledger.c.action == "promoted").subquery()
+    query = sa.select(retrain_requests, made.c.to_version).outerjoin(made, made.c.request == asked.id)
+    rows = connection.execute(
+        query.where(asked.model == model, asked.cause != "bootstrap").order_by(asked.requested_at, asked.id)
+    )
+    return [Retraining(row.requested_at, row.cause, row.reason, row.status, row.result or "", row.to_version) for row in rows]
+
+
+def promoted(deployment: Deployment, connection: sa.Connection, model: str) -> "list[tuple[Any, Version]]":
+    """Every promotion in the ledger, oldest first, with what is known of its version."""
+    query = sa.select(ledger).where(ledger.c.model == model, ledger.c.action == "promoted").order_by(ledger.c.id)
+    rows = connection.execute(query).all()
+    return [(row, manifests.get(deployment, row.detail["manifest"], Version)) for row in rows]
+
+
+def lives(promotions: "list[tuple[Any, Version]]", answered: "pl.DataFrame", losses: "pl.DataFrame") -> list[VersionLife]:
+    """What each promoted version answered as champion, and how well."""
+    import polars as pl
+
+    found = []
+    for entry, version in promotions:
+        own = pl.col("version") == entry.to_version
+        scored = losses.filter(own)
+        found.append(
+            VersionLife(
+                version=entry.to_version,
+                candidate=version.candidate.name,
+                cause=entry.cause,
+                since=entry.event_time,
+                trained_until=version.training_set.cutoff,
+                trained_rows=version.training_set.rows,
+                answered=answered.filter(own).height,
+                loss=float(scored["continuous"].mean()) if scored.height else None,  # type: ignore[arg-type]
+            )
+        )
+    return found
