@@ -1,0 +1,42 @@
+# What people and CI run. `make help` lists it.
+
+SHELL := bash
+VENV := .venv
+READY := $(VENV)/.ready
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test check bench
+
+help:  ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-6s  %s\n", $$1, $$2 }'
+
+setup: $(READY)  ## install everything into .venv, where it is missing or older than what it is made from
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); everfit needs 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+demo: setup  ## replay sixteen months of the electricity market through the whole loop; the report is .everfit/demo/report.html
+	$(VENV)/bin/everfit demo
+
+up: setup  ## start the stack that works under .everfit/, and print where it answers
+	$(VENV)/bin/everfit up
+
+down: setup  ## stop what `make up` started
+	$(VENV)/bin/everfit down
+
+test: setup  ## unit, integration and end-to-end tests, on real services from wheels
+	$(VENV)/bin/pytest
+
+check: setup  ## style, format, types, and who may import whom
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: setup  ## every figure that is quoted, measured anew, one after the other
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(VENV)/bin/python "$$file" || exit 1; done
