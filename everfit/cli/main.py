@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from everfit.cli import doctor, down, status, up
+from everfit.cli import demo, doctor, down, history, replay, status, train, up
 from everfit.errors import EverfitError
 
 app = typer.Typer(
@@ -19,6 +19,10 @@ app.command()(up.up)
 app.command()(down.down)
 app.command()(status.status)
 app.command()(doctor.doctor)
+app.command()(demo.demo)
+app.command()(replay.replay)
+app.command()(train.train)
+app.command()(history.history)
 
 
 def main() -> None:

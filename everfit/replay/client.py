@@ -23,7 +23,7 @@ class Answer(msgspec.Struct):
 
 
 class _Metadata(msgspec.Struct):
-    versions: list[str]
+    roles: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -53,10 +53,10 @@ class ServingClient:
         """Return when every prediction answered so far is in Kafka."""
         self._wanted("POST", "/flush", {})
 
-    def champion(self, model: str) -> int:
-        """The version that answers now."""
+    def champion(self, model: str) -> int | None:
+        """The version that answers now; None where none does."""
         served = msgspec.json.decode(self._wanted("GET", f"/v2/models/{model}").body, type=_Metadata)
-        return int(served.versions[0])
+        return served.roles.get("champion")
 
     def close(self) -> None:
         """Give the connection back."""

@@ -36,7 +36,7 @@ def heard() -> Iterator[Heard]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.answer({"name": "m", "versions": ["3"]})
+            self.answer({"name": "m", "versions": ["3", "1"], "roles": {"champion": 3, "shadow": 1}})
 
         def do_POST(self) -> None:
             self.answer({"request_id": "m-1", "version": 2, "score": 0.5, "degraded": True})
