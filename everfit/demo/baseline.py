@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from everfit.declaration import Candidate, Model
 from everfit.demo.result import Timer
+from everfit.workflow.days import ALWAYS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,13 +48,11 @@ def timer_scores(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl
     columns = ["event_time", "observed_at", model.label, *(name for name, _ in model.features)]
     known = pl.concat([first.select(columns), answered.filter(pl.col(model.label).is_not_null()).select(columns)])
     recipe = next(candidate for candidate in model.candidates if candidate.name == plan.recipe)
-    spans = zip(plan.cutoffs, [*plan.cutoffs[1:], None], strict=True)
-    before = answered.filter(pl.col("event_time") < plan.cutoffs[0]) if plan.cutoffs else answered
-    parts = [before.select("request_id", timer=pl.col("static"))]
-    for cutoff, until in spans:
-        asked = answered.filter(pl.col("event_time") >= cutoff, *([] if until is None else [pl.col("event_time") < until]))
-        scores = _fitted_scores(model, recipe, known.filter(pl.col("observed_at") <= cutoff), asked)
-        parts.append(scores)
+    edges = [*plan.cutoffs, ALWAYS]
+    parts = [answered.filter(pl.col("event_time") < edges[0]).select("request_id", timer=pl.col("static"))]
+    for cutoff, until in pairwise(edges):
+        asked = answered.filter(pl.col("event_time").is_between(cutoff, until, closed="left"))
+        parts.append(_fitted_scores(model, recipe, known.filter(pl.col("observed_at") <= cutoff), asked))
     return pl.concat(parts)
 
 

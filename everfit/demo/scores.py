@@ -1,7 +1,7 @@
 """The three lines on the same requests: what the champions answered, what version 1 answered, what the timer would have."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -13,11 +13,11 @@ from everfit.errors import EmptyPartitionError
 from everfit.evaluation.metrics import log_losses
 from everfit.store import frames
 from everfit.store.tables import predictions
+from everfit.workflow.days import ALWAYS
 
 if TYPE_CHECKING:
     import polars as pl
 
-ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 LINES = ("static", "timer", "continuous")
 
 

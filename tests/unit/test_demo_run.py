@@ -1,0 +1,95 @@
+"""The demo's own manners: it begins anew, removes nothing that it did not make, and stops what it started."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everfit.demo import run
+from everfit.demo.result import DemoResult
+from everfit.demo.run import Demo
+from everfit.errors import StackError
+from tests.results import a_result
+
+
+class FakeStack:
+    """Writes down what it is told; ``up`` may fail."""
+
+    told: list[str]
+    broken: bool
+
+    def __init__(self, home: Path, project: Path, say: Any) -> None:
+        self.home = home
+
+    def up(self) -> None:
+        self.told.append("up")
+        if self.broken:
+            raise StackError("port 8000 is taken")
+        (self.home / "postgres").mkdir()
+
+    def down(self) -> None:
+        self.told.append("down")
+
+
+class FakeDeployment:
+    """Declares nothing."""
+
+    models: dict[str, Any] = {}  # noqa: RUF012
+
+    @classmethod
+    def load(cls) -> "FakeDeployment":
+        return cls()
+
+    def close(self) -> None:
+        FakeStack.told.append("closed")
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    FakeStack.told, FakeStack.broken = [], False
+    monkeypatch.setattr(run, "Stack", FakeStack)
+    monkeypatch.setattr(run, "Deployment", FakeDeployment)
+    monkeypatch.setattr(run, "find_model", lambda _models, name: name)
+    return []
+
+
+def play(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> DemoResult:
+    monkeypatch.setattr(Demo, "_play", lambda *_: a_result())
+    return Demo(home, home.parent, said.append, lambda _progress, _doing: None).run()
+
+
+def test_it_leaves_summary_and_report_and_is_down(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    result = play(home, said, monkeypatch)
+
+    assert FakeStack.told == ["up", "closed", "down"]
+    assert {"summary.json", "report.html"} == {file.name for file in (home / "demo").iterdir()}
+    assert list(result.seconds) == ["starting the stack", "stopping the stack"]
+
+
+def test_a_second_demo_says_so_and_begins_anew(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    play(home, said, monkeypatch)
+    (home / "postgres" / "old").touch()
+    (home / "run").mkdir()
+    (home / "run" / "lock").touch()
+    play(home, said, monkeypatch)
+
+    assert f"an earlier demo is in {home}: it is removed, and the demo begins anew" in said
+    assert not (home / "postgres" / "old").exists()
+    assert (home / "run" / "lock").exists()
+
+
+def test_state_that_no_demo_made_is_left_alone(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "postgres").mkdir(parents=True)
+    with pytest.raises(StackError, match="holds state that no demo made; move it away, or set EVERFIT_HOME"):
+        play(home, said, monkeypatch)
+
+    assert FakeStack.told == []
+    assert (home / "postgres").exists()
+
+
+def test_what_was_started_is_stopped_when_something_fails(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeStack.broken = True
+    with pytest.raises(StackError, match="port 8000 is taken"):
+        play(home, said, monkeypatch)
+
+    assert FakeStack.told == ["up", "down"]

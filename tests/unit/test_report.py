@@ -1,0 +1,98 @@
+"""The report: one page, offline, and nothing in it that its data do not say."""
+
+import re
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from everfit.demo.chart import Scale, draw
+from everfit.demo.report import render
+from everfit.demo.result import Losses
+from tests.results import END, START, WEEK, a_result
+
+SVG = ElementTree.fromstring
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    page = render(a_result())
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == ["evidence/2024-01-29.html"]
+    assert "<script" not in page
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_what_others_wrote_is_text_and_never_markup() -> None:
+    page = render(a_result())
+    assert "Will the load be &lt;high&gt;?" in page
+    assert "<high>" not in page
+    assert "load <b>" not in page
+
+
+def test_the_figures_stand_first() -> None:
+    page = render(a_result())
+    figures = page[: page.index("<svg")]
+    assert [figures.index(number) for number in ("0.481", "0.612", "0.507")] == sorted(
+        figures.index(number) for number in ("0.481", "0.612", "0.507")
+    )
+    assert "3,360 predictions, 1 Jan 2024 to 11 Mar 2024" in figures
+
+
+def test_every_mark_on_the_axis_tells_its_reason() -> None:
+    chart = SVG(draw(a_result()))
+    told = [title.text or "" for title in chart.iter("title")][1:]
+    assert [line.split("\n")[1] for line in told] == [
+        "1 columns drifted: load <b>",
+        "load moved",
+        "56 days old",
+        "worse by 0.01",
+        "better by 0.05",
+    ]
+
+
+def test_a_line_has_a_point_a_week() -> None:
+    chart = SVG(draw(a_result()))
+    lines = {line.get("class"): line.get("points", "").split() for line in chart.iter("polyline")}
+    assert {name: len(points) for name, points in lines.items()} == {"line static": 10, "line timer": 10, "line continuous": 10}
+    heights = [float(point.split(",")[1]) for point in lines["line static"]]
+    assert heights == sorted(heights, reverse=True)  # a growing loss climbs
+
+
+def test_labels_of_lines_that_end_together_do_not_cover_each_other() -> None:
+    weeks = [msgspec.structs.replace(week, losses=Losses(0.4, 0.4, 0.4)) for week in a_result().weeks]
+    chart = SVG(draw(a_result(weeks=weeks)))
+    places = sorted(float(text.get("y", "0")) for text in chart.iter("text") if (text.get("class") or "").startswith("name"))
+    assert min(later - earlier for earlier, later in pairwise(places)) >= 34
+
+
+def test_a_moment_is_placed_by_its_share_of_the_time() -> None:
+    scale = Scale(START, END, 0.0, 1.0)
+    assert scale.x(START + 5 * WEEK) == pytest.approx((scale.x(START) + scale.x(END)) / 2)
+    assert scale.x(END + WEEK) == scale.x(END)
+
+
+def test_nothing_that_happened_is_said_to_be_nothing() -> None:
+    page = render(a_result(alarms=[], retrainings=[], timer=msgspec.structs.replace(a_result().timer, cutoffs=[])))
+    assert "There was no alarm." in page
+    assert "Nothing was retrained." in page
+
+
+@pytest.mark.parametrize(
+    ("timer", "told"),
+    [
+        (0.483, "they are level here (0.481 and 0.483)"),
+        (0.507, "everfit is ahead by 0.026"),
+        (0.431, "everfit is behind by 0.050"),
+    ],
+)
+def test_the_comparison_with_the_timer_follows_the_numbers(timer: float, told: str) -> None:
+    assert told in render(a_result(log_loss=Losses(0.612, timer, 0.481)))
+
+
+def test_the_summary_holds_what_scripts_rely_on() -> None:
+    summary = a_result().summary()
+    assert summary["log_loss"] == {"static": 0.612, "timer": 0.507, "continuous": 0.481}
+    assert summary["seconds"] == 42.2
+    counted = {"predictions", "outcomes", "predictions_lost", "windows", "alarms", "retrains"}
+    assert counted | {"drift_retrains", "rejections", "promotions"} <= summary.keys()
