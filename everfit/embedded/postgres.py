@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 DATABASES = ("everfit", "dagster", "mlflow")
 STOP_SECONDS = 30.0
-LEFT_BY_A_KILLED_SERVER = ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock")  # the pids in them may be strangers' by now
+START_SECONDS = 60
+SOCKET = ".s.PGSQL.5432"
+SOCKET_BYTES = 103  # the least that systems allow
 
 # A small server for one machine; what is committed stays committed.
 _SETTINGS = """\
@@ -54,34 +57,61 @@ class Postgres:
         Raises:
             StackError: when it cannot start; the message ends with its log.
         """
+        self._settle()
         if self.process() is not None:
             return
-        if any(character.isspace() for character in str(self.data)):
-            raise StackError(f"Postgres cannot live in {self.data}: it has a space; set EVERFIT_HOME to a folder without one")
-        self.data.parent.mkdir(parents=True, exist_ok=True)
+        socket = self.data / SOCKET
+        if len(os.fsencode(socket)) > SOCKET_BYTES:
+            raise StackError(f"{socket} is too long for a socket ({SOCKET_BYTES} bytes); set EVERFIT_HOME to a shorter path")
         try:
             self._initialise()
-            for left in LEFT_BY_A_KILLED_SERVER:
-                (self.data / left).unlink(missing_ok=True)
+            for left in (self.data / "postmaster.pid", socket, self.data / f"{SOCKET}.lock"):
+                left.unlink(missing_ok=True)  # of a server that was killed: the pids in them may be strangers' by now
             (self.data / "postgresql.auto.conf").write_text(_SETTINGS)
-            _server(self.data).start()
+            self._launch()
         except (OSError, subprocess.SubprocessError) as error:
             raise StackError(f"Postgres did not start in {self.data}: {error}\n{tail(self.log)}") from error
 
     def _initialise(self) -> None:
         """Make the data folder under another name first, so that it is either whole or not there."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         if self.data.exists():
             return
         making = self.data.with_name(f"{self.data.name}.making-{os.getpid()}")
         making.mkdir()
-        try:
-            _server(making).ensure_pgdata_inited()
-            making.rename(self.data)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+        _server(making).ensure_pgdata_inited()
+        making.rename(self.data)
+
+    def _launch(self) -> None:
+        """Have ``pg_ctl`` start it and wait; root may not run it, so that for root the wheel's own user does."""
+        server = _server(self.data)
+        server.ensure_pgdata_inited()  # its files may be read and run by that user
+        options = f"-h '' -k {shlex.quote(str(self.data))}"
+        command = [str(server.bin_path / "pg_ctl"), "-D", str(self.data), "-l", str(self.log)]
+        subprocess.run(
+            [*command, "-w", "-t", str(START_SECONDS), "-o", options, "start"],
+            user=server.system_user,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # a pipe would stay open as long as the server runs
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _settle(self) -> None:
+        """Wait for what a starter that was killed had under way, and remove what it had half made."""
+        at_work = [
+            process
+            for process in psutil.process_iter(["name", "cmdline"])
+            if process.info["name"] in {"initdb", "pg_ctl"}
+            and any(part.startswith(str(self.data)) for part in process.info["cmdline"] or [])
+        ]
+        outlasting(at_work, START_SECONDS)
+        for half_made in self.data.parent.glob(f"{self.data.name}.making-*"):
+            shutil.rmtree(half_made)
 
     def stop(self) -> bool:
         """Stop the server and wait, and say whether it ran: sessions are cut off, nothing that was committed is lost."""
+        self._settle()
         process = self.process()
         if process is None:
             return False
@@ -100,19 +130,8 @@ class Postgres:
         return None
 
     def url(self, database: str, driver: str = "psycopg") -> str:
-        """An SQLAlchemy URL of the running server; ``driver`` is ``psycopg``, or ``psycopg2`` for Dagster and MLflow.
-
-        Raises:
-            StackError: when the server does not run.
-        """
-        return f"postgresql+{driver}://postgres:@/{database}?host={quote(self._socket_folder(), safe='/')}"
-
-    def _socket_folder(self) -> str:
-        process = self.process()
-        if process is None:
-            raise StackError(f"Postgres does not run in {self.data}; run `everfit up`")
-        command = process.cmdline()
-        return command[command.index("-k") + 1]
+        """An SQLAlchemy URL; ``driver`` is ``psycopg``, or ``psycopg2`` for Dagster and MLflow."""
+        return f"postgresql+{driver}://postgres:@/{database}?host={quote(str(self.data), safe='/')}"
 
     def answers(self) -> bool:
         """Whether it answers SELECT 1."""
@@ -143,7 +162,7 @@ class Postgres:
     def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         import psycopg
 
-        return psycopg.connect(host=self._socket_folder(), user="postgres", autocommit=True, connect_timeout=5)
+        return psycopg.connect(host=str(self.data), user="postgres", autocommit=True, connect_timeout=5)
 
 
 def _server(data: Path) -> "PostgresServer":

@@ -161,6 +161,23 @@ def test_a_service_that_fails_shows_the_end_of_its_log(stack: Stack, tmp_path: P
     broken.down()
 
 
+def test_what_was_half_made_is_removed(stack: Stack, home: Path) -> None:
+    half_made = home / "postgres.making-1"
+    half_made.mkdir(parents=True)
+    assert [check.found for check in examine(home, {}) if check.name == "left over"] == [
+        f"{half_made} belongs to nothing that runs"
+    ]
+    stack.down()
+    assert not half_made.exists()
+
+
 def test_postgres_in_a_folder_with_a_space(tmp_path: Path) -> None:
-    with pytest.raises(StackError, match="set EVERFIT_HOME"):
-        Postgres(tmp_path / "a folder").start()
+    server = Postgres(tmp_path / "a folder" / "data")
+    server.start()
+    assert server.answers()
+    server.stop()
+
+
+def test_postgres_in_a_folder_too_deep_for_its_socket(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="set EVERFIT_HOME to a shorter path"):
+        Postgres(tmp_path / ("deep" * 30)).start()
