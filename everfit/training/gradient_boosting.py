@@ -3,8 +3,9 @@
 The exporter writes the ``TreeEnsemble`` operator of ai.onnx.ml 5 in float64: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -30,7 +31,9 @@ class FittedTrees:
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """Probabilities of the label, float64[N]."""
-        probabilities: Floats = self.estimator.predict_proba(_columns(self.encoding, *split(self.features, frame)))[:, 1]
+        columns = _columns(self.encoding, *split(self.features, frame))
+        with _one_thread():
+            probabilities: Floats = self.estimator.predict_proba(columns)[:, 1]
         return probabilities
 
     def to_onnx(self) -> bytes:
@@ -64,7 +67,15 @@ def fit(candidate: GradientBoosting, frame: "pl.DataFrame", features: Features, 
         early_stopping=False,
         random_state=candidate.seed,
     )
-    return FittedTrees(features, encoding, estimator.fit(_columns(encoding, numbers, categories), labels))
+    with _one_thread():
+        return FittedTrees(features, encoding, estimator.fit(_columns(encoding, numbers, categories), labels))
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Sums in one order whatever the machine. OpenMP's threads spin while they wait: on busy cores two take ten times as long."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return cast("AbstractContextManager[object]", threadpool_limits(1, user_api="openmp"))
 
 
 def _columns(encoding: Encoding, numbers: Floats, categories: Any) -> Floats:

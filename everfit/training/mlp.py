@@ -39,7 +39,7 @@ class FittedNetwork:
         import torch
 
         inputs = _inputs(self.encoding, *split(self.features, frame))
-        with torch.inference_mode():
+        with _one_thread(), torch.inference_mode():
             logits = self.network(torch.from_numpy(inputs)).double()
             scores: Floats = torch.sigmoid(logits)[:, 0].numpy()
         return scores
