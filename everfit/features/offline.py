@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from everfit.errors import SourceError
-from everfit.features.known import key_text, known_rows, moment
+from everfit.features.known import LARGEST_UNITS, key_text, known_rows, moment, too_large
 from everfit.features.views import FeatureView, Latest, Windowed
 
 if TYPE_CHECKING:
@@ -55,7 +55,17 @@ def _running(view: FeatureView, rows: Frame) -> Frame:
         for part, i in _running_columns(view)
     ]
     names = [f"{part}_{i}" for part, i in _running_columns(view)]
+    for column in view.resolutions:
+        _within(view, column, rows)
     return rows.with_columns(*(column.cum_sum().over("key").alias(name) for column, name in zip(added, names, strict=True)))
+
+
+def _within(view: FeatureView, column: str, rows: Frame) -> None:
+    """Integers would wrap around silently; floats show it."""
+    units = nw.col(f"units_{view.columns.index(column)}").cast(nw.Float64)
+    furthest = rows.select(units.cum_sum().over("key").abs().alias("units"))["units"].max()
+    if furthest is not None and furthest >= LARGEST_UNITS:
+        raise too_large(view, column, furthest * view.resolutions[column])
 
 
 def _running_columns(view: FeatureView) -> list[tuple[str, int]]:

@@ -19,6 +19,7 @@ from everfit.serving.spool import Spool
 CAPACITY_ROWS = 20_000
 BATCH_ROWS = 500
 RETRY_SECONDS = 1.0
+LINGER_SECONDS = 0.02  # a batch gathers that long, so that the sender does not compete with every single answer
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class PredictionLog:
         self._changed = threading.Condition()
         self._added = len(spool)
         self._acknowledged = 0
+        self._wanted = 0  # a flush waits until so many are acknowledged
         self._retry_at = 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
@@ -73,7 +75,8 @@ class PredictionLog:
             else:
                 self._spool.append([record.value])
             self._added += 1
-            self._changed.notify_all()
+            if len(self._buffer) in (1, BATCH_ROWS):
+                self._changed.notify_all()
 
     def flush(self, timeout_seconds: float) -> None:
         """Return when Kafka has acknowledged everything added so far.
@@ -83,6 +86,7 @@ class PredictionLog:
         """
         with self._changed:
             wanted = self._added
+            self._wanted = max(self._wanted, wanted)
             self._retry_at = 0.0
             self._changed.notify_all()
             if not self._changed.wait_for(lambda: self._acknowledged >= wanted, timeout_seconds):
@@ -117,7 +121,11 @@ class PredictionLog:
                 if due is not None and due <= 0:
                     break
                 self._changed.wait(due)
+            self._changed.wait_for(self._in_haste, LINGER_SECONDS)
             return bool(self._buffer) or not self._closing
+
+    def _in_haste(self) -> bool:
+        return self._closing or self._acknowledged < self._wanted or len(self._buffer) >= BATCH_ROWS
 
     def _work(self) -> None:
         """Send a batch; from the spool where anything waits there, to the spool where Kafka does not answer."""

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
@@ -41,6 +42,7 @@ def reachable(engine: sa.Engine) -> "Iterator[None]":
     """Tell a database that does not answer as a :class:`ServiceError` that names it, its password masked."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, psycopg.OperationalError) as error:
         where = engine.url.render_as_string(hide_password=True)
-        raise ServiceError(f"Postgres does not answer at {where} ({error.orig}); see `everfit doctor`") from error
+        cause = error.orig if isinstance(error, OperationalError) else error
+        raise ServiceError(f"Postgres does not answer at {where} ({cause}); see `everfit doctor`") from error

@@ -72,8 +72,8 @@ def _read(column: Column, value: Any) -> str | int | float | datetime:
     if isinstance(column, Time):
         return parse_time(value)
     if not isinstance(column, (Number, Integer)):
-        if not isinstance(value, str):
-            raise ValueError("a category is text")  # noqa: TRY004 - told as the other reasons are
+        if not isinstance(value, str) or "\0" in value:
+            raise ValueError("a category is text, without NUL")
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError("not a finite number")

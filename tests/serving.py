@@ -1,0 +1,106 @@
+"""Serving for tests: a registry in memory, ONNX graphs with a known answer, and a server on a port of its own."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+import uvicorn
+from onnx import TensorProto, helper, numpy_helper
+from starlette.types import ASGIApp
+
+from everfit.declaration import Model
+from everfit.errors import ServiceError
+from everfit.events import Role
+from everfit.serving.outlet import Record
+from everfit.training.artifact import Signature
+
+
+def graph(model: Model, bias: float) -> bytes:
+    """An ONNX model of the contract's inputs; its score is the sigmoid of ``bias`` plus the first number, null as 0."""
+    numbers = [name for name, kind in model.features if kind == "number"]
+    categories = [name for name, kind in model.features if kind == "category"]
+    inputs = [helper.make_tensor_value_info("numbers", TensorProto.DOUBLE, [None, len(numbers)])]
+    if categories:
+        inputs.append(helper.make_tensor_value_info("categories", TensorProto.STRING, [None, len(categories)]))
+    constants = {"first": np.array(0), "bias": np.array(bias), "zero": np.array(0.0)}
+    nodes = [
+        helper.make_node("Gather", ["numbers", "first"], ["column"], axis=1),
+        helper.make_node("IsNaN", ["column"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "column"], ["known"]),
+        helper.make_node("Add", ["known", "bias"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["score"]),
+    ]
+    output = helper.make_tensor_value_info("score", TensorProto.DOUBLE, [None])
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    made = helper.make_graph(nodes, "test", inputs, [output], tensors)
+    return onnx.ModelProto.SerializeToString(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9))
+
+
+@dataclass
+class MemoryRegistry:
+    """Versions and aliases of declared models; a version without bytes is registered, and cannot be loaded."""
+
+    models: Mapping[str, Model]
+    aliases: dict[Role, int] = field(default_factory=dict)
+    versions: dict[int, bytes] = field(default_factory=dict)
+    fetched: list[int] = field(default_factory=list)
+
+    def roles(self, model: str) -> dict[Role, int]:
+        """The versions that hold an alias."""
+        assert model in self.models
+        return dict(self.aliases)
+
+    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
+        """The bytes and the signature of a version."""
+        self.fetched.append(version)
+        declared = self.models[model]
+        return self.versions[version], Signature(model, declared.features, declared.schema_id)
+
+
+class MemoryOutlet:
+    """Keeps what is sent; while ``away`` is set it takes nothing, while ``open`` is cleared it takes its time."""
+
+    def __init__(self) -> None:
+        self.taken: list[Record] = []
+        self.away = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
+        self.tried = threading.Event()
+
+    def send(self, batch: Sequence[Record]) -> None:
+        """Keep the batch."""
+        self.tried.set()
+        self.open.wait()
+        if self.away.is_set():
+            raise ServiceError("the broker is away, as the test wants it")
+        self.taken.extend(batch)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """URL of the application, served by uvicorn in a thread."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+    socket = server.config.bind_socket()
+    started = threading.Event()
+    startup = server.startup
+
+    async def announced(sockets: list[object] | None = None) -> None:
+        await startup(sockets)  # type: ignore[arg-type]
+        started.set()
+
+    server.startup = announced  # type: ignore[method-assign, assignment]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        socket.close()
