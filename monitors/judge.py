@@ -11,13 +11,13 @@ from datetime import datetime
 import msgspec
 import polars as pl
 import sqlalchemy as sa
-from everfit.evidence.freshness import judge_freshness
-from everfit.evidence.performance import judge_performance
-from everfit.evidence.quality import judge_quality
 
 from everfit.declaration import Model
 from everfit.evidence import Evidence
 from everfit.evidence.drift import judge_drift
+from everfit.evidence.freshness import judge_freshness
+from everfit.evidence.performance import judge_performance
+from everfit.evidence.quality import judge_quality
 from everfit.policy import Decision, decide, request_id
 from everfit.store import frames, judgements, ledger, requests
 from everfit.store.judgements import Judgement

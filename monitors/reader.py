@@ -19,6 +19,7 @@ from kafka.errors import KafkaError
 from everfit.declaration import Model
 from everfit.errors import EventError, ServiceError
 from everfit.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, ahead_of, decode, wall_clock
+from everfit.kafka import require_kafka
 from everfit.store import log
 from everfit.store.log import Batch, DeadLetter, Position
 
@@ -38,6 +39,7 @@ class LogReader:
         self._topics = topics
         self._ids: dict[str, str] = {}
         self._last: dict[TopicPartition, Position] = {}
+        require_kafka(bootstrap)
         try:
             self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
             self._consumer = KafkaConsumer(
@@ -48,7 +50,7 @@ class LogReader:
                 fetch_max_wait_ms=POLL_MS,
             )
         except KafkaError as error:
-            raise ServiceError(f"Kafka does not answer at {bootstrap} ({error}); see `everfit doctor`") from error
+            raise ServiceError(f"Kafka at {bootstrap} cannot be used: {error}; see `everfit doctor`") from error
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +70,8 @@ class LogReader:
                 for number in sorted(self._consumer.partitions_for_topic(topic) or [])
             ]
             self._consumer.assign(partitions)
+            for partition in partitions:
+                self._consumer.seek(partition, 0)  # a poll needs a position of every partition, also of a paused one
             for partition in partitions:
                 self._seek(connection, partition, stored.get((partition.topic, partition.partition)))
 

@@ -97,9 +97,8 @@ def _hold(connection: sa.Connection, wanted: Sequence[Position]) -> bool:
 def _write_predictions(connection: sa.Connection, events: Sequence[Prediction]) -> None:
     if not events:
         return
-    closed = dict(
-        connection.execute(sa.select(windows.c.model, sa.func.max(windows.c.end)).group_by(windows.c.model)).tuples().all()
-    )
+    last_closed = sa.select(windows.c.model, sa.func.max(windows.c.end).label("until")).group_by(windows.c.model)
+    closed = {row.model: row.until for row in connection.execute(last_closed)}
     make_partitions(connection, [event.event_time for event in events])
     cursor = connection.connection.cursor()
     cursor.execute("CREATE TEMP TABLE incoming (LIKE predictions) ON COMMIT DROP")

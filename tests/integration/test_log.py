@@ -126,5 +126,5 @@ def test_rows_that_come_after_their_window_closed_are_stored_and_belong_to_none(
 
 
 def test_a_broker_that_is_down_is_told(engine: sa.Engine, lake: Lake) -> None:
-    with pytest.raises(ServiceError, match=r"Kafka does not answer at 127\.0\.0\.1:1 "):
+    with pytest.raises(ServiceError, match=r"Kafka does not answer at 127\.0\.0\.1:1;"):
         read(engine, lake, "127.0.0.1:1")
