@@ -4,8 +4,8 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 
-from everfit.declaration import Model
-from everfit.errors import DeclarationError, UnknownModelError
+from everfit.declaration import Model, Source
+from everfit.errors import DeclarationError, SourceError, UnknownModelError
 from everfit.settings import models_package
 
 
@@ -42,3 +42,22 @@ def find_model(models: Mapping[str, Model], name: str) -> Model:
     if name not in models:
         raise UnknownModelError(f"no model {name!r}; declared are {', '.join(models)}")
     return models[name]
+
+
+def find_source(models: Mapping[str, Model], name: str) -> Source:
+    """The source of that name, which any of the models may declare.
+
+    Raises:
+        SourceError: when none is declared; the message lists those that are.
+        DeclarationError: when two models declare it in two ways.
+    """
+    sources = {source.name: source for model in models.values() for source in model.sources}
+    if name not in sources:
+        raise SourceError(f"no source {name!r}; declared are {', '.join(sorted(sources))}")
+    for model in models.values():
+        for source in model.sources:
+            if source.name == name and source != sources[name]:
+                raise DeclarationError(
+                    f"source {name!r} is declared in two ways, one of them by {model.name}; share one Source"
+                )
+    return sources[name]

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-import onnx
 import uvicorn
 from onnx import TensorProto, helper, numpy_helper
 from starlette.types import ASGIApp
@@ -36,7 +35,8 @@ def graph(model: Model, bias: float) -> bytes:
     output = helper.make_tensor_value_info("score", TensorProto.DOUBLE, [None])
     tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     made = helper.make_graph(nodes, "test", inputs, [output], tensors)
-    return onnx.ModelProto.SerializeToString(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9))
+    proto = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(proto.SerializeToString())
 
 
 @dataclass

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from everfit.cli import demo, doctor, down, history, replay, status, train, up
+from everfit.cli import demo, doctor, down, history, publish, replay, status, train, up
 from everfit.errors import EverfitError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command()(down.down)
 app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.command()(publish.publish)
 app.command()(replay.replay)
 app.command()(train.train)
 app.command()(history.history)

@@ -12,8 +12,8 @@ import polars as pl
 import psycopg
 import sqlalchemy as sa
 
+from everfit.catalogue import find_source
 from everfit.declaration import Model, Source
-from everfit.errors import DeclarationError, SourceError
 from everfit.features.running import Known, RunningRow, extend, known_values
 from everfit.features.views import FeatureView
 from everfit.store.database import reachable
@@ -83,7 +83,7 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: S
         SourceError: when a row does not fit its source or a view; nothing is written then.
         ServiceError: when the database does not answer.
     """
-    declared = _declared(models, source)
+    declared = find_source(models, source)
     offered = check(declared, rows)
     with reachable(engine), engine.begin() as connection:
         cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
@@ -92,19 +92,6 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: S
         if fresh:
             _follow(cursor, models, declared, frame_of(declared, [one.row for one in fresh]), replaced)
     return len(fresh)
-
-
-def _declared(models: Mapping[str, Model], name: str) -> Source:
-    sources = {source.name: source for model in models.values() for source in model.sources}
-    if name not in sources:
-        raise SourceError(f"no source {name!r}; declared are {', '.join(sorted(sources))}")
-    for model in models.values():
-        for source in model.sources:
-            if source.name == name and source != sources[name]:
-                raise DeclarationError(
-                    f"source {name!r} is declared in two ways, one of them by {model.name}; share one Source"
-                )
-    return sources[name]
 
 
 def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list[Offered], list[str]]:

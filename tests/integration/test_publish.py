@@ -38,7 +38,8 @@ def landed_rows(engine: Engine) -> int:
 
 def rows(count: int) -> list[dict[str, Any]]:
     """The first half-hours on record."""
-    return recorded_half_hours()[:count].to_dicts()
+    recorded: pl.DataFrame = recorded_half_hours()
+    return recorded[:count].to_dicts()
 
 
 @pytest.fixture
