@@ -75,7 +75,7 @@ def calibrate(
     import numpy as np
 
     measured = [(name, _measure(kind)) for name, kind in columns] + [(name, "null_share") for name, _ in columns]
-    windows = _training_windows(policy, frame, cutoff)
+    windows = training_windows(policy, frame, cutoff)
     bounds = {"windows": len(windows), "min_rows": policy.min_rows, "sample_rows": policy.sample_rows, "seed": seed}
     if not windows:
         return Calibration(thresholds=[], limit=LEAST_LIMIT, **bounds)
@@ -103,7 +103,7 @@ def sample(frame: "pl.DataFrame", rows: int, seed: int) -> "pl.DataFrame":
     return frame[np.sort(drawn)]
 
 
-def _training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetime) -> "list[pl.DataFrame]":
+def training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetime) -> "list[pl.DataFrame]":
     """Whole windows of enough rows, counted back from the cutoff."""
     import polars as pl
 

@@ -1,107 +1,117 @@
-"""Quality: structural breaks, told before anything is called drift. What is broken is quarantined, not learned from.
+"""Quality: is a window broken? Structural breaks only; changes of distribution are drift.
 
-New values, new categories and a constant column that comes alive are changes of the world, and drift's business.
+Held against a profile of the champion's training windows: an unknown schema, values outside their declared bounds, a jump in
+nulls, a value stuck that varied in training, and too few rows.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from everfit.declaration import Integer, Model, Number
+from everfit.declaration import Column, DriftPolicy, Integer, Number
+from everfit.errors import FeatureError
 from everfit.evidence import Evidence
+from everfit.evidence.calibration import training_windows
+from everfit.evidence.distances import null_share, present
+from everfit.features.views import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import polars as pl
 
-NULL_JUMP = 0.2  # more nulls than in any training window, as a share of the rows
-LEAST_ROWS = 48  # fewer rows of one value are no sign of a stuck column
+NULL_JUMP = 0.2  # share of rows that may be null beyond the emptiest training window
+LEAST_VOLUME = 0.5  # of the rows of the median training window
+STUCK_ROWS = 50  # fewer rows of one value prove nothing
 
 
 class ColumnProfile(msgspec.Struct, frozen=True):
-    """A column over the training time's windows: the largest share of nulls, and whether it ever stood still."""
+    """A column over the training windows: the largest share of nulls, and whether every window held two values or more."""
 
-    name: str
+    column: str
     null_share: float
-    stood_still: bool
+    varies: bool
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What the training rows looked like."""
+class Profile(msgspec.Struct, frozen=True):
+    """What training time looked like. ``rows`` is the median training window's; 0 where there was no whole window."""
 
     schema: str
+    rows: float
     columns: list[ColumnProfile]
 
 
-def profile(model: Model, frame: "pl.DataFrame") -> Profile:
-    """Profile training rows: ``event_time`` and the features, in windows of the declared length."""
-    import polars as pl
+def profile(
+    policy: DriftPolicy, frame: "pl.DataFrame", features: Sequence[tuple[str, Kind]], *, schema: str, cutoff: datetime
+) -> Profile:
+    """Profile the training rows: ``event_time`` and the features; ``schema`` is ``Model.schema_id``."""
+    import numpy as np
 
-    names = [name for name, _ in model.features]
-    number = pl.col("event_time").dt.truncate(model.drift.window)
-    windows = frame.select(number.alias("_window"), *names).partition_by("_window", include_key=False)
+    windows = training_windows(policy, frame, cutoff)
     columns = [
         ColumnProfile(
             name,
-            max((_null_share(window[name]) for window in windows), default=0.0),
-            any(_stands_still(window[name]) for window in windows),
+            max((null_share(window[name]) for window in windows), default=0.0),
+            bool(windows) and all(present(window[name]).n_unique() > 1 for window in windows),
         )
-        for name in names
+        for name, _ in features
     ]
-    return Profile(schema=model.schema_id, columns=columns)
+    return Profile(schema, float(np.median([window.height for window in windows])) if windows else 0.0, columns)
 
 
-def judge_quality(model: Model, expected: Profile, window: "pl.DataFrame") -> Evidence:
-    """Judge one closed window of one version's rows; the statistic is how many columns are broken.
+def judge_quality(profile: Profile, window: "pl.DataFrame", request: Sequence[Column]) -> Evidence:
+    """Judge one closed window: an alarm where anything is broken; the statistic counts the breaks.
 
     Args:
-        model: the declaration, for the request's bounds.
-        expected: the version's profile.
-        window: ``schema`` and the features, one row a request.
+        profile: the champion's.
+        window: one row a prediction: the features, and ``schema`` where the log recorded it.
+        request: the declared request fields, for their bounds.
+
+    Raises:
+        FeatureError: when the window lacks a profiled column.
     """
-    if window.height < model.drift.min_rows:
-        told = f"{window.height} rows; {model.drift.min_rows} are needed"
-        return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": window.height})
-    broken = [*_other_schema(expected, window), *_out_of_bounds(model, window), *_unlike(expected, window)]
+    missing = [column.column for column in profile.columns if column.column not in window.columns]
+    if missing:
+        raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
+    breaks = [*_of_schema(profile, window), *_of_bounds(window, request), *_of_columns(profile, window)]
+    if window.height < LEAST_VOLUME * profile.rows:
+        breaks.append(f"{window.height} rows where training windows hold {profile.rows:.0f}")
     return Evidence(
         kind="quality",
-        verdict="alarm" if broken else "ok",
-        statistic=float(len(broken)),
+        verdict="alarm" if breaks else "ok",
+        statistic=float(len(breaks)),
         threshold=1.0,
-        reason="; ".join(broken) or f"{window.height} rows of the declared schema, within bounds, nothing missing or stuck",
-        detail={"rows": window.height, "broken": broken},
+        reason="; ".join(breaks) or f"nothing broken in {window.height} rows",
+        detail={"rows": window.height, "breaks": breaks},
     )
 
 
-def _other_schema(expected: Profile, window: "pl.DataFrame") -> "Iterator[str]":
-    others = sorted(set(window["schema"].unique()) - {expected.schema})
-    if others:
-        yield f"schema {', '.join(others)} where {expected.schema} was trained on"
+def _of_schema(profile: Profile, window: "pl.DataFrame") -> list[str]:
+    unknown = set(window["schema"].unique()) - {profile.schema} if "schema" in window.columns else set()
+    return [f"schema {', '.join(sorted(unknown))} instead of {profile.schema}"] if unknown else []
 
 
-def _out_of_bounds(model: Model, window: "pl.DataFrame") -> "Iterator[str]":
-    for column in model.request:
+def _of_bounds(window: "pl.DataFrame", request: Sequence[Column]) -> list[str]:
+    import polars as pl
+
+    breaks = []
+    for column in request:
         if isinstance(column, Number | Integer) and column.between:
             low, high = column.between
-            out = window.filter(~window[column.name].is_between(low, high))
-            if out.height:
-                yield f"{column.name}: {out.height} values outside {low} to {high}, such as {out[column.name][0]}"
+            outside = window.filter(~pl.col(column.name).is_between(low, high))[column.name]
+            if not outside.is_empty():
+                breaks.append(f"{column.name} outside {low} to {high} in {len(outside)} rows, such as {outside[0]}")
+    return breaks
 
 
-def _unlike(expected: Profile, window: "pl.DataFrame") -> "Iterator[str]":
-    for column in expected.columns:
-        share = _null_share(window[column.name])
-        if share > column.null_share + NULL_JUMP:
-            yield f"{column.name}: {share:.0%} nulls, at most {column.null_share:.0%} a window in training"
-        elif not column.stood_still and _stands_still(window[column.name]):
-            yield f"{column.name}: stuck at {window[column.name].drop_nulls()[0]}, which it never was in training"
-
-
-def _null_share(column: "pl.Series") -> float:
-    return column.null_count() / len(column) if len(column) else 0.0
-
-
-def _stands_still(column: "pl.Series") -> bool:
-    present = column.drop_nulls()
-    return len(present) >= LEAST_ROWS and present.n_unique() == 1
+def _of_columns(profile: Profile, window: "pl.DataFrame") -> list[str]:
+    breaks = []
+    for past in profile.columns:
+        nulls, values = null_share(window[past.column]), present(window[past.column])
+        if nulls > past.null_share + NULL_JUMP:
+            breaks.append(
+                f"{past.column} is null in {nulls:.0%} of the rows, in training windows at most {past.null_share:.0%}"
+            )
+        if past.varies and len(values) >= STUCK_ROWS and values.n_unique() == 1:
+            breaks.append(f"{past.column} is stuck at {values[0]}")
+    return breaks

@@ -72,7 +72,7 @@ def fit(candidate: GradientBoosting, frame: "pl.DataFrame", features: Features, 
 
 
 def _one_thread() -> AbstractContextManager[object]:
-    """Sums in one order whatever the machine. OpenMP's threads spin while they wait: on busy cores two take ten times as long."""
+    """Sums in one order whatever the machine; and waiting OpenMP threads spin: on busy cores two take ten times as long."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     return cast("AbstractContextManager[object]", threadpool_limits(1, user_api="openmp"))

@@ -39,15 +39,15 @@ def split(features: Features, frame: "pl.DataFrame") -> tuple[Floats, Any]:
         kind = frame.schema[name]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             raise FeatureError(f"column {name!r} holds {kind}, not numbers; declare it a category or cast it first")
-    values = frame.select(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in numbers)
-    texts = frame.select(pl.col(name).cast(pl.String).fill_null("") for name in categories)
-    return _matrix(values, "float64"), _matrix(texts, "object")
+    values = [frame[name].cast(pl.Float64).fill_null(float("nan")) for name in numbers]
+    texts = [frame[name].cast(pl.String).fill_null("") for name in categories]
+    return _matrix(values, frame.height, "float64"), _matrix(texts, frame.height, "object")
 
 
-def _matrix(frame: "pl.DataFrame", kind: str) -> Any:
+def _matrix(columns: "Sequence[pl.Series]", rows: int, kind: str) -> Any:
     import numpy as np
 
-    matrix = np.empty((frame.height, frame.width), dtype=kind)
-    for i, column in enumerate(frame):
+    matrix = np.empty((rows, len(columns)), dtype=kind)
+    for i, column in enumerate(columns):
         matrix[:, i] = column.to_numpy()
     return matrix
