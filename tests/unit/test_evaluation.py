@@ -1,0 +1,138 @@
+"""Metrics against numbers worked out by hand, folds and gate as tables of cases, the interval against its own coverage."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from everfit.declaration import Gate
+from everfit.evaluation import metrics
+from everfit.evaluation.comparison import Comparison, Slice, compare, slices
+from everfit.evaluation.folds import folds
+from everfit.evaluation.gate import judge, judge_first
+
+CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
+GATE = Gate(backtest=timedelta(days=28), folds=4, min_unseen_days=7, margin=0.002, slice_margin=0.1, slice_rows=50)
+
+
+def test_log_loss_of_known_probabilities() -> None:
+    losses = metrics.log_losses(np.array([1.0, 0.0, 1.0]), np.array([0.5, 0.75, 0.0]))
+    assert losses.tolist() == pytest.approx([math.log(2), math.log(4), -math.log(1e-15)])
+
+
+def test_auc_counts_ties_half_as_sklearn_does() -> None:
+    random = np.random.default_rng(0)
+    labels, scores = random.integers(0, 2, 500).astype(float), random.integers(0, 20, 500) / 20
+    assert metrics.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    with pytest.raises(ValueError, match="both outcomes"):
+        metrics.auc(np.ones(3), np.ones(3))
+
+
+def test_summary_names_what_is_defined() -> None:
+    found = metrics.summary(np.array([1.0, 0.0]), np.array([0.75, 0.25]))
+    assert found == pytest.approx({"rows": 2, "positives": 0.5, "log_loss": math.log(4 / 3), "brier": 0.0625, "auc": 1.0})
+    assert "auc" not in metrics.summary(np.ones(2), np.array([0.75, 0.25]))
+    with pytest.raises(ValueError, match="no labelled rows"):
+        metrics.summary(np.array([]), np.array([]))
+
+
+def test_base_rate_loss_is_the_entropy_of_its_own_rows() -> None:
+    labels = np.array([1.0, 0.0, 0.0, 0.0])
+    assert metrics.base_rate_loss(labels, 0.25) == pytest.approx(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75)))
+
+
+@pytest.mark.parametrize(
+    ("unseen_days", "expected"),
+    [
+        (None, [(28, 21), (21, 14), (14, 7), (7, 0)]),
+        (90, [(28, 21), (21, 14), (14, 7), (7, 0)]),
+        (28, [(28, 21), (21, 14), (14, 7), (7, 0)]),
+        (17, [(17, 14), (14, 7), (7, 0)]),
+        (14, [(14, 7), (7, 0)]),
+        (7, [(7, 0)]),
+        (6.5, []),
+        (0, []),
+        (-3, []),
+    ],
+)
+def test_folds_leave_out_what_the_champion_has_seen(unseen_days: float | None, expected: list[tuple[int, int]]) -> None:
+    unseen_since = None if unseen_days is None else CUTOFF - timedelta(days=unseen_days)
+    found = folds(GATE, CUTOFF, unseen_since)
+    assert [((CUTOFF - fold.start) / timedelta(days=1), (CUTOFF - fold.end) / timedelta(days=1)) for fold in found] == expected
+
+
+def test_compare_weighs_days_by_their_rows_and_repeats_itself() -> None:
+    days = np.array(["a"] * 30 + ["b"] * 10)
+    champion, candidate = np.full(40, 0.5), np.array([0.4] * 30 + [0.6] * 10)
+    found = compare(days, champion, candidate, confidence=0.9, seed=3)
+    assert found == compare(days, champion, candidate, confidence=0.9, seed=3)
+    assert found.mean == pytest.approx(-0.05)
+    assert (found.lower, found.upper) == pytest.approx((-0.1, 0.1))
+    assert (found.days, found.rows) == (2, 40)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(5)
+    days = np.repeat(np.arange(28), 48)
+    covered = 0
+    for trial in range(100):
+        shared = np.repeat(random.normal(0, 0.05, 28), 48)
+        found = compare(days, np.zeros(len(days)), shared + random.normal(0.01, 0.2, len(days)), confidence=0.9, seed=trial)
+        covered += found.lower <= 0.01 <= found.upper
+    assert 80 <= covered <= 97
+
+
+def test_one_day_says_nothing_of_the_next() -> None:
+    found = compare(np.zeros(48), np.ones(48), np.zeros(48), confidence=0.9)
+    assert (found.mean, found.lower, found.upper) == (-1, -math.inf, math.inf)
+    with pytest.raises(ValueError, match="no rows"):
+        compare(np.array([]), np.array([]), np.array([]), confidence=0.9)
+
+
+def test_slices_are_means_by_value() -> None:
+    found = slices("weekday", np.array([0.0, 1.0, 1.0]), np.array([0.3, -0.1, 0.2]))
+    assert [(part.name, part.rows) for part in found] == [("weekday=0.0", 1), ("weekday=1.0", 2)]
+    assert [part.mean for part in found] == pytest.approx([0.3, 0.05])
+
+
+BETTER = Comparison(-0.02, -0.03, -0.01, 28, 1344)
+SAME = Comparison(-0.001, -0.004, 0.001, 28, 1344)
+WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
+
+
+@pytest.mark.parametrize(
+    ("cause", "comparison", "parts", "latency_ms", "passed", "told"),
+    [
+        ("drift", BETTER, [], 1.0, True, r"better: log loss -0.0200 .* interval \[-0.0300, -0.0100\]"),
+        ("drift", SAME, [], 1.0, False, "not shown to be better: .*must be below 0"),
+        ("freshness", SAME, [], 1.0, True, "newer data may cost the margin"),
+        ("freshness", WORSE, [], 1.0, False, r"must be below \+0.0020, the margin for freshness"),
+        ("drift", BETTER, [Slice("weekday=6", 0.2, 192)], 1.0, False, r"weekday=6 collapses: \+0.2000 on 192 rows"),
+        ("drift", BETTER, [Slice("weekday=6", 0.2, 49)], 1.0, True, "better"),
+        ("drift", BETTER, [Slice("weekday=6", 0.05, 192)], 1.0, True, r"worst slice weekday=6 \+0.0500"),
+        ("drift", BETTER, [], 20.5, False, "too slow: 20.50 ms an answer, allowed 20"),
+        ("drift", Comparison(-1.0, -math.inf, math.inf, 1, 48), [], 1.0, False, "not shown to be better"),
+    ],
+)
+def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
+    verdict = judge(GATE, cause, comparison, parts, latency_ms)
+    assert verdict.passed is passed
+    assert re.search(told, verdict.reason)
+
+
+@pytest.mark.parametrize(
+    ("loss", "latency_ms", "passed", "told"),
+    [
+        (0.6, 1.0, True, "first champion: log loss 0.6000 against 0.6900"),
+        (0.69, 1.0, False, "knows nothing"),
+        (math.nan, 1.0, False, "knows nothing"),
+        (0.6, 21.0, False, "too slow"),
+    ],
+)
+def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:
+    verdict = judge_first(GATE, loss, 0.69, latency_ms)
+    assert verdict.passed is passed
+    assert told in verdict.reason

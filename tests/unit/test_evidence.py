@@ -1,0 +1,206 @@
+"""Detectors on seeded streams with exact alarm positions; our distances against Evidently's."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from everfit.declaration import DriftPolicy, Integer
+from everfit.errors import FeatureError
+from everfit.evidence.calibration import Calibration, calibrate, reference_sample, sample
+from everfit.evidence.distances import distance, null_share
+from everfit.evidence.drift import judge_drift
+from everfit.evidence.freshness import judge_freshness
+from everfit.evidence.performance import judge_performance
+from everfit.evidence.quality import judge_quality, profile
+from everfit.features.views import Kind
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
+WEEKS = 26
+CUTOFF = START + WEEKS * WEEK
+ROWS = 200  # a week
+COLUMNS: list[tuple[str, Kind]] = [("load", "number"), ("zone", "category"), ("still", "number"), ("score", "number")]
+POLICY = DriftPolicy(window=WEEK, min_rows=100, sample_rows=1_000)
+
+
+def stream(weeks: int, *, start: datetime = START, seed: int = 0, shift: float = 0.0) -> pl.DataFrame:
+    """A season and some noise, a category, a number that never moves, and scores."""
+    random = np.random.default_rng(seed)
+    rows = weeks * ROWS
+    return pl.DataFrame(
+        {
+            "event_time": [start + i * WEEK / ROWS for i in range(rows)],
+            "load": np.sin(np.arange(rows) / ROWS) + random.normal(0, 0.5, rows) + shift,
+            "zone": random.choice(["east", "west"], rows, p=[0.3, 0.7]),
+            "still": np.full(rows, 0.25),
+            "score": random.beta(2, 2, rows),
+        },
+        schema_overrides={"event_time": pl.Datetime("us", "UTC")},
+    )
+
+
+@pytest.fixture(scope="module")
+def reference() -> pl.DataFrame:
+    return reference_sample(POLICY, stream(WEEKS), COLUMNS, cutoff=CUTOFF)
+
+
+@pytest.fixture(scope="module")
+def calibration(reference: pl.DataFrame) -> Calibration:
+    return calibrate(POLICY, stream(WEEKS), reference, COLUMNS, cutoff=CUTOFF)
+
+
+def alarms(calibration: Calibration, reference: pl.DataFrame, later: pl.DataFrame) -> list[int]:
+    """The positions of the alarmed weeks."""
+    weeks = [later[i : i + ROWS] for i in range(0, later.height, ROWS)]
+    return [i for i, week in enumerate(weeks) if judge_drift(calibration, reference, week)[0].verdict == "alarm"]
+
+
+def test_calibration_rests_on_the_whole_windows_of_the_reference_span(calibration: Calibration) -> None:
+    assert calibration.windows == 25  # 180 days hold 25 weeks
+    assert len(calibration.thresholds) == 2 * len(COLUMNS)
+    assert calibration.limit >= 2
+    assert msgspec.json.decode(msgspec.json.encode(calibration), type=Calibration) == calibration
+
+
+def test_calibration_sees_nothing_at_or_after_the_cutoff(calibration: Calibration, reference: pl.DataFrame) -> None:
+    more = pl.concat([stream(WEEKS), stream(4, start=CUTOFF, seed=9, shift=50.0)])
+    assert reference_sample(POLICY, more, COLUMNS, cutoff=CUTOFF).equals(reference)
+    assert calibrate(POLICY, more, reference, COLUMNS, cutoff=CUTOFF) == calibration
+
+
+def test_a_smaller_budget_of_false_alarms_never_lowers_a_threshold(reference: pl.DataFrame) -> None:
+    limits = []
+    for budget in (12.0, 4.0, 0.5):
+        policy = POLICY.model_copy(update={"false_alarms_per_year": budget, "safety": 4.0})
+        limits.append(calibrate(policy, stream(WEEKS), reference, COLUMNS, cutoff=CUTOFF).limit)
+    assert limits == sorted(limits)
+    assert limits[0] < limits[-1]
+
+
+def test_nothing_is_alarmed_while_nothing_happens_and_a_shift_at_once(
+    calibration: Calibration, reference: pl.DataFrame
+) -> None:
+    quiet, shifted = stream(6, start=CUTOFF, seed=1), stream(3, start=CUTOFF + 6 * WEEK, seed=2, shift=3.0)
+    assert alarms(calibration, reference, pl.concat([quiet, shifted])) == [6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        (pl.lit(0.26).alias("still"), "still"),
+        (pl.lit("north").alias("zone"), "zone"),
+        (pl.when(pl.int_range(pl.len()) % 2 == 0).then("load").alias("load"), "load"),
+        (pl.lit(None, dtype=pl.Float64).alias("load"), "load"),
+        (pl.lit(None, dtype=pl.String).alias("zone"), "zone"),
+        (pl.lit(0.99).alias("score"), "score"),
+    ],
+    ids=["constant comes alive", "new category", "half null", "all null", "category all null", "scores collapse"],
+)
+def test_every_kind_of_change_is_drift(calibration: Calibration, reference: pl.DataFrame, change: pl.Expr, column: str) -> None:
+    week = stream(1, start=CUTOFF, seed=3)
+    evidence, html = judge_drift(calibration, reference, week.with_columns(change))
+    assert evidence.verdict == "alarm"
+    assert column in evidence.reason
+    assert {found["column"] for found in evidence.detail["columns"] if found["drifted"]} == {column}
+    assert evidence.statistic is not None
+    assert evidence.threshold is not None
+    assert evidence.statistic >= evidence.threshold
+    assert html is None
+    assert msgspec.json.decode(msgspec.json.encode(evidence.detail)) == evidence.detail
+
+
+def test_our_distances_are_evidentlys(calibration: Calibration, reference: pl.DataFrame) -> None:
+    week = stream(1, start=CUTOFF, seed=4, shift=0.3).with_columns(
+        load=pl.when(pl.int_range(pl.len()) % 7 == 0).then(None).otherwise("load"),
+        zone=pl.when(pl.int_range(pl.len()) % 5 == 0).then(pl.lit("north")).otherwise("zone"),
+    )
+    evidence, _ = judge_drift(calibration, reference, week)
+    for found in evidence.detail["columns"]:
+        ours = distance(found["measure"], reference[found["column"]], week[found["column"]])
+        assert ours == pytest.approx(found["distance"], abs=1e-12)
+
+
+def test_the_report_is_one_page_and_only_of_an_alarm(calibration: Calibration, reference: pl.DataFrame) -> None:
+    quiet, html = judge_drift(calibration, reference, stream(1, start=CUTOFF, seed=1), html=True)
+    assert (quiet.verdict, html) == ("ok", None)
+    _, html = judge_drift(calibration, reference, stream(1, start=CUTOFF, seed=1, shift=5.0), html=True)
+    assert html is not None
+    assert html.lstrip().lower().startswith(("<html", "<!doctype"))
+
+
+def test_too_little_is_insufficient_and_a_missing_column_is_named(calibration: Calibration, reference: pl.DataFrame) -> None:
+    week = stream(1, start=CUTOFF)
+    assert judge_drift(calibration, reference, week[:99])[0].verdict == "insufficient"
+    uncalibrated = calibrate(POLICY, stream(1), reference, COLUMNS, cutoff=START + timedelta(days=6))
+    assert judge_drift(uncalibrated, reference, week)[0].verdict == "insufficient"
+    with pytest.raises(FeatureError, match="'zone'"):
+        judge_drift(calibration, reference, week.drop("zone"))
+
+
+def test_a_sample_is_bounded_seeded_and_in_order() -> None:
+    frame = stream(10)
+    drawn = sample(frame, 500, seed=1)
+    assert drawn.height == 500
+    assert drawn["event_time"].is_sorted()
+    assert drawn.equals(sample(frame, 500, seed=1))
+    assert not drawn.equals(sample(frame, 500, seed=2))
+
+
+def test_distances_by_hand() -> None:
+    assert distance("wasserstein", pl.Series([0.0, 2.0]), pl.Series([3.0, 5.0])) == pytest.approx(3.0)
+    assert distance("wasserstein", pl.Series([1.0, 1.0]), pl.Series([2.0])) == pytest.approx(1_000)
+    assert distance("jensenshannon", pl.Series(["a"]), pl.Series(["b"])) == pytest.approx(np.sqrt(np.log(2)))
+    assert distance("jensenshannon", pl.Series(["a"]), pl.Series(["a", "a"])) == 0
+    assert null_share(pl.Series([1.0, None, float("nan"), float("inf")])) == 0.75
+
+
+def test_performance_alarms_where_even_the_lower_bound_is_worse_than_tolerated() -> None:
+    days, labels = np.repeat(np.arange(7), 48), np.tile([1.0, 0.0], 168)
+    good, bad = np.where(labels == 1, 0.8, 0.2), np.where(labels == 1, 0.55, 0.45)
+    expected = float(-np.log(0.8))
+    verdicts = [
+        judge_performance(days, labels, scores, expected=expected, min_rows=200, tolerance=0.1).verdict
+        for scores in (good, bad, 1 - good)
+    ]
+    assert verdicts == ["ok", "alarm", "alarm"]
+    assert judge_performance(days[:48], labels[:48], bad[:48], expected=expected, min_rows=10).verdict == "insufficient"
+    assert judge_performance(days, labels, bad, expected=expected, min_rows=337).verdict == "insufficient"
+
+
+@pytest.mark.parametrize(("age_days", "verdict"), [(89.9, "ok"), (90, "alarm"), (120, "alarm")])
+def test_freshness_is_the_age_of_the_training_data(age_days: float, verdict: str) -> None:
+    evidence = judge_freshness(START, START + timedelta(days=age_days), timedelta(days=90))
+    assert (evidence.verdict, evidence.statistic, evidence.threshold) == (verdict, age_days, 90)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, None),
+        ({"load": pl.lit(None, dtype=pl.Float64)}, "load is null in 100%"),
+        ({"load": pl.lit(0.5)}, "load is stuck at 0.5"),
+        ({"still": pl.col("load")}, None),
+        ({"zone": pl.lit("north") + pl.int_range(pl.len()).cast(pl.String)}, None),
+        ({"half_hour": pl.lit(48.0)}, "half_hour outside 0 to 47 in 200 rows, such as 48.0"),
+        ({"schema": pl.lit("other")}, "schema other instead of known"),
+    ],
+    ids=["nothing", "nulls", "stuck", "constant comes alive", "new categories", "bounds", "schema"],
+)
+def test_quality_finds_breaks_and_leaves_drift_alone(change: dict[str, pl.Expr], told: str | None) -> None:
+    request = [Integer("half_hour", between=(0, 47))]
+    made = profile(POLICY, stream(WEEKS), COLUMNS[:3], schema="known", cutoff=CUTOFF)
+    week = stream(1, start=CUTOFF).with_columns(half_hour=pl.lit(1.0), schema=pl.lit("known"))
+    evidence = judge_quality(made, week.with_columns(**change), request)
+    assert evidence.verdict == ("alarm" if told else "ok")
+    assert (told or "nothing broken") in evidence.reason
+
+
+def test_quality_finds_a_window_that_is_half_empty_and_names_a_missing_column() -> None:
+    made = profile(POLICY, stream(WEEKS), COLUMNS[:3], schema="known", cutoff=CUTOFF)
+    assert judge_quality(made, stream(1)[:101], []).verdict == "ok"
+    assert "99 rows where training windows hold 200" in judge_quality(made, stream(1)[:99], []).reason
+    with pytest.raises(FeatureError, match="'zone'"):
+        judge_quality(made, stream(1).drop("zone"), [])
