@@ -4,8 +4,6 @@ from typing import Any, Literal
 
 import msgspec
 
-Outcome = Literal["ok", "alarm", "insufficient"]
-
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """One verdict. ``statistic`` at or above ``threshold`` is an alarm; both are None where nothing could be measured.
@@ -14,7 +12,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: Literal["quality", "drift", "performance", "freshness"]
-    verdict: Outcome
+    verdict: Literal["ok", "alarm", "insufficient"]
     statistic: float | None = None
     threshold: float | None = None
     reason: str

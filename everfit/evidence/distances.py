@@ -4,17 +4,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.spatial.distance import jensenshannon
-from scipy.stats import wasserstein_distance
 
 if TYPE_CHECKING:
     import polars as pl
 
 Measure = Literal["wasserstein", "jensenshannon", "null_share"]
 
-LEAST_DEVIATION = (
-    0.001  # Evidently divides by at least this, so a constant column that comes alive is infinitely far only nearly
-)
+LEAST_DEVIATION = 0.001  # Evidently divides by at least this: a constant column that comes alive is far, not infinitely far
 
 
 def distance(measure: Measure, reference: "pl.Series", window: "pl.Series") -> float:
@@ -44,11 +40,15 @@ def null_share(column: "pl.Series") -> float:
 
 
 def _wasserstein(reference: "pl.Series", window: "pl.Series") -> float:
+    from scipy.stats import wasserstein_distance
+
     values = reference.to_numpy()
     return float(wasserstein_distance(values, window.to_numpy()) / max(float(np.std(values)), LEAST_DEVIATION))
 
 
 def _jensenshannon(reference: "pl.Series", window: "pl.Series") -> float:
+    from scipy.spatial.distance import jensenshannon
+
     shares = [Counter(reference.to_list()), Counter(window.to_list())]
     values = sorted(shares[0].keys() | shares[1].keys())
     p, q = ([found[value] / found.total() for value in values] for found in shares)
