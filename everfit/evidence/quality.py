@@ -4,25 +4,24 @@ Held against a profile of the champion's training windows: an unknown schema, va
 nulls, a value stuck that varied in training, and too few rows.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from everfit.declaration import Column, DriftPolicy, Integer, Number
+from everfit.declaration import Integer, Model, Number
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
 from everfit.evidence.calibration import training_windows
 from everfit.evidence.distances import null_share, present
-from everfit.features.views import Kind
 
 if TYPE_CHECKING:
     import polars as pl
 
 NULL_JUMP = 0.2  # share of rows that may be null beyond the emptiest training window
 LEAST_VOLUME = 0.5  # of the rows of the median training window
-STUCK_ROWS = 50  # fewer rows of one value prove nothing
+LEAST_ROWS = 50  # fewer prove nothing
+INSTANT = timedelta(microseconds=1)
 
 
 class ColumnProfile(msgspec.Struct, frozen=True):
@@ -41,31 +40,31 @@ class Profile(msgspec.Struct, frozen=True):
     columns: list[ColumnProfile]
 
 
-def profile(
-    policy: DriftPolicy, frame: "pl.DataFrame", features: Sequence[tuple[str, Kind]], *, schema: str, cutoff: datetime
-) -> Profile:
-    """Profile the training rows: ``event_time`` and the features; ``schema`` is ``Model.schema_id``."""
+def profile(model: Model, frame: "pl.DataFrame") -> Profile:
+    """Profile the training rows (``event_time`` and the features), in windows counted back from the newest."""
     import numpy as np
 
-    windows = training_windows(policy, frame, cutoff)
+    newest = cast(datetime | None, frame["event_time"].max())
+    windows = training_windows(model.drift, frame, newest + INSTANT) if newest else []
     columns = [
         ColumnProfile(
             name,
             max((null_share(window[name]) for window in windows), default=0.0),
             bool(windows) and all(present(window[name]).n_unique() > 1 for window in windows),
         )
-        for name, _ in features
+        for name, _ in model.features
     ]
-    return Profile(schema, float(np.median([window.height for window in windows])) if windows else 0.0, columns)
+    return Profile(model.schema_id, float(np.median([window.height for window in windows])) if windows else 0.0, columns)
 
 
-def judge_quality(profile: Profile, window: "pl.DataFrame", request: Sequence[Column]) -> Evidence:
-    """Judge one closed window: an alarm where anything is broken; the statistic counts the breaks.
+def judge_quality(model: Model, profile: Profile, window: "pl.DataFrame", *, whole: bool = False) -> Evidence:
+    """Judge one version's rows of a closed window: an alarm where anything is broken; the statistic counts the breaks.
 
     Args:
-        profile: the champion's.
-        window: one row a prediction: the features, and ``schema`` where the log recorded it.
-        request: the declared request fields, for their bounds.
+        model: the declaration, for the bounds of the request's fields.
+        profile: the version's.
+        window: one row a prediction: the features, and ``schema`` as it was logged.
+        whole: whether this version alone answered the window; only then are too few rows a break.
 
     Raises:
         FeatureError: when the window lacks a profiled column.
@@ -73,9 +72,11 @@ def judge_quality(profile: Profile, window: "pl.DataFrame", request: Sequence[Co
     missing = [column.column for column in profile.columns if column.column not in window.columns]
     if missing:
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
-    breaks = [*_of_schema(profile, window), *_of_bounds(window, request), *_of_columns(profile, window)]
-    if window.height < LEAST_VOLUME * profile.rows:
-        breaks.append(f"{window.height} rows where training windows hold {profile.rows:.0f}")
+    volume = _of_volume(profile, window) if whole else []
+    if window.height < LEAST_ROWS and not volume:
+        told = f"{window.height} rows of this version; fewer than {LEAST_ROWS} prove nothing"
+        return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": window.height})
+    breaks = [*volume, *_of_schema(profile, window), *_of_bounds(model, window), *_of_columns(profile, window)]
     return Evidence(
         kind="quality",
         verdict="alarm" if breaks else "ok",
@@ -86,16 +87,21 @@ def judge_quality(profile: Profile, window: "pl.DataFrame", request: Sequence[Co
     )
 
 
+def _of_volume(profile: Profile, window: "pl.DataFrame") -> list[str]:
+    few = window.height < LEAST_VOLUME * profile.rows
+    return [f"{window.height} rows where training windows hold {profile.rows:.0f}"] if few else []
+
+
 def _of_schema(profile: Profile, window: "pl.DataFrame") -> list[str]:
     unknown = set(window["schema"].unique()) - {profile.schema} if "schema" in window.columns else set()
     return [f"schema {', '.join(sorted(unknown))} instead of {profile.schema}"] if unknown else []
 
 
-def _of_bounds(window: "pl.DataFrame", request: Sequence[Column]) -> list[str]:
+def _of_bounds(model: Model, window: "pl.DataFrame") -> list[str]:
     import polars as pl
 
     breaks = []
-    for column in request:
+    for column in model.request:
         if isinstance(column, Number | Integer) and column.between:
             low, high = column.between
             outside = window.filter(~pl.col(column.name).is_between(low, high))[column.name]
@@ -112,6 +118,6 @@ def _of_columns(profile: Profile, window: "pl.DataFrame") -> list[str]:
             breaks.append(
                 f"{past.column} is null in {nulls:.0%} of the rows, in training windows at most {past.null_share:.0%}"
             )
-        if past.varies and len(values) >= STUCK_ROWS and values.n_unique() == 1:
+        if past.varies and len(values) >= LEAST_ROWS and values.n_unique() == 1:
             breaks.append(f"{past.column} is stuck at {values[0]}")
     return breaks

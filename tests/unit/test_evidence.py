@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit.declaration import DriftPolicy, Integer
+from everfit.declaration import Category, DriftPolicy, Integer, Number
 from everfit.errors import FeatureError
 from everfit.evidence.calibration import Calibration, calibrate, reference_sample, sample
 from everfit.evidence.distances import distance, null_share
@@ -16,6 +16,7 @@ from everfit.evidence.freshness import judge_freshness
 from everfit.evidence.performance import judge_performance
 from everfit.evidence.quality import judge_quality, profile
 from everfit.features.views import Kind
+from models.electricity_price import electricity_price
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -40,6 +41,17 @@ def stream(weeks: int, *, start: datetime = START, seed: int = 0, shift: float =
         },
         schema_overrides={"event_time": pl.Datetime("us", "UTC")},
     )
+
+
+MODEL = electricity_price.model_copy(
+    update={"views": [], "request": [Number("load"), Category("zone"), Number("still"), Integer("hour", between=(0, 23))]}
+)
+
+
+def quality_stream(weeks: int) -> pl.DataFrame:
+    """The stream as it is logged, with a bounded request field."""
+    hours = pl.col("event_time").dt.hour().cast(pl.Float64)
+    return stream(weeks).with_columns(hour=hours, schema=pl.lit(MODEL.schema_id))
 
 
 @pytest.fixture(scope="module")
@@ -184,23 +196,23 @@ def test_freshness_is_the_age_of_the_training_data(age_days: float, verdict: str
         ({"load": pl.lit(0.5)}, "load is stuck at 0.5"),
         ({"still": pl.col("load")}, None),
         ({"zone": pl.lit("north") + pl.int_range(pl.len()).cast(pl.String)}, None),
-        ({"half_hour": pl.lit(48.0)}, "half_hour outside 0 to 47 in 200 rows, such as 48.0"),
-        ({"schema": pl.lit("other")}, "schema other instead of known"),
+        ({"hour": pl.col("hour") + 24}, "hour outside 0 to 23 in 200 rows, such as 24.0"),
+        ({"schema": pl.lit("other")}, "schema other instead of"),
     ],
     ids=["nothing", "nulls", "stuck", "constant comes alive", "new categories", "bounds", "schema"],
 )
 def test_quality_finds_breaks_and_leaves_drift_alone(change: dict[str, pl.Expr], told: str | None) -> None:
-    request = [Integer("half_hour", between=(0, 47))]
-    made = profile(POLICY, stream(WEEKS), COLUMNS[:3], schema="known", cutoff=CUTOFF)
-    week = stream(1, start=CUTOFF).with_columns(half_hour=pl.lit(1.0), schema=pl.lit("known"))
-    evidence = judge_quality(made, week.with_columns(**change), request)
+    evidence = judge_quality(MODEL, profile(MODEL, quality_stream(WEEKS)), quality_stream(1).with_columns(**change))
     assert evidence.verdict == ("alarm" if told else "ok")
     assert (told or "nothing broken") in evidence.reason
 
 
-def test_quality_finds_a_window_that_is_half_empty_and_names_a_missing_column() -> None:
-    made = profile(POLICY, stream(WEEKS), COLUMNS[:3], schema="known", cutoff=CUTOFF)
-    assert judge_quality(made, stream(1)[:101], []).verdict == "ok"
-    assert "99 rows where training windows hold 200" in judge_quality(made, stream(1)[:99], []).reason
+def test_too_few_rows_are_a_break_only_where_one_version_answered_all() -> None:
+    made = profile(MODEL, quality_stream(WEEKS))
+    verdicts = [
+        judge_quality(MODEL, made, quality_stream(1)[:rows], whole=whole).verdict
+        for rows, whole in [(101, True), (99, True), (99, False), (49, True), (49, False), (0, False)]
+    ]
+    assert verdicts == ["ok", "alarm", "ok", "alarm", "insufficient", "insufficient"]
     with pytest.raises(FeatureError, match="'zone'"):
-        judge_quality(made, stream(1).drop("zone"), [])
+        judge_quality(MODEL, made, quality_stream(1).drop("zone"))
