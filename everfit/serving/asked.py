@@ -1,6 +1,6 @@
 """What clients ask: the bodies of ``/predict`` and of the Open Inference Protocol V2, checked against the declared request."""
 
-import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -128,7 +128,7 @@ def _value(column: Column, value: Any) -> Value:
         if isinstance(value, str) and "\0" not in value:
             return value
         raise _unfit(column, value, "text without NUL")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise _unfit(column, value, "a finite number")
     if isinstance(column, Integer) and value != int(value):
         raise _unfit(column, value, "a whole number")

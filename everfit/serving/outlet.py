@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from everfit.errors import ServiceError
+from everfit.kafka import require_kafka
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -78,6 +79,7 @@ class KafkaOutlet:
         if self._producer is None:
             from kafka import KafkaProducer
 
+            require_kafka(self._bootstrap)  # a producer that finds nobody leaves sockets open
             timeout_ms = int(self._timeout_seconds * 1000)
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap,

@@ -1,8 +1,8 @@
 """Every prediction on its way to Kafka: a bounded buffer, one thread that sends, and a spool for when the broker is away.
 
-Order is kept, but for a buffer that overflows: while anything waits in the spool, what comes later goes behind it. A record
-leaves the buffer or the spool only when Kafka has acknowledged it or the other holds it; so one may arrive twice, which
-falls on its identity in the store, and none is lost.
+Order is kept: while anything waits in the spool, what comes later goes behind it (a batch that fails while the buffer
+overflows goes behind too). A record leaves the buffer or the spool only when Kafka has acknowledged it or the other holds
+it; so one may arrive twice, which falls on its identity in the store, and none is lost.
 """
 
 import logging
@@ -64,7 +64,7 @@ class PredictionLog:
         return self._acknowledged
 
     def add(self, record: Record) -> None:
-        """Take a record; where the buffer is full it is written to the spool at once, rather than lost.
+        """Take a record; where the buffer is full it goes to the spool at once with all that it holds, rather than be lost.
 
         Raises:
             OSError: when the buffer is full and the disk does not take it either.
@@ -73,7 +73,8 @@ class PredictionLog:
             if len(self._buffer) < self._capacity_rows:
                 self._buffer.append(record)
             else:
-                self._spool.append([record.value])
+                self._spool.append([held.value for held in (*self._buffer, record)])
+                self._buffer.clear()
             self._added += 1
             if len(self._buffer) in (1, BATCH_ROWS):
                 self._changed.notify_all()

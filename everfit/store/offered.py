@@ -1,7 +1,7 @@
 """Rows that the outside world offers to a source, checked against its declared columns before anything is written."""
 
 import json
-import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +75,7 @@ def _read(column: Column, value: Any) -> str | int | float | datetime:
         if not isinstance(value, str) or "\0" in value:
             raise ValueError("a category is text, without NUL")
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise ValueError("not a finite number")
     if isinstance(column, Integer) and value != int(value):
         raise ValueError("not a whole number")

@@ -129,6 +129,7 @@ def test_publishers_side_by_side_lose_nothing(engine: Engine, expected: list[tup
         ({"price": "dear"}, r"source half_hours, row 2, column 'price': 'dear' does not fit: not a finite number"),
         ({"price": True}, r"column 'price': True does not fit"),
         ({"price": float("nan")}, r"column 'price': nan does not fit: not a finite number"),
+        ({"price": 10**400}, r"column 'price': 10+ does not fit: not a finite number"),
         ({"price": 1.5}, r"column 'price': 1.5 does not fit: outside its bounds 0.0 to 1.0"),
         ({"price": None}, r"column 'price': null, and the column is not nullable"),
         ({"region": 7}, r"column 'region': 7 does not fit: a category is text"),
