@@ -232,13 +232,18 @@ class Straight(Part):
 
 
 class Limits(Part):
-    """How often the loop may act, and when it stops asking until a person or time reopens it."""
+    """How often the loop may act, and when it stops asking until a person or time reopens it.
+
+    A run that failed is launched again, ``attempts`` times in all: the second time after ``retry_after`` of wall clock, then
+    after twice that, and so on.
+    """
 
     cooldown: Duration = timedelta(days=7)
     retrains_per_month: int = Field(4, ge=1)
     stop_after_rejections: int = Field(3, ge=1)
     reopen_after: Duration = timedelta(days=28)
     attempts: int = Field(3, ge=1, le=10)
+    retry_after: Duration = timedelta(seconds=30)
 
 
 class Model(Part):

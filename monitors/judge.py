@@ -49,7 +49,8 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
     if champion is None:
         return Judged()
     rows = frames.logged(connection, model, span, known_at=known_at)
-    judged = [one for part in _versions(rows, champion.version) for one in _judge(connection, lake, model, span, *part)]
+    versions = sorted({*rows["version"].to_list(), champion.version})
+    judged = [one for version in versions for one in _judge(connection, lake, model, span, version, rows)]
     history = judgements.history(connection, model, champion)
     judgements.record(connection, judged)
     current = [one.finding() for one in judged if one.version == champion.version]
@@ -59,21 +60,15 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
     return Judged(judged, _request(connection, model, span, champion.version, decision))
 
 
-def _versions(rows: pl.DataFrame, champion: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Each version with its rows; the champion also where it has none."""
-    versions = {*rows["version"].to_list(), champion}
-    for version in sorted(versions):
-        yield version, rows.filter(pl.col("version") == version)
-
-
 def _judge(
-    connection: sa.Connection, lake: Lake, model: Model, span: Span, version: int, rows: pl.DataFrame
+    connection: sa.Connection, lake: Lake, model: Model, span: Span, version: int, window: pl.DataFrame
 ) -> Iterator[Judgement]:
-    """All evidence on one version's rows, in its order: quality, drift, performance, freshness."""
+    """All evidence on one version's rows of the window, in its order: quality, drift, performance, freshness."""
+    rows = window.filter(pl.col("version") == version)
     promoted = ledger.promoted(connection, model.name, version)
     known = msgspec.json.decode(lake.get(promoted.manifest, "json"), type=Version)
     candidate = known.candidate
-    yield _judgement(model, version, span, judge_quality(model, candidate.profile, rows))
+    yield _judgement(model, version, span, judge_quality(model, candidate.profile, rows, whole=rows.height == window.height))
     drift, html = judge_drift(candidate.calibration, lake.get_frame(candidate.reference), rows, html=True)
     report = {"html": lake.put(html.encode(), "html")} if html else {}
     yield _judgement(model, version, span, drift, report)

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,15 +41,10 @@ class LogReader:
         self._ids: dict[str, str] = {}
         self._last: dict[TopicPartition, Position] = {}
         require_kafka(bootstrap)
+        self._bootstrap = bootstrap
         try:
             self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=bootstrap,
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                fetch_max_wait_ms=POLL_MS,
-            )
+            self._consumer = self._build_consumer()
         except KafkaError as error:
             raise ServiceError(f"Kafka at {bootstrap} cannot be used: {error}; see `everfit doctor`") from error
 
@@ -62,18 +58,22 @@ class LogReader:
     def open(self, engine: sa.Engine) -> None:
         """Assign every partition and seek to the stored positions; logs that began again are read from their beginning."""
         self._ids = {topic["name"]: str(topic["topic_id"]) for topic in self._admin.describe_topics(list(self._topics))}
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            for number in sorted(self._consumer.partitions_for_topic(topic) or [])
+        ]
+        self._consumer.assign(partitions)
         with engine.begin() as connection:
-            stored = log.positions(connection)
-            partitions = [
-                TopicPartition(topic, number)
-                for topic in self._topics
-                for number in sorted(self._consumer.partitions_for_topic(topic) or [])
-            ]
-            self._consumer.assign(partitions)
-            for partition in partitions:
-                self._consumer.seek(partition, 0)  # a poll needs a position of every partition, also of a paused one
-            for partition in partitions:
-                self._seek(connection, partition, stored.get((partition.topic, partition.partition)))
+            stored = {TopicPartition(*key): position for key, position in log.positions(connection).items()}
+            restarted = self._restarted({p: stored[p] for p in partitions if p in stored})
+            for partition in restarted:
+                began_again = "the log of %s, partition %d began again: it is read from its beginning, nothing is skipped"
+                logger.warning(began_again, partition.topic, partition.partition)
+                log.restart(connection, partition.topic, partition.partition, self._ids[partition.topic])
+        for partition in partitions:
+            known = partition in stored and partition not in restarted
+            self._consumer.seek(partition, stored[partition].next_offset if known else 0)
 
     def poll(self) -> Batch | None:
         """What is new, decoded; None when nothing came within a poll."""
@@ -108,30 +108,37 @@ class LogReader:
             raise EventError(f"time {moment.isoformat()} is ahead of the tolerated {latest.isoformat()}")
         return event
 
-    def _seek(self, connection: sa.Connection, partition: TopicPartition, stored: Position | None) -> None:
-        log_id = self._ids[partition.topic]
-        if stored and not self._same_log(partition, stored):
-            began_again = "the log of %s, partition %d began again: it is read from its beginning, nothing is skipped"
-            logger.warning(began_again, partition.topic, partition.partition)
-            log.restart(connection, partition.topic, partition.partition, log_id)
-            stored = None
-        self._consumer.seek(partition, stored.next_offset if stored else 0)
+    def _restarted(self, stored: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
+        """The partitions whose stored position is of another log than the one that answers now."""
+        same_id = {p: position for p, position in stored.items() if position.log_id == self._ids[p.topic]}
+        read = {p: position for p, position in same_id.items() if position.next_offset > 0}
+        last = self._last_records(read)
+        changed = {p for p, position in read.items() if last.get(p) != position.fingerprint}
+        return (stored.keys() - same_id.keys()) | changed
 
-    def _same_log(self, partition: TopicPartition, stored: Position) -> bool:
-        """Whether the stored position is one of the log that answers now."""
-        if stored.log_id != self._ids[partition.topic]:
-            return False
-        if stored.next_offset == 0:
-            return True
-        self._consumer.seek(partition, stored.next_offset - 1)
-        paused = self._consumer.assignment() - {partition}
-        self._consumer.pause(*paused)
-        deadline = time.monotonic() + VERIFY_SECONDS
-        records: list[Any] = []
-        while not records and time.monotonic() < deadline:
-            records = self._consumer.poll(timeout_ms=POLL_MS, max_records=1).get(partition, [])
-        self._consumer.resume(*paused)
-        return bool(records) and _fingerprint(records[0].value) == stored.fingerprint
+    def _last_records(self, read: Mapping[TopicPartition, Position]) -> dict[TopicPartition, str]:
+        """The fingerprint of the record before each position, by a consumer of its own; none where there is no such record."""
+        found: dict[TopicPartition, str] = {}
+        if not read:
+            return found
+        with closing(self._build_consumer()) as consumer:
+            consumer.assign(list(read))
+            for partition, position in read.items():
+                consumer.seek(partition, position.next_offset - 1)
+            deadline = time.monotonic() + VERIFY_SECONDS
+            while found.keys() != read.keys() and time.monotonic() < deadline:
+                for partition, records in consumer.poll(timeout_ms=POLL_MS).items():
+                    found.setdefault(partition, _fingerprint(records[0].value))
+        return found
+
+    def _build_consumer(self) -> KafkaConsumer:
+        return KafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=POLL_MS,
+        )
 
     def _position(self, partition: TopicPartition, record: Any) -> Position:
         log_id = self._ids[partition.topic]

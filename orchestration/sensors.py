@@ -5,6 +5,7 @@ may be cut off anywhere: rows and offsets, windows and requests are the monitors
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -59,8 +60,11 @@ def _launch(instance: dg.DagsterInstance, request: "RetrainRequest") -> "Launch"
     records = instance.get_run_records(dg.RunsFilter(tags={"dagster/run_key": request.run_key}), limit=1)
     if not records:
         return Launch("unknown")
-    run = records[0].dagster_run
-    return Launch("ended" if run.status in ENDED else "held", run.run_id)
+    record = records[0]
+    run = record.dagster_run
+    if run.status not in ENDED:
+        return Launch("held", run.run_id)
+    return Launch("ended", run.run_id, datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None)
 
 
 def _new_days(instance: dg.DagsterInstance, deployment: Deployment) -> Iterator[dg.AddDynamicPartitionsRequest]:

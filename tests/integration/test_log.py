@@ -41,6 +41,14 @@ def test_every_event_is_read_once_and_a_second_pass_reads_nothing(engine: sa.Eng
     assert (count(engine, predictions), count(engine, outcomes)) == (300, 299)
 
 
+def test_each_pass_reads_on_where_the_one_before_stopped(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    for start in range(0, 30, 10):
+        numbers = range(start, start + 10)
+        produce(kafka, [*(prediction(n) for n in numbers), *(outcome(n) for n in numbers)])
+        seen = read(engine, lake, kafka)
+        assert (seen.predictions, seen.outcomes) == ({MODEL.name: 10}, {MODEL.name: 10})
+
+
 def test_what_is_sent_again_or_read_again_stays_single(engine: sa.Engine, lake: Lake, kafka: str) -> None:
     produce(kafka, [prediction(0), prediction(0), prediction(1), prediction(1, version=2)])
     read(engine, lake, kafka)
