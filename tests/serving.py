@@ -47,9 +47,12 @@ class MemoryRegistry:
     aliases: dict[Role, int] = field(default_factory=dict)
     versions: dict[int, bytes] = field(default_factory=dict)
     fetched: list[int] = field(default_factory=list)
+    away: bool = False
 
     def roles(self, model: str) -> dict[Role, int]:
         """The versions that hold an alias."""
+        if self.away:
+            raise ServiceError("the registry is away, as the test wants it")
         assert model in self.models
         return dict(self.aliases)
 

@@ -20,6 +20,8 @@ from everfit.serving.spool import Spool
 from everfit.store.lookup import Lookup
 
 GRACE_SECONDS = 10
+# The registry is asked every second anyway; MLflow's own minutes of retries would only delay the next answer, and the end.
+MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 TOKEN = "EVERFIT_SERVING_TOKEN"  # noqa: S105 - the variable's name
 
 
@@ -31,13 +33,17 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)
+    for variable, value in MLFLOW_PATIENCE.items():
+        os.environ.setdefault(variable, value)
     try:
         deployment = Deployment.load()
         app = create_app(build(deployment), os.environ.get(TOKEN))
     except EverfitError as error:
         sys.exit(f"everfit.serving: {error}")
-    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
-    deployment.close()
+    try:
+        uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
+    finally:
+        deployment.close()
 
 
 def build(deployment: Deployment) -> Service:

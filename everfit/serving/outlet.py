@@ -1,8 +1,8 @@
 """The way to Kafka: a batch is acknowledged as a whole, or it is not."""
 
+import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from everfit.errors import ServiceError
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from kafka import KafkaProducer
 
 TIMEOUT_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
@@ -67,13 +69,15 @@ class KafkaOutlet:
             raise ServiceError(f"Kafka at {self._bootstrap} did not take {len(batch)} records: {error!r}") from error
 
     def close(self) -> None:
-        """Close the producer at once."""
-        from kafka.errors import KafkaError
+        """Close the producer; what it still had under way has failed by then, or fails now."""
+        from kafka.errors import KafkaTimeoutError
 
-        if self._producer is not None:
-            with suppress(KafkaError):  # it is given up either way
-                self._producer.close(timeout=0)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                producer.close(timeout=self._timeout_seconds)
+            except KafkaTimeoutError:
+                logger.exception("a producer would not end; what it still sends is sent twice, and stored once")
 
     def _connected(self) -> "KafkaProducer":
         if self._producer is None:
@@ -81,6 +85,7 @@ class KafkaOutlet:
 
             require_kafka(self._bootstrap)  # a producer that finds nobody leaves sockets open
             timeout_ms = int(self._timeout_seconds * 1000)
+            delivery_ms = timeout_ms * 3 // 4  # every record has arrived or failed before a flush gives up
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap,
                 acks="all",
@@ -88,7 +93,7 @@ class KafkaOutlet:
                 linger_ms=0,  # while a batch is under way the next one gathers
                 max_block_ms=timeout_ms,
                 bootstrap_timeout_ms=timeout_ms,
-                request_timeout_ms=timeout_ms - 1,
-                delivery_timeout_ms=timeout_ms,
+                request_timeout_ms=delivery_ms // 2,
+                delivery_timeout_ms=delivery_ms,
             )
         return self._producer

@@ -1,0 +1,354 @@
+"""Serving over HTTP on the real Postgres and broker: answers, refusals, swaps, shadows, and services that are away."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import psycopg
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from psycopg import sql
+from sqlalchemy import Engine
+
+from everfit.embedded.ports import LOCAL, any_free
+from everfit.embedded.postgres import Postgres
+from everfit.events import PREDICTIONS, Prediction, decode
+from everfit.serving.app import create_app
+from everfit.serving.metrics import Metrics
+from everfit.serving.outlet import KafkaOutlet
+from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.roster import Roster
+from everfit.serving.service import Service
+from everfit.serving.spool import Spool
+from everfit.store import lookup
+from everfit.store.lookup import Lookup
+from everfit.store.publishing import publish
+from models.electricity_price import electricity_price, recorded_half_hours
+from tests.brokers import running_broker
+from tests.serving import MemoryRegistry, graph, served
+
+NAME = electricity_price.name
+MODELS = {NAME: electricity_price}
+INPUTS = {"region": "NSW", "half_hour": 0, "weekday": 2}
+
+
+class Serve(Protocol):
+    """Starts serving."""
+
+    def __call__(self, kafka: str, token: str | None = None) -> httpx.Client: ...
+
+
+@pytest.fixture
+def registry() -> MemoryRegistry:
+    """Version 1 is champion; its score is 0.5 at midnight."""
+    versions = {number: graph(electricity_price, number - 1.0) for number in range(1, 6)} | {9: b"no graph"}
+    return MemoryRegistry(MODELS, {"champion": 1}, versions)
+
+
+@pytest.fixture
+def serve(engine: Engine, registry: MemoryRegistry, tmp_path: Path) -> Iterator[Serve]:
+    """Starts serving on the test's database, roles read; ends it with the test."""
+    with ExitStack() as stack:
+
+        def start(kafka: str, token: str | None = None) -> httpx.Client:
+            log = PredictionLog(KafkaOutlet(kafka, PREDICTIONS, timeout_seconds=2), Spool(tmp_path / "spool.jsonl"))
+            service = Service(MODELS, Roster(MODELS, registry), Lookup(engine), log, Metrics())
+            url = stack.enter_context(served(create_app(service, token)))
+            client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
+            if token is None:
+                client.post(f"/refresh/{NAME}").raise_for_status()
+            return client
+
+        yield start
+
+
+@pytest.fixture
+def client(kafka: str, serve: Serve) -> httpx.Client:
+    """A client of serving with a broker."""
+    return serve(kafka)
+
+
+@pytest.fixture
+def event_time(engine: Engine) -> str:
+    """The end of two days of published half-hours."""
+    recorded = recorded_half_hours()[:96]
+    publish(engine, MODELS, "half_hours", recorded)
+    end = recorded["period_start"][-1] + timedelta(minutes=30)
+    return str(end.isoformat())
+
+
+def predict(client: httpx.Client, **changes: Any) -> httpx.Response:
+    """Ask for a prediction."""
+    return client.post(f"/predict/{NAME}", json={"inputs": INPUTS} | changes)
+
+
+def logged(kafka: str, count: int) -> list[Prediction]:
+    """The first predictions on the log, in order."""
+    consumer = KafkaConsumer(bootstrap_servers=kafka, group_id=None, enable_auto_commit=False)
+    partition = TopicPartition(PREDICTIONS, 0)
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    found: list[Prediction] = []
+    while len(found) < count:
+        records = consumer.poll(timeout_ms=5_000).get(partition, [])
+        assert records, f"only {len(found)} of {count} predictions on the log"
+        for record in records:
+            event = decode(PREDICTIONS, record.value)
+            assert isinstance(event, Prediction)
+            assert record.key == event.entity.encode()
+            found.append(event)
+    consumer.close()
+    return found
+
+
+def test_a_prediction_is_answered_and_logged(client: httpx.Client, kafka: str, event_time: str) -> None:
+    answer = predict(client, request_id="r1", event_time=event_time)
+    assert answer.status_code == 200
+    at = event_time.replace("+00:00", "Z")
+    expected = {"request_id": "r1", "model": NAME, "version": 1, "score": 0.5, "degraded": False, "event_time": at}
+    assert answer.json() == expected
+    assert client.post("/flush").json() == {"acknowledged": 1}
+    (prediction,) = logged(kafka, 1)
+    last = recorded_half_hours()[95].row(0, named=True)
+    assert list(prediction.features) == [name for name, _ in electricity_price.features]
+    assert {name: prediction.features[name] for name in ("region", "weekday", "price", "transfer")} == {
+        "region": "NSW",
+        "weekday": 2.0,
+        "price": last["price"],
+        "transfer": last["transfer"],
+    }
+    assert (prediction.role, prediction.version, prediction.score) == ("champion", 1, 0.5)
+    assert (prediction.request_id, prediction.schema, prediction.degraded) == ("r1", electricity_price.schema_id, False)
+
+
+def test_v2_answers_rows(client: httpx.Client, kafka: str, event_time: str) -> None:
+    inputs = [
+        {"name": "region", "shape": [2], "datatype": "BYTES", "data": ["NSW", "nowhere"]},
+        {"name": "half_hour", "shape": [2], "datatype": "INT64", "data": [0, 0]},
+        {"name": "weekday", "shape": [2], "datatype": "INT64", "data": [2, 2]},
+    ]
+    answer = client.post(
+        f"/v2/models/{NAME}/infer", json={"id": "r2", "parameters": {"event_time": event_time}, "inputs": inputs}
+    )
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["model_name"], told["model_version"], told["id"]) == (NAME, "1", "r2")
+    assert told["outputs"] == [{"name": "score", "shape": [2], "datatype": "FP64", "data": [0.5, 0.5]}]
+    assert told["parameters"]["degraded"] is True
+    client.post("/flush").raise_for_status()
+    assert [(row.request_id, row.degraded) for row in logged(kafka, 2)] == [("r2-0", False), ("r2-1", True)]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status", "told"),
+    [
+        ("POST", "/predict/nobody", b"{}", 404, "no model 'nobody'; declared are electricity_price"),
+        ("GET", "/v2/models/nobody", b"", 404, "no model 'nobody'"),
+        ("GET", "/v2/models/nobody/ready", b"", 404, "no model 'nobody'"),
+        ("POST", "/refresh/nobody", b"", 404, "no model 'nobody'"),
+        ("POST", "/v2/models/nobody/infer", b"{}", 404, "no model 'nobody'"),
+        ("GET", "/nowhere", b"", 404, "GET /nowhere: Not Found"),
+        ("GET", f"/predict/{NAME}", b"", 405, "Method Not Allowed"),
+        ("POST", f"/predict/{NAME}", b"{", 422, "the body is no request to electricity_price"),
+        ("POST", f"/predict/{NAME}", b'{"inputs":{}}', 422, "inputs: missing field 'half_hour', 'region', 'weekday'"),
+        ("POST", f"/v2/models/{NAME}/infer", b'{"inputs":[]}', 422, "inputs: missing field 'half_hour'"),
+    ],
+)
+def test_what_is_refused_is_told(client: httpx.Client, method: str, path: str, content: bytes, status: int, told: str) -> None:
+    answer = client.request(method, path, content=content)
+    assert answer.status_code == status
+    assert told in answer.json()["error"]
+
+
+def test_no_champion_yet(registry: MemoryRegistry, client: httpx.Client) -> None:
+    registry.aliases.clear()
+    client.post(f"/refresh/{NAME}").raise_for_status()
+    answer = predict(client)
+    assert answer.status_code == 503
+    assert answer.json()["error"] == f"{NAME} has no champion yet; train and promote one: `everfit train {NAME}`"
+    assert client.get(f"/v2/models/{NAME}/ready").status_code == 503
+    assert client.get("/v2/health/ready").status_code == 200
+
+
+def test_health_metadata_and_metrics(client: httpx.Client) -> None:
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.get("/v2/health/ready").json() == {"ready": True}
+    assert client.get("/v2").json()["name"] == "everfit"
+    assert client.get(f"/v2/models/{NAME}/ready").json() == {"name": NAME, "ready": True}
+    metadata = client.get(f"/v2/models/{NAME}").json()
+    assert (metadata["versions"], metadata["roles"]) == (["1"], {"champion": 1})
+    assert metadata["inputs"][1] == {"name": "half_hour", "datatype": "INT64", "shape": [-1]}
+    predict(client)
+    predict(client, inputs={})
+    shown = client.get("/metrics").text
+    assert f'everfit_requests_total{{model="{NAME}",status="200"}} 1\n' in shown
+    assert f'everfit_requests_total{{model="{NAME}",status="422"}} 1\n' in shown
+    assert f'everfit_version{{model="{NAME}",role="champion"}} 1\n' in shown
+
+
+def test_a_swap_under_load_fails_no_request(registry: MemoryRegistry, client: httpx.Client) -> None:
+    async def load(asking: httpx.AsyncClient, done: asyncio.Event) -> list[tuple[int, int]]:
+        answers = []
+        while not done.is_set():
+            answer = await asking.post(f"/predict/{NAME}", json={"inputs": INPUTS})
+            answers.append((answer.status_code, answer.json()["version"]))
+        return answers
+
+    async def swap(asking: httpx.AsyncClient, done: asyncio.Event) -> None:
+        for version in (2, 3, 4, 5):
+            registry.aliases = {"champion": version, "shadow": version - 1}
+            answer = await asking.post(f"/refresh/{NAME}")
+            assert answer.json()["roles"]["champion"] == version
+        done.set()
+
+    async def run() -> list[list[tuple[int, int]]]:
+        done = asyncio.Event()
+        async with httpx.AsyncClient(base_url=client.base_url, trust_env=False, timeout=30) as asking:
+            *answered, _ = await asyncio.gather(*(load(asking, done) for _ in range(6)), swap(asking, done))
+        return [answers for answers in answered if answers is not None]
+
+    for answers in asyncio.run(run()):
+        versions = [version for _, version in answers]
+        assert {status for status, _ in answers} == {200}
+        assert versions == sorted(versions)
+    assert predict(client).json()["version"] == 5
+
+
+def test_a_version_that_fails_to_load_shows_and_the_old_one_serves(registry: MemoryRegistry, client: httpx.Client) -> None:
+    registry.aliases = {"champion": 9}
+    assert client.post(f"/refresh/{NAME}").json()["roles"] == {"champion": 1}
+    assert predict(client).json()["version"] == 1
+    assert f'everfit_load_failures_total{{model="{NAME}"}} 1\n' in client.get("/metrics").text
+
+
+def test_a_shadow_answers_the_same_request_and_is_logged(
+    registry: MemoryRegistry, client: httpx.Client, kafka: str, event_time: str
+) -> None:
+    registry.aliases = {"champion": 1, "shadow": 3}
+    assert client.post(f"/refresh/{NAME}").json()["roles"] == {"champion": 1, "shadow": 3}
+    assert predict(client, request_id="r1", event_time=event_time).json()["version"] == 1
+    assert client.post("/flush").json() == {"acknowledged": 2}
+    champion, shadow = logged(kafka, 2)
+    assert (champion.role, champion.version, shadow.role, shadow.version) == ("champion", 1, "shadow", 3)
+    assert shadow.features == champion.features
+    assert (shadow.request_id, shadow.event_time) == (champion.request_id, champion.event_time)
+    assert shadow.score > champion.score
+
+
+def test_a_champion_that_is_its_own_shadow_is_logged_once(registry: MemoryRegistry, client: httpx.Client) -> None:
+    registry.aliases = {"champion": 2, "shadow": 2}
+    client.post(f"/refresh/{NAME}").raise_for_status()
+    predict(client).raise_for_status()
+    assert client.post("/flush").json() == {"acknowledged": 1}
+
+
+@pytest.fixture
+def brokers() -> Iterator[ExitStack]:
+    """Brokers that outlive the serving of the test."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_a_broker_that_is_away_is_spooled_for_and_caught_up(brokers: ExitStack, serve: Serve, tmp_path: Path) -> None:
+    port = any_free()
+    client = serve(f"{LOCAL}:{port}")
+    for number in range(20):
+        assert predict(client, request_id=f"r{number}").status_code == 200
+    kafka = brokers.enter_context(running_broker(port))
+    assert client.post("/flush").json() == {"acknowledged": 20}
+    assert [row.request_id for row in logged(kafka, 20)] == [f"r{number}" for number in range(20)]
+    assert (tmp_path / "spool.jsonl").read_bytes() == b""
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+def test_a_broker_that_dies_loses_nothing(brokers: ExitStack, serve: Serve) -> None:
+    port = any_free()
+    with running_broker(port) as kafka:
+        client = serve(kafka)
+        predict(client, request_id="before").raise_for_status()
+        client.post("/flush").raise_for_status()
+    for number in range(5):
+        predict(client, request_id=f"r{number}").raise_for_status()
+    kafka = brokers.enter_context(running_broker(port))
+    client.post("/flush").raise_for_status()
+    assert [row.request_id for row in logged(kafka, 5)] == [f"r{number}" for number in range(5)]
+    gc.collect()  # kafka-python leaves to it the sockets that a dead broker refused
+
+
+def test_the_end_leaves_nothing_in_memory(engine: Engine, registry: MemoryRegistry, kafka: str, tmp_path: Path) -> None:
+    log = PredictionLog(KafkaOutlet(kafka, PREDICTIONS), Spool(tmp_path / "spool.jsonl"))
+    service = Service(MODELS, Roster(MODELS, registry), Lookup(engine), log, Metrics())
+    with served(create_app(service)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        client.post(f"/refresh/{NAME}").raise_for_status()
+        for number in range(50):
+            predict(client, request_id=f"r{number}").raise_for_status()
+    assert len(logged(kafka, 50)) == 50
+
+
+@pytest.fixture
+def admit(postgres: Postgres, engine: Engine) -> Callable[[bool], None]:
+    """Lets connections to the test's database in, or ends them and keeps them out."""
+
+    def admit(let_in: bool) -> None:
+        url = postgres.url("postgres").replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as connection:
+            name = str(engine.url.database)
+            statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(let_in))
+            connection.execute(statement)
+            if not let_in:
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+    return admit
+
+
+def test_a_database_that_is_away_is_answered_for(
+    client: httpx.Client,
+    kafka: str,
+    event_time: str,
+    admit: Callable[[bool], None],
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lookup, "RETRY_SECONDS", 0.0)
+    before = predict(client, event_time=event_time).json()
+    assert before["degraded"] is False
+    engine.dispose()
+    admit(False)
+    known = predict(client, event_time=event_time).json()
+    unknown = predict(client, event_time=event_time, inputs=INPUTS | {"region": "VIC"}).json()
+    assert (known["degraded"], unknown["degraded"]) == (True, True)
+    admit(True)
+    assert predict(client, event_time=event_time).json()["degraded"] is False
+    client.post("/flush").raise_for_status()
+    first, fallback, nothing, again = logged(kafka, 4)
+    assert fallback.features == first.features == again.features
+    assert {value for name, value in nothing.features.items() if name not in INPUTS} == {None}
+
+
+def test_a_token_is_asked_for_where_one_is_set(serve: Serve, kafka: str) -> None:
+    client = serve(kafka, token="secret")
+    assert client.get("/v2/health/live").status_code == 200
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"}):
+        refused = client.post(f"/predict/{NAME}", json={"inputs": INPUTS}, headers=headers)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert "no valid bearer token" in refused.json()["error"]
+    client.headers["Authorization"] = "Bearer secret"
+    client.post(f"/refresh/{NAME}").raise_for_status()
+    assert predict(client).status_code == 200
+
+
+def test_the_metrics_count_what_is_logged(client: httpx.Client) -> None:
+    predict(client).raise_for_status()
+    client.post("/flush").raise_for_status()
+    shown = dict(line.split(" ") for line in client.get("/metrics").text.splitlines() if not line.startswith("#"))
+    assert {name: shown[f"everfit_log_{name}"] for name in ("acknowledged_total", "buffered", "spooled")} == {
+        "acknowledged_total": "1",
+        "buffered": "0",
+        "spooled": "0",
+    }

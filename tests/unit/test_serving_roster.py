@@ -1,0 +1,101 @@
+"""The roster: who answers, who takes over, and what a version that fails to load changes (nothing)."""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+import pytest
+
+from everfit.events import Role
+from everfit.serving.roster import Lineup, Roster
+from models.electricity_price import electricity_price
+from tests.serving import MemoryRegistry, graph
+
+NAME = electricity_price.name
+MODELS = {NAME: electricity_price}
+
+
+@pytest.fixture(scope="module")
+def graphs() -> dict[int, bytes]:
+    """Three versions that can be loaded, one that is no graph and one that answers no probability."""
+    good = {number: graph(electricity_price, float(number)) for number in (1, 2, 3)}
+    return good | {8: b"no graph", 9: graph(electricity_price, math.nan)}
+
+
+@pytest.fixture
+def registry(graphs: dict[int, bytes]) -> MemoryRegistry:
+    """The versions, none of them with a role."""
+    return MemoryRegistry(MODELS, versions=graphs)
+
+
+Follow = Callable[..., list[dict[Role, int]]]
+
+
+@pytest.fixture
+def follow(registry: MemoryRegistry) -> Follow:
+    """The roles served after each of these states of the registry."""
+
+    def follow(*states: dict[Role, int], insist: bool = False) -> list[dict[Role, int]]:
+        async def run() -> list[dict[Role, int]]:
+            seen = []
+            for state in states:
+                registry.aliases = state
+                seen.append((await roster.refresh(NAME, insist=insist)).roles)
+            return seen
+
+        roster = Roster(MODELS, registry)
+        return asyncio.run(run())
+
+    return follow
+
+
+def test_a_promotion_swaps_and_loads_once(registry: MemoryRegistry, follow: Follow) -> None:
+    assert follow({}, {"champion": 1}, {"champion": 1}, {"champion": 2}) == [
+        {},
+        {"champion": 1},
+        {"champion": 1},
+        {"champion": 2},
+    ]
+    assert registry.fetched == [1, 2]
+
+
+def test_a_shadow_that_is_the_champion_is_left_out(follow: Follow) -> None:
+    shadowed: dict[Role, int] = {"champion": 2, "shadow": 1}
+    assert follow({"champion": 1, "shadow": 1}, shadowed, {"champion": 2}) == [{"champion": 1}, shadowed, {"champion": 2}]
+
+
+def test_a_version_that_changes_its_role_is_not_loaded_again(registry: MemoryRegistry, follow: Follow) -> None:
+    follow({"champion": 1, "shadow": 2}, {"champion": 2, "shadow": 1})
+    assert sorted(registry.fetched) == [1, 2]
+
+
+@pytest.mark.parametrize("broken", [8, 9, 404])
+def test_a_version_that_cannot_be_loaded_leaves_the_old_one(registry: MemoryRegistry, follow: Follow, broken: int) -> None:
+    first: dict[Role, int] = {"champion": 1, "shadow": 2}
+    assert follow(first, {"champion": broken, "shadow": 2}, {"champion": broken, "shadow": 3}, {"champion": 3})[1:] == [
+        {"champion": 1, "shadow": 2},
+        {"champion": 1, "shadow": 3},
+        {"champion": 3},
+    ]
+    assert registry.fetched.count(broken) == 1  # tried again after a while, not every second
+
+
+def test_who_insists_tries_a_failed_version_again(registry: MemoryRegistry, follow: Follow) -> None:
+    follow({"champion": 8}, {"champion": 8}, insist=True)
+    assert registry.fetched == [8, 8]
+
+
+def test_a_registry_that_is_away_changes_nothing(registry: MemoryRegistry, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> tuple[Lineup, Lineup, int]:
+        roster = Roster(MODELS, registry)
+        registry.aliases = {"champion": 1}
+        before = await roster.refresh(NAME)
+        registry.away = True
+        after = [await roster.refresh(NAME) for _ in range(3)][-1]
+        return before, after, roster.failures[NAME]
+
+    before, after, failures = asyncio.run(run())
+    assert (after, failures) == (before, 3)
+    assert [record.message for record in caplog.records] == [
+        f"{NAME}: its roles cannot be read: ServiceError('the registry is away, as the test wants it')"
+    ]
