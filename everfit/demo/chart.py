@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
+from itertools import groupby
 
 from everfit.demo.result import Alarm, DemoResult, Losses, Retraining
 
@@ -134,16 +135,17 @@ def _apart(places: dict[str, float], least: float) -> dict[str, float]:
 
 def _lanes(result: DemoResult, scale: Scale) -> Iterator[str]:
     marks: dict[str, Sequence[str]] = {
-        "alarms": [_alarm(scale, alarm) for alarm in result.alarms],
+        "alarms": [_alarm(scale, list(same)) for _, same in groupby(result.alarms, key=lambda alarm: alarm.end)],
         "asked": [_asked(scale, one) for one in result.retrainings],
         "rejected": [_rejected(scale, one) for one in result.retrainings if one.ended == "rejected"],
         "promoted": [_promoted(scale, one) for one in result.retrainings if one.ended == "promoted"],
     }
+    counts = {"alarms": len(result.alarms)} | {lane: len(marks[lane]) for lane in LANES[1:]}
     labels = {"alarms": "alarm", "asked": "retraining", "rejected": "rejected", "promoted": "promoted"}
     for i, lane in enumerate(LANES):
         y = LANES_TOP + LANE_HEIGHT * i
         yield f'<line class="lane" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>'
-        count = len(marks[lane])
+        count = counts[lane]
         yield f'<text class="lane-label" x="{RIGHT + 12}" y="{y + 4}">{count} {labels[lane]}{_plural(lane, count)}</text>'
         yield f'<g transform="translate(0 {y})">' + "".join(marks[lane]) + "</g>"
 
@@ -152,10 +154,12 @@ def _plural(lane: str, count: int) -> str:
     return "s" if lane in ("alarms", "asked") and count != 1 else ""
 
 
-def _alarm(scale: Scale, alarm: Alarm) -> str:
-    x = scale.x(alarm.end)
-    told = f"{alarm.end:%d %b %Y}: {alarm.kind} alarm about version {alarm.version}\n{alarm.reason}"
-    return f'<path class="alarm" d="M{x:.1f} -7l6.5 12h-13z"><title>{escape(told)}</title></path>'
+def _alarm(scale: Scale, alarms: Sequence[Alarm]) -> str:
+    """One mark for all alarms about a window: they would cover each other."""
+    x = scale.x(alarms[0].end)
+    lines = [f"{one.end:%d %b %Y}: {one.kind} alarm about version {one.version}\n{one.reason}" for one in alarms]
+    told = escape("\n".join(lines))
+    return f'<path class="alarm" d="M{x:.1f} -7l6.5 12h-13z"><title>{told}</title></path>'
 
 
 def _asked(scale: Scale, one: Retraining) -> str:

@@ -61,8 +61,7 @@ def _reading(result: DemoResult) -> str:
 def _happened(result: DemoResult) -> str:
     rows = [_retraining_row(number, one) for number, one in enumerate(result.retrainings, 1)]
     head = ["", "asked", "cause", "what the policy said", "became", "what the gate said"]
-    told = "Nothing was retrained." if not rows else ""
-    return f"<h2>Retrainings</h2><p>{told}</p>" + (_table(head, rows) if rows else "")
+    return "<h2>Retrainings</h2>" + (_table(head, rows) if rows else "<p>Nothing was retrained.</p>")
 
 
 def _retraining_row(number: int, one: Retraining) -> str:

@@ -94,7 +94,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class DemoResult(msgspec.Struct, frozen=True):
-    """All that the summary and the report say. ``seconds`` is where the time went, by stage, in order."""
+    """All that the summary and the report say. All lists are in the order of time; ``seconds`` is where it went, by stage."""
 
     model: str
     description: str

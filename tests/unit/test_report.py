@@ -51,6 +51,14 @@ def test_every_mark_on_the_axis_tells_its_reason() -> None:
     ]
 
 
+def test_alarms_about_one_window_share_a_mark_that_tells_them_all() -> None:
+    twice = [*a_result().alarms, msgspec.structs.replace(a_result().alarms[0], kind="performance", reason="loss rose")]
+    chart = SVG(draw(a_result(alarms=twice)))
+    marks = [mark for mark in chart.iter("path") if mark.get("class") == "alarm"]
+    assert [mark.findtext("title", "").count("alarm about version 1") for mark in marks] == [2]
+    assert "2 alarms" in {text.text for text in chart.iter("text")}
+
+
 def test_a_line_has_a_point_a_week() -> None:
     chart = SVG(draw(a_result()))
     lines = {line.get("class"): line.get("points", "").split() for line in chart.iter("polyline")}
