@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from types import ModuleType
 
 from everfit.declaration import Model, Source
 from everfit.errors import DeclarationError, SourceError, UnknownModelError
@@ -22,7 +23,7 @@ def load_models(package: str | None = None) -> dict[str, Model]:
         raise DeclarationError(f"no package {name!r} to import models from ({error}); set EVERFIT_MODELS") from error
     found: dict[str, Model] = {}
     for info in pkgutil.iter_modules(root.__path__):
-        module = importlib.import_module(f"{name}.{info.name}")
+        module = _imported(f"{name}.{info.name}")
         for model in vars(module).values():
             if isinstance(model, Model):
                 if model.name in found and found[model.name] is not model:
@@ -31,6 +32,13 @@ def load_models(package: str | None = None) -> dict[str, Model]:
     if not found:
         raise DeclarationError(f"package {name!r} declares no model; add a module with a Model")
     return dict(sorted(found.items()))
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
+        raise DeclarationError(f"{name.replace('.', '/')}.py cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def find_model(models: Mapping[str, Model], name: str) -> Model:

@@ -1,8 +1,8 @@
 """Resources, built when a run or a tick first needs them; nothing heavy is imported before."""
 
 import warnings
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 
@@ -35,9 +35,9 @@ def mlflow(context: dg.InitResourceContext) -> Iterator["MlFlow"]:
         "env": {},
         "extra_tags": {},
     }
-    tracking = mlflow_tracking.resource_fn(context.replace_config(config))
+    start = cast("Callable[[dg.InitResourceContext], Iterator[MlFlow]]", mlflow_tracking.resource_fn)
     try:
-        yield from tracking
+        yield from start(context.replace_config(config))
     finally:
         import mlflow
 

@@ -11,6 +11,7 @@ from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.events import Outcome, Prediction
 from everfit.features.offline import compute
+from everfit.registry import Registry
 from everfit.settings import Settings
 from everfit.store import ledger, log
 from everfit.store.lake import Lake
@@ -21,7 +22,7 @@ from everfit.workflow import days, judging, manifests, promotion, training
 from monitors.judge import Judged, judge_window
 
 
-class FakeRegistry:
+class FakeRegistry(Registry):
     """Numbers versions and keeps the ledger; no MLflow."""
 
     def __init__(self) -> None:
@@ -31,9 +32,8 @@ class FakeRegistry:
         self.versions.append((onnx, signature))
         return len(self.versions)
 
-    def expect(self, connection: sa.Connection, model: str, version: int | None) -> None:
-        champion = ledger.champion(connection, model)
-        assert (champion.version if champion else None) == version
+    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
+        return self.versions[version - 1]
 
     def promote(self, connection: sa.Connection, entry: ledger.Entry) -> None:
         ledger.append(connection, entry)

@@ -85,6 +85,7 @@ class Registry:
             logged = mlflow.onnx.log_model(
                 onnx_format.load_model_from_string(onnx),
                 name="model",
+                save_as_external_data=False,  # one file: the runtime refuses weights beside a graph that is given as bytes
                 registered_model_name=model,
                 pip_requirements=["onnxruntime"],
                 metadata={SIGNATURE: msgspec.to_builtins(signature)},

@@ -7,10 +7,12 @@ decided; a replay that is taken up again sends what came after that once more, u
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.deployment import Deployment
@@ -21,6 +23,7 @@ from everfit.replay.lockstep import await_decision, await_read, await_retraining
 from everfit.replay.observing import OutcomeProducer
 from everfit.replay.progress import Progress
 from everfit.replay.timeline import Instant, timeline
+from everfit.store.database import create_engine
 from everfit.store.publishing import publish
 from everfit.timing import format_time
 
@@ -56,8 +59,13 @@ def replay(
     file = progress_file(deployment.settings.home, model)
     progress = Progress.load(file, model.name, start)
     catch_up(deployment, model, progress.sent_until or start)
-    with closing(ServingClient(deployment.settings.serving)) as serving, OutcomeProducer(deployment.settings.kafka) as producer:
-        _Player(deployment, model, progress, file, serving, producer, free_running, listener).play(end)
+    settings = deployment.settings
+    with ExitStack() as opened:
+        serving = opened.enter_context(closing(ServingClient(settings.serving)))
+        producer = opened.enter_context(OutcomeProducer(settings.kafka))
+        publishing = create_engine(settings.database_url, durable=False)  # what a killed server forgets is caught up with
+        opened.callback(publishing.dispose)
+        _Player(deployment, model, progress, file, serving, producer, publishing, free_running, listener).play(end)
     return progress
 
 
@@ -85,6 +93,7 @@ class _Player:
     file: Path
     serving: ServingClient
     producer: OutcomeProducer
+    publishing: sa.Engine
     free_running: bool
     listener: Listener
     refusals: int = 0
@@ -113,7 +122,7 @@ class _Player:
         progress = self.progress
         with self._timed("publishing"):
             for source, rows in instant.rows.items():
-                publish(self.deployment.engine, self.deployment.models, source, rows)
+                publish(self.publishing, self.deployment.models, source, rows)
                 progress.source_rows += len(rows)
         self.producer.send(instant)
         progress.outcomes += len(instant.outcomes)

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def create_engine(url: str) -> sa.Engine:
-    """An engine for psycopg 3 whose sessions speak UTC; connections are checked before they are used."""
-    return sa.create_engine(url, pool_pre_ping=True, connect_args={"options": "-c timezone=utc"})
+def create_engine(url: str, *, durable: bool = True) -> sa.Engine:
+    """An engine for psycopg 3 whose sessions speak UTC; connections are checked before they are used.
+
+    Args:
+        url: SQLAlchemy's, for psycopg.
+        durable: whether a commit waits for the disk. Where it does not, a server that is killed may forget the newest commits,
+            never older ones: for writers that look where they stopped and write again from there.
+    """
+    options = "-c timezone=utc" if durable else "-c timezone=utc -c synchronous_commit=off"
+    return sa.create_engine(url, pool_pre_ping=True, connect_args={"options": options})
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:

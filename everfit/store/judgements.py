@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from everfit.declaration import Model
 from everfit.events import wall_clock
@@ -95,7 +95,7 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion) 
 def newest(connection: sa.Connection, model: Model) -> Sequence[Judgement]:
     """The newest judgement of each kind on the model's champions."""
     columns = [evidence.c[name] for name in Judgement.__slots__]
-    query = sa.select(*columns).where(evidence.c.model == model.name).distinct(evidence.c.kind)
+    query = sa.select(*columns).where(evidence.c.model == model.name).ext(distinct_on(evidence.c.kind))
     return [Judgement(*row) for row in connection.execute(query.order_by(evidence.c.kind, evidence.c.window_end.desc()))]
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from everfit.store.tables import partition_versions
 
@@ -49,4 +50,4 @@ def newest(connection: sa.Connection, dataset: str, *, since: date | None = None
 def _newest(dataset: str) -> sa.Select[Any]:
     table = partition_versions
     query = sa.select(table.c.partition, table.c.version, table.c.hash).where(table.c.dataset == dataset)
-    return query.distinct(table.c.partition).order_by(table.c.partition, table.c.version.desc())
+    return query.ext(distinct_on(table.c.partition)).order_by(table.c.partition, table.c.version.desc())

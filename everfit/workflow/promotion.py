@@ -14,7 +14,7 @@ from everfit.events import DEPLOYMENTS, encode, wall_clock
 from everfit.events import Deployment as Deployed
 from everfit.policy import Status
 from everfit.store import judgements, ledger, requests
-from everfit.training.artifact import Signature
+from everfit.training.artifact import Scorer, Signature
 from everfit.workflow import manifests
 from everfit.workflow.manifests import Evaluation, Trained, TrainedModel, TrainingSet, Version
 
@@ -40,6 +40,7 @@ def conclude(deployment: Deployment, model: Model, *, actor: str) -> Conclusion:
 
     Raises:
         StaleChampionError: when another version became champion since the comparison.
+        NotServableError: when the registry gives back a version that does not load; the champion stays.
     """
     evaluation, _ = manifests.newest(deployment, model, "evaluation", Evaluation)
     trained = manifests.get(deployment, evaluation.trained_model, TrainedModel)
@@ -55,6 +56,7 @@ def conclude(deployment: Deployment, model: Model, *, actor: str) -> Conclusion:
     )
     manifest = deployment.lake.put_json(described)
     version = _register(deployment, model, winner, training_set, manifest)
+    Scorer(*deployment.registry.fetch(model.name, version))  # what cannot be fetched and loaded never becomes champion
     detail = {"manifest": manifest, "trained_until": training_set.cutoff.isoformat(), "candidate": winner.name}
     with deployment.engine.begin() as connection:
         entry = _entry(connection, model, evaluation, training_set, actor, version, detail)

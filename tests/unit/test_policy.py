@@ -107,7 +107,7 @@ def test_days_that_the_champion_has_seen_are_no_evidence() -> None:
 
 def test_nothing_is_asked_while_a_retraining_is_under_way() -> None:
     for status in ("pending", "launched"):
-        assert "under way" in decided(declared(), ["ok", "alarm"], requests=[asked("drift", status, 1)]).reason  # type: ignore[arg-type]
+        assert "under way" in decided(declared(), ["ok", "alarm"], requests=[asked("drift", status, 1)]).reason
 
 
 def test_cooldown_counts_from_the_last_request() -> None:

@@ -1,0 +1,167 @@
+"""What the loop decides, on real rows: nothing sees past the clock, and a swap within a window is judged for each version."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from everfit.declaration import GradientBoosting, TorchMLP
+from everfit.errors import EmptyPartitionError, StaleChampionError
+from everfit.policy import request_id
+from everfit.store import judgements, partitions, requests
+from everfit.store.requests import RetrainRequest
+from everfit.store.tables import decisions, evidence, ledger, quarantines, retrain_requests, windows
+from everfit.workflow import days, manifests, training
+from everfit.workflow.manifests import TrainedModel, TrainingSet
+from everfit.workflow.promotion import conclude
+from models.electricity_price import electricity_price
+from tests.loop import Loop
+
+WEEK = timedelta(days=7)
+QUICK = [GradientBoosting(trees=20), TorchMLP(epochs=2)]
+MODEL = electricity_price.model_copy(update={"candidates": QUICK})
+RECORDED: pl.DataFrame = MODEL.sources[0].recorded()  # type: ignore[misc]
+
+
+@pytest.fixture
+def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
+    monkeypatch.setattr("everfit.workflow.promotion._announce", lambda *_: None)  # there is no Kafka here
+    return Loop(engine, tmp_path, MODEL, RECORDED)
+
+
+def scrambled(recorded: pl.DataFrame, known_after_go_live: timedelta) -> pl.DataFrame:
+    """The record with every value known later than that drawn anew from the later ones; the times stay."""
+    later = pl.col("period_start") + MODEL.sources[0].known_after > MODEL.go_live + known_after_go_live
+    before, after = recorded.filter(~later), recorded.filter(later)
+    values = [name for name in recorded.columns if name not in ("period_start", "region")]
+    drawn = after.select(pl.col(name).sample(fraction=1.0, shuffle=True, seed=7) for name in values)
+    return pl.concat([before, after.with_columns(drawn)])
+
+
+def decided_up_to(loop: Loop, end: timedelta) -> dict[str, object]:
+    """Play two weeks past the end; then judge and train as of it. All that was said and made, as stored."""
+    until = MODEL.go_live + end
+    loop.bootstrap()
+    loop.play(MODEL.go_live, until + 2 * WEEK)
+    for number in range(end // WEEK):
+        loop.judge(MODEL.go_live + number * WEEK)
+    loop.retrain(None, cutoff=until)
+    model, _ = manifests.newest(loop.deployment, MODEL, "trained_model", TrainedModel)
+    with loop.deployment.engine.connect() as connection:
+        stored = {
+            table.name: connection.execute(sa.select(table).order_by(*table.primary_key)).mappings().all()
+            for table in (windows, evidence, decisions)
+        }
+        told = connection.execute(sa.select(ledger.c.reason, ledger.c.from_version, ledger.c.to_version)).all()
+    graphs = [(one.onnx, one.backtest, one.reference, one.calibration) for one in model.candidates]
+    return {**stored, "ledger": told, "training_set": model.training_set, "candidates": graphs}
+
+
+def test_what_comes_after_a_moment_changes_nothing_made_by_then(loop: Loop) -> None:
+    end = 2 * WEEK
+    truth = decided_up_to(loop, end)
+    with loop.deployment.engine.begin() as connection:
+        for table in reversed(sa.inspect(connection).get_table_names()):
+            if table != "alembic_version":
+                connection.execute(sa.text(f'TRUNCATE "{table}" CASCADE'))
+    other = Loop(loop.deployment.engine, loop.deployment.settings.home, MODEL, scrambled(RECORDED, end))
+    assert not other.recorded.equals(RECORDED)
+    assert decided_up_to(other, end) == truth
+    assert len(truth["evidence"]) == 2 * 4  # type: ignore[arg-type]
+
+
+def test_a_window_that_spans_a_swap_is_judged_for_each_version(loop: Loop) -> None:
+    loop.bootstrap()
+    middle = MODEL.go_live + timedelta(days=10)
+    loop.play(MODEL.go_live, MODEL.go_live + timedelta(days=9))
+    loop.judge(MODEL.go_live)
+    while loop.retrain(None, cutoff=MODEL.go_live + timedelta(days=9)).version is None:
+        loop.model = loop.model.model_copy(update={"gate": MODEL.gate.model_copy(update={"confidence": 0.5001})})
+    loop.play(MODEL.go_live + timedelta(days=9), middle + WEEK)
+    judged = loop.judge(MODEL.go_live + WEEK).judgements
+    assert {(one.version, one.kind) for one in judged} == {
+        (version, kind) for version in (1, 2) for kind in ("quality", "drift", "performance", "freshness")
+    }
+    rows = {one.version: one.detail["rows"] for one in judged if one.kind == "quality"}
+    assert rows == {1: 2 * 48, 2: 5 * 48}
+
+
+def test_a_closed_window_is_decided_once(loop: Loop) -> None:
+    loop.bootstrap()
+    loop.play(MODEL.go_live, MODEL.go_live + WEEK)
+    assert len(loop.judge(MODEL.go_live).judgements) == 4
+    assert loop.judge(MODEL.go_live).judgements == []
+
+
+def test_old_training_data_ask_for_a_retraining_once(loop: Loop) -> None:
+    loop.bootstrap()
+    loop.model = MODEL.model_copy(update={"freshness": MODEL.freshness.model_copy(update={"max_training_age": WEEK})})
+    loop.play(MODEL.go_live, MODEL.go_live + 2 * WEEK)
+    assert loop.judge(MODEL.go_live).requested
+    assert not loop.judge(MODEL.go_live + WEEK).requested, "one is under way"
+    with loop.deployment.engine.connect() as connection:
+        (asked,) = requests.in_status(connection, "pending")
+    assert asked.id == request_id(loop.model, 1, MODEL.go_live + WEEK, "freshness")
+    assert asked.cutoff == MODEL.go_live + WEEK
+
+
+def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
+    loop.bootstrap()
+    stuck = pl.when(pl.col("period_start") < MODEL.go_live).then(pl.col("demand")).otherwise(0.25)
+    loop.recorded = RECORDED.with_columns(demand=stuck)
+    loop.play(MODEL.go_live, MODEL.go_live + WEEK)
+    verdict = next(one for one in loop.judge(MODEL.go_live).judgements if one.kind == "quality")
+    assert verdict.verdict == "alarm"
+    assert "demand is stuck at 0.25" in verdict.reason
+    with loop.deployment.engine.connect() as connection:
+        assert judgements.quarantined(connection, MODEL) == [(MODEL.go_live, MODEL.go_live + WEEK)]
+    loop.retrain(None, cutoff=MODEL.go_live + WEEK)
+    made, _ = manifests.newest(loop.deployment, MODEL, "training_set", TrainingSet)
+    rows = loop.deployment.lake.get_frame(made.rows_hash)
+    assert rows["event_time"].max() < MODEL.go_live  # type: ignore[operator]
+    with loop.deployment.engine.begin() as connection:
+        connection.execute(sa.update(quarantines).values(released_at=sa.func.now()))
+    released = training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live + WEEK, request=None)
+    assert released.rows == made.rows + 7 * 48 - 1, "the label of the last half-hour is known at the cutoff's end only"
+
+
+def test_a_verdict_against_another_champion_promotes_nothing(loop: Loop) -> None:
+    loop.bootstrap()
+    with pytest.raises(StaleChampionError, match="version 1 is champion now"):
+        conclude(loop.deployment, MODEL, actor="test")
+    assert len(loop.registry.versions) == 1
+
+
+def test_what_was_never_materialized_or_landed_is_told(loop: Loop) -> None:
+    with pytest.raises(EmptyPartitionError, match="training_set was never materialized"):
+        manifests.newest(loop.deployment, MODEL, "training_set", TrainingSet)
+    with pytest.raises(EmptyPartitionError, match="nothing has landed on 1996-05-07"):
+        days.land_days(loop.deployment, MODEL, ["1996-05-07"])
+    with pytest.raises(EmptyPartitionError, match="raw_data has no partition 1996-05-07"):
+        days.compute_days(loop.deployment, MODEL, ["1996-05-07"])
+    with pytest.raises(EmptyPartitionError, match="no features before 1996-09-04"):
+        training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None)
+
+
+def test_an_empty_day_leaves_nothing_half_written(loop: Loop) -> None:
+    loop.publish(until=MODEL.go_live)
+    with pytest.raises(EmptyPartitionError):
+        days.land_days(loop.deployment, MODEL, ["1996-05-07", "1997-05-07"])
+    with loop.deployment.engine.connect() as connection:
+        assert partitions.newest(connection, days.raw_dataset(MODEL, "half_hours")) == {}
+
+
+def test_a_request_that_was_carried_out_tells_its_end(loop: Loop) -> None:
+    loop.publish(until=MODEL.go_live)
+    request = RetrainRequest("id", MODEL.name, "bootstrap", "the first", None, MODEL.go_live, MODEL.go_live)
+    with loop.deployment.engine.begin() as connection:
+        assert requests.ask(connection, request)
+        assert not requests.ask(connection, request)
+    loop.retrain(request)
+    with loop.deployment.engine.connect() as connection:
+        found = requests.find(connection, "id")
+        assert connection.execute(sa.select(sa.func.count()).select_from(retrain_requests)).scalar() == 1
+    assert found.status == "promoted"
+    assert "first champion" in str(found.result)

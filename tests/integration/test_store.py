@@ -1,0 +1,93 @@
+"""Tables and migrations agree; partitions keep their versions; requests follow their runs."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from everfit.declaration import Limits
+from everfit.errors import ServiceError
+from everfit.events import wall_clock
+from everfit.policy import Status
+from everfit.store import partitions, requests
+from everfit.store.database import create_engine, migrate, reachable
+from everfit.store.partitions import PartitionVersion
+from everfit.store.requests import RetrainRequest
+from everfit.store.tables import metadata, partition_versions
+from models.electricity_price import electricity_price
+from monitors.launches import Launch, settle
+
+AT = datetime(1996, 9, 11, tzinfo=UTC)
+MODELS = {"electricity_price": electricity_price.model_copy(update={"limits": Limits(attempts=2, retry_after="30s")})}
+
+
+def test_migrations_make_the_tables_that_the_code_declares(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrating_again_changes_nothing_and_keeps_the_rows(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        partitions.record(connection, [PartitionVersion("d", "1996-09-04", "hash", 48, "code", {})])
+    migrate(engine)
+    with engine.connect() as connection:
+        assert partitions.newest(connection, "d") == {"1996-09-04": "hash"}
+
+
+def test_a_corrected_day_gets_a_version_and_the_old_one_stays(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        for digest in ("first", "first", "corrected"):
+            partitions.record(connection, [PartitionVersion("d", "1996-09-04", digest, 48, "code", {})])
+        query = sa.select(partition_versions.c.version, partition_versions.c.hash).order_by(partition_versions.c.version)
+        assert [tuple(row) for row in connection.execute(query)] == [(1, "first"), (2, "corrected")]
+        assert partitions.newest(connection, "d") == {"1996-09-04": "corrected"}
+
+
+def test_a_database_that_is_down_is_told_and_its_password_is_not() -> None:
+    engine = create_engine("postgresql+psycopg://everfit:secret@127.0.0.1:1/everfit")
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:1") as told, reachable(engine), engine.connect():
+        pass
+    assert "secret" not in str(told.value)
+
+
+@pytest.fixture
+def asked(engine: sa.Engine) -> RetrainRequest:
+    request = RetrainRequest("id", "electricity_price", "drift", "why", 1, AT, AT)
+    with engine.begin() as connection:
+        requests.ask(connection, request)
+    return request
+
+
+def settled(engine: sa.Engine, launch: Launch) -> RetrainRequest:
+    settle(engine, MODELS, lambda _: launch)
+    with engine.connect() as connection:
+        return requests.find(connection, "id")
+
+
+def test_a_request_that_nobody_launched_stays_pending(engine: sa.Engine, asked: RetrainRequest) -> None:
+    assert settled(engine, Launch("unknown")) == asked
+
+
+def test_a_request_that_the_launcher_holds_is_launched(engine: sa.Engine, asked: RetrainRequest) -> None:
+    found = settled(engine, Launch("held", "run"))
+    assert (found.status, found.run_id, found.run_key) == ("launched", "run", "id:1")
+
+
+def test_a_failed_run_is_tried_again_after_its_back_off_and_given_up_at_last(engine: sa.Engine, asked: RetrainRequest) -> None:
+    just_now, long_ago = wall_clock(), wall_clock() - timedelta(hours=1)
+    assert settled(engine, Launch("ended", "run", just_now)).attempt == 1
+    again = settled(engine, Launch("ended", "run", long_ago))
+    assert (again.status, again.run_key) == ("pending", "id:2")
+    assert settled(engine, Launch("ended", "run", just_now)).status == "pending"
+    given_up = settled(engine, Launch("ended", "run", long_ago))
+    assert given_up.status == "failed"
+    assert "attempt 2: run run ended without a verdict" in str(given_up.result)
+
+
+@pytest.mark.parametrize("status", ["promoted", "rejected"])
+def test_what_the_run_has_written_stands(engine: sa.Engine, asked: RetrainRequest, status: Status) -> None:
+    with engine.begin() as connection:
+        requests.mark(connection, "id", status, result="told")
+    assert settled(engine, Launch("ended", "run", wall_clock() - timedelta(hours=1))).status == status

@@ -1,0 +1,138 @@
+"""A malformed declaration is refused at construction, by an error that names the field and the value."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everfit.catalogue import find_model, load_models
+from everfit.declaration import (
+    Category,
+    DriftPolicy,
+    Gate,
+    GradientBoosting,
+    Integer,
+    Limits,
+    Model,
+    Number,
+    Source,
+    Time,
+    TorchMLP,
+    TrainingWindow,
+)
+from everfit.errors import DeclarationError, UnknownModelError
+from everfit.features import feature_view, latest
+from models.electricity_price import electricity_price
+
+
+def changed(**fields: Any) -> Model:
+    """The electricity model, constructed anew with other fields."""
+    declared = {name: getattr(electricity_price, name) for name in Model.model_fields}
+    return Model(**declared | fields)
+
+
+@feature_view(key="region", known_at="period_end", features=latest("price"))
+def of_unheard_source(unheard_of: Any) -> Any:
+    return unheard_of
+
+
+@feature_view(key="unheard_of", known_at="period_end", features=latest("other"))
+def of_unheard_key(half_hours: Any) -> Any:
+    return half_hours
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (lambda: Gate(**{"fold": 3}), "Gate: fold: Extra inputs are not permitted, got 3"),
+        (lambda: Gate(folds=0), "Gate: folds: Input should be greater than or equal to 1, got 0"),
+        (lambda: Gate(folds=53), "less than or equal to 52"),
+        (lambda: Gate(confidence=1.0), "Gate: confidence: Input should be less than 1"),
+        (lambda: Gate(confidence=0.5), "greater than 0.5"),
+        (lambda: Gate(backtest="a month"), "Gate: backtest: 'a month' is no duration"),
+        (lambda: Gate(max_latency_ms=0), "max_latency_ms"),
+        (lambda: DriftPolicy(agree=3, of=2), "more windows cannot agree"),
+        (lambda: DriftPolicy(window="30m"), "shorter than an hour"),
+        (lambda: DriftPolicy(false_alarms_per_year=0), "false_alarms_per_year"),
+        (lambda: Limits(attempts=11), "attempts"),
+        (lambda: Limits(cooldown=7), "cooldown: 7 is no duration"),
+        (lambda: TrainingWindow(history="some"), "history"),
+        (lambda: GradientBoosting(leaves=1), "leaves"),
+        (lambda: TorchMLP(hidden=(64, 0)), "hidden.1"),
+        (lambda: Category("Region"), "name: String should match pattern"),
+        (lambda: Integer("hour", between=(0, 23.5)), "between"),
+        (
+            lambda: Source(name="s", columns=[Time("t")], identity=["u"], event_time="t"),
+            "'u' is no column of source s; it has t",
+        ),
+        (lambda: Source(name="s", columns=[Time("t"), Number("t")], identity=["t"], event_time="t"), "t declared twice"),
+        (lambda: changed(entity="price"), "entity 'price' is no request field; the request has region, half_hour, weekday"),
+        (lambda: changed(go_live="soon"), "go_live: 'soon' is no time"),
+        (lambda: changed(go_live=datetime(1996, 9, 4)), "no time zone"),  # noqa: DTZ001 - that is what is refused
+        (lambda: changed(request=[Category("region"), Time("when")]), "a request's only time is event_time"),
+        (lambda: changed(views=[of_unheard_source]), "reads 'unheard_of'; the sources are half_hours"),
+        (lambda: changed(views=[of_unheard_key]), "keyed by 'unheard_of'"),
+        (lambda: changed(history=lambda unheard_of: unheard_of), "history reads 'unheard_of'"),
+        (lambda: changed(gate=Gate(slices=["mood"])), "gate.slices names 'mood'"),
+        (lambda: changed(candidates=[]), "candidates"),
+        (lambda: changed(candidates=[GradientBoosting(), GradientBoosting()]), "gradient_boosting declared twice"),
+        (lambda: changed(views=electricity_price.views * 2), "declared twice"),
+        (lambda: changed(colour="red"), "Model electricity_price: colour: Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(build: Callable[[], object], told: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        build()
+    assert told in str(refused.value)
+
+
+def test_a_declaration_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(electricity_price, "name", "other")  # noqa: B010 - a type checker refuses the plain form
+
+
+def test_windows_are_half_open_and_anchored_at_the_go_live() -> None:
+    go_live = datetime(1996, 9, 4, tzinfo=UTC)
+    assert electricity_price.window_of(go_live) == (go_live, go_live + timedelta(days=7))
+    assert electricity_price.window_of(go_live + timedelta(days=7))[0] == go_live + timedelta(days=7)
+    assert electricity_price.window_of(go_live - timedelta(microseconds=1))[1] == go_live
+
+
+def test_the_schema_changes_with_names_and_kinds_only() -> None:
+    assert changed(description="other").schema_id == electricity_price.schema_id
+    assert changed(views=electricity_price.views[:1], gate=Gate()).schema_id != electricity_price.schema_id
+
+
+def test_models_are_found_in_the_package_that_is_named() -> None:
+    assert list(load_models("models")) == ["electricity_price"]
+
+
+def test_an_unknown_model_is_told_with_those_that_are_declared() -> None:
+    with pytest.raises(UnknownModelError, match="no model 'other'; declared are electricity_price"):
+        find_model(load_models("models"), "other")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "declares no model"),
+        ("from everfit.declaration import Gate\nGate(folds=0)\n", "Gate: folds"),
+        ("import not_there\n", "not_there"),
+        ("1 +\n", "invalid syntax"),
+    ],
+)
+def test_a_package_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str) -> None:
+    package = tmp_path / f"declared_{abs(hash(text))}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "module.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DeclarationError, match=told):
+        load_models(package.name)
+
+
+def test_a_package_that_is_missing_is_told() -> None:
+    with pytest.raises(DeclarationError, match="no package 'not_there'"):
+        load_models("not_there")
