@@ -26,6 +26,8 @@ from everfit.errors import DeclarationError, UnknownModelError
 from everfit.features import feature_view, latest
 from models.electricity_price import electricity_price
 
+MISSPELT = {"fold": 3}
+
 
 def changed(**fields: Any) -> Model:
     """The electricity model, constructed anew with other fields."""
@@ -46,7 +48,7 @@ def of_unheard_key(half_hours: Any) -> Any:
 @pytest.mark.parametrize(
     ("build", "told"),
     [
-        (lambda: Gate(**{"fold": 3}), "Gate: fold: Extra inputs are not permitted, got 3"),
+        (lambda: Gate(**MISSPELT), "Gate: fold: Extra inputs are not permitted, got 3"),
         (lambda: Gate(folds=0), "Gate: folds: Input should be greater than or equal to 1, got 0"),
         (lambda: Gate(folds=53), "less than or equal to 52"),
         (lambda: Gate(confidence=1.0), "Gate: confidence: Input should be less than 1"),
