@@ -23,7 +23,8 @@ LIVE = MODEL.go_live
 
 
 @pytest.fixture
-def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
+def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
+    monkeypatch.setattr("everfit.workflow.promotion._announce", lambda *_: None)  # there is no Kafka here
     return Loop(engine, tmp_path, MODEL, recorded_half_hours())
 
 
