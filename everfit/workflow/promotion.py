@@ -1,6 +1,7 @@
 """From a verdict to a champion: register, promote by compare-and-set, write the ledger, announce."""
 
 import logging
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -10,8 +11,10 @@ from kafka.errors import KafkaError
 
 from everfit.declaration import Model
 from everfit.deployment import Deployment
+from everfit.errors import ServiceError
 from everfit.events import DEPLOYMENTS, encode, wall_clock
 from everfit.events import Deployment as Deployed
+from everfit.kafka import require_kafka
 from everfit.policy import Status
 from everfit.store import judgements, ledger, requests
 from everfit.training.artifact import Scorer, Signature
@@ -118,8 +121,8 @@ def _announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
     """Tell the deployments topic. Serving also looks at the aliases, so a Kafka that is away delays nothing but the record."""
     event = Deployed(model=model.name, version=version, role="champion", reason=reason, at=wall_clock())
     try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
-        producer.send(DEPLOYMENTS, key=model.name.encode(), value=encode(event)).get(timeout=ANNOUNCE_SECONDS)
-        producer.close()
-    except KafkaError as error:
+        require_kafka(bootstrap)
+        with closing(KafkaProducer(bootstrap_servers=bootstrap, acks="all")) as producer:
+            producer.send(DEPLOYMENTS, key=model.name.encode(), value=encode(event)).get(timeout=ANNOUNCE_SECONDS)
+    except (ServiceError, KafkaError) as error:
         logger.warning("version %d of %s is champion, but Kafka did not take the announcement: %s", version, model.name, error)

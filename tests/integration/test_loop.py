@@ -1,6 +1,6 @@
 """What the loop decides, on real rows: nothing sees past the clock, and a swap within a window is judged for each version."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -26,8 +26,7 @@ RECORDED: pl.DataFrame = MODEL.sources[0].recorded()  # type: ignore[misc]
 
 
 @pytest.fixture
-def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
-    monkeypatch.setattr("everfit.workflow.promotion._announce", lambda *_: None)  # there is no Kafka here
+def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
     return Loop(engine, tmp_path, MODEL, RECORDED)
 
 
@@ -111,20 +110,29 @@ def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
     loop.bootstrap()
     stuck = pl.when(pl.col("period_start") < MODEL.go_live).then(pl.col("demand")).otherwise(0.25)
     loop.recorded = RECORDED.with_columns(demand=stuck)
-    loop.play(MODEL.go_live, MODEL.go_live + WEEK)
-    verdict = next(one for one in loop.judge(MODEL.go_live).judgements if one.kind == "quality")
+    broken = (MODEL.go_live + WEEK, MODEL.go_live + 2 * WEEK)  # in the first week the last true value is still among the rows
+    loop.play(MODEL.go_live, broken[1])
+    loop.judge(MODEL.go_live)
+    verdict = next(one for one in loop.judge(broken[0]).judgements if one.kind == "quality")
     assert verdict.verdict == "alarm"
     assert "demand is stuck at 0.25" in verdict.reason
     with loop.deployment.engine.connect() as connection:
-        assert judgements.quarantined(connection, MODEL) == [(MODEL.go_live, MODEL.go_live + WEEK)]
-    loop.retrain(None, cutoff=MODEL.go_live + WEEK)
-    made, _ = manifests.newest(loop.deployment, MODEL, "training_set", TrainingSet)
-    rows = loop.deployment.lake.get_frame(made.rows_hash)
-    assert rows["event_time"].max() < MODEL.go_live  # type: ignore[operator]
+        assert judgements.quarantined(connection, MODEL) == [broken]
+    held_back = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, broken[1]), request=None)
+    rows = loop.deployment.lake.get_frame(held_back.rows_hash)
+    assert rows["event_time"].max() < broken[0]  # type: ignore[operator]
     with loop.deployment.engine.begin() as connection:
         connection.execute(sa.update(quarantines).values(released_at=sa.func.now()))
-    released = training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live + WEEK, request=None)
-    assert released.rows == made.rows + 7 * 48 - 1, "the label of the last half-hour is known at the cutoff's end only"
+    released = training.assemble(loop.deployment, MODEL, cutoff=broken[1], request=None)
+    assert released.rows == held_back.rows + 6 * 48, "the last day is whole only when the clock has passed its end"
+
+
+def _with_days(loop: Loop, cutoff: datetime) -> datetime:
+    """Land and compute the days that are whole; returns the cutoff."""
+    available = days.available_days(loop.deployment, MODEL)
+    days.land_days(loop.deployment, MODEL, available)
+    days.compute_days(loop.deployment, MODEL, available)
+    return cutoff
 
 
 def test_a_verdict_against_another_champion_promotes_nothing(loop: Loop) -> None:
