@@ -16,9 +16,13 @@ NAMES = {
 
 
 def up() -> None:
-    """Start what is not up: Postgres, broker, MLflow, Dagster and serving. Prints where they answer."""
+    """Start what is not up: Postgres, broker, MLflow, Dagster and serving. Prints where they answer.
+
+    What is on record from before a model went live lands at once, so that its assets can be materialized.
+    """
     from rich.console import Console
 
+    from everfit.catalogue import load_models
     from everfit.embedded.stack import Stack
 
     console = Console(highlight=False, soft_wrap=True)
@@ -33,9 +37,26 @@ def up() -> None:
             spinner.update("starting " + ", ".join(name for name, step in steps.items() if step == "starting"))
 
         home = home_folder()
+        load_models()  # a declaration that cannot be used is told before anything is started
         told = Stack(home, Path.cwd(), say=console.print, heard=heard).up()
+        spinner.update("landing what is on record")
+        for model, rows in _land().items():
+            console.print(f"{model}: {rows:,} rows from before it went live have landed")
     kept = all(step == "kept" for step in steps.values())
     console.print("everfit is already up" if kept else f"everfit is up after {time.monotonic() - began:.1f} s")
     for name, label in NAMES.items():
         console.print(f"  {label:<9} {told[name]}")
     console.print(f"  state     {home}")
+
+
+def _land() -> dict[str, int]:
+    """Publish what is on record from before each model's go-live and has not landed; rows by model, where there were any."""
+    from everfit.deployment import Deployment
+    from everfit.replay.landing import bootstrap
+
+    deployment = Deployment.load()
+    try:
+        landed = {name: bootstrap(deployment, model) for name, model in deployment.models.items()}
+    finally:
+        deployment.close()
+    return {name: rows for name, rows in landed.items() if rows}

@@ -3,6 +3,7 @@
 One ``ValueDrift`` a column instead of the preset, which would choose its own method and threshold by the number of rows.
 """
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from everfit.evidence.calibration import Threshold
 
 if TYPE_CHECKING:
     import polars as pl
+
+_RANDOM_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}")
 
 
 def run(
@@ -39,8 +42,11 @@ def run(
 
 
 def _html(snapshot: Any) -> str:
+    """The page, its random element ids numbered in their order: the same evidence renders to the same bytes."""
     with _quiet():
-        return str(snapshot.get_html_str(as_iframe=False))
+        page = str(snapshot.get_html_str(as_iframe=False))
+    numbers: dict[str, str] = {}
+    return _RANDOM_ID.sub(lambda found: numbers.setdefault(found.group(), f"{len(numbers):032x}"), page)
 
 
 def _pandas(frame: "pl.DataFrame", numbers: Sequence[str], categories: Sequence[str]) -> Any:

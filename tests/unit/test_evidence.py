@@ -140,6 +140,7 @@ def test_the_report_is_one_page_and_only_of_an_alarm(calibration: Calibration, r
     assert (quiet.verdict, html) == ("ok", None)
     _, html = judge_drift(calibration, reference, stream(1, start=CUTOFF, seed=1, shift=5.0), html=True)
     assert html is not None
+    assert judge_drift(calibration, reference, stream(1, start=CUTOFF, seed=1, shift=5.0), html=True)[1] == html
     assert html.lstrip().lower().startswith(("<html", "<!doctype"))
 
 
