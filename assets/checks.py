@@ -1,7 +1,7 @@
 """The newest evidence of each kind, as checks on the champion. The sensor reports the same verdicts as they fall."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -22,29 +22,26 @@ KINDS = {
 
 def check_result(judgement: "Judgement") -> dg.AssetCheckResult:
     """A verdict as a check's result; 'insufficient' passes, and says so."""
-    return dg.AssetCheckResult(
-        asset_key=dg.AssetKey([judgement.model, "champion"]),
-        check_name=judgement.kind,
-        passed=judgement.verdict != "alarm",
-        severity=dg.AssetCheckSeverity.WARN,
-        description=judgement.reason,
-        metadata=check_metadata(judgement),
-    )
+    return dg.AssetCheckResult(**_verdict(judgement))
 
 
 def check_evaluation(judgement: "Judgement") -> dg.AssetCheckEvaluation:
     """The same as an event of the sensor's."""
-    return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey([judgement.model, "champion"]),
-        check_name=judgement.kind,
-        passed=judgement.verdict != "alarm",
-        severity=dg.AssetCheckSeverity.WARN,
-        description=judgement.reason,
-        metadata=check_metadata(judgement),
-    )
+    return dg.AssetCheckEvaluation(**_verdict(judgement))
 
 
-def check_metadata(judgement: "Judgement") -> dict[str, dg.MetadataValue]:
+def _verdict(judgement: "Judgement") -> dict[str, Any]:
+    return {
+        "asset_key": dg.AssetKey([judgement.model, "champion"]),
+        "check_name": judgement.kind,
+        "passed": judgement.verdict != "alarm",
+        "severity": dg.AssetCheckSeverity.WARN,
+        "description": judgement.reason,
+        "metadata": _metadata(judgement),
+    }
+
+
+def _metadata(judgement: "Judgement") -> dict[str, dg.MetadataValue]:
     """Version, window, statistic and threshold: Dagster plots the numbers over time."""
     told: dict[str, dg.MetadataValue] = {
         "version": dg.MetadataValue.int(judgement.version),

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import msgspec
 import polars as pl
 import sqlalchemy as sa
 
@@ -24,6 +23,7 @@ from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
 from everfit.timing import format_time
+from everfit.workflow import manifests
 from everfit.workflow.manifests import Version
 
 Span = tuple[datetime, datetime]
@@ -66,7 +66,7 @@ def _judge(
     """All evidence on one version's rows of the window, in its order: quality, drift, performance, freshness."""
     rows = window.filter(pl.col("version") == version)
     promoted = ledger.promoted(connection, model.name, version)
-    known = msgspec.json.decode(lake.get(promoted.manifest, "json"), type=Version)
+    known = manifests.get(lake, promoted.manifest, Version)
     candidate = known.candidate
     yield _judgement(model, version, span, judge_quality(model, candidate.profile, rows, whole=rows.height == window.height))
     drift, html = judge_drift(candidate.calibration, lake.get_frame(candidate.reference), rows, html=True)

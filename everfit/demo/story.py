@@ -67,7 +67,7 @@ def promoted(deployment: Deployment, connection: sa.Connection, model: str) -> "
     """Every promotion in the ledger, oldest first, with what is known of its version."""
     query = sa.select(ledger).where(ledger.c.model == model, ledger.c.action == "promoted").order_by(ledger.c.id)
     rows = connection.execute(query).all()
-    return [(row, manifests.get(deployment, row.detail["manifest"], Version)) for row in rows]
+    return [(row, manifests.get(deployment.lake, row.detail["manifest"], Version)) for row in rows]
 
 
 def lives(promotions: "list[tuple[Any, Version]]", answered: "pl.DataFrame", losses: "pl.DataFrame") -> list[VersionLife]:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def evaluate(deployment: Deployment, model: Model, trained: TrainedModel, data_version: str) -> Evaluation:
     """Compare every candidate with the champion on the same rows; the best of those that pass wins."""
-    training_set = manifests.get(deployment, trained.training_set, TrainingSet)
+    training_set = manifests.get(deployment.lake, trained.training_set, TrainingSet)
     with deployment.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
-    current = manifests.get(deployment, champion.manifest, Version) if champion else None
+    current = manifests.get(deployment.lake, champion.manifest, Version) if champion else None
     compared = [_compare(deployment, model, candidate, current, training_set) for candidate in trained.candidates]
     best = min((one for one in compared if one.passed), key=lambda one: one.loss, default=None)
     return Evaluation(

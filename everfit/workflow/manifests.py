@@ -7,11 +7,12 @@ import msgspec
 
 from everfit.declaration import Model
 from everfit.deployment import Deployment
-from everfit.errors import EmptyPartitionError
+from everfit.errors import EmptyPartitionError, LakeError
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
 from everfit.policy import Cause
 from everfit.store import partitions
+from everfit.store.lake import Lake
 from everfit.store.partitions import PartitionVersion
 from everfit.workflow.versions import code_version
 
@@ -117,9 +118,17 @@ def newest(deployment: Deployment, model: Model, stage: str, kind: type[Manifest
         found = partitions.newest(connection, f"{model.name}/{stage}")
     if not found:
         raise EmptyPartitionError(f"{model.name}: {stage} was never materialized; materialize it first")
-    return get(deployment, found[""], kind), found[""]
+    return get(deployment.lake, found[""], kind), found[""]
 
 
-def get(deployment: Deployment, digest: str, kind: type[Manifest]) -> Manifest:
-    """A manifest by its hash."""
-    return msgspec.json.decode(deployment.lake.get(digest, "json"), type=kind)
+def get(lake: Lake, digest: str, kind: type[Manifest]) -> Manifest:
+    """A manifest by its hash.
+
+    Raises:
+        LakeError: when it is missing, or written by a version of everfit that this one cannot read.
+    """
+    try:
+        return msgspec.json.decode(lake.get(digest, "json"), type=kind)
+    except msgspec.ValidationError as error:
+        told = f"{kind.__name__} {digest} was written by another version of everfit ({error}); train the model again"
+        raise LakeError(told) from error

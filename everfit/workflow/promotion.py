@@ -46,8 +46,8 @@ def conclude(deployment: Deployment, model: Model, *, actor: str) -> Conclusion:
         NotServableError: when the registry gives back a version that does not load; the champion stays.
     """
     evaluation, _ = manifests.newest(deployment, model, "evaluation", Evaluation)
-    trained = manifests.get(deployment, evaluation.trained_model, TrainedModel)
-    training_set = manifests.get(deployment, trained.training_set, TrainingSet)
+    trained = manifests.get(deployment.lake, evaluation.trained_model, TrainedModel)
+    training_set = manifests.get(deployment.lake, trained.training_set, TrainingSet)
     with deployment.engine.connect() as connection:
         deployment.registry.expect(connection, model.name, evaluation.champion)
     if evaluation.winner is None:
