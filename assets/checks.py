@@ -10,6 +10,7 @@ from everfit.deployment import Deployment
 
 if TYPE_CHECKING:
     from everfit.store.judgements import Judgement
+    from everfit.store.lake import Lake
 
 KINDS = {
     "quality": "The newest window's columns against the training data's: schema, bounds, nulls, stuck values, volume.",
@@ -20,29 +21,29 @@ KINDS = {
 }
 
 
-def check_result(judgement: "Judgement") -> dg.AssetCheckResult:
+def check_result(judgement: "Judgement", lake: "Lake") -> dg.AssetCheckResult:
     """A verdict as a check's result; 'insufficient' passes, and says so."""
-    return dg.AssetCheckResult(**_verdict(judgement))
+    return dg.AssetCheckResult(**_verdict(judgement, lake))
 
 
-def check_evaluation(judgement: "Judgement") -> dg.AssetCheckEvaluation:
+def check_evaluation(judgement: "Judgement", lake: "Lake") -> dg.AssetCheckEvaluation:
     """The same as an event of the sensor's."""
-    return dg.AssetCheckEvaluation(**_verdict(judgement))
+    return dg.AssetCheckEvaluation(**_verdict(judgement, lake))
 
 
-def _verdict(judgement: "Judgement") -> dict[str, Any]:
+def _verdict(judgement: "Judgement", lake: "Lake") -> dict[str, Any]:
     return {
         "asset_key": dg.AssetKey([judgement.model, "champion"]),
         "check_name": judgement.kind,
         "passed": judgement.verdict != "alarm",
         "severity": dg.AssetCheckSeverity.WARN,
         "description": judgement.reason,
-        "metadata": _metadata(judgement),
+        "metadata": _metadata(judgement, lake),
     }
 
 
-def _metadata(judgement: "Judgement") -> dict[str, dg.MetadataValue]:
-    """Version, window, statistic and threshold: Dagster plots the numbers over time."""
+def _metadata(judgement: "Judgement", lake: "Lake") -> dict[str, dg.MetadataValue]:
+    """Version, window, statistic and threshold, which Dagster plots over time; where Evidently's report of an alarm lies."""
     told: dict[str, dg.MetadataValue] = {
         "version": dg.MetadataValue.int(judgement.version),
         "window": dg.MetadataValue.text(f"{judgement.window_start:%Y-%m-%d} to {judgement.window_end:%Y-%m-%d}"),
@@ -52,6 +53,8 @@ def _metadata(judgement: "Judgement") -> dict[str, dg.MetadataValue]:
         told["statistic"] = dg.MetadataValue.float(judgement.statistic)
     if judgement.threshold is not None:
         told["threshold"] = dg.MetadataValue.float(judgement.threshold)
+    if "html" in judgement.detail:
+        told["Evidently's report"] = dg.MetadataValue.path(str(lake.path(judgement.detail["html"], "html")))
     return told
 
 
@@ -73,7 +76,7 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
             newest = {found.kind: found for found in judgements.newest(connection, model)}
         for selected in sorted(check.name for check in context.selected_asset_check_keys):
             if selected in newest:
-                yield check_result(newest[selected])
+                yield check_result(newest[selected], everfit.lake)
             else:
                 yield dg.AssetCheckResult(
                     asset_key=key, check_name=selected, passed=True, description="no window has closed yet"

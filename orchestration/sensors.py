@@ -46,7 +46,7 @@ def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
         return dg.SensorResult(
             run_requests=[retraining(everfit, everfit.models[request.model], request) for request in pending],
             dynamic_partitions_requests=[*_new_days(instance, everfit)],
-            asset_events=[*_observations(seen), *(check_evaluation(judged) for judged in seen.judgements)],
+            asset_events=[*_observations(seen), *(check_evaluation(judged, everfit.lake) for judged in seen.judgements)],
             skip_reason=None if pending else _told(seen),
         )
 

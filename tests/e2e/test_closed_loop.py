@@ -17,7 +17,7 @@ from everfit.embedded import ports, processes
 from everfit.settings import Settings
 from everfit.store.database import create_engine
 from everfit.store.tables import consumer_offsets, decisions, evidence, ledger, outcomes, predictions, retrain_requests, windows
-from tests.e2e.dagster import Dagster
+from tests.e2e.dagster_pages import Dagster
 
 pytestmark = pytest.mark.e2e
 
