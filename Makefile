@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test check bench
+.PHONY: help setup demo up down test test-kafka check bench
 
 help:  ## print this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-6s  %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s  %s\n", $$1, $$2 }'
 
 setup: $(READY)  ## install everything into .venv, where it is missing or older than what it is made from
 
@@ -31,6 +31,10 @@ down: setup  ## stop what `make up` started
 
 test: setup  ## unit, integration and end-to-end tests, on real services from wheels
 	$(VENV)/bin/pytest
+
+test-kafka: setup  ## the prediction log's tests on the Apache Kafka in KAFKA_HOME; needs Java 17 or later
+	@test -d "$(KAFKA_HOME)/libs" || { echo "KAFKA_HOME is not set to a folder with libs/: unpack Apache Kafka 4 and name it" >&2; exit 1; }
+	EVERFIT_TEST_BROKER=kafka $(VENV)/bin/pytest tests/integration/test_log.py tests/integration/test_serving_process.py
 
 check: setup  ## style, format, types, and who may import whom
 	$(VENV)/bin/ruff check

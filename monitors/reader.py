@@ -25,7 +25,7 @@ from everfit.store import log
 from everfit.store.log import Batch, DeadLetter, Position
 
 TOPICS = (PREDICTIONS, OUTCOMES)
-POLL_MS = 100
+POLL_MS = 50
 BATCH_RECORDS = 5_000
 VERIFY_SECONDS = 5.0
 
@@ -96,6 +96,12 @@ class LogReader:
                     outcomes.append(event)
             self._last[partition] = self._position(partition, records[-1])
         return Batch(predictions, outcomes, dead, [self._last[partition] for partition in polled])
+
+    def caught_up(self) -> bool:
+        """Whether every partition has told its end, and all before it was read; an empty poll may only be an early one."""
+        assigned = self._consumer.assignment()
+        ends = {partition: self._consumer.highwater(partition) for partition in assigned}
+        return all(end is not None and self._consumer.position(partition) >= end for partition, end in ends.items())
 
     def _decoded(self, record: Any) -> Prediction | Outcome:
         event = decode(record.topic, record.value)

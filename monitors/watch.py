@@ -20,6 +20,7 @@ from monitors.reader import LogReader
 
 BUDGET_SECONDS = 45.0  # below the 60 s after which Dagster gives a sensor call up
 LINGER_SECONDS = 2.0
+QUIET_POLLS = 2  # in a row, with all read: an outcome sent before the request that closes a window has arrived by then
 BATCHES_UNTIL_CLOSE = 50  # under steady traffic no poll is empty: close what is due after this many
 
 
@@ -52,18 +53,19 @@ def watch(
     deadline = time.monotonic() + budget_seconds
     with reachable(engine), LogReader(bootstrap, models) as reader:
         reader.open(engine)
-        until, batches = time.monotonic(), 0
+        until, batches, quiet = time.monotonic(), 0, 0
         while time.monotonic() < deadline:
             batch = reader.poll()
+            quiet = quiet + 1 if not batch and reader.caught_up() else 0
             if batch:
                 if not log.write(engine, batch):
                     reader.open(engine)
                     continue
                 _count(seen, batch)
                 until, batches = time.monotonic() + linger_seconds, batches + 1
-            if not batch or batches % BATCHES_UNTIL_CLOSE == 0:
+            if quiet == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
                 _close_windows(engine, lake, models, seen)
-            if seen.requested or (not batch and time.monotonic() >= until):
+            if seen.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):
                 break
     return seen
 

@@ -6,11 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from everfit.embedded import broker
+from everfit.embedded import broker, kafka
 from everfit.embedded.ports import LOCAL, any_free
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
+ON_KAFKA = os.environ.get("EVERFIT_TEST_BROKER") == "kafka"  # `make test-kafka`
 
 
 @contextmanager
@@ -18,14 +21,16 @@ def running_broker(port: int | None = None) -> Iterator[str]:
     """Address of a broker that holds everfit's topics, empty. The same port twice is a broker that was restarted."""
     port = port or any_free()
     address = f"{LOCAL}:{port}"
-    process = subprocess.Popen(broker.command(port), env=dict(os.environ), stdout=subprocess.DEVNULL)
-    try:
-        _await_answer(address)
-        broker.create_topics(address)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
+    with TemporaryDirectory() as folder:
+        command = kafka.prepare(Path(folder), port) if ON_KAFKA else broker.command(port)
+        process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
+        try:
+            _await_answer(address)
+            broker.create_topics(address)
+            yield address
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _await_answer(address: str) -> None:

@@ -2,6 +2,9 @@
 
 import time
 from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
 
 from everfit.settings import home_folder
 
@@ -15,7 +18,12 @@ NAMES = {
 }
 
 
-def up() -> None:
+def up(
+    broker: Annotated[
+        Literal["embedded", "kafka"] | None,
+        typer.Option(help="The broker from the wheel, or Apache Kafka from KAFKA_HOME; remembered for the next time."),
+    ] = None,
+) -> None:
     """Start what is not up: Postgres, broker, MLflow, Dagster and serving. Prints where they answer.
 
     What is on record from before a model went live lands at once, so that its assets can be materialized.
@@ -38,7 +46,7 @@ def up() -> None:
 
         home = home_folder()
         load_models()  # a declaration that cannot be used is told before anything is started
-        told = Stack(home, Path.cwd(), say=console.print, heard=heard).up()
+        told = Stack(home, Path.cwd(), say=console.print, heard=heard, broker=broker).up()
         spinner.update("landing what is on record")
         for model, rows in _land().items():
             console.print(f"{model}: {rows:,} rows from before it went live have landed")

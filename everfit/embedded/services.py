@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from everfit.embedded import broker, health
+from everfit.embedded import broker, health, kafka
 from everfit.embedded.ports import LOCAL
 from everfit.embedded.postgres import Postgres
 from everfit.settings import VARIABLES
@@ -72,16 +72,18 @@ def endpoints(home: Path, postgres: Postgres, ports: Mapping[str, int]) -> dict[
     return {"database_url": postgres.url("everfit"), **kafka, **web, "lake": str(home / "lake")}
 
 
-def build(home: Path, project: Path, postgres: Postgres, ports: Mapping[str, int]) -> list[Service]:
+def build(
+    home: Path, project: Path, postgres: Postgres, ports: Mapping[str, int], *, real_kafka: bool = False
+) -> list[Service]:
     """The services that ``ports`` names, and Dagster's daemon with its webserver, each after those that it needs.
 
-    ``project`` is the folder that the models are imported from.
+    ``project`` is the folder that the models are imported from; ``real_kafka`` puts Apache Kafka in the broker's place.
     """
     told = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports).items()}
     path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
     ours = {**_COMMON, **told, "EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
     makers: dict[str, Callable[[int], list[Service]]] = {
-        BROKER: _broker,
+        BROKER: partial(_broker, home / "kafka" if real_kafka else None),
         "mlflow": partial(_mlflow, home / "mlflow", postgres.url("mlflow", "psycopg2")),
         "code": partial(_code, ours),
         "dagster": partial(_dagster, home / "dagster" / "workspace.yaml", ours),
@@ -94,8 +96,9 @@ def _python(*arguments: object) -> list[str]:
     return [sys.executable, "-m", *map(str, arguments)]
 
 
-def _broker(port: int) -> list[Service]:
-    return [Service(BROKER, broker.command(port), port, prepare=partial(broker.create_topics, address(BROKER, port)))]
+def _broker(kafka_folder: Path | None, port: int) -> list[Service]:
+    command = kafka.prepare(kafka_folder, port) if kafka_folder else broker.command(port)
+    return [Service(BROKER, command, port, prepare=partial(broker.create_topics, address(BROKER, port)))]
 
 
 def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:

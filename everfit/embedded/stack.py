@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from everfit.embedded import ports, processes
 from everfit.embedded.dagster_home import write_dagster_home
@@ -25,7 +26,8 @@ class Stack:
     """The embedded stack of one home folder.
 
     ``project`` is the folder that the models are imported from; ``say`` gets what a person should know, such as a port that
-    was taken; ``heard`` each step of each service.
+    was taken; ``heard`` each step of each service. ``broker`` is 'embedded' (the wheel's) or 'kafka' (Apache Kafka from
+    ``KAFKA_HOME``); None keeps what this home has.
     """
 
     home: Path
@@ -34,6 +36,7 @@ class Stack:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     say: Callable[[str], None] = lambda _: None
     heard: Heard = lambda _name, _step: None
+    broker: Literal["embedded", "kafka"] | None = None
 
     def __post_init__(self) -> None:
         self.home = self.home.resolve()
@@ -55,7 +58,8 @@ class Stack:
                 write_dagster_home(self.home, self.postgres.url("dagster", "psycopg2"), chosen["code"])
             told = endpoints(self.home, self.postgres, chosen)
             self._tell(told)
-            self._starter.start_all(build(self.home, self.project, self.postgres, chosen))
+            services = build(self.home, self.project, self.postgres, chosen, real_kafka=self._real_kafka())
+            self._starter.start_all(services)
             return told
 
     def down(self) -> list[str]:
@@ -96,6 +100,13 @@ class Stack:
         engine.dispose()
         if not running:
             self.heard(POSTGRES, "started")
+
+    def _real_kafka(self) -> bool:
+        """Whether Apache Kafka is this home's broker; what was asked for once is remembered."""
+        remembered = self.home / "run" / "broker"
+        if self.broker:
+            remembered.write_text(self.broker)
+        return remembered.exists() and remembered.read_text() == "kafka"
 
     def _port(self, name: str) -> int:
         running = leader(self.home, name)
