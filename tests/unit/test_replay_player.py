@@ -98,7 +98,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def play(home: Path, hours: int, *, free_running: bool = False) -> Progress:
-    settings = SimpleNamespace(home=home, serving="", kafka="")
+    settings = SimpleNamespace(database_url="postgresql+psycopg://", home=home, serving="", kafka="")
     deployment = cast(Deployment, SimpleNamespace(settings=settings, engine=None, models={}))
     return player.replay(deployment, a_model(), LIVE, LIVE + hours * HOUR, free_running=free_running)
 
