@@ -39,11 +39,11 @@ def settle(engine: sa.Engine, models: Mapping[str, Model], look: Callable[[Retra
         if launch.state == "unknown":
             continue
         with engine.begin() as connection:
+            current = requests.find(connection, request.id, hold=True)  # its run may have ended it since
+            if current.status not in requests.OPEN or current.attempt != request.attempt:
+                continue
             if launch.state == "held":
                 requests.mark(connection, request.id, "launched", run_id=launch.run_id)
-                continue
-            current = requests.find(connection, request.id)
-            if current.status not in requests.OPEN or current.attempt != request.attempt:
                 continue
             _failed(connection, models[request.model].limits, request, launch)
 

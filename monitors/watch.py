@@ -64,16 +64,19 @@ def watch(
                 _count(seen, batch)
                 until, batches = time.monotonic() + linger_seconds, batches + 1
             if quiet == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
-                _close_windows(engine, lake, models, seen)
+                _close_windows(engine, lake, models, seen, deadline)
             if seen.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):
                 break
     return seen
 
 
-def _close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen) -> None:
-    """Close every window whose end the model's clock has passed, oldest first, each in a transaction of its own."""
+def _close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, deadline: float) -> None:
+    """Close every window whose end the model's clock has passed, oldest first, each in a transaction of its own.
+
+    What the deadline or a request for a retraining leaves over is closed by the next pass.
+    """
     for model in models.values():
-        while True:
+        while time.monotonic() < deadline and not seen.requested:
             with engine.begin() as connection:
                 clock = judgements.clock(connection, model)
                 span = model.window_of(judgements.closed_until(connection, model))

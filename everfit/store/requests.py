@@ -45,9 +45,10 @@ def ask(connection: sa.Connection, request: RetrainRequest) -> bool:
     return connection.execute(written).first() is not None
 
 
-def find(connection: sa.Connection, request_id: str) -> RetrainRequest:
-    """The request of that id."""
-    return RetrainRequest(*connection.execute(sa.select(*_COLUMNS).where(retrain_requests.c.id == request_id)).one())
+def find(connection: sa.Connection, request_id: str, *, hold: bool = False) -> RetrainRequest:
+    """The request of that id; with ``hold``, nobody else changes it until the transaction ends."""
+    query = sa.select(*_COLUMNS).where(retrain_requests.c.id == request_id)
+    return RetrainRequest(*connection.execute(query.with_for_update() if hold else query).one())
 
 
 def in_status(connection: sa.Connection, *statuses: Status) -> Sequence[RetrainRequest]:

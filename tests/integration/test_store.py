@@ -91,3 +91,14 @@ def test_what_the_run_has_written_stands(engine: sa.Engine, asked: RetrainReques
     with engine.begin() as connection:
         requests.mark(connection, "id", status, result="told")
     assert settled(engine, Launch("ended", "run", wall_clock() - timedelta(hours=1))).status == status
+
+
+def test_a_run_that_ends_while_it_is_looked_up_keeps_its_verdict(engine: sa.Engine, asked: RetrainRequest) -> None:
+    def look(_: RetrainRequest) -> Launch:
+        with engine.begin() as connection:
+            requests.mark(connection, "id", "promoted", result="told")
+        return Launch("held", "run")
+
+    settle(engine, MODELS, look)
+    with engine.connect() as connection:
+        assert requests.find(connection, "id").status == "promoted"
