@@ -132,7 +132,9 @@ class PredictionLog:
         """Send a batch; from the spool where anything waits there, to the spool where Kafka does not answer."""
         if not self._spool:
             batch = self._take(BATCH_ROWS)
-            if not self._sent(batch):
+            if self._sent(batch):
+                self._acknowledge(len(batch))
+            else:
                 self._put_back(batch)
                 self._to_spool()
             return
@@ -140,7 +142,8 @@ class PredictionLog:
         if time.monotonic() >= self._retry_at and not self._closing:
             lines = self._spool.peek(BATCH_ROWS)
             if self._sent([Record(_KEY.decode(line).entity.encode(), line) for line in lines]):
-                self._spool.drop(lines)
+                self._spool.drop(lines)  # before it is told: who flushed finds the spool empty
+                self._acknowledge(len(lines))
 
     def _sent(self, batch: list[Record]) -> bool:
         try:
@@ -149,10 +152,12 @@ class PredictionLog:
             logger.warning("%s; predictions go to the spool", error)
             self._retry_at = time.monotonic() + RETRY_SECONDS
             return False
-        with self._changed:
-            self._acknowledged += len(batch)
-            self._changed.notify_all()
         return True
+
+    def _acknowledge(self, count: int) -> None:
+        with self._changed:
+            self._acknowledged += count
+            self._changed.notify_all()
 
     def _to_spool(self) -> None:
         batch = self._take(len(self._buffer))

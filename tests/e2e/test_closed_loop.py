@@ -1,23 +1,16 @@
 """The closed loop on seven weeks around 4 May 1997, when the market was extended: driven by the real daemon, by nobody else."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from everfit.embedded import ports, processes
-from everfit.settings import Settings
 from everfit.store.database import create_engine
 from everfit.store.tables import consumer_offsets, decisions, evidence, ledger, outcomes, predictions, retrain_requests, windows
 from tests.e2e.dagster_pages import Dagster
+from tests.e2e.stack import Stack, running
 
 pytestmark = pytest.mark.e2e
 
@@ -27,39 +20,10 @@ WEEKS = 7
 STAGES = ["raw_data", "features", "training_set", "trained_model", "evaluation", "champion"]
 
 
-@dataclass(slots=True)
-class Stack:
-    """The running stack of this module."""
-
-    environment: Mapping[str, str]
-    home: Path
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "everfit.cli.main", *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
-
-    def json(self, *arguments: str) -> Any:
-        """A command that must succeed, and its one document."""
-        done = self.run(*arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    @property
-    def settings(self) -> Settings:
-        return Settings.load({"EVERFIT_HOME": str(self.home)})
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("e2e") / "home"
-    free = {variable: str(ports.any_free()) for variable in ports.VARIABLES.values()}
-    own = {"EVERFIT_HOME": str(home), "EVERFIT_MODELS": "tests.e2e.declared"}
-    stack = Stack({**os.environ, **free, **own}, home)
-    up = stack.run("up")
-    assert up.returncode == 0, up.stderr
-    yield stack
-    assert stack.run("down").returncode == 0
-    assert processes.marked(home) == []
+    with running(tmp_path_factory.mktemp("e2e") / "home", models="tests.e2e.declared") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")
