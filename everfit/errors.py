@@ -55,3 +55,7 @@ class ServiceError(EverfitError):
 
 class StackError(EverfitError):
     """The embedded stack cannot do what was asked: a taken port, a foreign process, a failed start."""
+
+
+class DrillError(EverfitError):
+    """A drill that is not there, or that this machine or broker cannot do."""

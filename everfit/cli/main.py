@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from everfit.cli import demo, doctor, down, history, publish, replay, status, train, up
+from everfit.cli import demo, doctor, down, drill, history, publish, replay, status, train, up
 from everfit.errors import EverfitError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(publish.publish)
 app.command()(replay.replay)
 app.command()(train.train)
 app.command()(history.history)
+app.command()(drill.drill)
 
 
 def main() -> None:

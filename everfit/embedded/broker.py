@@ -40,8 +40,16 @@ def answers(address: str) -> bool:
     return False
 
 
-def create_topics(address: str, topics: Iterable[str] = TOPICS) -> None:
-    """Create the topics that are not there yet, of one partition each.
+def create_topics(
+    address: str, topics: Iterable[str] = TOPICS, *, partitions: int = 1, largest_bytes: int | None = None
+) -> None:
+    """Create the topics that are not there yet, of so many partitions each.
+
+    Args:
+        address: host and port of a broker.
+        topics: their names.
+        partitions: how many each gets.
+        largest_bytes: the largest record that they take; None leaves the broker's usual, 1 MB.
 
     Raises:
         ServiceError: when the broker does not answer.
@@ -50,7 +58,8 @@ def create_topics(address: str, topics: Iterable[str] = TOPICS) -> None:
 
     with _admin(address) as admin:
         there = set(admin.list_topics())
-        missing = [NewTopic(name, num_partitions=1, replication_factor=1) for name in topics if name not in there]
+        settings = {"max.message.bytes": str(largest_bytes)} if largest_bytes else {}
+        missing = [NewTopic(name, partitions, 1, topic_configs=settings) for name in topics if name not in there]
         if missing:
             admin.create_topics(missing)
 

@@ -21,7 +21,7 @@ def everfit(*arguments: str, folder: Path | None = None) -> "subprocess.Complete
 def test_help_names_the_commands() -> None:
     answer = everfit("--help")
     assert answer.returncode == 0
-    for command in ("up", "down", "status", "doctor"):
+    for command in ("up", "down", "status", "doctor", "drill"):
         assert command in answer.stdout
 
 
@@ -50,6 +50,14 @@ def test_status_of_nothing(home: Path) -> None:
     assert told["up"] is False
     assert {service["state"] for service in told["services"]} == {"down"}
     assert "dagster" in everfit("status").stdout
+
+
+def test_drills_are_listed_and_one_that_is_unknown_is_refused() -> None:
+    assert "consumer-kill" in everfit("drill").stdout
+    assert "consumer-kill" in [one["name"] for one in json.loads(everfit("drill", "--json").stdout)["drills"]]
+    refused = everfit("drill", "unheard-of")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: no drill 'unheard-of'; there are consumer-kill")
 
 
 def test_doctor_finds_nothing_wrong_with_a_stack_that_is_down() -> None:

@@ -1,0 +1,70 @@
+"""All drills by name, with their usual sizes. The module of one is imported when it is run."""
+
+import importlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from everfit.errors import DrillError
+
+if TYPE_CHECKING:
+    from monitors.drills.report import Report
+
+BrokerKind = Literal["embedded", "kafka"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How large a drill shall be, on which broker, and from which seed its events and moments are drawn."""
+
+    events: int
+    kills: int
+    broker: BrokerKind = "embedded"
+    seed: int = 0
+
+    @property
+    def random(self) -> random.Random:
+        """Where its moments come from."""
+        return random.Random(self.seed)  # noqa: S311  # nothing secret: a drill repeats with its seed
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """One drill. ``kafka_only`` where the wheel's broker cannot do it: that one forgets its log when it stops."""
+
+    name: str
+    what: str
+    events: int
+    kills: int
+    kafka_only: bool = False
+
+    def run(self, order: Order, say: Say) -> "Report":
+        """Do it; ``say`` hears of its progress.
+
+        Raises:
+            DrillError: when it cannot be done here; the message says why.
+            StackError: when Postgres or the broker cannot be started.
+        """
+        if self.kafka_only and order.broker != "kafka":
+            raise DrillError(f"the drill {self.name} needs a broker that keeps its log: run it with --broker kafka")
+        report: Report = importlib.import_module(f"monitors.drills.{self.name.replace('-', '_')}").run(order, say)
+        return report
+
+
+DRILLS = {
+    drill.name: drill
+    for drill in (Drill("consumer-kill", "kill -9 of the consumer at drawn moments while events flow", 200_000, 100),)
+}
+
+
+def find_drill(name: str) -> Drill:
+    """The drill of that name.
+
+    Raises:
+        DrillError: when there is none; the message lists those that are.
+    """
+    if name not in DRILLS:
+        raise DrillError(f"no drill {name!r}; there are {', '.join(DRILLS)}")
+    return DRILLS[name]

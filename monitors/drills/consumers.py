@@ -1,0 +1,110 @@
+"""Processes that do what the sensor's ticks do, one pass after the other, until they are killed.
+
+``python -m monitors.drills.consumers URL KAFKA LAKE`` is the nursery: it has imported everything, and forks a consumer for each
+line that it reads, so that a consumer is at work a moment after it was asked for. A pass that fails ends its consumer, as a
+failed tick ends; whoever watches starts the next.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Self
+
+import psutil
+
+from everfit.embedded import processes
+from everfit.store.database import create_engine
+from everfit.store.lake import Lake
+from monitors.drills.declared.drill import drill
+from monitors.drills.ground import Ground
+from monitors.watch import watch
+
+LINGER_SECONDS = 1.0
+END_SECONDS = 30.0
+
+
+class Nursery:
+    """Starts consumers of one ground."""
+
+    def __init__(self, ground: Ground) -> None:
+        arguments = [ground.url, ground.kafka, str(ground.lake)]
+        self._log = (ground.folder / "consumers.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "monitors.drills.consumers", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        self._alive: list[Consumer] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for consumer in self._alive:
+            consumer.kill()
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            _piped(pipe).close()
+        self._log.close()
+
+    def start(self) -> "Consumer":
+        """One more consumer."""
+        _piped(self._process.stdin).write(b"\n")
+        _piped(self._process.stdin).flush()
+        told = _piped(self._process.stdout).readline()
+        assert told, "the nursery ended"
+        self._alive = [one for one in self._alive if one.is_alive]
+        self._alive.append(Consumer(int(told)))
+        return self._alive[-1]
+
+
+class Consumer:
+    """One consumer process."""
+
+    def __init__(self, pid: int) -> None:
+        try:
+            self._process: psutil.Process | None = psutil.Process(pid)
+        except psutil.NoSuchProcess:  # its first pass failed at once
+            self._process = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is still at work."""
+        return self._process is not None and processes.is_alive(self._process)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None and self.is_alive:
+            self._process.kill()
+            processes.outlasting([self._process], END_SECONDS)
+
+
+def _piped(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+def consume(url: str, kafka: str, lake: Path) -> None:
+    """Pass after pass, as the sensor does; ends by being killed, or by what a pass raises."""
+    engine = create_engine(url)
+    while True:
+        watch(engine, Lake(lake), kafka, {drill.name: drill}, linger_seconds=LINGER_SECONDS)
+
+
+def main() -> None:
+    """Fork a consumer a line; the pid of each is told on stdout."""
+    url, kafka, lake = sys.argv[1:]
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    for _ in sys.stdin.buffer:
+        pid = os.fork()
+        if pid == 0:
+            consume(url, kafka, Path(lake))
+        os.write(sys.stdout.fileno(), b"%d\n" % pid)
+
+
+if __name__ == "__main__":
+    main()

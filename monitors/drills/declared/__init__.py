@@ -1,0 +1,1 @@
+"""The package of models that a drill's stack works with."""

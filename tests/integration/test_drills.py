@@ -1,0 +1,24 @@
+"""The drills, small: what they break is real, and the guarantee holds."""
+
+import pytest
+
+from everfit.errors import DrillError
+from monitors.drills.catalogue import Order, find_drill
+from monitors.drills.report import Report
+from tests.brokers import ON_KAFKA
+
+
+def done(name: str, *, events: int, kills: int = 0) -> Report:
+    """A drill on the broker that is tested on; what it says is shown where it fails."""
+    return find_drill(name).run(Order(events, kills, "kafka" if ON_KAFKA else "embedded"), print)
+
+
+def test_a_consumer_that_is_killed_again_and_again_loses_and_doubles_nothing() -> None:
+    report = done("consumer-kill", events=20_000, kills=12)
+    assert report.wrong == []
+    assert report.counts == {"sent": 20_000, "stored": 20_000, "duplicates": 0, "dead letters": 0, "missing": 0}
+
+
+def test_a_drill_that_cannot_be_done_says_why() -> None:
+    with pytest.raises(DrillError, match="no drill 'unheard-of'; there are consumer-kill, "):
+        find_drill("unheard-of")
