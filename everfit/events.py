@@ -5,9 +5,8 @@
 ``everfit.deployments``   what serves from when on, and why
 """
 
-import math
-from datetime import UTC, datetime, timedelta
-from typing import Literal, cast, get_args
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -22,28 +21,45 @@ ROLES: tuple[Role, ...] = get_args(Role)
 Value = float | str | None
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One answer of one model version. ``score`` is the probability of the label, in [0, 1]."""
+MAX_ID_CHARACTERS = 512  # a key of the stores: an index of Postgres takes no row of more than 2,704 bytes
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
-    request_id: str
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every prediction says, however its features are held. ``score`` is the probability of the label, in [0, 1]."""
+
+    request_id: Id
     model: str
-    version: int
+    version: Version
     role: Role
     entity: str
-    event_time: datetime
-    features: dict[str, Value]
+    event_time: Moment
     score: float
     degraded: bool = False
     schema: str
 
 
+class Prediction(Answer, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One answer of one model version."""
+
+    features: dict[str, Value]
+
+
+class LoggedPrediction(Answer, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A prediction as the log's reader holds it: its features are still the JSON that was sent."""
+
+    features: msgspec.Raw
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The truth of one request, as known at ``observed_at``."""
 
-    request_id: str
+    request_id: Id
     model: str
     outcome: float
-    observed_at: datetime
+    observed_at: Moment
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,13 +69,16 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     version: int
     role: Role
     reason: str
-    at: datetime
+    at: Moment
 
 
 Event = Prediction | Outcome | Deployment
+Decoded = TypeVar("Decoded")
 
 _ENCODER = msgspec.json.Encoder()
-_DECODERS = {kind: msgspec.json.Decoder(kind) for kind in (Prediction, Outcome, Deployment)}
+_DECODERS: dict[type[Event], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind) for kind in (Prediction, Outcome, Deployment)
+}
 KINDS: dict[str, type[Event]] = {PREDICTIONS: Prediction, OUTCOMES: Outcome, DEPLOYMENTS: Deployment}
 
 
@@ -68,51 +87,30 @@ def encode(event: Event) -> bytes:
     return _ENCODER.encode(event)
 
 
-def decode(topic: str, value: bytes | None, *, not_after: datetime | None = None) -> Event:
-    """Decode and validate one record.
+def decode(topic: str, value: bytes | None) -> Event:
+    """Decode one record as it was sent; :mod:`everfit.contract` says what of it the log takes.
 
     Args:
         topic: decides which event is expected.
         value: the record's bytes; None is a tombstone.
-        not_after: times past this moment break the contract, so that a wrong clock never moves ours.
 
     Raises:
-        EventError: when it cannot be decoded or breaks its contract; the message says why.
+        EventError: when it cannot be decoded; the message says why.
     """
-    if value is None:
-        raise EventError("empty value (a tombstone)")
-    try:
-        event = cast(Event, _DECODERS[KINDS[topic]].decode(value))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EventError(f"not a {KINDS[topic].__name__}: {error}") from error
-    if isinstance(event, Prediction) and not (0 <= event.score <= 1):
-        raise EventError(f"score {event.score} is no probability in [0, 1]")
-    if isinstance(event, Outcome) and not math.isfinite(event.outcome):
-        raise EventError(f"outcome {event.outcome} is not finite")
-    moment = time_of(event)
-    if moment.tzinfo is None:
-        raise EventError(f"time {moment.isoformat()} has no time zone")
-    if not_after is not None and moment > not_after:
-        raise EventError(f"time {moment.isoformat()} is ahead of the tolerated {not_after.isoformat()}")
+    event: Event = decode_as(_DECODERS[KINDS[topic]], value)
     return event
 
 
-def time_of(event: Event) -> datetime:
-    """The event's own time: of the event, of the observation, or of the deployment."""
-    match event:
-        case Prediction():
-            return event.event_time
-        case Outcome():
-            return event.observed_at
-        case Deployment():
-            return event.at
+def decode_as(decoder: msgspec.json.Decoder[Decoded], value: bytes | None) -> Decoded:
+    """Decode one record by a decoder that the caller keeps; as :func:`decode`."""
+    if value is None:
+        raise EventError("empty value (a tombstone)")
+    try:
+        return decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EventError(f"not of {decoder.type.__name__}'s form: {error}") from error
 
 
 def wall_clock() -> datetime:
     """Now, UTC. It wakes processes and stamps records; it never decides anything."""
     return datetime.now(UTC)
-
-
-def ahead_of(now: datetime, tolerance: timedelta) -> datetime:
-    """The latest time that is still believed."""
-    return now + tolerance

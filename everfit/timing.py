@@ -50,7 +50,10 @@ def parse_time(text: object) -> datetime:
             moment = moment.replace(tzinfo=UTC)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; end it with Z or an offset")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the years 1 to 9999 in UTC") from None
 
 
 def format_time(moment: datetime) -> str:

@@ -66,6 +66,9 @@ def _judge(
     """All evidence on one version's rows of the window, in its order: quality, drift, performance, freshness."""
     rows = window.filter(pl.col("version") == version)
     promoted = ledger.promoted(connection, model.name, version)
+    if promoted is None:
+        yield _judgement(model, version, span, _of_a_stranger(version, rows.height))
+        return
     known = manifests.get(lake, promoted.manifest, Version)
     candidate = known.candidate
     yield _judgement(model, version, span, judge_quality(model, candidate.profile, rows, whole=rows.height == window.height))
@@ -75,6 +78,12 @@ def _judge(
     yield _judgement(model, version, span, _performance(model, known, rows))
     freshness = judge_freshness(promoted.trained_until, span[1], model.freshness.max_training_age)
     yield _judgement(model, version, span, freshness)
+
+
+def _of_a_stranger(version: int, rows: int) -> Evidence:
+    """Told, never a reason to stop: there is nothing to hold such rows against."""
+    told = f"version {version} answered {rows} rows as champion, and the ledger does not know it"
+    return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": rows})
 
 
 def _performance(model: Model, known: Version, rows: pl.DataFrame) -> Evidence:

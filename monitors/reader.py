@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from everfit.contract import Contract
 from everfit.declaration import Model
 from everfit.errors import EventError, ServiceError
-from everfit.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, ahead_of, decode, wall_clock
+from everfit.events import OUTCOMES, PREDICTIONS, LoggedPrediction, Outcome, wall_clock
 from everfit.kafka import require_kafka
 from everfit.store import log
 from everfit.store.log import Batch, DeadLetter, Position
@@ -36,7 +37,7 @@ class LogReader:
     """A consumer of both topics, positioned by :meth:`open`; close it when done, or use it in a ``with``."""
 
     def __init__(self, bootstrap: str, models: Mapping[str, Model], topics: Sequence[str] = TOPICS) -> None:
-        self._models = models
+        self._contract = Contract(models)
         self._topics = topics
         self._ids: dict[str, str] = {}
         self._last: dict[TopicPartition, Position] = {}
@@ -80,20 +81,19 @@ class LogReader:
         polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
         if not polled:
             return None
-        predictions: list[tuple[int, Prediction]] = []
+        predictions: list[tuple[int, LoggedPrediction]] = []
         outcomes: list[Outcome] = []
         dead: list[DeadLetter] = []
+        now = wall_clock()
         for partition, records in polled.items():
             for record in records:
                 try:
-                    event = self._decoded(record)
+                    if partition.topic == PREDICTIONS:
+                        predictions.append((record.partition, self._contract.prediction(record.value, now)))
+                    else:
+                        outcomes.append(self._contract.outcome(record.value, now))
                 except EventError as error:
                     dead.append(self._dead_letter(record, str(error)))
-                    continue
-                if isinstance(event, Prediction):
-                    predictions.append((record.partition, event))
-                else:
-                    outcomes.append(event)
             self._last[partition] = self._position(partition, records[-1])
         return Batch(predictions, outcomes, dead, [self._last[partition] for partition in polled])
 
@@ -102,17 +102,6 @@ class LogReader:
         assigned = self._consumer.assignment()
         ends = {partition: self._consumer.highwater(partition) for partition in assigned}
         return all(end is not None and self._consumer.position(partition) >= end for partition, end in ends.items())
-
-    def _decoded(self, record: Any) -> Prediction | Outcome:
-        event = decode(record.topic, record.value)
-        assert isinstance(event, Prediction | Outcome)
-        if event.model not in self._models:
-            raise EventError(f"no model {event.model!r} is declared")
-        latest = ahead_of(wall_clock(), self._models[event.model].log.future_tolerance)
-        moment = event.event_time if isinstance(event, Prediction) else event.observed_at
-        if moment > latest:
-            raise EventError(f"time {moment.isoformat()} is ahead of the tolerated {latest.isoformat()}")
-        return event
 
     def _restarted(self, stored: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
         """The partitions whose stored position is of another log than the one that answers now."""

@@ -1,6 +1,6 @@
 """The loop in one process, without Kafka, MLflow and Dagster: for tests of what it decides, not of how it travels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -112,9 +112,13 @@ class Loop:
             )
             for row in rows.iter_rows(named=True)
         ]
+        self.log(predictions, outcomes)
+
+    def log(self, predictions: Sequence[Prediction], outcomes: Sequence[Outcome] = ()) -> None:
+        """Write what one poll might have brought."""
         with self.deployment.engine.connect() as connection:
             held = log.positions(connection).get(("log", 0))
-        reached = (held.next_offset if held else 0) + len(rows)
+        reached = (held.next_offset if held else 0) + len(predictions)
         position = log.Position("log", 0, reached, "log-id", "")
         assert log.write(self.deployment.engine, log.Batch([(0, one) for one in predictions], outcomes, [], [position]))
 

@@ -51,13 +51,13 @@ def champion(connection: sa.Connection, model: str) -> Champion | None:
     return None if version is None else promoted(connection, model, version)
 
 
-def promoted(connection: sa.Connection, model: str, version: int) -> Champion:
-    """What the promotion of a version recorded."""
+def promoted(connection: sa.Connection, model: str, version: int) -> Champion | None:
+    """What the promotion of a version recorded; None where it was never promoted."""
     query = sa.select(ledger.c.detail).where(
         ledger.c.model == model, ledger.c.action == "promoted", ledger.c.to_version == version
     )
-    detail = connection.execute(query.order_by(ledger.c.id).limit(1)).scalar_one()
-    return Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
+    detail = connection.execute(query.order_by(ledger.c.id).limit(1)).scalar()
+    return detail and Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
 
 
 def lock(connection: sa.Connection, model: str) -> None:

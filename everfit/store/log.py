@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.dialects.postgresql import insert
 
-from everfit.events import Outcome, Prediction, wall_clock
+from everfit.events import LoggedPrediction, Outcome, Prediction, wall_clock
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, windows
+
+Answered = Prediction | LoggedPrediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class DeadLetter:
 class Batch:
     """What one poll brought: events with the partition they came from, dead letters, and where reading stands after it."""
 
-    predictions: Sequence[tuple[int, Prediction]]
+    predictions: Sequence[tuple[int, Answered]]
     outcomes: Sequence[Outcome]
     dead: Sequence[DeadLetter]
     positions: Sequence[Position]
@@ -94,7 +96,7 @@ def _hold(connection: sa.Connection, wanted: Sequence[Position]) -> bool:
     )
 
 
-def _write_predictions(connection: sa.Connection, events: Sequence[Prediction]) -> None:
+def _write_predictions(connection: sa.Connection, events: Sequence[Answered]) -> None:
     if not events:
         return
     last_closed = sa.select(windows.c.model, sa.func.max(windows.c.end).label("until")).group_by(windows.c.model)
@@ -110,7 +112,7 @@ def _write_predictions(connection: sa.Connection, events: Sequence[Prediction]) 
     cursor.execute("DROP TABLE incoming")
 
 
-def _row(event: Prediction, *, late: bool) -> tuple[object, ...]:
+def _row(event: Answered, *, late: bool) -> tuple[object, ...]:
     """In the order of the table's columns."""
     features = msgspec.json.encode(event.features).decode()
     identity = (event.event_time, event.request_id, event.model, event.version)
@@ -119,7 +121,7 @@ def _row(event: Prediction, *, late: bool) -> tuple[object, ...]:
 
 def make_partitions(connection: sa.Connection, moments: Sequence[datetime]) -> None:
     """Make the monthly partitions of ``predictions`` that these moments fall in, where they are missing."""
-    for year, month in sorted({(moment.year, moment.month) for moment in moments}):
+    for year, month in sorted({(moment.year, moment.month) for moment in (m.astimezone(UTC) for m in moments)}):
         name = f"predictions_{year:04}_{month:02}"
         if connection.execute(sa.select(sa.func.to_regclass(name))).scalar():
             continue
@@ -148,7 +150,7 @@ def _write_dead_letters(connection: sa.Connection, dead: Sequence[DeadLetter]) -
         connection.execute(insert(dead_letters).on_conflict_do_nothing(), rows)
 
 
-def _move_clocks(connection: sa.Connection, events: Sequence[tuple[int, Prediction]]) -> None:
+def _move_clocks(connection: sa.Connection, events: Sequence[tuple[int, Answered]]) -> None:
     newest: dict[tuple[str, int], datetime] = {}
     for partition, event in events:
         key = (event.model, partition)

@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -16,9 +18,13 @@ TEMPLATE = "migrated"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A running server that holds a migrated database to copy from."""
-    server = Postgres(tmp_path_factory.mktemp("postgres").resolve() / "data")
+def postgres() -> Iterator[Postgres]:
+    """A running server that holds a migrated database to copy from.
+
+    Its folder is not pytest's: a second session would close that one to the system user that the server runs as for root.
+    """
+    folder = TemporaryDirectory()
+    server = Postgres(Path(folder.name).resolve() / "data")
     try:
         server.start()
         server.create_databases([TEMPLATE])
@@ -28,6 +34,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         yield server
     finally:
         server.stop()
+        folder.cleanup()
 
 
 @pytest.fixture

@@ -73,15 +73,17 @@ def _changed(**fields: object) -> bytes:
     ("value", "reason"),
     [
         (None, "tombstone"),
-        (b"not json", "not a Prediction"),
+        (b"not json", "not of LoggedPrediction's form"),
         (b'{"request_id": "only"}', "missing required field"),
         (_changed(score="high"), "Expected `float`"),
         (_changed(score=1.5), "no probability"),
         (_changed(extra=1), "unknown field"),
         (_changed(model="unheard_of"), "no model 'unheard_of'"),
         (_changed(event_time="2200-01-01T00:00:00Z"), "ahead of the tolerated"),
-        (_changed(event_time="1996-09-04T00:00:00"), "no time zone"),
+        (_changed(event_time="1996-09-04T00:00:00"), "timezone"),
         (encode(prediction(0)).replace(b"0.5", b"NaN"), "malformed"),
+        (_changed(version=2**31), "Expected `int` <= 2147483647"),
+        (encode(prediction(0)).replace(b"NSW", b"N\\u0000W"), "NUL"),
     ],
 )
 def test_what_breaks_the_contract_is_kept_as_a_dead_letter_and_stops_nothing(

@@ -35,7 +35,14 @@ def test_times_are_utc(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("soon", "is no time"), ("1996-09-04T00:00:00", "no time zone"), (None, "is no time")]
+    ("text", "told"),
+    [
+        ("soon", "is no time"),
+        ("1996-09-04T00:00:00", "no time zone"),
+        (None, "is no time"),
+        ("0001-01-01T00:00:00+10:00", "outside the years"),
+        ("9999-12-31T23:00:00-10:00", "outside the years"),
+    ],
 )
 def test_what_is_no_time_is_refused(text: object, told: str) -> None:
     with pytest.raises(ValueError, match=told):
