@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
+from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.timing import format_time, parse_time
@@ -33,6 +34,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
         kinds={"polars", "parquet"},
         description="Every event whose label was known by the cutoff, with its features as of the event; split by time only.",
         deps=[[model.name, "features"], [model.name, "outcomes"]],
+        pool=training_of(model),
     )
     def training_set(
         context: dg.AssetExecutionContext, config: Cutoff, everfit: dg.ResourceParam[Deployment]
@@ -67,13 +69,16 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         description="Each candidate, fitted on rolling origins over the days that the champion has not seen and on everything "
         "up to the cutoff, exported to ONNX and held against its native answers.",
         deps=[[model.name, "training_set"]],
+        pool=TRAINING,
     )
-    def trained_model(everfit: dg.ResourceParam[Deployment], mlflow: dg.ResourceParam[Any]) -> dg.MaterializeResult[Any]:
+    def trained_model(
+        context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment], mlflow: dg.ResourceParam[Any]
+    ) -> dg.MaterializeResult[Any]:
         from everfit.workflow import manifests, training
         from everfit.workflow.manifests import TrainingSet
 
         began = time.monotonic()
-        given, version = manifests.newest(everfit, model, "training_set", TrainingSet)
+        given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
         made = training.train(everfit, model, given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
         run_url = _track(mlflow, everfit, given, made)
@@ -100,12 +105,15 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         description="Each candidate's recipe against the champion, pair by pair on days that neither was trained on; the "
         "interval of the mean daily difference decides.",
         deps=[[model.name, "trained_model"]],
+        pool=training_of(model),
     )
-    def evaluation(everfit: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
+    def evaluation(
+        context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]
+    ) -> dg.MaterializeResult[Any]:
         from everfit.workflow import judging, manifests
         from everfit.workflow.manifests import TrainedModel
 
-        trained, version = manifests.newest(everfit, model, "trained_model", TrainedModel)
+        trained, version = manifests.of(everfit, model, TrainedModel, made_here(context, model, "trained_model"))
         made = judging.evaluate(everfit, model, trained, version)
         digest = manifests.put(everfit, model, "evaluation", made, sum(one.rows for one in made.compared))
         table = [_record(one) for one in made.compared]
@@ -117,6 +125,17 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return evaluation
+
+
+def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> str | None:
+    """The data version of a stage that this run, or the one it repeats, has made; None where neither did."""
+    key = dg.AssetKey([model.name, stage])
+    for run in filter(None, [context.run_id, context.run.parent_run_id]):
+        for record in reversed(context.instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)):
+            event = record.get_dagster_event().step_materialization_data.materialization
+            if event.asset_key == key:
+                return (event.tags or {}).get("dagster/data_version")
+    return None
 
 
 def _track(mlflow: Any, deployment: Deployment, given: "TrainingSet", made: "TrainedModel") -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from assets.candidates import made_here
+from assets.pools import training_of
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 
@@ -20,6 +22,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
         owners=model.owners,
         kinds={"mlflow", "onnx"},
         deps=[[model.name, "evaluation"]],
+        pool=training_of(model),
         output_required=False,
     )
     def champion(
@@ -29,7 +32,9 @@ def champion(model: Model) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
         from everfit.workflow.promotion import conclude
 
-        concluded = conclude(everfit, model, actor=f"dagster run {context.run_id}")
+        concluded = conclude(
+            everfit, model, actor=f"dagster run {context.run_id}", verdict=made_here(context, model, "evaluation")
+        )
         context.log.info("MLflow run %s: %s", mlflow.active_run().info.run_id, concluded.reason)
         metadata = {"reason": concluded.reason}
         if concluded.version is None:

@@ -11,6 +11,7 @@ from everfit.deployment import Deployment
 if TYPE_CHECKING:
     from everfit.store.requests import RetrainRequest
 
+PRIORITY = "10"  # before backfills, which have -10, and what a person launches, which has 0
 Job = Any  # what define_asset_job returns: Dagster does not export its name
 
 
@@ -37,6 +38,7 @@ def retraining(deployment: Deployment, model: Model, request: "RetrainRequest") 
         run_key=request.run_key,
         job_name=f"retrain_{model.name}",
         tags={
+            "dagster/priority": PRIORITY,
             "dagster/asset_partition_range_start": missing[0],
             "dagster/asset_partition_range_end": missing[-1],
             REQUEST_TAG: request.id,

@@ -36,7 +36,7 @@ def _instance(folder: Path, database_url: str) -> dict[str, Any]:
             "class": "QueuedRunCoordinator",
             "config": {"dequeue_interval_seconds": 1},
         },
-        "concurrency": {"runs": {"max_concurrent_runs": 2}},
+        "concurrency": {"runs": {"max_concurrent_runs": 3}, "pools": {"granularity": "run"}},
         "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 30},
         "sensors": {"use_threads": True, "num_workers": 2},
         "retention": {

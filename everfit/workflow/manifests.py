@@ -97,6 +97,11 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Manifest = TypeVar("Manifest", TrainingSet, TrainedModel, Evaluation, Version)
+STAGES: dict[type[msgspec.Struct], str] = {
+    TrainingSet: "training_set",
+    TrainedModel: "trained_model",
+    Evaluation: "evaluation",
+}
 
 
 def put(deployment: Deployment, model: Model, stage: str, manifest: msgspec.Struct, rows: int) -> str:
@@ -106,6 +111,13 @@ def put(deployment: Deployment, model: Model, stage: str, manifest: msgspec.Stru
     with deployment.engine.begin() as connection:
         partitions.record(connection, [version])
     return digest
+
+
+def of(deployment: Deployment, model: Model, kind: type[Manifest], digest: str | None) -> tuple[Manifest, str]:
+    """The manifest that a run handed on by its hash, and that hash; the newest where it handed on none."""
+    if digest is None:
+        return newest(deployment, model, STAGES[kind], kind)
+    return get(deployment.lake, digest, kind), digest
 
 
 def newest(deployment: Deployment, model: Model, stage: str, kind: type[Manifest]) -> tuple[Manifest, str]:

@@ -35,8 +35,8 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def conclude(deployment: Deployment, model: Model, *, actor: str) -> Conclusion:
-    """Carry out the newest evaluation: promote its winner, or record the rejection.
+def conclude(deployment: Deployment, model: Model, *, actor: str, verdict: str | None = None) -> Conclusion:
+    """Carry out an evaluation, by its hash or the newest: promote its winner, or record the rejection.
 
     Registering comes first, because MLflow numbers the versions. Then, in one transaction, the champion is held against the one
     that the evaluation was made with, the ledger's row and the request's end are written, and the alias is set.
@@ -45,7 +45,7 @@ def conclude(deployment: Deployment, model: Model, *, actor: str) -> Conclusion:
         StaleChampionError: when another version became champion since the comparison.
         NotServableError: when the registry gives back a version that does not load; the champion stays.
     """
-    evaluation, _ = manifests.newest(deployment, model, "evaluation", Evaluation)
+    evaluation, _ = manifests.of(deployment, model, Evaluation, verdict)
     trained = manifests.get(deployment.lake, evaluation.trained_model, TrainedModel)
     training_set = manifests.get(deployment.lake, trained.training_set, TrainingSet)
     with deployment.engine.connect() as connection:

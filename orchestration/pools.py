@@ -1,0 +1,34 @@
+"""How many trainings run at a time, declared here and registered with Dagster: a pool it has never heard of is not limited."""
+
+import os
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from assets.pools import TRAINING, training_of
+from everfit.declaration import Model
+from everfit.errors import DeclarationError
+
+VARIABLE = "EVERFIT_TRAININGS_AT_ONCE"
+TRAININGS_AT_ONCE = 2  # of all models together; of one model it is always one
+
+
+def limits(models: Iterable[Model], environ: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """Slots of each pool.
+
+    Raises:
+        DeclarationError: when the environment asks for a number of trainings that is none.
+    """
+    asked = environ.get(VARIABLE) or str(TRAININGS_AT_ONCE)
+    if not asked.isdecimal() or not 1 <= int(asked) <= 1_000:
+        raise DeclarationError(f"{VARIABLE}={asked!r} is no number of trainings; set a whole number from 1 to 1000")
+    return {TRAINING: int(asked)} | {training_of(model): 1 for model in models}
+
+
+def register(instance: dg.DagsterInstance, wanted: Mapping[str, int]) -> None:
+    """Tell Dagster the limits that it does not hold yet."""
+    storage = instance.event_log_storage
+    held = {pool.name: pool.limit for pool in storage.get_pool_limits() if not pool.from_default}
+    for pool, slots in wanted.items():
+        if held.get(pool) != slots:
+            storage.set_concurrency_slots(pool, slots)
