@@ -107,9 +107,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         deps=[[model.name, "trained_model"]],
         pool=training_of(model),
     )
-    def evaluation(
-        context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]
-    ) -> dg.MaterializeResult[Any]:
+    def evaluation(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
         from everfit.workflow import judging, manifests
         from everfit.workflow.manifests import TrainedModel
 

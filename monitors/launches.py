@@ -1,7 +1,7 @@
-"""What became of the launches: a request follows its run, and a failed one is tried again as often as declared."""
+"""What became of the launches: a request follows its run; a failure that can pass is tried again as often as declared."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -12,31 +12,44 @@ from everfit.declaration import Limits, Model
 from everfit.events import wall_clock
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
+from monitors.failures import Failure
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a request's newest attempt stands in the launcher: unknown to it, held by it, or ended (when, by the wall clock)."""
+    """How a request's newest attempt stands in the launcher: unknown to it, held by it, or ended.
+
+    One that ended says when, by the wall clock, and why it failed; ``canceled`` where a person stopped it.
+    """
 
     state: Literal["unknown", "held", "ended"]
     run_id: str | None = None
     ended_at: datetime | None = None
+    failure: Failure | None = None
+    canceled: bool = False
 
 
-def settle(engine: sa.Engine, models: Mapping[str, Model], look: Callable[[RetrainRequest], Launch]) -> None:
+def settle(
+    engine: sa.Engine, models: Mapping[str, Model], look: Callable[[Sequence[RetrainRequest]], Mapping[str, Launch]]
+) -> None:
     """Bring open requests in step with their runs.
 
-    The run itself writes promoted or rejected; one that ended and left its request open has failed, and is tried again until
-    the declared attempts are used up, each after twice the back-off of the one before. A pending request that the launcher
-    holds is marked launched.
+    The run itself writes promoted or rejected; one that ended and left its request open has failed. What can pass is tried
+    again until the declared attempts are used up, each after twice the back-off of the one before; what cannot, and what a
+    person canceled, is given up at once. A pending request that the launcher holds is marked launched. A launched one that it
+    has forgotten, because somebody deleted the run, is a failed attempt too.
+
+    Args:
+        look: how the launcher holds these requests' newest attempts, by request id.
     """
     with engine.connect() as connection:
         open_requests = requests.in_status(connection, *requests.OPEN)
+    launches = look(open_requests) if open_requests else {}
     for request in open_requests:
-        launch = look(request)
-        if launch.state == "unknown":
+        launch = launches[request.id]
+        if launch.state == ("held" if request.status == "launched" else "unknown"):
             continue
         with engine.begin() as connection:
             current = requests.find(connection, request.id, hold=True)  # its run may have ended it since
@@ -44,17 +57,29 @@ def settle(engine: sa.Engine, models: Mapping[str, Model], look: Callable[[Retra
                 continue
             if launch.state == "held":
                 requests.mark(connection, request.id, "launched", run_id=launch.run_id)
-                continue
-            _failed(connection, models[request.model].limits, request, launch)
+            elif request.model in models:
+                _failed(connection, models[request.model].limits, request, launch)
 
 
 def _failed(connection: sa.Connection, limits: Limits, request: RetrainRequest, launch: Launch) -> None:
-    told = f"attempt {request.attempt}: run {launch.run_id} ended without a verdict"
-    if launch.ended_at and wall_clock() < launch.ended_at + limits.retry_after * 2 ** (request.attempt - 1):
-        return
-    if request.attempt < limits.attempts:
+    told = f"attempt {request.attempt}: {_told(request, launch)}"
+    lasting = launch.canceled or (launch.failure is not None and not launch.failure.can_pass)
+    if lasting or request.attempt >= limits.attempts:
+        why = "it would fail again" if lasting and not launch.canceled else f"given up after {request.attempt} attempts"
+        result = told if launch.canceled else f"{told}; {why}"
+        logger.error("%s: retraining %s, %s", request.model, request.id, result)
+        requests.mark(connection, request.id, "failed", run_id=launch.run_id, result=result)
+    elif launch.ended_at and wall_clock() < launch.ended_at + limits.retry_after * 2 ** (request.attempt - 1):
+        if request.result != told:
+            requests.mark(connection, request.id, request.status, run_id=launch.run_id, result=told)
+    else:
         logger.warning("%s: retraining %s, %s; trying again", request.model, request.id, told)
         requests.try_again(connection, request.id, told)
-    else:
-        logger.error("%s: retraining %s, %s; given up after %d attempts", request.model, request.id, told, request.attempt)
-        requests.mark(connection, request.id, "failed", run_id=launch.run_id, result=told)
+
+
+def _told(request: RetrainRequest, launch: Launch) -> str:
+    if launch.state == "unknown":
+        return f"run {request.run_id} was deleted before it had a verdict"
+    if launch.canceled:
+        return f"run {launch.run_id} was canceled by a person"
+    return f"run {launch.run_id} ended without a verdict" + (f": {launch.failure}" if launch.failure else "")

@@ -7,6 +7,7 @@ import dagster as dg
 from assets.candidates import REQUEST_TAG
 from everfit.declaration import Model
 from everfit.deployment import Deployment
+from everfit.errors import EmptyPartitionError
 
 if TYPE_CHECKING:
     from everfit.store.requests import RetrainRequest
@@ -26,11 +27,17 @@ def retrain_job(model: Model) -> Job:
 
 
 def retraining(deployment: Deployment, model: Model, request: "RetrainRequest") -> dg.RunRequest:
-    """The run of a request: its missing days as one range, and the request's id as a tag; never a payload."""
+    """The run of a request: its missing days as one range, and the request's id as a tag; never a payload.
+
+    Raises:
+        EmptyPartitionError: when nothing has landed before the request's cutoff.
+    """
     from everfit.store import partitions
     from everfit.workflow.days import available_days, features_dataset, midnight
 
     days = [day for day in available_days(deployment, model) if midnight(day) < request.cutoff]
+    if not days:
+        raise EmptyPartitionError(f"{model.name}: nothing has landed before {request.cutoff:%Y-%m-%d}; publish its sources")
     with deployment.engine.connect() as connection:
         made = partitions.newest(connection, features_dataset(model))
     missing = [day for day in days if day not in made] or days[-1:]

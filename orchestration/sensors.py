@@ -5,7 +5,6 @@ may be cut off anywhere: rows and offsets, windows and requests are the monitors
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -13,14 +12,14 @@ import dagster as dg
 from assets.checks import check_evaluation
 from assets.graph import days_of
 from everfit.deployment import Deployment
+from everfit.errors import EmptyPartitionError
+from orchestration import pools
 from orchestration.jobs import Job, retraining
+from orchestration.launches import held
 
 if TYPE_CHECKING:
     from everfit.store.requests import RetrainRequest
-    from monitors.launches import Launch
     from monitors.watch import Seen
-
-ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
@@ -39,12 +38,13 @@ def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
         from monitors.watch import watch
 
         instance = context.instance
-        settle(everfit.engine, everfit.models, lambda request: _launch(instance, request))
+        pools.register(instance, pools.limits(everfit.models.values()))
+        settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
         seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
         with everfit.engine.connect() as connection:
             pending = requests.in_status(connection, "pending")
         return dg.SensorResult(
-            run_requests=[retraining(everfit, everfit.models[request.model], request) for request in pending],
+            run_requests=[*_launches(everfit, pending)],
             dynamic_partitions_requests=[*_new_days(instance, everfit)],
             asset_events=[*_observations(seen), *(check_evaluation(judged, everfit.lake) for judged in seen.judgements)],
             skip_reason=None if pending else _told(seen),
@@ -53,18 +53,18 @@ def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
     return prediction_log
 
 
-def _launch(instance: dg.DagsterInstance, request: "RetrainRequest") -> "Launch":
-    """How Dagster holds the request's newest attempt."""
-    from monitors.launches import Launch
+def _launches(deployment: Deployment, pending: "Sequence[RetrainRequest]") -> Iterator[dg.RunRequest]:
+    """A run for each pending request of a declared model; one that has nothing to train on has failed."""
+    from everfit.store import requests
 
-    records = instance.get_run_records(dg.RunsFilter(tags={"dagster/run_key": request.run_key}), limit=1)
-    if not records:
-        return Launch("unknown")
-    record = records[0]
-    run = record.dagster_run
-    if run.status not in ENDED:
-        return Launch("held", run.run_id)
-    return Launch("ended", run.run_id, datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None)
+    for request in pending:
+        if request.model not in deployment.models:
+            continue
+        try:
+            yield retraining(deployment, deployment.models[request.model], request)
+        except EmptyPartitionError as error:
+            with deployment.engine.begin() as connection:
+                requests.mark(connection, request.id, "failed", result=str(error))
 
 
 def _new_days(instance: dg.DagsterInstance, deployment: Deployment) -> Iterator[dg.AddDynamicPartitionsRequest]:

@@ -1,5 +1,6 @@
 """Tables and migrations agree; partitions keep their versions; requests follow their runs."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,10 +18,11 @@ from everfit.store.partitions import PartitionVersion
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import metadata, partition_versions
 from models.electricity_price import electricity_price
+from monitors.failures import Failure
 from monitors.launches import Launch, settle
 
 AT = datetime(1996, 9, 11, tzinfo=UTC)
-MODELS = {"electricity_price": electricity_price.model_copy(update={"limits": Limits(attempts=2, retry_after="30s")})}
+MODELS = {"electricity_price": electricity_price.model_copy(update={"limits": Limits(attempts=3, retry_after="30s")})}
 
 
 def test_migrations_make_the_tables_that_the_code_declares(engine: sa.Engine) -> None:
@@ -61,7 +63,7 @@ def asked(engine: sa.Engine) -> RetrainRequest:
 
 
 def settled(engine: sa.Engine, launch: Launch) -> RetrainRequest:
-    settle(engine, MODELS, lambda _: launch)
+    settle(engine, MODELS, lambda _: {"id": launch})
     with engine.connect() as connection:
         return requests.find(connection, "id")
 
@@ -80,10 +82,31 @@ def test_a_failed_run_is_tried_again_after_its_back_off_and_given_up_at_last(eng
     assert settled(engine, Launch("ended", "run", just_now)).attempt == 1
     again = settled(engine, Launch("ended", "run", long_ago))
     assert (again.status, again.run_key) == ("pending", "id:2")
-    assert settled(engine, Launch("ended", "run", just_now)).status == "pending"
-    given_up = settled(engine, Launch("ended", "run", long_ago))
+    waiting = settled(engine, Launch("ended", "run", just_now, Failure("ServiceError", "Kafka is away")))
+    assert (waiting.status, waiting.attempt) == ("pending", 2)
+    assert waiting.result == "attempt 2: run run ended without a verdict: ServiceError: Kafka is away"
+    assert settled(engine, Launch("ended", "run", just_now + timedelta(hours=-2))).attempt == 3
+    given_up = settled(engine, Launch("ended", "run", just_now))
     assert given_up.status == "failed"
-    assert "attempt 2: run run ended without a verdict" in str(given_up.result)
+    assert given_up.result == "attempt 3: run run ended without a verdict; given up after 3 attempts"
+
+
+def test_what_cannot_pass_is_not_tried_again(engine: sa.Engine, asked: RetrainRequest) -> None:
+    found = settled(engine, Launch("ended", "run", wall_clock(), Failure("SourceError", "price is 7, at most 1 is declared")))
+    assert (found.status, found.attempt) == ("failed", 1)
+    assert "SourceError: price is 7, at most 1 is declared; it would fail again" in str(found.result)
+
+
+def test_what_a_person_canceled_is_not_launched_anew(engine: sa.Engine, asked: RetrainRequest) -> None:
+    found = settled(engine, Launch("ended", "run", wall_clock(), canceled=True))
+    assert (found.status, found.result) == ("failed", "attempt 1: run run was canceled by a person")
+
+
+def test_a_run_that_was_deleted_is_a_failed_attempt(engine: sa.Engine, asked: RetrainRequest) -> None:
+    settled(engine, Launch("held", "run"))
+    found = settled(engine, Launch("unknown"))
+    assert (found.status, found.run_key) == ("pending", "id:2")
+    assert found.result == "attempt 1: run run was deleted before it had a verdict"
 
 
 @pytest.mark.parametrize("status", ["promoted", "rejected"])
@@ -94,10 +117,10 @@ def test_what_the_run_has_written_stands(engine: sa.Engine, asked: RetrainReques
 
 
 def test_a_run_that_ends_while_it_is_looked_up_keeps_its_verdict(engine: sa.Engine, asked: RetrainRequest) -> None:
-    def look(_: RetrainRequest) -> Launch:
+    def look(_: Sequence[RetrainRequest]) -> Mapping[str, Launch]:
         with engine.begin() as connection:
             requests.mark(connection, "id", "promoted", result="told")
-        return Launch("held", "run")
+        return {"id": Launch("held", "run")}
 
     settle(engine, MODELS, look)
     with engine.connect() as connection:

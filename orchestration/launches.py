@@ -1,0 +1,69 @@
+"""How Dagster holds the retrain requests: which have a run, which ended, and why those failed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from everfit.store.requests import RetrainRequest
+    from monitors.failures import Failure
+    from monitors.launches import Launch
+
+RUN_KEY_TAG = "dagster/run_key"
+ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def held(instance: dg.DagsterInstance, requests: "Sequence[RetrainRequest]") -> "Mapping[str, Launch]":
+    """The launch of each request's newest attempt, by request id."""
+    from monitors.launches import Launch
+
+    keys = [request.run_key for request in requests]
+    records = instance.get_run_records(dg.RunsFilter(tags={RUN_KEY_TAG: keys}))
+    by_key = {record.dagster_run.tags[RUN_KEY_TAG]: record for record in reversed(records)}
+    return {
+        request.id: _launch(instance, by_key[request.run_key]) if request.run_key in by_key else Launch("unknown")
+        for request in requests
+    }
+
+
+def _launch(instance: dg.DagsterInstance, record: dg.RunRecord) -> "Launch":
+    from monitors.launches import Launch
+
+    run = record.dagster_run
+    if run.status not in ENDED:
+        return Launch("held", run.run_id)
+    return Launch(
+        "ended",
+        run.run_id,
+        datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
+        failure(instance, run.run_id) if run.status == dg.DagsterRunStatus.FAILURE else None,
+        run.status == dg.DagsterRunStatus.CANCELED,
+    )
+
+
+def failure(instance: dg.DagsterInstance, run_id: str) -> "Failure":
+    """What made a run fail: the first failed step's own exception, or what was last said about its worker."""
+    from monitors.failures import Failure
+
+    told = instance.all_logs(run_id, of_type={dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.ENGINE_EVENT})
+    events = [record.get_dagster_event() for record in told]
+    for event in events:
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE and event.event_specific_data:
+            step = event.job_failure_data.first_step_failure_event
+            error = step.step_failure_data.error if step else event.job_failure_data.error
+            if error:
+                return _root(error)
+    said = [event.message for event in events if event.event_type == dg.DagsterEventType.ENGINE_EVENT and event.message]
+    return Failure(None, said[-1] if said else "")
+
+
+def _root(error: Any) -> "Failure":
+    """The exception that began it; Dagster wraps it in its own, and prefixes the class to the message."""
+    from monitors.failures import Failure
+
+    while error.cause:
+        error = error.cause
+    name = (error.cls_name or "").rpartition(".")[2]
+    return Failure(name or None, error.message.removeprefix(f"{error.cls_name}: "))
