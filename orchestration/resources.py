@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
@@ -23,25 +24,45 @@ def everfit(_: dg.InitResourceContext) -> Iterator[Deployment]:
 
 
 @dg.resource(required_resource_keys={"everfit"}, description="dagster-mlflow's tracking: one MLflow run a Dagster run.")
-def mlflow(context: dg.InitResourceContext) -> Iterator["MlFlow"]:
-    """dagster-mlflow's resource, imported here because it loads mlflow; its MLflow run ends with the Dagster run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        from dagster_mlflow import mlflow_tracking
-
-    config = {
-        "experiment_name": _experiment(context),
-        "mlflow_tracking_uri": context.resources.everfit.settings.mlflow,
-        "env": {},
-        "extra_tags": {},
-    }
-    start = cast("Callable[[dg.InitResourceContext], Iterator[MlFlow]]", mlflow_tracking.resource_fn)
+def mlflow(context: dg.InitResourceContext) -> Iterator["Tracking"]:
+    """One MLflow run a Dagster run: begun by the first step that tracks something, ended with the Dagster run."""
+    tracking = Tracking(context)
     try:
-        yield from start(context.replace_config(config))
+        yield tracking
     finally:
-        import mlflow
+        tracking.end()
 
-        mlflow.end_run("FAILED" if _failed(context) else "FINISHED")
+
+class Tracking:
+    """dagster-mlflow's resource, started at its first use: loading MLflow takes seconds that most steps do without."""
+
+    def __init__(self, context: dg.InitResourceContext) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._resource, name)
+
+    def end(self) -> None:
+        """End the MLflow run, where one was begun."""
+        if "_resource" in self.__dict__:
+            import mlflow
+
+            mlflow.end_run("FAILED" if _failed(self._context) else "FINISHED")
+
+    @cached_property
+    def _resource(self) -> "MlFlow":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            from dagster_mlflow import mlflow_tracking
+
+        config = {
+            "experiment_name": _experiment(self._context),
+            "mlflow_tracking_uri": self._context.resources.everfit.settings.mlflow,
+            "env": {},
+            "extra_tags": {},
+        }
+        start = cast("Callable[[dg.InitResourceContext], Iterator[MlFlow]]", mlflow_tracking.resource_fn)
+        return next(iter(start(self._context.replace_config(config))))
 
 
 def _experiment(context: dg.InitResourceContext) -> str:
