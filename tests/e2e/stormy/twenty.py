@@ -1,0 +1,60 @@
+"""Models ``m00`` to ``m19``: their one source is real, their history refuses its rows, so that a run ends at its second step."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from everfit.declaration import (
+    BinaryClassification,
+    Category,
+    FreshnessPolicy,
+    GradientBoosting,
+    Integer,
+    Limits,
+    Model,
+    Source,
+    Time,
+)
+
+
+def two_days() -> pl.DataFrame:
+    """One row an hour of the two days before the go-live."""
+    hours = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(48)]
+    return pl.DataFrame({"at": hours, "place": ["here"] * 48, "late": [hour % 2 for hour in range(48)]})
+
+
+TICKS = Source(
+    name="ticks",
+    columns=[Time("at"), Category("place"), Integer("late", between=(0, 1))],
+    identity=["place", "at"],
+    event_time="at",
+    recorded=two_days,
+)
+
+
+def refused(ticks: nw.DataFrame[Any]) -> Any:
+    """What a person got wrong in a declaration."""
+    raise ValueError(f"{len(ticks)} ticks hold no label")
+
+
+def declared(number: int) -> Model:
+    """A model that differs from the others by its name."""
+    return Model(
+        name=f"m{number:02}",
+        task=BinaryClassification(label="late"),
+        entity="place",
+        event_time="at",
+        go_live="2024-01-03",
+        sources=[TICKS],
+        request=[Category("place")],
+        history=refused,
+        candidates=[GradientBoosting(trees=2)],
+        freshness=FreshnessPolicy(max_training_age="30d"),
+        limits=Limits(attempts=2, retry_after="1s"),
+    )
+
+
+for _number in range(20):
+    globals()[f"m{_number:02}"] = declared(_number)
