@@ -1,4 +1,4 @@
-"""Models ``m00`` to ``m19``: their one source is real, their history refuses its rows, so that a run ends at its second step."""
+"""Models ``m00`` to ``m19``: their source is real, their history refuses its rows, so that a run ends at its second step."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
