@@ -52,7 +52,7 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> None:
         from everfit.workflow.days import compute_days
 
-        _tell(context, compute_days(everfit, model, context.partition_keys))
+        _tell(context, compute_days(everfit, model, context.partition_keys).days)
 
     return features
 

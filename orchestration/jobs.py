@@ -27,20 +27,18 @@ def retrain_job(model: Model) -> Job:
 
 
 def retraining(deployment: Deployment, model: Model, request: "RetrainRequest") -> dg.RunRequest:
-    """The run of a request: its missing days as one range, and the request's id as a tag; never a payload.
+    """The run of a request: its missing or corrected days as one range, and the request's id as a tag; never a payload.
 
     Raises:
         EmptyPartitionError: when nothing has landed before the request's cutoff.
     """
-    from everfit.store import partitions
-    from everfit.workflow.days import available_days, features_dataset, midnight
+    from everfit.workflow.days import available_days
+    from everfit.workflow.lineage import midnight, stale_days
 
     days = [day for day in available_days(deployment, model) if midnight(day) < request.cutoff]
     if not days:
         raise EmptyPartitionError(f"{model.name}: nothing has landed before {request.cutoff:%Y-%m-%d}; publish its sources")
-    with deployment.engine.connect() as connection:
-        made = partitions.newest(connection, features_dataset(model))
-    missing = [day for day in days if day not in made] or days[-1:]
+    missing = stale_days(deployment, model, before=request.cutoff) or days[-1:]
     return dg.RunRequest(
         run_key=request.run_key,
         job_name=f"retrain_{model.name}",

@@ -24,20 +24,34 @@ class PartitionVersion:
 
 
 def record(connection: sa.Connection, made: Sequence[PartitionVersion]) -> None:
-    """Add a version for each partition whose newest version is another object."""
+    """Add a version for each partition whose newest version is another object; where it is the same, note what made it anew.
+
+    Versions of a dataset are numbered under a lock, so that two runs that make the same day do not collide.
+    """
     if not made:
         return
     dataset = made[0].dataset
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"partitions:{dataset}", 0))))
+    known = {row.partition: row for row in connection.execute(_newest(dataset))}
     table = partition_versions
-    held = {row.partition: row for row in connection.execute(_newest(dataset))}
     rows = []
     for version in made:
-        before = held.get(version.partition)
+        before = known.get(version.partition)
         if before is None or before.hash != version.hash:
             number = before.version + 1 if before else 1
             rows.append({name: getattr(version, name) for name in PartitionVersion.__slots__} | {"version": number})
+        elif (before.code_version, before.inputs) != (version.code_version, version.inputs):
+            same = (table.c.dataset == dataset, table.c.partition == version.partition, table.c.version == before.version)
+            noted = {"code_version": version.code_version, "inputs": version.inputs}
+            connection.execute(sa.update(table).where(*same).values(noted))
     if rows:
         connection.execute(sa.insert(table), rows)
+
+
+def held(connection: sa.Connection, dataset: str) -> dict[str, PartitionVersion]:
+    """Each partition's newest version, by partition in order."""
+    found = connection.execute(_newest(dataset))
+    return {row.partition: PartitionVersion(*(getattr(row, name) for name in PartitionVersion.__slots__)) for row in found}
 
 
 def newest(connection: sa.Connection, dataset: str, *, since: date | None = None, before: date | None = None) -> dict[str, str]:
@@ -49,5 +63,5 @@ def newest(connection: sa.Connection, dataset: str, *, since: date | None = None
 
 def _newest(dataset: str) -> sa.Select[Any]:
     table = partition_versions
-    query = sa.select(table.c.partition, table.c.version, table.c.hash).where(table.c.dataset == dataset)
-    return query.ext(distinct_on(table.c.partition)).order_by(table.c.partition, table.c.version.desc())
+    query = sa.select(table).where(table.c.dataset == dataset).ext(distinct_on(table.c.partition))
+    return query.order_by(table.c.partition, table.c.version.desc())

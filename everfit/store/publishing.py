@@ -5,7 +5,7 @@ has landed, makes the later running rows of its key be summed again from what ha
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -26,7 +26,7 @@ Cursor = psycopg.Cursor[Any]
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('everfit.sources/' || %s, 0))"
 
 _LANDED = """
-    SELECT s.identity, s.row::text, s.row = offered.document::jsonb
+    SELECT s.identity, s.row::text, s.row = offered.document::jsonb, s.event_time
     FROM unnest(%s::text[], %s::text[]) AS offered(identity, document)
     JOIN source_rows s ON s.source = %s AND s.identity = offered.identity
 """
@@ -36,6 +36,11 @@ _LAND = """
     SELECT %s, identity, event_time, document::jsonb
     FROM unnest(%s::text[], %s::timestamptz[], %s::text[]) AS offered(identity, event_time, document)
     ON CONFLICT (source, identity) DO UPDATE SET event_time = excluded.event_time, row = excluded.row, landed_at = now()
+"""
+
+_TOUCH = """
+    INSERT INTO source_days (source, day) SELECT %s, day FROM unnest(%s::date[]) AS touched(day)
+    ON CONFLICT (source, day) DO UPDATE SET changes = source_days.changes + 1
 """
 
 _LANDED_OF_KEYS = """
@@ -95,15 +100,17 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: S
 
 
 def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list[Offered], list[str]]:
-    """Write the rows that are new or differ; returns them, and the documents that they replaced."""
+    """Write the rows that are new or differ, and mark the days they touch; returns them, and the documents they replaced."""
     documents = [one.document for one in offered]
     held = cursor.execute(_LANDED, [[one.identity for one in offered], documents, source]).fetchall()
-    same = {identity for identity, _, equal in held if equal}
+    same = {identity for identity, _, equal, _ in held if equal}
     fresh = [one for one in offered if one.identity not in same]
     if fresh:
         columns = zip(*((one.identity, one.event_time, one.document) for one in fresh), strict=True)
         cursor.execute(_LAND, [source, *map(list, columns)])
-    return fresh, [document for _, document, equal in held if not equal]
+        moments = [one.event_time for one in fresh] + [at for _, _, equal, at in held if not equal]
+        cursor.execute(_TOUCH, [source, sorted({at.astimezone(UTC).date() for at in moments})])
+    return fresh, [document for _, document, equal, _ in held if not equal]
 
 
 def _follow(cursor: Cursor, models: Mapping[str, Model], source: Source, new: pl.DataFrame, replaced: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Float,
     ForeignKey,
@@ -41,6 +42,14 @@ source_rows = Table(
     Column("row", JSONB, nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Index("source_rows_by_time", "source", "event_time"),
+)
+
+source_days = Table(
+    "source_days",
+    metadata,
+    _text("source", primary_key=True),
+    Column("day", Date, primary_key=True),  # UTC
+    Column("changes", BigInteger, nullable=False, server_default=text("1")),  # publications that touched the day
 )
 
 online_features = Table(

@@ -2,24 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.deployment import Deployment
-from everfit.errors import EmptyPartitionError
-from everfit.features.views import Latest
-from everfit.store import frames, judgements, partitions
+from everfit.errors import EmptyPartitionError, LakeError
+from everfit.store import frames, partitions, source_days
 from everfit.store.partitions import PartitionVersion
-from everfit.workflow.versions import code_version
+from everfit.workflow.lineage import DAY, Lineage, features_dataset, horizon, lookback, midnight, raw_dataset
+from everfit.workflow.versions import stage_version
 
 if TYPE_CHECKING:
     import polars as pl
 
-DAY = timedelta(days=1)
-KNOWN_WITHIN = timedelta(days=7)  # a row is taken to be known at most this long after its own event time
 ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -33,85 +31,71 @@ class DayMade:
     null_share: float
 
 
-def midnight(day: str | date) -> datetime:
-    """The beginning of a day, UTC."""
-    return datetime.combine(date.fromisoformat(str(day)), time(), UTC)
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Features that were made, and the raw days that had to be cut before."""
 
-
-def raw_dataset(model: Model, source: str) -> str:
-    """Name of the dataset of a source's landed rows."""
-    return f"{model.name}/raw_data/{source}"
-
-
-def features_dataset(model: Model) -> str:
-    """Name of the dataset of a model's features."""
-    return f"{model.name}/features"
+    days: list[DayMade]
+    cut: list[DayMade]
 
 
 def available_days(deployment: Deployment, model: Model) -> list[str]:
     """The whole days on which rows have landed, up to where the model's clock stands (the go-live, before it ticks)."""
     with deployment.engine.connect() as connection:
-        clock = max(judgements.clock(connection, model) or model.go_live, model.go_live)
         names = [source.name for source in model.sources]
-        query = sa.text(
-            "SELECT DISTINCT (event_time AT TIME ZONE 'UTC')::date AS day FROM source_rows "
-            "WHERE source = ANY(:sources) AND event_time < :until ORDER BY day"
-        )
-        until = datetime.combine(clock.date(), time(), UTC)
-        return [str(day) for day in connection.execute(query, {"sources": names, "until": until}).scalars()]
+        return source_days.landed(connection, names, before=horizon(connection, model))
 
 
 def land_days(deployment: Deployment, model: Model, days: Sequence[str]) -> list[DayMade]:
     """Cut what has landed on these days into partitions of the lake, one object a source and day.
 
+    A day whose rows were all moved away by corrections is cut empty.
+
     Raises:
-        EmptyPartitionError: when nothing has landed on one of them; nothing is recorded then.
+        EmptyPartitionError: when nothing has ever landed on one of them; nothing is recorded then.
     """
     span = (midnight(min(days)), midnight(max(days)) + DAY)
-    made: dict[str, list[PartitionVersion]] = {}
-    cut: dict[str, dict[str, pl.DataFrame]] = {}
+    made: list[list[PartitionVersion]] = []
+    parts: list[dict[str, pl.DataFrame]] = []
+    code = stage_version(model, "raw_data")
     with deployment.engine.begin() as connection:
+        changes = source_days.changes(connection, [source.name for source in model.sources])
+        _require_landed(model, days, changes)
         for source in model.sources:
-            rows = frames.landed(connection, source, span)
-            cut[source.name] = _by_day(rows, source.event_time, days)
-        empty = [day for day in days if all(cut[source.name][day].is_empty() for source in model.sources)]
-        if empty:
-            raise EmptyPartitionError(
-                f"{model.name}: nothing has landed on {', '.join(empty[:5])}"
-                f"{f' and {len(empty) - 5} more days' if len(empty) > 5 else ''}; publish the rows first, or choose other days"
-            )
-        for source in model.sources:
-            made[source.name] = [
-                _put(deployment, model, raw_dataset(model, source.name), day, cut[source.name][day]) for day in days
-            ]
-            partitions.record(connection, made[source.name])
-    return [
-        _day_made(day, [by_day[i] for by_day in made.values()], [parts[day] for parts in cut.values()])
-        for i, day in enumerate(days)
-    ]
+            cut = _by_day(frames.landed(connection, source, span), source.event_time, days)
+            dataset, touched = raw_dataset(model, source.name), changes[source.name]
+            versions = [_put(deployment, dataset, day, cut[day], code, {"changes": touched.get(day, 0)}) for day in days]
+            partitions.record(connection, versions)
+            made.append(versions)
+            parts.append(cut)
+    return [_day_made(day, [by_day[i] for by_day in made], [cut[day] for cut in parts]) for i, day in enumerate(days)]
 
 
-def compute_days(deployment: Deployment, model: Model, days: Sequence[str]) -> list[DayMade]:
-    """Compute the features of the events of these days, each as of its own event time.
+def compute_days(deployment: Deployment, model: Model, days: Sequence[str]) -> Computed:
+    """Compute the features of the events of these days, each as of its own event time, from all that has landed by now.
 
-    Events are the labelled rows of ``history`` before the go-live, and the requests in the prediction log from then on.
+    Events are the labelled rows of ``history`` before the go-live, and the requests in the prediction log from then on. Raw
+    days that the views look back on, and that were not cut yet or were touched since, are cut first.
 
     Raises:
-        EmptyPartitionError: when a day's raw data were never cut.
+        EmptyPartitionError: when nothing has landed on one of the days, or the model's clock has not passed it.
     """
     from everfit.features.offline import compute
 
-    span = (midnight(min(days)), midnight(max(days)) + DAY)
-    sources = load_raw(deployment, model, since=_lookback(model, span[0]), before=span[1])
+    first, last = min(days), max(days)
+    since = lookback(model, first)
+    behind = [day for day in _lineage(deployment, model, days).stale_raw() if since <= day <= last]
+    cut = land_days(deployment, model, behind) if behind else []
+    lineage = _lineage(deployment, model, days)
+    seen = {name: [one.hash for day, one in made.items() if since <= day <= last] for name, made in lineage.raw.items()}
+    sources = {name: load_frames(deployment, hashes) for name, hashes in seen.items()}
+    code, dataset = stage_version(model, "features"), features_dataset(model)
     with deployment.engine.begin() as connection:
-        _require(connection, model, days)
-        spine = _spine(connection, model, sources, span)
-        frame = compute(model.views, sources, spine)
-        by_day = _by_day(frame, "event_time", days)
-        dataset = features_dataset(model)
-        made = [_put(deployment, model, dataset, day, by_day[day]) for day in days]
+        spine = _spine(connection, model, sources, (midnight(first), midnight(last) + DAY))
+        by_day = _by_day(compute(model.views, sources, spine), "event_time", days)
+        made = [_put(deployment, dataset, day, by_day[day], code, lineage.features_inputs(day)) for day in days]
         partitions.record(connection, made)
-    return [_day_made(day, [version], [by_day[day]]) for day, version in zip(days, made, strict=True)]
+    return Computed([_day_made(day, [one], [by_day[day]]) for day, one in zip(days, made, strict=True)], cut)
 
 
 def load_raw(
@@ -127,10 +111,18 @@ def load_raw(
 
 
 def load_frames(deployment: Deployment, hashes: Sequence[str]) -> "pl.DataFrame":
-    """Objects of the lake one after the other."""
+    """Objects of the lake one after the other.
+
+    Raises:
+        LakeError: when their columns differ, because some were made by an earlier declaration.
+    """
     import polars as pl
 
-    return pl.concat([deployment.lake.get_frame(digest) for digest in hashes]) if hashes else pl.DataFrame()
+    parts = [deployment.lake.get_frame(digest) for digest in hashes]
+    try:
+        return pl.concat(parts) if parts else pl.DataFrame()
+    except pl.exceptions.PolarsError as error:
+        raise LakeError(f"days made by different declarations do not fit together ({error}); run `everfit backfill`") from error
 
 
 def history(model: Model, sources: "Mapping[str, pl.DataFrame]") -> "pl.DataFrame":
@@ -170,20 +162,22 @@ def _spine(
     return pl.concat(parts).sort("event_time", "request_id")
 
 
-def _lookback(model: Model, start: datetime) -> date | None:
-    """From which day on raw rows can matter for features at ``start``; None where one view looks back without end."""
-    taken = [(view.ttl, feature) for view in model.views for feature in view.features.values()]
-    if any(ttl is None and isinstance(feature, Latest) for ttl, feature in taken):
-        return None
-    reach = [window for view in model.views for window in view.windows] + [ttl for ttl, _ in taken if ttl]
-    return (start - max(reach, default=DAY) - KNOWN_WITHIN).date()
+def _lineage(deployment: Deployment, model: Model, days: Sequence[str]) -> Lineage:
+    with deployment.engine.connect() as connection:
+        lineage = Lineage.read(connection, model, since=min(days))
+    _require_landed(model, days, lineage.changes)
+    return lineage
 
 
-def _require(connection: sa.Connection, model: Model, days: Sequence[str]) -> None:
-    cut = {day for source in model.sources for day in partitions.newest(connection, raw_dataset(model, source.name))}
-    missing = [day for day in days if day not in cut]
-    if missing:
-        raise EmptyPartitionError(f"{model.name}: raw_data has no partition {missing[0]}; materialize raw_data for it first")
+def _require_landed(model: Model, days: Sequence[str], changes: source_days.Changes) -> None:
+    landed = {day for touched in changes.values() for day in touched}
+    empty = [day for day in days if day not in landed]
+    if empty:
+        told = f"{', '.join(empty[:5])}{f' and {len(empty) - 5} more days' if len(empty) > 5 else ''}"
+        raise EmptyPartitionError(
+            f"{model.name}: nothing has landed on {told}, or its clock has not passed it; publish the rows first, "
+            "or choose other days"
+        )
 
 
 def _by_day(frame: "pl.DataFrame", column: str, days: Sequence[str]) -> "dict[str, pl.DataFrame]":
@@ -197,9 +191,10 @@ def _by_day(frame: "pl.DataFrame", column: str, days: Sequence[str]) -> "dict[st
     return {day: parts.get((day,), frame.clear()) for day in days}
 
 
-def _put(deployment: Deployment, model: Model, dataset: str, day: str, frame: "pl.DataFrame") -> PartitionVersion:
-    digest = deployment.lake.put_frame(frame)
-    return PartitionVersion(dataset, day, digest, frame.height, code_version(model), {})
+def _put(
+    deployment: Deployment, dataset: str, day: str, frame: "pl.DataFrame", code: str, inputs: Mapping[str, Any]
+) -> PartitionVersion:
+    return PartitionVersion(dataset, day, deployment.lake.put_frame(frame), frame.height, code, inputs)
 
 
 def _day_made(day: str, versions: Sequence[PartitionVersion], parts: "Sequence[pl.DataFrame]") -> DayMade:

@@ -17,7 +17,8 @@ from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.features.views import Kind
 from everfit.store import frames, judgements, ledger, partitions, requests
 from everfit.store.requests import RetrainRequest
-from everfit.workflow.days import features_dataset, history, load_frames, load_raw, midnight
+from everfit.workflow.days import history, load_frames, load_raw
+from everfit.workflow.lineage import features_dataset, midnight
 from everfit.workflow.manifests import Trained, TrainedModel, TrainingSet
 from everfit.workflow.versions import code_version
 

@@ -14,7 +14,7 @@ from everfit.policy import request_id
 from everfit.store import judgements, partitions, requests
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import decisions, evidence, ledger, quarantines, retrain_requests, windows
-from everfit.workflow import days, manifests, training
+from everfit.workflow import days, lineage, manifests, training
 from everfit.workflow.manifests import TrainedModel, TrainingSet
 from everfit.workflow.promotion import conclude
 from models.electricity_price import electricity_price
@@ -162,7 +162,7 @@ def test_what_was_never_materialized_or_landed_is_told(loop: Loop) -> None:
         manifests.newest(loop.deployment, MODEL, "training_set", TrainingSet)
     with pytest.raises(EmptyPartitionError, match="nothing has landed on 1996-05-07"):
         days.land_days(loop.deployment, MODEL, ["1996-05-07"])
-    with pytest.raises(EmptyPartitionError, match="raw_data has no partition 1996-05-07"):
+    with pytest.raises(EmptyPartitionError, match="nothing has landed on 1996-05-07, or its clock has not passed it"):
         days.compute_days(loop.deployment, MODEL, ["1996-05-07"])
     with pytest.raises(EmptyPartitionError, match="no features before 1996-09-04"):
         training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None)
@@ -173,7 +173,7 @@ def test_an_empty_day_leaves_nothing_half_written(loop: Loop) -> None:
     with pytest.raises(EmptyPartitionError):
         days.land_days(loop.deployment, MODEL, ["1996-05-07", "1997-05-07"])
     with loop.deployment.engine.connect() as connection:
-        assert partitions.newest(connection, days.raw_dataset(MODEL, "half_hours")) == {}
+        assert partitions.newest(connection, lineage.raw_dataset(MODEL, "half_hours")) == {}
 
 
 def test_a_request_that_was_carried_out_tells_its_end(loop: Loop) -> None:
