@@ -49,6 +49,10 @@ class StaleChampionError(EverfitError):
     """The champion changed between the comparison and the promotion; compare again."""
 
 
+class SettingsError(EverfitError, ValueError):
+    """A variable of the environment has a value that makes no sense, or a name that is almost one of ours."""
+
+
 class ServiceError(EverfitError):
     """A service that is needed does not answer."""
 

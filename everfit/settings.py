@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from everfit.errors import ServiceError
+from everfit.variables import require_sound
 
 VARIABLES = {
     "database_url": "EVERFIT_DATABASE_URL",
@@ -20,6 +21,7 @@ VARIABLES = {
     "dagster": "EVERFIT_DAGSTER_URL",
     "lake": "EVERFIT_LAKE",
 }
+TOKEN = "EVERFIT_SERVING_TOKEN"  # noqa: S105 - the variable's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Settings:
     """The addresses that everfit works with.
 
     ``database_url`` is an SQLAlchemy URL for psycopg (``postgresql+psycopg://…``), ``kafka`` a bootstrap list,
-    ``mlflow``, ``serving`` and ``dagster`` are base URLs, ``lake`` a folder.
+    ``mlflow``, ``serving`` and ``dagster`` are base URLs, ``lake`` a folder. ``token`` is what serving asks its clients for,
+    where it does. What is secret is in no ``repr``.
     """
 
     home: Path
@@ -38,29 +41,32 @@ class Settings:
     dagster: str
     lake: Path
     models: str = "models"
+    token: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read the environment, and for what it leaves open the addresses of the embedded stack.
 
         Raises:
+            SettingsError: when a variable makes no sense.
             ServiceError: when an address is in neither: the stack is not up, or a variable was forgotten.
         """
+        require_sound(environ)
         home = home_folder(environ)
-        embedded = endpoints(home)
-        found = {name: environ.get(variable) or embedded.get(name) for name, variable in VARIABLES.items()}
-        missing = [VARIABLES[name] for name, value in found.items() if not value and name != "lake"]
+        found = addresses(environ)
+        missing = [variable for name, variable in VARIABLES.items() if name not in found]
         if missing:
             raise ServiceError(f"everfit is not up in {home} (no {', '.join(missing)}): run `everfit up`, or set them")
         return cls(
             home=home,
-            database_url=str(found["database_url"]),
-            kafka=str(found["kafka"]),
-            mlflow=str(found["mlflow"]),
-            serving=str(found["serving"]),
-            dagster=str(found["dagster"]),
-            lake=Path(found["lake"] or home / "lake"),
+            database_url=found["database_url"],
+            kafka=found["kafka"],
+            mlflow=found["mlflow"],
+            serving=found["serving"],
+            dagster=found["dagster"],
+            lake=Path(found["lake"]),
             models=models_package(environ),
+            token=environ.get(TOKEN, ""),
         )
 
 
@@ -72,6 +78,14 @@ def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def models_package(environ: Mapping[str, str] = os.environ) -> str:
     """The package that declares the models: ``EVERFIT_MODELS``, or ``models``."""
     return environ.get("EVERFIT_MODELS") or "models"
+
+
+def addresses(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Where each part answers, as far as it is known: the environment first, then what ``everfit up`` chose."""
+    home = home_folder(environ)
+    usual = {"lake": str(home / "lake"), **endpoints(home)}
+    found = {name: environ.get(variable) or usual.get(name, "") for name, variable in VARIABLES.items()}
+    return {name: value for name, value in found.items() if value}
 
 
 def endpoints(home: Path) -> dict[str, str]:

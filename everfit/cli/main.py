@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from everfit.cli import demo, doctor, down, drill, history, publish, replay, status, train, up
+from everfit.cli import demo, doctor, down, drill, history, prepare, publish, replay, status, train, up
 from everfit.errors import EverfitError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command()(up.up)
 app.command()(down.down)
 app.command()(status.status)
 app.command()(doctor.doctor)
+app.command()(prepare.prepare)
 app.command()(demo.demo)
 app.command()(publish.publish)
 app.command()(replay.replay)

@@ -1,5 +1,6 @@
 """``everfit up``."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from everfit.settings import home_folder
+from everfit.variables import require_sound
 
 NAMES = {
     "dagster": "Dagster",
@@ -33,6 +35,7 @@ def up(
     from everfit.catalogue import load_models
     from everfit.embedded.stack import Stack
 
+    require_sound(os.environ)
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     steps: dict[str, str] = {}

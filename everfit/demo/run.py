@@ -112,7 +112,8 @@ class Demo:
                 f"the first training was {done.status}: {done.result}; see its run in Dagster and `everfit status`"
             )
         deployment.registry.pin(model.name, "shadow", 1)
-        with closing(ServingClient(deployment.settings.serving)) as serving:
+        settings = deployment.settings
+        with closing(ServingClient(settings.serving, settings.token)) as serving:
             await_retraining(deployment.engine, serving, model.name)
 
     @contextmanager

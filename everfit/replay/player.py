@@ -61,7 +61,7 @@ def replay(
     catch_up(deployment, model, progress.sent_until or start)
     settings = deployment.settings
     with ExitStack() as opened:
-        serving = opened.enter_context(closing(ServingClient(settings.serving)))
+        serving = opened.enter_context(closing(ServingClient(settings.serving, settings.token)))
         producer = opened.enter_context(OutcomeProducer(settings.kafka))
         publishing = create_engine(settings.database_url, durable=False)  # what a killed server forgets is caught up with
         opened.callback(publishing.dispose)

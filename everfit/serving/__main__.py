@@ -22,7 +22,6 @@ from everfit.store.lookup import Lookup
 GRACE_SECONDS = 10
 # The registry is asked every second anyway; MLflow's own minutes of retries would only delay the next answer, and the end.
 MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-TOKEN = "EVERFIT_SERVING_TOKEN"  # noqa: S105 - the variable's name
 
 
 def main() -> None:
@@ -37,7 +36,7 @@ def main() -> None:
         os.environ.setdefault(variable, value)
     try:
         deployment = Deployment.load()
-        app = create_app(build(deployment), os.environ.get(TOKEN))
+        app = create_app(build(deployment), deployment.settings.token)
     except EverfitError as error:
         sys.exit(f"everfit.serving: {error}")
     try:

@@ -77,9 +77,13 @@ def test_doctor_tells_a_malformed_declaration(tmp_path: Path, monkeypatch: pytes
     assert "Traceback" not in answer.stderr
 
 
-@pytest.mark.parametrize(("variable", "word"), [("EVERFIT_DATABASE_URL", "unset"), ("EVERFIT_SERVING_PORT", "correct")])
-def test_doctor_says_what_to_do_about_a_variable(variable: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("variable", "todo"),
+    [("EVERFIT_DATABASE_URL", "write postgresql+psycopg://"), ("EVERFIT_SERVING_PORT", "set a number from 1 to 65535")],
+)
+def test_doctor_says_what_to_do_about_a_variable(variable: str, todo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "elsewhere")
     answer = everfit("doctor")
     assert answer.returncode == 1
-    assert f"{word} {variable}" in answer.stdout
+    assert f"WRONG environment: {variable}='elsewhere' is no" in answer.stdout
+    assert todo in answer.stdout

@@ -1,0 +1,29 @@
+"""``everfit prepare``."""
+
+from typing import Annotated
+
+import typer
+
+
+def prepare(
+    partitions: Annotated[int, typer.Option(min=1, help="Of each topic that is not there yet.")] = 3,
+) -> None:
+    """Make ready what the environment names: the schema in Postgres, the topics in Kafka, and what is on record.
+
+    `everfit up` does this for the embedded stack. Run again, it changes nothing.
+    """
+    from everfit.deployment import Deployment
+    from everfit.embedded.broker import create_topics
+    from everfit.replay.landing import bootstrap
+    from everfit.store.database import migrate
+
+    deployment = Deployment.load()
+    try:
+        migrate(deployment.engine)
+        print("the schema is up to date")
+        create_topics(deployment.settings.kafka, partitions=partitions)
+        print("the topics are there")
+        for name, model in deployment.models.items():
+            print(f"{name}: {bootstrap(deployment, model):,} rows from before it went live have landed")
+    finally:
+        deployment.close()

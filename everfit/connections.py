@@ -1,0 +1,169 @@
+"""Does each connection of a deployment hold? Each check asks once, within seconds, and says what to do where it does not."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from everfit.errors import ServiceError
+from everfit.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS
+from everfit.variables import masked
+
+if TYPE_CHECKING:
+    import httpx
+    import psycopg
+
+TIMEOUT_SECONDS = 5
+TOPICS = (PREDICTIONS, OUTCOMES, DEPLOYMENTS)
+PREPARE = "run `everfit prepare`"
+# What Postgres says when it lets nobody in, and what to do then.
+REFUSALS = {
+    "password authentication failed": "correct the user or password in EVERFIT_DATABASE_URL (or PGPASSWORD)",
+    "no password supplied": "give a password in EVERFIT_DATABASE_URL, or by PGPASSWORD",
+    "does not exist": "create it, or correct EVERFIT_DATABASE_URL",
+}
+LOCATIONS = """{
+  workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { ... on PythonError { message } } } } }
+  instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``todo`` is empty where nothing is wrong."""
+
+    name: str
+    found: str
+    todo: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is to be done."""
+        return not self.todo
+
+
+def connections(addresses: Mapping[str, str]) -> list[Check]:
+    """Ask each part that has an address, by the names of :class:`everfit.settings.Settings`."""
+    asking: dict[str, Callable[[str], Check]] = {
+        "database_url": _database,
+        "kafka": _kafka,
+        "mlflow": _mlflow,
+        "dagster": _dagster,
+        "serving": _serving,
+        "lake": _lake,
+    }
+    return [ask(addresses[name]) for name, ask in asking.items() if name in addresses]
+
+
+def _database(url: str) -> Check:
+    """Connects, and holds the schema that this version works with."""
+    import psycopg
+
+    where = masked(url)
+    try:
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=TIMEOUT_SECONDS) as connection:
+            return _schema(connection, where)
+    except psycopg.OperationalError as error:
+        told = masked(" ".join(str(error).split()))
+        start = "start Postgres (`everfit up`), or correct host and port in EVERFIT_DATABASE_URL"
+        todo = next((todo for words, todo in REFUSALS.items() if words in told), start)
+        return Check("database", f"{where}: {told}", todo)
+
+
+def _schema(connection: "psycopg.Connection[tuple[object, ...]]", where: str) -> Check:
+    from alembic.script import ScriptDirectory
+
+    from everfit.store.database import MIGRATIONS
+
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    (there,) = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone() or (False,)
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if there else None
+    if row is None:
+        return Check("database", f"{where} holds no schema of everfit", PREPARE)
+    if row[0] != head:
+        return Check("database", f"{where} holds schema {row[0]}; this everfit works with {head}", PREPARE)
+    return Check("database", f"{where}, schema {head}")
+
+
+def _kafka(bootstrap: str) -> Check:
+    """Answers, and holds the topics."""
+    from kafka.errors import KafkaError
+
+    from everfit.embedded.broker import partitions
+
+    try:
+        there = partitions(bootstrap)
+    except (KafkaError, ServiceError) as error:
+        return Check("Kafka", f"{bootstrap}: {error}", "start Kafka (`everfit up`), or correct EVERFIT_KAFKA_BOOTSTRAP")
+    missing = [topic for topic in TOPICS if topic not in there]
+    if missing:
+        return Check("Kafka", f"{bootstrap} has no topic {', '.join(missing)}", PREPARE)
+    return Check("Kafka", f"{bootstrap}, partitions: " + ", ".join(f"{topic} {there[topic]}" for topic in TOPICS))
+
+
+def _mlflow(url: str) -> Check:
+    """Answers a question that only MLflow understands."""
+    todo = "start MLflow (`everfit up`), or correct MLFLOW_TRACKING_URI"
+    answer = _get(f"{url}/api/2.0/mlflow/registered-models/search?max_results=1")
+    if isinstance(answer, str):
+        return Check("MLflow", f"{url}: {answer}", todo)
+    if answer.status_code == 403:
+        return Check("MLflow", f"{url}: {answer.text[:100]}", "name this host in MLflow's MLFLOW_SERVER_ALLOWED_HOSTS")
+    return Check("MLflow", url if answer.status_code == 200 else f"{url} answers {answer.status_code}", _unless(answer, todo))
+
+
+def _dagster(url: str) -> Check:
+    """The webserver answers, the definitions loaded, the daemon is alive."""
+    import httpx
+
+    try:
+        answer = httpx.post(f"{url}/graphql", json={"query": LOCATIONS}, timeout=TIMEOUT_SECONDS, trust_env=False)
+        told = answer.raise_for_status().json()["data"]
+        entries = told["workspaceOrError"]["locationEntries"]
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        start = "start Dagster's webserver (`everfit up`), or correct EVERFIT_DAGSTER_URL"
+        return Check("Dagster", f"{url}: {error or type(error).__name__}", start)
+    for entry in entries:
+        if why := (entry["locationOrLoadError"] or {}).get("message"):
+            return Check("Dagster", f"{url} cannot load {entry['name']}: {why.strip()}", "see the code location's log")
+    daemons = told["instance"]["daemonHealth"]["allDaemonStatuses"]
+    asleep = [daemon["daemonType"] for daemon in daemons if daemon["required"] and not daemon["healthy"]]
+    if asleep:
+        return Check("Dagster", f"{url}: no heartbeat of {', '.join(asleep)}", "start Dagster's daemon (`everfit up`)")
+    return Check("Dagster", f"{url}, with {', '.join(entry['name'] for entry in entries)}; the daemon is alive")
+
+
+def _serving(url: str) -> Check:
+    """Lives, and has read who serves."""
+    live, ready = _get(f"{url}/v2/health/live"), _get(f"{url}/v2/health/ready")
+    if isinstance(live, str) or live.status_code != 200:
+        why = live if isinstance(live, str) else f"answers {live.status_code}"
+        return Check("serving", f"{url}: {why}", "start serving (`everfit up`), or correct EVERFIT_SERVING_URL")
+    if isinstance(ready, str) or ready.status_code != 200:
+        return Check("serving", f"{url} lives, and has not read every model's roles", "see that MLflow and Postgres answer it")
+    return Check("serving", url)
+
+
+def _lake(folder: str) -> Check:
+    """A file can be written; a folder that is not there yet is made by who writes first."""
+    there = next(place for place in [Path(folder), *Path(folder).absolute().parents] if place.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        return Check("lake", f"{folder}: {error.strerror}", f"let this user write to {there}, or move EVERFIT_LAKE")
+    return Check("lake", f"{folder} can be written to")
+
+
+def _get(url: str) -> "httpx.Response | str":
+    """The answer, or why there is none."""
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False)
+    except httpx.HTTPError as error:
+        return str(error) or type(error).__name__
+
+
+def _unless(answer: "httpx.Response", todo: str) -> str:
+    return "" if answer.status_code == 200 else todo

@@ -1,0 +1,130 @@
+"""Every variable of the environment that everfit reads, and what a value of it must look like.
+
+A value that makes no sense is told before anything is started or connected to. `docs/operate.md` says what each is for; a test
+holds its table, this list and the code together.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from everfit.errors import SettingsError
+
+SIMILAR = 0.85  # of two names, by difflib: …_URI is close enough to …_URL
+PASSWORD = re.compile(r"(//[^/@]*:)[^@]+@|(password=)[^&\s]*")
+SERVER = re.compile(r"(?:[^\s:/,]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the values of a variable are, how one is written, and whether a value is one."""
+
+    noun: str
+    written: str
+    fits: Callable[[str], bool]
+
+
+def _is_port(value: str) -> bool:
+    return value.isdecimal() and 0 < int(value) < 65_536
+
+
+def _is_server(value: str) -> bool:
+    found = SERVER.fullmatch(value)
+    return found is not None and _is_port(found[1])
+
+
+def _is_url(value: str, schemes: set[str]) -> bool:
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:
+        return False
+    return url.scheme in schemes and port != 0
+
+
+def _is_database(value: str) -> bool:
+    return _is_url(value, {"postgresql", "postgresql+psycopg"}) and urlsplit(value).path.strip("/") != ""
+
+
+def _is_page(value: str) -> bool:
+    return _is_url(value, {"http", "https"}) and bool(urlsplit(value).hostname)
+
+
+DATABASE = Shape("URL of a Postgres database", "write postgresql+psycopg://user:password@host:5432/everfit", _is_database)
+PAGE = Shape("address", "write http://host:port", _is_page)
+SERVERS = Shape("list of servers", "write host:port, or several with commas", lambda v: all(map(_is_server, v.split(","))))
+FOLDER = Shape("folder", "name one of this machine; other stores are not supported", lambda v: "://" not in v)
+PACKAGE = Shape("package", "name one to import, such as models", lambda v: all(part.isidentifier() for part in v.split(".")))
+PORT = Shape("port", "set a number from 1 to 65535", _is_port)
+TEXT = Shape("text", "", lambda _: True)
+
+SHAPES: dict[str, Shape] = {
+    "EVERFIT_HOME": FOLDER,
+    "EVERFIT_MODELS": PACKAGE,
+    "EVERFIT_DATABASE_URL": DATABASE,
+    "EVERFIT_KAFKA_BOOTSTRAP": SERVERS,
+    "MLFLOW_TRACKING_URI": PAGE,
+    "EVERFIT_SERVING_URL": PAGE,
+    "EVERFIT_DAGSTER_URL": PAGE,
+    "EVERFIT_LAKE": FOLDER,
+    "EVERFIT_SERVING_TOKEN": TEXT,
+    "EVERFIT_KAFKA_PORT": PORT,
+    "EVERFIT_MLFLOW_PORT": PORT,
+    "EVERFIT_CODE_PORT": PORT,
+    "EVERFIT_DAGSTER_PORT": PORT,
+    "EVERFIT_SERVING_PORT": PORT,
+    "EVERFIT_POSTGRES_PASSWORD": TEXT,
+    "EVERFIT_POSTGRES_PORT": PORT,
+    "EVERFIT_TEST_BROKER": TEXT,
+    "EVERFIT_STACK": TEXT,
+    "EVERFIT_SERVICE": TEXT,
+    "EVERFIT_RECIPE": TEXT,
+    "EVERFIT_PORT": TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A variable whose name or value cannot be meant."""
+
+    variable: str
+    found: str
+    todo: str
+
+
+def masked(text: str) -> str:
+    """The text with the passwords of its URLs hidden."""
+    return PASSWORD.sub(lambda match: f"{match[1]}***@" if match[1] else f"{match[2]}***", text)
+
+
+def problem(variable: str, value: str) -> Problem | None:
+    """What is wrong with a value; an empty one counts as not set."""
+    shape = SHAPES[variable]
+    if not value or shape.fits(value):
+        return None
+    return Problem(variable, f"{variable}={masked(value)!r} is no {shape.noun}", f"{shape.written}, or unset it")
+
+
+def problems(environ: Mapping[str, str]) -> list[Problem]:
+    """All that is wrong: values out of shape, and names that are spelled almost as one of ours."""
+    wrong = [found for variable in SHAPES if (found := problem(variable, environ.get(variable, "")))]
+    unknown = sorted(name for name in environ if name.startswith("EVERFIT_") and name not in SHAPES)
+    meant = {name: difflib.get_close_matches(name, SHAPES, n=1, cutoff=SIMILAR) for name in unknown}
+    told = [
+        Problem(name, f"{name} is nothing that everfit reads", f"did you mean {near[0]}?")
+        for name, near in meant.items()
+        if near
+    ]
+    return wrong + told
+
+
+def require_sound(environ: Mapping[str, str]) -> None:
+    """Refuse an environment that cannot be meant.
+
+    Raises:
+        SettingsError: with one line a problem.
+    """
+    if found := problems(environ):
+        raise SettingsError("\n".join(f"{one.found}; {one.todo}" for one in found))
