@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ class Heard:
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     status: int = 200
     hang_up: bool = False
+    token: str | None = None
 
 
 @pytest.fixture
@@ -42,6 +44,7 @@ def heard() -> Iterator[Heard]:
             self.answer({"request_id": "m-1", "version": 2, "score": 0.5, "degraded": True})
 
         def answer(self, told: dict[str, Any]) -> None:
+            heard.token = self.headers.get("Authorization")
             length = int(self.headers.get("Content-Length") or 0)
             heard.calls.append((self.command, self.path, json.loads(self.rfile.read(length) or b"null")))
             body = json.dumps(told).encode()
@@ -76,6 +79,14 @@ def test_a_prediction_is_asked_for_as_serving_wants_it(heard: Heard, client: Ser
     assert heard.calls == [
         ("POST", "/predict/m", {"request_id": "m-1", "event_time": "2024-01-01T00:30:00Z", "inputs": {"meter": "a"}})
     ]
+
+
+def test_a_token_is_sent_by_whoever_has_one(heard: Heard, client: ServingClient) -> None:
+    client.flush()
+    assert heard.token is None
+    with closing(ServingClient(heard.url, "windmill")) as trusted:
+        trusted.flush()
+    assert heard.token == "Bearer windmill"
 
 
 def test_a_refusal_is_handed_back(heard: Heard, client: ServingClient) -> None:

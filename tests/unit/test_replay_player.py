@@ -88,7 +88,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     serving = SimpleNamespace(predict=world.predict, flush=world.flush, close=lambda: None)
     monkeypatch.setattr(player, "timeline", lambda _m, _s, end: [i for i in instants(24) if i.at < end])
-    monkeypatch.setattr(player, "ServingClient", lambda _url: serving)
+    monkeypatch.setattr(player, "ServingClient", lambda _url, _token: serving)
     monkeypatch.setattr(player, "OutcomeProducer", producer)
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)
     monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
@@ -98,7 +98,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def play(home: Path, hours: int, *, free_running: bool = False) -> Progress:
-    settings = SimpleNamespace(database_url="postgresql+psycopg://", home=home, serving="", kafka="")
+    settings = SimpleNamespace(database_url="postgresql+psycopg://", home=home, serving="", token="", kafka="")
     deployment = cast(Deployment, SimpleNamespace(settings=settings, engine=None, models={}))
     return player.replay(deployment, a_model(), LIVE, LIVE + hours * HOUR, free_running=free_running)
 
