@@ -58,6 +58,7 @@ SERVERS = Shape("list of servers", "write host:port, or several with commas", la
 FOLDER = Shape("folder", "name one of this machine; other stores are not supported", lambda v: "://" not in v)
 PACKAGE = Shape("package", "name one to import, such as models", lambda v: all(part.isidentifier() for part in v.split(".")))
 PORT = Shape("port", "set a number from 1 to 65535", _is_port)
+NUMBER = Shape("number", "set a whole number from 1 to 1000", lambda v: v.isdecimal() and 0 < int(v) <= 1_000)
 TEXT = Shape("text", "", lambda _: True)
 
 SHAPES: dict[str, Shape] = {
@@ -70,6 +71,7 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_DAGSTER_URL": PAGE,
     "EVERFIT_LAKE": FOLDER,
     "EVERFIT_SERVING_TOKEN": TEXT,
+    "EVERFIT_TRAININGS_AT_ONCE": NUMBER,
     "EVERFIT_KAFKA_PORT": PORT,
     "EVERFIT_MLFLOW_PORT": PORT,
     "EVERFIT_CODE_PORT": PORT,

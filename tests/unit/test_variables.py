@@ -32,7 +32,8 @@ def names_in(*places: str) -> set[str]:
 
 
 def test_every_variable_in_the_code_has_a_shape_and_no_other_has() -> None:
-    assert names_in(*CODE) == {name for name in SHAPES if name.startswith("EVERFIT_")}
+    listed = {name for name in SHAPES if name.startswith("EVERFIT_")}
+    assert names_in(*CODE) == listed, "name it in everfit/variables.py, and in the table of docs/operate.md"
 
 
 def test_the_table_in_the_docs_has_every_variable_and_no_other() -> None:
