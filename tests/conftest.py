@@ -1,11 +1,29 @@
 """What all tests share: an environment of their own, so that none meets a stack that a person has up."""
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from everfit.embedded.ports import VARIABLES as PORTS
 from everfit.settings import VARIABLES
+
+_folder = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Work in a folder of this session alone: every other session that starts shuts the usual one to Postgres' user."""
+    if config.option.basetemp is None:
+        config.stash[_folder] = Path(tempfile.mkdtemp(prefix="everfit-tests-"))
+        config.option.basetemp = str(config.stash[_folder] / "session")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it."""
+    if _folder in config.stash:
+        shutil.rmtree(config.stash[_folder], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

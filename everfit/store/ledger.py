@@ -60,6 +60,20 @@ def promoted(connection: sa.Connection, model: str, version: int) -> Champion | 
     return detail and Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an evaluation ended: the version that it promoted, or None where it rejected all candidates."""
+
+    version: int | None
+
+
+def verdict(connection: sa.Connection, model: str, evaluation: str) -> Verdict | None:
+    """What the evaluation of that hash led to; None where it was not carried out yet."""
+    about = (ledger.c.model == model, ledger.c.detail["evaluation"].astext == evaluation)
+    row = connection.execute(sa.select(ledger.c.to_version).where(*about).order_by(ledger.c.id)).first()
+    return None if row is None else Verdict(row.to_version)
+
+
 def lock(connection: sa.Connection, model: str) -> None:
     """Hold the model's ledger until the transaction ends: one promotion or rollback at a time."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"ledger:{model}", 0))))

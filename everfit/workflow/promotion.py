@@ -39,19 +39,23 @@ def conclude(deployment: Deployment, model: Model, *, actor: str, verdict: str |
     """Carry out an evaluation, by its hash or the newest: promote its winner, or record the rejection.
 
     Registering comes first, because MLflow numbers the versions. Then, in one transaction, the champion is held against the one
-    that the evaluation was made with, the ledger's row and the request's end are written, and the alias is set.
+    that the evaluation was made with, the ledger's row and the request's end are written, and the alias is set. An evaluation
+    is carried out once: again, and its conclusion is only told again.
 
     Raises:
         StaleChampionError: when another version became champion since the comparison.
         NotServableError: when the registry gives back a version that does not load; the champion stays.
     """
-    evaluation, _ = manifests.of(deployment, model, Evaluation, verdict)
+    evaluation, digest = manifests.of(deployment, model, Evaluation, verdict)
     trained = manifests.get(deployment.lake, evaluation.trained_model, TrainedModel)
     training_set = manifests.get(deployment.lake, trained.training_set, TrainingSet)
     with deployment.engine.connect() as connection:
-        deployment.registry.expect(connection, model.name, evaluation.champion)
+        earlier = ledger.verdict(connection, model.name, digest)
+        deployment.registry.expect(connection, model.name, (earlier and earlier.version) or evaluation.champion)
+    if earlier:
+        return _conclusion(evaluation, earlier.version)
     if evaluation.winner is None:
-        return _reject(deployment, model, evaluation, training_set, actor)
+        return _reject(deployment, model, evaluation, training_set, digest, actor)
     winner = next(candidate for candidate in trained.candidates if candidate.name == evaluation.winner)
     compared = next(one for one in evaluation.compared if one.name == winner.name)
     described = Version(
@@ -60,21 +64,32 @@ def conclude(deployment: Deployment, model: Model, *, actor: str, verdict: str |
     manifest = deployment.lake.put_json(described)
     version = _register(deployment, model, winner, training_set, manifest)
     Scorer(*deployment.registry.fetch(model.name, version))  # what cannot be fetched and loaded never becomes champion
-    detail = {"manifest": manifest, "trained_until": training_set.cutoff.isoformat(), "candidate": winner.name}
+    until = training_set.cutoff.isoformat()
+    detail = {"manifest": manifest, "trained_until": until, "candidate": winner.name, "evaluation": digest}
     with deployment.engine.begin() as connection:
         entry = _entry(connection, model, evaluation, training_set, actor, version, detail)
         deployment.registry.promote(connection, entry)
         _end(connection, training_set, "promoted", evaluation.reason)
     _announce(deployment.settings.kafka, model, version, evaluation.reason)
-    return Conclusion(version=version, replaced=evaluation.champion, candidate=winner.name, reason=evaluation.reason)
+    return _conclusion(evaluation, version)
 
 
-def _reject(deployment: Deployment, model: Model, evaluation: Evaluation, training_set: TrainingSet, actor: str) -> Conclusion:
-    detail = {"trained_model": evaluation.trained_model}
+def _reject(
+    deployment: Deployment, model: Model, evaluation: Evaluation, training_set: TrainingSet, digest: str, actor: str
+) -> Conclusion:
+    detail = {"trained_model": evaluation.trained_model, "evaluation": digest}
     with deployment.engine.begin() as connection:
-        ledger.append(connection, _entry(connection, model, evaluation, training_set, actor, None, detail))
-        _end(connection, training_set, "rejected", evaluation.reason)
-    return Conclusion(version=None, replaced=None, candidate=None, reason=evaluation.reason)
+        ledger.lock(connection, model.name)
+        if ledger.verdict(connection, model.name, digest) is None:
+            ledger.append(connection, _entry(connection, model, evaluation, training_set, actor, None, detail))
+            _end(connection, training_set, "rejected", evaluation.reason)
+    return _conclusion(evaluation, None)
+
+
+def _conclusion(evaluation: Evaluation, version: int | None) -> Conclusion:
+    if version is None:
+        return Conclusion(version=None, replaced=None, candidate=None, reason=evaluation.reason)
+    return Conclusion(version=version, replaced=evaluation.champion, candidate=evaluation.winner, reason=evaluation.reason)
 
 
 def _register(deployment: Deployment, model: Model, winner: Trained, training_set: TrainingSet, manifest: str) -> int:

@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from everfit.store import judgements, partitions, requests
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import decisions, evidence, ledger, quarantines, retrain_requests, windows
 from everfit.workflow import days, lineage, manifests, training
-from everfit.workflow.manifests import TrainedModel, TrainingSet
+from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet
 from everfit.workflow.promotion import conclude
 from models.electricity_price import electricity_price
 from tests.events import prediction
@@ -152,9 +153,31 @@ def _with_days(loop: Loop, cutoff: datetime) -> datetime:
 
 def test_a_verdict_against_another_champion_promotes_nothing(loop: Loop) -> None:
     loop.bootstrap()
+    evaluation, _ = manifests.newest(loop.deployment, MODEL, "evaluation", Evaluation)
+    manifests.put(loop.deployment, MODEL, "evaluation", msgspec.structs.replace(evaluation, reason="made at the same time"), 0)
     with pytest.raises(StaleChampionError, match="version 1 is champion now"):
         conclude(loop.deployment, MODEL, actor="test")
     assert len(loop.registry.versions) == 1
+
+
+def test_a_promotion_that_is_repeated_is_told_again_and_done_once(loop: Loop) -> None:
+    loop.bootstrap()
+    again = conclude(loop.deployment, MODEL, actor="again")
+    assert (again.version, again.replaced, len(loop.registry.versions)) == (1, None, 1)
+    with loop.deployment.engine.connect() as connection:
+        assert connection.execute(sa.select(ledger.c.actor)).scalars().all() == ["test"]
+
+
+def test_a_rejection_that_is_repeated_is_told_again_and_written_once(loop: Loop) -> None:
+    loop.bootstrap()
+    loop.play(MODEL.go_live, MODEL.go_live + WEEK)
+    loop.model = MODEL.model_copy(update={"gate": MODEL.gate.model_copy(update={"confidence": 0.999_999})})
+    rejected = loop.retrain(None, cutoff=MODEL.go_live + WEEK)
+    assert rejected.version is None
+    assert conclude(loop.deployment, loop.model, actor="again") == rejected
+    with loop.deployment.engine.connect() as connection:
+        told = connection.execute(sa.select(ledger.c.action, ledger.c.actor).order_by(ledger.c.id)).all()
+    assert told == [("promoted", "test"), ("rejected", "test")]
 
 
 def test_what_was_never_materialized_or_landed_is_told(loop: Loop) -> None:
