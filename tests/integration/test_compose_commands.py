@@ -1,0 +1,106 @@
+"""The services of docker-compose.yml by their own commands, environment and health checks, on embedded parts."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from everfit.embedded.ports import LOCAL, any_free
+from everfit.embedded.postgres import Postgres, _server
+from tests.brokers import running_broker
+from tests.compose import ROOT, SECRETS, Here, composed
+
+RULES = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+PORTS = {"mlflow": 5000, "code": 4000, "webserver": 3000, "serving": 8000}
+
+
+@pytest.fixture(scope="module")
+def postgres_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A server over TCP that asks for passwords, its databases made by the script that the container runs."""
+    server, port = Postgres(tmp_path_factory.mktemp("composed").resolve() / "data"), any_free()
+    server.start()
+    server.stop()
+    (server.data / "pg_hba.conf").write_text(RULES)
+    handle = _server(server.data)
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {server.data}"
+    command = [str(handle.bin_path / "pg_ctl"), "-D", str(server.data), "-l", str(server.log), "-w", "-o", options, "start"]
+    subprocess.run(command, user=handle.system_user, check=True, stdout=subprocess.DEVNULL)
+    try:
+        _initialise(server, port, handle.bin_path)
+        yield port
+    finally:
+        server.stop()
+
+
+def _initialise(server: Postgres, port: int, programs: Path) -> None:
+    """Run the container's script as its image does."""
+    told = composed()["services"]["postgres"]
+    given = {**told["environment"], "PGHOST": str(server.data), "PGPORT": str(port), "PATH": f"{programs}:{os.environ['PATH']}"}
+    script = ROOT / "deploy" / "postgres" / "databases.sh"
+    subprocess.run([script], env=given, check=True)
+
+
+@pytest.fixture(scope="module")
+def here(postgres_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    """All of everfit's services, healthy."""
+    folder = tmp_path_factory.mktemp("containers")
+    with running_broker() as kafka:
+        ports = {name: any_free() for name in PORTS}
+        places = {"kafka:19092": kafka, "postgres:5432": f"{LOCAL}:{postgres_port}", "0.0.0.0": LOCAL}
+        for name, port in PORTS.items():
+            places |= {f"{host}:{port}": f"{LOCAL}:{ports[name]}" for host in (name, LOCAL)}
+        places |= {"/var/lib": str(folder), "/app/dagster": str(folder / "image")}
+        words = {str(port): str(ports[name]) for name, port in PORTS.items()}
+        here = Here(folder, places, words | {"5432": str(postgres_port), "postgres": LOCAL, "code": LOCAL})
+        _lay_out(here)
+        try:
+            here.up()
+            yield here
+        finally:
+            here.down()
+
+
+def _lay_out(here: Here) -> None:
+    """The image's files, with the addresses of this machine."""
+    for folder in ("image", "everfit/home", "dagster", "mlflow"):
+        (here.folder / folder).mkdir(parents=True)
+    for name in ("dagster.yaml", "workspace.yaml"):
+        told = re.split(r"(?<=[ }\n])|(?=[}\n])", (ROOT / "deploy" / name).read_text())
+        (here.folder / "image" / name).write_text("".join(here.translated(word) for word in told))
+
+
+def test_doctor_finds_every_connection_right(here: Here) -> None:
+    told = here.run("code", "everfit", "doctor")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "with everfit; the daemon is alive" in told.stdout
+    assert not any(secret in told.stdout + told.stderr for secret in SECRETS.values())
+
+
+def test_serving_answers_those_who_have_the_token(here: Here) -> None:
+    url = here.environment("code")["EVERFIT_SERVING_URL"]
+    assert httpx.get(f"{url}/v2", trust_env=False).status_code == 401
+    with_token = {"Authorization": f"Bearer {SECRETS['EVERFIT_SERVING_TOKEN']}"}
+    assert httpx.get(f"{url}/v2", headers=with_token, trust_env=False).status_code == 200
+
+
+def test_each_user_has_its_own_database_and_no_other(postgres_port: int) -> None:
+    def connect(user: str, password: str, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(host=LOCAL, port=postgres_port, user=user, password=SECRETS[password], dbname=database)
+
+    with connect("mlflow", "EVERFIT_MLFLOW_PASSWORD", "mlflow") as connection:
+        assert connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        connect("mlflow", "EVERFIT_MLFLOW_PASSWORD", "everfit")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect("postgres", "EVERFIT_POSTGRES_PASSWORD", "postgres")
+
+
+def test_no_secret_is_in_a_log(here: Here) -> None:
+    logs = [file.read_text(errors="replace") for file in here.folder.glob("*.log")]
+    assert len(logs) == 6
+    assert not [name for name, secret in SECRETS.items() for log in logs if secret in log]
