@@ -10,6 +10,7 @@ from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.timing import format_time, parse_time
+from everfit.workflow.versions import stage_version
 
 if TYPE_CHECKING:
     from everfit.workflow.manifests import Compared, TrainedModel, TrainingSet
@@ -29,6 +30,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=[model.name, "training_set"],
+        code_version=stage_version(model, "training_set"),
         group_name=model.name,
         owners=model.owners,
         kinds={"polars", "parquet"},
@@ -63,6 +65,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=[model.name, "trained_model"],
+        code_version=stage_version(model, "trained_model"),
         group_name=model.name,
         owners=model.owners,
         kinds={"scikitlearn", "pytorch", "onnx"},
@@ -99,6 +102,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=[model.name, "evaluation"],
+        code_version=stage_version(model, "evaluation"),
         group_name=model.name,
         owners=model.owners,
         kinds={"polars"},

@@ -9,6 +9,7 @@ from assets.candidates import made_here
 from assets.pools import training_of
 from everfit.declaration import Model
 from everfit.deployment import Deployment
+from everfit.workflow.versions import stage_version
 
 
 def champion(model: Model) -> dg.AssetsDefinition:
@@ -16,6 +17,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=[model.name, "champion"],
+        code_version=stage_version(model, "champion"),
         description="The registered version that serving answers with. A rejected evaluation leaves it as it is: that is told "
         "as an observation, and counts as no materialization.",
         group_name=model.name,

@@ -1,12 +1,14 @@
 """Daily assets: what has landed, and the features of the day's events."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.provenance import Told, materialized, observe, one_day, provenance
 from everfit.declaration import Model
 from everfit.deployment import Deployment
+from everfit.workflow.versions import LOOK_BACK, stage_version
 
 if TYPE_CHECKING:
     from everfit.workflow.days import DayMade
@@ -14,21 +16,26 @@ if TYPE_CHECKING:
 
 def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """Landed rows, cut by event date."""
+    sources = [source.name for source in model.sources]
 
     @dg.asset(
         key=[model.name, "raw_data"],
-        description=f"Rows of {', '.join(s.name for s in model.sources)} as they landed: one Parquet object a source and day.",
+        description=f"Rows of {', '.join(sources)} as they landed: one Parquet object a source and day.",
         group_name=model.name,
         owners=model.owners,
         kinds={"postgres", "parquet"},
+        code_version=stage_version(model, "raw_data"),
         partitions_def=days,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[[model.name, source.name] for source in model.sources],
+        backfill_policy=dg.BackfillPolicy.multi_run(model.backfill.days_per_run),
+        deps=[[model.name, source] for source in sources],
     )
-    def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> None:
+    def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Told]:
         from everfit.workflow.days import land_days
 
-        _tell(context, land_days(everfit, model, context.partition_keys))
+        observe(context.log_event, everfit, model, context.partition_keys)
+        made = land_days(everfit, model, context.partition_keys)
+        yield from materialized(context, made, provenance(context.instance, model, "raw_data", sources), _told)
+        observe(context.log_event, everfit, model, context.partition_keys)
 
     return raw_data
 
@@ -36,6 +43,8 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
 def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """The features of a day's events."""
     columns = [dg.TableColumn(name, kind) for name, kind in model.features]
+    inputs = ["raw_data", LOOK_BACK, "predictions"]
+    raw_key, sources = dg.AssetKey([model.name, "raw_data"]), [source.name for source in model.sources]
 
     @dg.asset(
         key=[model.name, "features"],
@@ -44,21 +53,24 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         group_name=model.name,
         owners=model.owners,
         kinds={"polars", "parquet"},
+        code_version=stage_version(model, "features"),
         partitions_def=days,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[[model.name, "raw_data"], [model.name, "predictions"]],
+        backfill_policy=dg.BackfillPolicy.multi_run(model.backfill.days_per_run),
+        deps=[[model.name, name] for name in inputs],
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
     )
-    def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> None:
+    def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Told]:
         from everfit.workflow.days import compute_days
 
-        _tell(context, compute_days(everfit, model, context.partition_keys).days)
+        computed = compute_days(everfit, model, context.partition_keys)
+        if computed.cut:
+            observe(context.log_event, everfit, model, [day.day for day in computed.cut])
+            tags = provenance(context.instance, model, "raw_data", sources)
+            yield from (one_day(raw_key, day, tags, _told(day)) for day in computed.cut)
+        yield from materialized(context, computed.days, provenance(context.instance, model, "features", inputs), _told)
 
     return features
 
 
-def _tell(context: dg.AssetExecutionContext, made: "Iterable[DayMade]") -> None:
-    """Rows, null share and the object's hash, on each partition."""
-    for day in made:
-        told = {"dagster/partition_row_count": day.rows, "null share": day.null_share, "data version": day.data_version}
-        context.add_asset_metadata(told, partition_key=day.day)
+def _told(day: "DayMade") -> dict[str, Any]:
+    return {"dagster/partition_row_count": day.rows, "null share": day.null_share, "data version": day.data_version}

@@ -13,6 +13,7 @@ from assets.champion import champion
 from assets.checks import evidence_checks
 from assets.days import features, raw_data
 from everfit.declaration import Model
+from everfit.workflow.versions import LOOK_BACK
 
 
 def days_of(model: Model) -> dg.DynamicPartitionsDefinition:
@@ -24,10 +25,11 @@ def model_assets(model: Model) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:
     """All assets of a model, in a group of its name."""
     days = days_of(model)
     return [
-        *(_source(model, source.name) for source in model.sources),
+        *(_source(model, source.name, days) for source in model.sources),
         _log(model, "predictions", "Answers of serving, read from Kafka: one row a request and model version."),
         _log(model, "outcomes", "What came true, read from Kafka as it becomes known: one row a request and observation."),
         raw_data(model, days),
+        _look_back(model, days),
         features(model, days),
         training_set(model),
         trained_model(model),
@@ -41,7 +43,7 @@ def model_checks(model: Model) -> Sequence[dg.AssetChecksDefinition]:
     return [evidence_checks(model)]
 
 
-def _source(model: Model, name: str) -> dg.AssetSpec:
+def _source(model: Model, name: str, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     columns = [dg.TableColumn(c.name, c.kind) for c in model.source(name).columns]
     return dg.AssetSpec(
         [model.name, name],
@@ -49,7 +51,22 @@ def _source(model: Model, name: str) -> dg.AssetSpec:
         group_name=model.name,
         owners=model.owners,
         kinds={"postgres"},
+        partitions_def=days,
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
+    )
+
+
+def _look_back(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        [model.name, LOOK_BACK],
+        description="What the features of a day look back on: its own raw data and those of the days before that its views "
+        "reach. Nothing is stored here; the data version is the digest of those days' versions, so that a corrected day marks "
+        "every day that looked at it.",
+        group_name=model.name,
+        owners=model.owners,
+        kinds={"parquet"},
+        partitions_def=days,
+        deps=[[model.name, "raw_data"]],
     )
 
 

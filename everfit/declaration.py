@@ -227,6 +227,16 @@ class FreshnessPolicy(Part):
     max_training_age: Duration
 
 
+class BackfillPolicy(Part):
+    """How days that are out of date are made: the nightly schedule's time of day, and the most days that one run makes.
+
+    A run costs seconds before its first day; its days are computed together, in memory.
+    """
+
+    at: str = Field("02:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    days_per_run: int = Field(90, ge=1, le=3_660)
+
+
 class Straight(Part):
     """What passes the gate becomes champion at once."""
 
@@ -271,6 +281,7 @@ class Model(Part):
     gate: Gate = Gate()
     drift: DriftPolicy = DriftPolicy()
     freshness: FreshnessPolicy
+    backfill: BackfillPolicy = BackfillPolicy()
     rollout: Straight = Straight()
     limits: Limits = Limits()
 

@@ -19,6 +19,8 @@ PACKAGE = Path(__file__).parents[1]
 
 Stage = Literal["raw_data", "features", "training_set", "trained_model", "evaluation", "champion"]
 
+LOOK_BACK = "look_back"  # what the features of a day see of raw_data; versioned, never stored
+
 # The modules that carry out a stage. What they read and write with (tables, the lake) decides nothing of the content.
 MODULES: dict[Stage, tuple[str, ...]] = {
     "raw_data": ("store/frames.py",),

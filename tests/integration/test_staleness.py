@@ -1,0 +1,135 @@
+"""Dagster's own staleness: a changed source day, view or trainer marks what depends on it, and nothing else."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from assets import model_assets
+from assets.graph import days_of
+from assets.provenance import observe
+from everfit.declaration import GradientBoosting, Model
+from everfit.store import partitions
+from everfit.workflow import days
+from everfit.workflow.lineage import features_dataset, lookback
+from tests.integration.test_lineage import CORRECTED, MODEL, RECORDED, UNTIL, correct
+from tests.loop import Loop
+
+
+@pytest.fixture
+def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
+    loop = Loop(engine, tmp_path, MODEL, RECORDED)
+    loop.publish(until=UNTIL)
+    return loop
+
+
+class Pages:
+    """An instance of Dagster in memory, and what its pages would say."""
+
+    def __init__(self, loop: Loop, instance: dg.DagsterInstance) -> None:
+        self.loop = loop
+        self.instance = instance
+        self.days = days.available_days(loop.deployment, MODEL)
+        self.instance.add_dynamic_partitions(str(days_of(MODEL).name), self.days)
+
+    def materialize(self, *stages: str, first: str, last: str | None = None) -> None:
+        span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last or first}
+        done = dg.materialize(
+            self._assets(MODEL),
+            instance=self.instance,
+            selection=[dg.AssetKey([MODEL.name, stage]) for stage in stages],
+            resources={"everfit": self.loop.deployment, "mlflow": dg.ResourceDefinition.none_resource()},
+            tags=span,
+        )
+        assert done.success
+
+    def stale(self, model: Model = MODEL) -> dict[str, set[str]]:
+        """The days that Dagster calls stale, by asset."""
+        graph = dg.Definitions(
+            self._assets(model), resources={"everfit": dg.ResourceDefinition.none_resource()}
+        ).resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
+        stages = ("half_hours", "raw_data", "look_back", "features")
+        keys = {stage: dg.AssetKey([model.name, stage]) for stage in stages}
+        found = {
+            stage: {day for day in self.days if resolver.get_status(key, day) == StaleStatus.STALE}
+            for stage, key in keys.items()
+        }
+        return {stage: stale for stage, stale in found.items() if stale}
+
+    def _assets(self, model: Model) -> list[Any]:
+        daily = ("raw_data", "features")
+        return [one for one in model_assets(model) if isinstance(one, dg.AssetSpec) or one.key.path[-1] in daily]
+
+
+@pytest.fixture
+def pages(loop: Loop, tmp_path: Path) -> Iterator[Pages]:
+    """Nothing is made yet."""
+    with dg.DagsterInstance.ephemeral(str(tmp_path)) as instance:
+        yield Pages(loop, instance)
+
+
+@pytest.fixture
+def made(pages: Pages) -> Pages:
+    """All days made in one run."""
+    pages.materialize("raw_data", "features", first=pages.days[0], last=pages.days[-1])
+    return pages
+
+
+def test_a_range_is_made_in_one_run_with_a_data_version_a_day(made: Pages) -> None:
+    assert made.stale() == {}
+    key = dg.AssetKey([MODEL.name, "features"])
+    tags = made.instance.event_log_storage.get_latest_tags_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
+    )
+    with made.loop.deployment.engine.connect() as connection:
+        held = partitions.newest(connection, features_dataset(MODEL))
+    assert {day: one["dagster/data_version"] for day, one in tags.items()} == held
+
+
+def test_a_corrected_day_marks_its_raw_data_and_then_what_looked_at_it(made: Pages) -> None:
+    correct(made.loop)
+    observe(made.instance.report_runless_asset_event, made.loop.deployment, MODEL)
+    assert made.stale() == {"raw_data": {CORRECTED}}
+    made.materialize("raw_data", first=CORRECTED)
+    looked = {day for day in made.days if lookback(MODEL, day) <= CORRECTED <= day}
+    assert made.stale() == {"features": looked}
+    made.materialize("features", first=min(looked), last=max(looked))
+    assert made.stale() == {}
+
+
+def test_a_lone_day_cuts_what_it_looks_back_on_and_says_so(pages: Pages, loop: Loop) -> None:
+    pages.materialize("features", first=CORRECTED)
+    raw = pages.instance.get_materialized_partitions(dg.AssetKey([MODEL.name, "raw_data"]))
+    assert raw == {day for day in pages.days if lookback(MODEL, CORRECTED) <= day <= CORRECTED}
+    assert pages.stale() == {}
+    correct(loop)
+    pages.materialize("features", first=CORRECTED)
+    assert pages.stale() == {}, "its raw data were cut again, and told before the features were"
+
+
+def test_another_declaration_marks_exactly_what_reads_it(made: Pages) -> None:
+    every = set(made.days)
+    views = MODEL.model_copy(update={"views": MODEL.views[:1]})
+    assert made.stale(views) == {"features": every}
+    half_hours = MODEL.sources[0]
+    source = half_hours.model_copy(update={"columns": half_hours.columns[:-1]})
+    assert made.stale(MODEL.model_copy(update={"sources": [source]})) == {"raw_data": every}
+    assert made.stale(MODEL.model_copy(update={"candidates": [GradientBoosting(trees=7)]})) == {}
+
+
+def test_another_trainer_changes_the_version_of_its_stage_alone() -> None:
+    from everfit.workflow.versions import MODULES, stage_version
+
+    other = MODEL.model_copy(update={"candidates": [GradientBoosting(trees=7)]})
+    changed = {stage for stage in MODULES if stage_version(MODEL, stage) != stage_version(other, stage)}
+    assert changed == {"trained_model"}
+    later = MODEL.model_copy(update={"go_live": datetime(1996, 10, 1, tzinfo=UTC)})
+    changed = {stage for stage in MODULES if stage_version(MODEL, stage) != stage_version(later, stage)}
+    assert changed == {"features", "training_set"}
