@@ -7,6 +7,7 @@ a retraining returns, so that whoever called launches it.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -15,7 +16,9 @@ from everfit.store import judgements, log
 from everfit.store.database import reachable
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
+from everfit.store.log import LogWriter, Written
 from monitors.judge import judge_window
+from monitors.pipeline import Pipeline
 from monitors.reader import LogReader
 
 BUDGET_SECONDS = 45.0  # below the 60 s after which Dagster gives a sensor call up
@@ -30,9 +33,21 @@ class Seen:
 
     predictions: dict[str, int] = field(default_factory=dict)  # rows read, by model
     outcomes: dict[str, int] = field(default_factory=dict)
+    late: dict[str, int] = field(default_factory=dict)  # of the predictions that were new
     dead_letters: int = 0
     judgements: list[Judgement] = field(default_factory=list)
     requested: bool = False
+
+    def count(self, written: Written) -> None:
+        """Add what became of a batch."""
+        for arrived in written.arrived:
+            self.predictions[arrived.model] = self.predictions.get(arrived.model, 0) + arrived.rows
+        for model, rows in written.outcomes.items():
+            self.outcomes[model] = self.outcomes.get(model, 0) + rows
+        for stored in written.stored:
+            if stored.late:
+                self.late[stored.model] = self.late.get(stored.model, 0) + stored.late
+        self.dead_letters += written.dead
 
 
 def watch(
@@ -51,45 +66,48 @@ def watch(
     """
     seen = Seen()
     deadline = time.monotonic() + budget_seconds
-    with reachable(engine), LogReader(bootstrap, models) as reader:
+    with reachable(engine), LogReader(bootstrap, models) as reader, Pipeline(LogWriter(engine), seen.count) as pipeline:
         reader.open(engine)
         until, batches, quiet = time.monotonic(), 0, 0
         while time.monotonic() < deadline:
             batch = reader.poll()
+            if not (pipeline.submit(batch) if batch else pipeline.settle()):
+                reader.reposition()
+                continue
             quiet = quiet + 1 if not batch and reader.caught_up() else 0
             if batch:
-                if not log.write(engine, batch):
-                    reader.open(engine)
-                    continue
-                _count(seen, batch)
                 until, batches = time.monotonic() + linger_seconds, batches + 1
             if quiet == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
-                _close_windows(engine, lake, models, seen, deadline)
+                pipeline.settle()
+                close_windows(engine, lake, models, seen, deadline)
             if seen.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):
                 break
+        pipeline.settle()
     return seen
 
 
-def _close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, deadline: float) -> None:
+def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, deadline: float) -> None:
     """Close every window whose end the model's clock has passed, oldest first, each in a transaction of its own.
 
-    What the deadline or a request for a retraining leaves over is closed by the next pass.
+    What the deadline or a request for a retraining leaves over is closed by the next pass. Several may do this at a time: each
+    window is closed by one of them, and no row slips in between.
     """
     for model in models.values():
         while time.monotonic() < deadline and not seen.requested:
             with engine.begin() as connection:
-                clock = judgements.clock(connection, model)
-                span = model.window_of(judgements.closed_until(connection, model))
-                if clock is None or clock < span[1]:
+                if _due(connection, model) is None:
+                    break
+                log.hold_windows(connection, model.name)
+                span = _due(connection, model)
+                if span is None:
                     break
                 judged = judge_window(connection, lake, model, span)
             seen.judgements += judged.judgements
             seen.requested |= judged.requested
 
 
-def _count(seen: Seen, batch: log.Batch) -> None:
-    for _, prediction in batch.predictions:
-        seen.predictions[prediction.model] = seen.predictions.get(prediction.model, 0) + 1
-    for outcome in batch.outcomes:
-        seen.outcomes[outcome.model] = seen.outcomes.get(outcome.model, 0) + 1
-    seen.dead_letters += len(batch.dead)
+def _due(connection: sa.Connection, model: Model) -> tuple[datetime, datetime] | None:
+    """The oldest window that is not closed, where the model's clock has passed its end."""
+    clock = judgements.clock(connection, model)
+    span = model.window_of(judgements.closed_until(connection, model))
+    return span if clock is not None and clock >= span[1] else None

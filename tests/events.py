@@ -1,11 +1,17 @@
 """Events as a test needs them, and a producer that puts them on the log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+import sqlalchemy as sa
 from kafka import KafkaProducer
 
-from everfit.events import OUTCOMES, PREDICTIONS, Event, Outcome, Prediction, encode
+from everfit.events import OUTCOMES, PREDICTIONS, Event, LoggedPrediction, Outcome, Prediction, encode
+from everfit.kafka import options
+from everfit.store import log
+from everfit.store.copying import Rows, is_plain, outcome_line, prediction_line
+from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step, Written
 from models.electricity_price import electricity_price
 
 MODEL = electricity_price
@@ -35,7 +41,7 @@ def outcome(number: int, value: float = 1.0) -> Outcome:
 
 def produce(bootstrap: str, events: Iterable[Event | bytes | None]) -> None:
     """Put events (bytes and tombstones as they are, on the prediction log) on their topics, and wait until they are there."""
-    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    producer = KafkaProducer(**options(bootstrap), acks="all")
     try:
         for event in events:
             topic = OUTCOMES if isinstance(event, Outcome) else PREDICTIONS
@@ -44,3 +50,26 @@ def produce(bootstrap: str, events: Iterable[Event | bytes | None]) -> None:
         producer.flush()
     finally:
         producer.close()
+
+
+def write(engine: sa.Engine, predictions: Sequence[Prediction], outcomes: Sequence[Outcome] = ()) -> Written:
+    """Write events as if one poll of a log had brought them; no Kafka is asked."""
+    with engine.connect() as connection:
+        held = log.positions(connection).get(("log", 0))
+    since = held.next_offset if held else 0
+    position = Position("log", 0, since + len(predictions) + len(outcomes), "log-id", "")
+    written = LogWriter(engine).write(Batch(rows(predictions), rows(outcomes), [], [Step(since, position, 0)]))
+    assert written is not None
+    return written
+
+
+def rows(events: Sequence[Prediction | Outcome]) -> Rows:
+    """Events as the reader hands them to the writer, from partition 0 of a log."""
+    sent = [DeadLetter("log", 0, number, "log-id", encode(event), "") for number, event in enumerate(events)]
+    return Rows([_line(encode(event), event) for event in events], list(sent))
+
+
+def _line(value: bytes, event: Prediction | Outcome) -> str:
+    if isinstance(event, Outcome):
+        return outcome_line(event)
+    return prediction_line(msgspec.json.decode(value, type=LoggedPrediction), 0, plain=is_plain(value))

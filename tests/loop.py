@@ -13,13 +13,14 @@ from everfit.events import Outcome, Prediction
 from everfit.features.offline import compute
 from everfit.registry import Registry
 from everfit.settings import Settings
-from everfit.store import ledger, log
+from everfit.store import ledger
 from everfit.store.lake import Lake
 from everfit.store.publishing import publish
 from everfit.store.requests import RetrainRequest
 from everfit.training.artifact import Scorer, Signature
 from everfit.workflow import days, judging, manifests, promotion, training
 from monitors.judge import Judged, judge_window
+from tests.events import write
 
 
 class FakeRegistry(Registry):
@@ -116,11 +117,7 @@ class Loop:
 
     def log(self, predictions: Sequence[Prediction], outcomes: Sequence[Outcome] = ()) -> None:
         """Write what one poll might have brought."""
-        with self.deployment.engine.connect() as connection:
-            held = log.positions(connection).get(("log", 0))
-        reached = (held.next_offset if held else 0) + len(predictions)
-        position = log.Position("log", 0, reached, "log-id", "")
-        assert log.write(self.deployment.engine, log.Batch([(0, one) for one in predictions], outcomes, [], [position]))
+        write(self.deployment.engine, predictions, outcomes)
 
     def judge(self, start: datetime) -> Judged:
         """Judge the window that begins at ``start``."""

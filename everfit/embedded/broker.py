@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from everfit.embedded.health import listens
 from everfit.errors import ServiceError, StackError
 from everfit.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS
+from everfit.kafka import options
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
@@ -80,7 +81,7 @@ def _admin(address: str) -> "Iterator[KafkaAdminClient]":
 
     if not listens(address):
         raise ServiceError(f"no broker answers at {address}; see `everfit doctor`")
-    admin = KafkaAdminClient(bootstrap_servers=address, request_timeout_ms=5_000, bootstrap_timeout_ms=5_000)
+    admin = KafkaAdminClient(**options(address), request_timeout_ms=5_000, bootstrap_timeout_ms=5_000)
     try:
         yield admin
     finally:

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from everfit.errors import ServiceError
 from everfit.events import OUTCOMES, encode
+from everfit.kafka import options
 from everfit.replay.timeline import Instant
 
 ACKNOWLEDGE_SECONDS = 30.0
@@ -18,7 +19,7 @@ class OutcomeProducer:
         from kafka.errors import KafkaError
 
         try:
-            self._producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=5)
+            self._producer = KafkaProducer(**options(bootstrap), acks="all", linger_ms=5)
         except KafkaError as error:
             raise ServiceError(f"Kafka does not answer at {bootstrap} ({error!r}); see `everfit status`") from error
         self._sent: list[Any] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from everfit.errors import ServiceError
-from everfit.kafka import require_kafka
+from everfit.kafka import options, require_kafka
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -87,7 +87,7 @@ class KafkaOutlet:
             timeout_ms = int(self._timeout_seconds * 1000)
             delivery_ms = timeout_ms * 3 // 4  # every record has arrived or failed before a flush gives up
             self._producer = KafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **options(self._bootstrap),
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=0,  # while a batch is under way the next one gathers

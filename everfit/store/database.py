@@ -28,8 +28,8 @@ def create_engine(url: str, *, durable: bool = True) -> sa.Engine:
     return sa.create_engine(url, pool_pre_ping=True, connect_args={"options": options})
 
 
-def migrate(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring the schema to a revision; existing data stay.
+def migrate(engine: sa.Engine, revision: str = "head", *, down: bool = False) -> None:
+    """Bring the schema up to a revision, or ``down`` to one; existing data stay, but for what an older one cannot hold.
 
     Raises:
         ServiceError: when the database does not answer.
@@ -41,7 +41,7 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     with reachable(engine), engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        (command.downgrade if down else command.upgrade)(config, revision)
 
 
 @contextmanager

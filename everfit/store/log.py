@@ -1,22 +1,27 @@
 """The prediction log in Postgres: rows, dead letters, clocks and next offsets, in one transaction.
 
-The order of a batch: lock the offsets' rows, write the rows on their identity, write the dead letters, move the clocks, move
-the offsets, commit. Whatever is redelivered falls on the identities.
+The order of a batch: lock the offsets' rows and hold them against where this batch begins, write the rows on their identity,
+write the dead letters, move the clocks, move the offsets, commit. Whatever is redelivered falls on the identities, and of two
+consumers of a partition only the one that reads on from what is stored can write.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from typing import Any
 
-import msgspec
+import psycopg
 import sqlalchemy as sa
-from psycopg import sql
+from psycopg import errors
 from sqlalchemy.dialects.postgresql import insert
 
-from everfit.events import LoggedPrediction, Outcome, Prediction, wall_clock
-from everfit.store.tables import clocks, consumer_offsets, dead_letters, windows
+from everfit.events import wall_clock
+from everfit.store import copying, monthly
+from everfit.store.copying import Arrived, Rows, Stored
+from everfit.store.tables import clocks, consumer_offsets, dead_letters, log_gaps
 
-Answered = Prediction | LoggedPrediction
+ATTEMPTS = 5
+REASON_CHARACTERS = 1_000
+REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,15 @@ class Position:
     next_offset: int
     log_id: str
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From the offset that must be the stored one to the position that is stored then; ``end`` is the log's end by now."""
+
+    since: int
+    position: Position
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +57,39 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What one poll brought: events with the partition they came from, dead letters, and where reading stands after it."""
+class Gap:
+    """Records ``[first, next)`` that were deleted before they were read."""
 
-    predictions: Sequence[tuple[int, Answered]]
-    outcomes: Sequence[Outcome]
-    dead: Sequence[DeadLetter]
-    positions: Sequence[Position]
+    topic: str
+    partition: int
+    log_id: str
+    first: int
+    next: int
+
+    @property
+    def records(self) -> int:
+        """How many offsets were passed over."""
+        return self.next - self.first
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one poll brought."""
+
+    predictions: Rows = field(default_factory=Rows)
+    outcomes: Rows = field(default_factory=Rows)
+    dead: list[DeadLetter] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a batch: what arrived by model and partition, what of it was new, outcomes by model, dead letters."""
+
+    arrived: Sequence[Arrived]
+    stored: Sequence[Stored]
+    outcomes: dict[str, int]
+    dead: int
 
 
 def positions(connection: sa.Connection) -> dict[tuple[str, int], Position]:
@@ -59,103 +99,141 @@ def positions(connection: sa.Connection) -> dict[tuple[str, int], Position]:
     return {(row.topic, row.partition): Position(*row) for row in connection.execute(query)}
 
 
-def restart(connection: sa.Connection, topic: str, partition: int, log_id: str) -> None:
-    """Record that a partition's log began again: reading goes on from its beginning."""
+def all_read(connection: sa.Connection) -> bool:
+    """Whether nothing that a consumer has seen at the end of a log waits to be read, by whomever."""
+    columns = consumer_offsets.c
+    waiting = sa.select(columns.topic).where(columns.next_offset < columns.end_offset).limit(1)
+    return connection.execute(waiting).first() is None
+
+
+def restart(connection: sa.Connection, stored: Position, log_id: str) -> None:
+    """Record that a partition's log began again: reading goes on from its beginning, unless somebody does so already."""
     table = consumer_offsets
-    again = {"next_offset": 0, "log_id": log_id, "fingerprint": "", "restarts": table.c.restarts + 1}
-    connection.execute(sa.update(table).where(table.c.topic == topic, table.c.partition == partition).values(**again))
+    here = (table.c.topic == stored.topic, table.c.partition == stored.partition)
+    same = (table.c.next_offset == stored.next_offset, table.c.fingerprint == stored.fingerprint)
+    again = {"next_offset": 0, "end_offset": 0, "log_id": log_id, "fingerprint": "", "restarts": table.c.restarts + 1}
+    connection.execute(sa.update(table).where(*here, *same).values(**again))
 
 
-def write(engine: sa.Engine, batch: Batch) -> bool:
-    """Write a batch. False when somebody else moved these partitions' offsets meanwhile: nothing was written, read again."""
-    with engine.begin() as connection:
-        if not _hold(connection, batch.positions):
-            return False
-        _write_predictions(connection, [prediction for _, prediction in batch.predictions])
-        _write_outcomes(connection, batch.outcomes)
-        _write_dead_letters(connection, batch.dead)
-        _move_clocks(connection, batch.predictions)
-        _move_offsets(connection, batch.positions)
+def skip(connection: sa.Connection, gap: Gap) -> bool:
+    """Record a gap, and that reading goes on after it; False where somebody has recorded it already."""
+    table = consumer_offsets
+    here = (table.c.topic == gap.topic, table.c.partition == gap.partition, table.c.next_offset == gap.first)
+    moved = sa.update(table).where(*here).values(next_offset=gap.next, fingerprint="").returning(table.c.topic)
+    if connection.execute(moved).first() is None:
+        return False
+    row = {"topic": gap.topic, "partition": gap.partition, "log_id": gap.log_id, "first_offset": gap.first}
+    connection.execute(insert(log_gaps).values(row | {"next_offset": gap.next}).on_conflict_do_nothing())
     return True
 
 
-def _hold(connection: sa.Connection, wanted: Sequence[Position]) -> bool:
-    """Lock the offsets' rows (made where missing), in one order; False where one is past what this batch begins at."""
+def hold_windows(connection: sa.Connection, model: str) -> None:
+    """Nobody else writes predictions of this model, or closes its windows, until the transaction ends."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"windows:{model}", 0))))
+
+
+class LogWriter:
+    """Writes batches to one database, and makes the partitions that they need ahead of them."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._months: set[str] = set()
+
+    def write(self, batch: Batch) -> Written | None:
+        """Write a batch; what the database refuses of it becomes a dead letter.
+
+        Returns:
+            What became of it; None when these partitions do not stand where the batch begins: nothing was written, read again.
+        """
+        for _ in range(ATTEMPTS):
+            self._make_partitions(batch)
+            try:
+                return self._write(batch)
+            except (errors.DeadlockDetected, errors.CheckViolation):
+                self._months.clear()  # a row without a partition: it was dropped meanwhile
+            except REFUSALS:
+                batch = self._without_refused(batch)
+        return self._write(batch)
+
+    def _make_partitions(self, batch: Batch) -> None:
+        missing = set(batch.predictions.months()) - self._months
+        if missing:
+            monthly.make(self._engine, missing)
+            self._months |= missing
+
+    def _write(self, batch: Batch) -> Written | None:
+        with self._engine.begin() as connection:
+            if not _hold(connection, batch.steps):
+                return None
+            cursor = _cursor(connection)
+            arrived, stored = copying.store_predictions(cursor, batch.predictions.lines) if batch.predictions else ([], [])
+            outcomes = copying.store_outcomes(cursor, batch.outcomes.lines) if batch.outcomes else {}
+            _write_dead_letters(connection, batch.dead)
+            _move_clocks(connection, arrived)
+            _move_offsets(connection, batch.steps)
+        return Written(arrived, stored, outcomes, len(batch.dead))
+
+    def _without_refused(self, batch: Batch) -> Batch:
+        """The batch with every row that the database refuses on its own moved to the dead letters."""
+        logs = {(step.position.topic, step.position.partition): step.position.log_id for step in batch.steps}
+        dead = list(batch.dead)
+        kept = []
+        for rows, store in ((batch.predictions, copying.store_predictions), (batch.outcomes, copying.store_outcomes)):
+            refused = dict(self._refused(store, rows.lines, 0))
+            for at, reason in refused.items():
+                it = rows.records[at]
+                log_id = logs.get((it.topic, it.partition), "")
+                dead.append(DeadLetter(it.topic, it.partition, it.offset, log_id, it.value, reason))
+            kept.append(rows.picked([at for at in range(len(rows)) if at not in refused]))
+        return Batch(kept[0], kept[1], dead, batch.steps)
+
+    def _refused(self, store: Any, lines: Sequence[str], first: int) -> list[tuple[int, str]]:
+        """The places of the rows that cannot be stored, and why; found by halves, each tried and rolled back."""
+        try:
+            with self._engine.connect() as connection:
+                store(_cursor(connection), lines)
+        except REFUSALS as error:
+            if len(lines) == 1:
+                return [(first, f"Postgres refuses it: {error.diag.message_primary or error}")]
+        else:
+            return []
+        middle = len(lines) // 2
+        return self._refused(store, lines[:middle], first) + self._refused(store, lines[middle:], first + middle)
+
+
+def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
+    """The driver's own: SQLAlchemy knows no COPY."""
+    cursor: Any = connection.connection.cursor()
+    assert isinstance(cursor, psycopg.Cursor)
+    return cursor
+
+
+def _hold(connection: sa.Connection, steps: Sequence[Step]) -> bool:
+    """Lock the offsets' rows (made where missing), in one order; False where one does not stand where its step begins."""
+    if not steps:
+        return True
     table = consumer_offsets
-    keys = sorted((position.topic, position.partition, position.log_id) for position in wanted)
-    fresh = [{"topic": t, "partition": p, "next_offset": 0, "log_id": log, "fingerprint": ""} for t, p, log in keys]
+    wanted = {(step.position.topic, step.position.partition): (step.since, step.position.log_id) for step in steps}
+    fresh = [
+        {"topic": topic, "partition": partition, "next_offset": 0, "log_id": wanted[topic, partition][1], "fingerprint": ""}
+        for topic, partition in sorted(wanted)
+    ]
     connection.execute(insert(table).on_conflict_do_nothing(), fresh)
-    found = {}
-    for topic, partition, _ in keys:
-        held = sa.select(table).where(table.c.topic == topic, table.c.partition == partition).with_for_update()
-        found[topic, partition] = connection.execute(held).one()
-    return all(
-        found[position.topic, position.partition].log_id == position.log_id
-        and found[position.topic, position.partition].next_offset <= position.next_offset
-        for position in wanted
-    )
-
-
-def _write_predictions(connection: sa.Connection, events: Sequence[Answered]) -> None:
-    if not events:
-        return
-    last_closed = sa.select(windows.c.model, sa.func.max(windows.c.end).label("until")).group_by(windows.c.model)
-    closed = {row.model: row.until for row in connection.execute(last_closed)}
-    make_partitions(connection, [event.event_time for event in events])
-    cursor = connection.connection.cursor()
-    cursor.execute("CREATE TEMP TABLE incoming (LIKE predictions) ON COMMIT DROP")
-    with cursor.copy("COPY incoming FROM STDIN") as copy:
-        for event in events:
-            late = event.model in closed and event.event_time < closed[event.model]
-            copy.write_row(_row(event, late=late))
-    cursor.execute("INSERT INTO predictions SELECT * FROM incoming ON CONFLICT DO NOTHING")
-    cursor.execute("DROP TABLE incoming")
-
-
-def _row(event: Answered, *, late: bool) -> tuple[object, ...]:
-    """In the order of the table's columns."""
-    features = msgspec.json.encode(event.features).decode()
-    identity = (event.event_time, event.request_id, event.model, event.version)
-    return (*identity, event.role, event.entity, features, event.score, event.degraded, event.schema, late)
-
-
-def make_partitions(connection: sa.Connection, moments: Sequence[datetime]) -> None:
-    """Make the monthly partitions of ``predictions`` that these moments fall in, where they are missing."""
-    for year, month in sorted({(moment.year, moment.month) for moment in (m.astimezone(UTC) for m in moments)}):
-        name = f"predictions_{year:04}_{month:02}"
-        if connection.execute(sa.select(sa.func.to_regclass(name))).scalar():
-            continue
-        start, end = datetime(year, month, 1, tzinfo=UTC), datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-        statement = sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF predictions FOR VALUES FROM ({}) TO ({})")
-        connection.connection.cursor().execute(
-            statement.format(sql.Identifier(name), sql.Literal(start.isoformat()), sql.Literal(end.isoformat()))
-        )
-
-
-def _write_outcomes(connection: sa.Connection, events: Sequence[Outcome]) -> None:
-    if not events:
-        return
-    cursor = connection.connection.cursor()
-    cursor.execute("CREATE TEMP TABLE incoming_outcomes (LIKE outcomes) ON COMMIT DROP")
-    with cursor.copy("COPY incoming_outcomes FROM STDIN") as copy:
-        for event in events:
-            copy.write_row((event.observed_at, event.model, event.request_id, event.outcome))
-    cursor.execute("INSERT INTO outcomes SELECT * FROM incoming_outcomes ON CONFLICT DO NOTHING")
-    cursor.execute("DROP TABLE incoming_outcomes")
+    columns = (table.c.topic, table.c.partition, table.c.next_offset, table.c.log_id)
+    held = sa.select(*columns).where(sa.tuple_(table.c.topic, table.c.partition).in_(list(wanted))).order_by(*columns[:2])
+    found = {(row.topic, row.partition): (row.next_offset, row.log_id) for row in connection.execute(held.with_for_update())}
+    return found == wanted
 
 
 def _write_dead_letters(connection: sa.Connection, dead: Sequence[DeadLetter]) -> None:
     if dead:
         rows = [{name: getattr(letter, name) for name in DeadLetter.__slots__} for letter in dead]
-        connection.execute(insert(dead_letters).on_conflict_do_nothing(), rows)
+        texts = [row | {"reason": row["reason"].replace("\0", "\\0")[:REASON_CHARACTERS]} for row in rows]
+        connection.execute(insert(dead_letters).on_conflict_do_nothing(), texts)
 
 
-def _move_clocks(connection: sa.Connection, events: Sequence[tuple[int, Answered]]) -> None:
-    newest: dict[tuple[str, int], datetime] = {}
-    for partition, event in events:
-        key = (event.model, partition)
-        newest[key] = max(newest.get(key, event.event_time), event.event_time)
-    if not newest:
+def _move_clocks(connection: sa.Connection, arrived: Sequence[Arrived]) -> None:
+    if not arrived:
         return
     seen = wall_clock()
     statement = insert(clocks)
@@ -163,13 +241,16 @@ def _move_clocks(connection: sa.Connection, events: Sequence[tuple[int, Answered
         "newest": sa.func.greatest(clocks.c.newest, statement.excluded.newest),
         "seen_at": statement.excluded.seen_at,
     }
-    rows = [{"model": m, "partition": p, "newest": moment, "seen_at": seen} for (m, p), moment in newest.items()]
+    rows = [{"model": one.model, "partition": one.partition, "newest": one.newest, "seen_at": seen} for one in arrived]
+    rows.sort(key=lambda row: (row["model"], row["partition"]))
     connection.execute(statement.on_conflict_do_update(index_elements=["model", "partition"], set_=later), rows)
 
 
-def _move_offsets(connection: sa.Connection, reached: Sequence[Position]) -> None:
-    for position in reached:
-        table = consumer_offsets
+def _move_offsets(connection: sa.Connection, steps: Sequence[Step]) -> None:
+    table = consumer_offsets
+    for step in steps:
+        position = step.position
         here = (table.c.topic == position.topic, table.c.partition == position.partition)
         to = {"next_offset": position.next_offset, "log_id": position.log_id, "fingerprint": position.fingerprint}
-        connection.execute(sa.update(table).where(*here).values(**to))
+        end = {"end_offset": max(step.end, position.next_offset), "updated_at": sa.func.now()}
+        connection.execute(sa.update(table).where(*here).values(**to, **end))

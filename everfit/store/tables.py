@@ -79,6 +79,7 @@ predictions = Table(
     _text("schema"),
     Column("late", Boolean, nullable=False),  # its window had closed when it arrived; it belongs to no window
     Index("predictions_by_model", "model", "event_time"),
+    Index("predictions_late", "model", "event_time", postgresql_where=text("late")),
     postgresql_partition_by="RANGE (event_time)",
 )
 
@@ -103,6 +104,7 @@ dead_letters = Table(
     Column("value", LargeBinary),
     _text("reason"),
     Column("read_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    _time("redriven_at", nullable=True),  # when it was stored after all
     Index("dead_letters_once", "topic", "partition", "offset", "log_id", unique=True),
 )
 
@@ -115,6 +117,21 @@ consumer_offsets = Table(
     _text("log_id"),
     _text("fingerprint"),  # SHA-256 of the last record read: a log that grew again has the same offsets, not the same bytes
     Column("restarts", Integer, nullable=False, server_default=text("0")),
+    Column("end_offset", BigInteger, nullable=False, server_default=text("0")),  # the log's end when it was last read
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+log_gaps = Table(
+    "log_gaps",
+    metadata,
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    _text("log_id", primary_key=True),
+    Column(
+        "first_offset", BigInteger, primary_key=True
+    ),  # records [first_offset, next_offset) were deleted before they were read
+    Column("next_offset", BigInteger, nullable=False),
+    Column("noticed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
 clocks = Table(

@@ -14,7 +14,7 @@ from everfit.deployment import Deployment
 from everfit.errors import ServiceError
 from everfit.events import DEPLOYMENTS, encode, wall_clock
 from everfit.events import Deployment as Deployed
-from everfit.kafka import require_kafka
+from everfit.kafka import options, require_kafka
 from everfit.policy import Status
 from everfit.store import judgements, ledger, requests
 from everfit.training.artifact import Scorer, Signature
@@ -137,7 +137,7 @@ def _announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
     event = Deployed(model=model.name, version=version, role="champion", reason=reason, at=wall_clock())
     try:
         require_kafka(bootstrap)
-        with closing(KafkaProducer(bootstrap_servers=bootstrap, acks="all")) as producer:
+        with closing(KafkaProducer(**options(bootstrap), acks="all")) as producer:
             producer.send(DEPLOYMENTS, key=model.name.encode(), value=encode(event)).get(timeout=ANNOUNCE_SECONDS)
     except (ServiceError, KafkaError) as error:
         logger.warning("version %d of %s is champion, but Kafka did not take the announcement: %s", version, model.name, error)

@@ -13,8 +13,9 @@ from everfit.demo.collect import collect
 from everfit.demo.result import DemoResult
 from everfit.errors import EmptyPartitionError
 from everfit.events import Prediction
-from everfit.store import ledger, log
+from everfit.store import ledger
 from models.electricity_price import electricity_price, recorded_half_hours
+from tests.events import write
 from tests.loop import Loop
 
 WEEK = timedelta(days=7)
@@ -50,7 +51,6 @@ def shadow(loop: Loop, week: int, score: float) -> None:
     with loop.deployment.engine.connect() as connection:
         query = "SELECT request_id, event_time FROM predictions WHERE version = 2 AND event_time >= :start"
         asked = connection.execute(sa.text(query), {"start": start}).all()
-        held = log.positions(connection)[("log", 0)]
     rows = [
         Prediction(
             request_id=row.request_id,
@@ -65,8 +65,7 @@ def shadow(loop: Loop, week: int, score: float) -> None:
         )
         for row in asked
     ]
-    position = log.Position("log", 0, held.next_offset + len(rows), held.log_id, "")
-    assert log.write(loop.deployment.engine, log.Batch([(0, row) for row in rows], [], [], [position]))
+    write(loop.deployment.engine, rows)
 
 
 def test_nothing_to_tell_is_said(loop: Loop) -> None:

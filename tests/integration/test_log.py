@@ -1,6 +1,6 @@
 """The prediction log, from a real broker into a real Postgres: every identity once, whatever is delivered how often."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from everfit.embedded.ports import any_free
 from everfit.errors import ServiceError
 from everfit.events import encode, wall_clock
-from everfit.store import judgements
+from everfit.store import judgements, monthly
 from everfit.store.lake import Lake
+from everfit.store.log import Batch, LogWriter, Position, Step
 from everfit.store.tables import consumer_offsets, dead_letters, outcomes, predictions, windows
 from monitors.watch import Seen, watch
 from tests.brokers import running_broker
-from tests.events import MODEL, outcome, prediction, produce
+from tests.events import MODEL, outcome, prediction, produce, rows
 
 
 @pytest.fixture
@@ -69,33 +70,74 @@ def _changed(**fields: object) -> bytes:
     return msgspec.json.encode(msgspec.to_builtins(prediction(0)) | fields)
 
 
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (None, "tombstone"),
-        (b"not json", "not of LoggedPrediction's form"),
-        (b'{"request_id": "only"}', "missing required field"),
-        (_changed(score="high"), "Expected `float`"),
-        (_changed(score=1.5), "no probability"),
-        (_changed(extra=1), "unknown field"),
-        (_changed(model="unheard_of"), "no model 'unheard_of'"),
-        (_changed(event_time="2200-01-01T00:00:00Z"), "ahead of the tolerated"),
-        (_changed(event_time="1996-09-04T00:00:00"), "timezone"),
-        (encode(prediction(0)).replace(b"0.5", b"NaN"), "malformed"),
-        (_changed(version=2**31), "Expected `int` <= 2147483647"),
-        (encode(prediction(0)).replace(b"NSW", b"N\\u0000W"), "NUL"),
-    ],
-)
-def test_what_breaks_the_contract_is_kept_as_a_dead_letter_and_stops_nothing(
-    engine: sa.Engine, lake: Lake, kafka: str, value: bytes | None, reason: str
-) -> None:
-    produce(kafka, [prediction(1), value, prediction(2)])
-    assert read(engine, lake, kafka).dead_letters == 1
+POISON: list[tuple[bytes | None, str]] = [
+    (None, "tombstone"),
+    (b"not json", "not of LoggedPrediction's form"),
+    (_changed(score="high"), "Expected `float`"),
+    (_changed(score=1.5), "no probability"),
+    (_changed(extra=1), "unknown field"),
+    (_changed(**{"ex\0tra": 1}), r"unknown field `ex\0tra`"),
+    (_changed(model="unheard_of"), "no model 'unheard_of'"),
+    (_changed(version=2**31), "Expected `int` <= 2147483647"),
+    (_changed(schema="unheard"), "schema 'unheard' is not the declared"),
+    (_changed(features={f"f{n}": 1.0 for n in range(10_000)}), "features do not fit"),
+    (_changed(event_time="2200-01-01T00:00:00Z"), "ahead of the tolerated"),
+    (_changed(event_time="1970-01-01T00:00:00Z"), "the go-live"),
+    (encode(prediction(0)).replace(b"NSW", b"N\\u0000W"), "NUL"),
+    (encode(prediction(0)).replace(b"0.25", b"1e-20000"), "Postgres refuses it: value overflows numeric format"),
+]
+
+
+def test_what_breaks_the_contract_is_kept_as_a_dead_letter_and_stops_nothing(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    produce(kafka, [prediction(1), *(value for value, _ in POISON), prediction(2), outcome(1)])
+    seen = read(engine, lake, kafka)
+    assert (seen.dead_letters, seen.predictions, seen.outcomes) == (len(POISON), {MODEL.name: 2}, {MODEL.name: 1})
     assert count(engine, predictions) == 2
     with engine.connect() as connection:
-        letter = connection.execute(sa.select(dead_letters)).one()
-    assert (letter.topic, letter.partition, letter.offset, letter.value) == ("everfit.predictions", 0, 1, value)
-    assert reason in letter.reason
+        letters = connection.execute(sa.select(dead_letters).order_by(dead_letters.c.offset)).all()
+    assert [(one.topic, one.partition, one.offset, one.value) for one in letters] == [
+        ("everfit.predictions", 0, offset, value) for offset, (value, _) in enumerate(POISON, start=1)
+    ]
+    for letter, (_, reason) in zip(letters, POISON, strict=True):
+        assert reason in letter.reason
+
+
+def test_texts_are_stored_as_they_were_sent(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    odd = "a\tb\nc\\d\\N \r \u00e9 \U0001f600 \"'"
+    sent = msgspec.structs.replace(prediction(0), entity=odd, request_id=odd, features=prediction(0).features | {"region": odd})
+    pretty = msgspec.json.format(encode(prediction(1)), indent=2)
+    produce(kafka, [sent, pretty, msgspec.structs.replace(outcome(0), request_id=odd)])
+    read(engine, lake, kafka)
+    with engine.connect() as connection:
+        first, second = connection.execute(sa.select(predictions).order_by(predictions.c.event_time)).all()
+        known = connection.execute(sa.select(outcomes.c.request_id)).scalar()
+    assert (first.entity, first.request_id, first.features["region"], known) == (odd, odd, odd, odd)
+    assert second.features == prediction(1).features
+
+
+def test_of_two_consumers_only_the_one_that_reads_on_from_what_is_stored_can_write(engine: sa.Engine) -> None:
+    writer = LogWriter(engine)
+
+    def step(since: int, to: int, log_id: str = "log") -> Batch:
+        return Batch(rows([prediction(since)]), steps=[Step(since, Position("t", 0, to, log_id, ""), to)])
+
+    assert writer.write(step(0, 7)), "a log may begin anywhere, and compaction leaves holes"
+    assert writer.write(step(0, 9)) is None, "another had begun there before"
+    assert writer.write(step(8, 9)) is None, "somebody skipped what is not stored"
+    assert writer.write(step(7, 9, "another log")) is None
+    assert writer.write(step(7, 9))
+    assert count(engine, predictions) == 2
+
+
+def test_partitions_are_made_ahead_in_utc_and_again_when_they_were_dropped(engine: sa.Engine) -> None:
+    writer = LogWriter(engine)
+    eve = datetime(1996, 10, 1, 9, tzinfo=timezone(timedelta(hours=10)))  # still September in UTC
+    writer.write(Batch(rows([prediction(0, at=eve)])))
+    with engine.begin() as connection:
+        assert [name for name, _, _ in monthly.made(connection)] == ["predictions_1996_09", "predictions_1996_10"]
+        monthly.drop(connection, "predictions_1996_09")
+    assert writer.write(Batch(rows([prediction(1, at=eve)])))
+    assert count(engine, predictions) == 1
 
 
 def test_a_time_in_the_future_never_moves_the_clock(engine: sa.Engine, lake: Lake, kafka: str) -> None:

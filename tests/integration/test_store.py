@@ -12,14 +12,15 @@ from everfit.declaration import Limits
 from everfit.errors import ServiceError
 from everfit.events import wall_clock
 from everfit.policy import Status
-from everfit.store import partitions, requests
+from everfit.store import log, partitions, requests
 from everfit.store.database import create_engine, migrate, reachable
 from everfit.store.partitions import PartitionVersion
 from everfit.store.requests import RetrainRequest
-from everfit.store.tables import metadata, partition_versions
+from everfit.store.tables import metadata, partition_versions, predictions
 from models.electricity_price import electricity_price
 from monitors.failures import Failure
 from monitors.launches import Launch, settle
+from tests.events import outcome, prediction, write
 
 AT = datetime(1996, 9, 11, tzinfo=UTC)
 MODELS = {"electricity_price": electricity_price.model_copy(update={"limits": Limits(attempts=3, retry_after="30s")})}
@@ -36,6 +37,17 @@ def test_migrating_again_changes_nothing_and_keeps_the_rows(engine: sa.Engine) -
     migrate(engine)
     with engine.connect() as connection:
         assert partitions.newest(connection, "d") == {"1996-09-04": "hash"}
+
+
+def test_the_schema_goes_back_and_forth_around_the_rows(engine: sa.Engine) -> None:
+    write(engine, [prediction(0)], [outcome(0)])
+    with engine.begin() as connection:
+        before = connection.execute(sa.select(predictions)).all()
+    migrate(engine, "0001", down=True)
+    migrate(engine)
+    with engine.begin() as connection:
+        assert connection.execute(sa.select(predictions)).all() == before
+        assert log.positions(connection)["log", 0].next_offset == 2
 
 
 def test_a_corrected_day_gets_a_version_and_the_old_one_stays(engine: sa.Engine) -> None:

@@ -1,0 +1,61 @@
+"""The monthly partitions of ``predictions``: made ahead of the rows, dropped when retention has passed.
+
+A partition is made as a table of its own and then attached, which stops neither readers nor writers.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from psycopg import sql
+
+PREFIX = "predictions_"
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended("partitions", 0)))
+
+
+def make(engine: sa.Engine, months: Iterable[str]) -> None:
+    """Make the partitions of these months, such as ``1996-09``, and of the one after each, where they are missing."""
+    starts = {start for month in months for start in (_start(month), _next(_start(month)))}
+    with engine.begin() as connection:
+        connection.execute(_LOCK)
+        for start in sorted(starts):
+            if connection.execute(sa.select(sa.func.to_regclass(_name(start)))).scalar() is None:
+                _make(connection, start)
+
+
+def made(connection: sa.Connection) -> list[tuple[str, datetime, datetime]]:
+    """Every partition that there is: its name and its half-open span, oldest first."""
+    query = sa.text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'predictions'::regclass ORDER BY 1")
+    found = []
+    for name in connection.execute(query).scalars():
+        start = _start(name.removeprefix(PREFIX).replace("_", "-"))
+        found.append((name, start, _next(start)))
+    return found
+
+
+def drop(connection: sa.Connection, name: str) -> None:
+    """Drop a partition with its rows."""
+    connection.execute(_LOCK)
+    cursor = connection.connection.cursor()
+    cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+
+
+def _make(connection: sa.Connection, start: datetime) -> None:
+    name, until = sql.Identifier(_name(start)), sql.Literal(_next(start).isoformat())
+    cursor = connection.connection.cursor()
+    cursor.execute(sql.SQL("CREATE TABLE {} (LIKE predictions INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(name))
+    attach = sql.SQL("ALTER TABLE predictions ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
+    cursor.execute(attach.format(name, sql.Literal(start.isoformat()), until))
+
+
+def _name(start: datetime) -> str:
+    return f"{PREFIX}{start:%Y_%m}"
+
+
+def _start(month: str) -> datetime:
+    year, number = month.split("-")
+    return datetime(int(year), int(number), 1, tzinfo=UTC)
+
+
+def _next(start: datetime) -> datetime:
+    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
