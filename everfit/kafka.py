@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from everfit.errors import ServiceError, SettingsError
+from everfit.variables import KAFKA_MECHANISMS, KAFKA_PROTOCOLS
 
 CONNECT_SECONDS = 3.0
 
@@ -23,8 +24,6 @@ CERTFILE = "EVERFIT_KAFKA_SSL_CERTFILE"
 KEYFILE = "EVERFIT_KAFKA_SSL_KEYFILE"
 KEY_PASSWORD = "EVERFIT_KAFKA_SSL_KEY_PASSWORD"  # noqa: S105 - the variable's name
 
-PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 FILES = {CAFILE: "ssl_cafile", CERTFILE: "ssl_certfile", KEYFILE: "ssl_keyfile"}
 SECRETS = (PASSWORD, KEY_PASSWORD)
 VARIABLES = (PROTOCOL, MECHANISM, USERNAME, PASSWORD, *FILES, KEY_PASSWORD)
@@ -60,7 +59,7 @@ def security(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     found = {name: environ[name] for name in VARIABLES if environ.get(name)}
     if not found:
         return {}
-    protocol = _one_of(PROTOCOL, found.get(PROTOCOL, "PLAINTEXT"), PROTOCOLS)
+    protocol = _one_of(PROTOCOL, found.get(PROTOCOL, "PLAINTEXT"), KAFKA_PROTOCOLS)
     return {"security_protocol": protocol, **_tls(protocol, found), **_sasl(protocol, found)}
 
 
@@ -111,7 +110,7 @@ def _sasl(protocol: str, found: Mapping[str, str]) -> dict[str, str]:
     missing = [name for name in (MECHANISM, USERNAME, PASSWORD) if name not in found]
     if missing:
         raise SettingsError(f"{PROTOCOL}={protocol} needs {' and '.join(missing)} too; set {'them' if missing[1:] else 'it'}")
-    mechanism = _one_of(MECHANISM, found[MECHANISM], MECHANISMS)
+    mechanism = _one_of(MECHANISM, found[MECHANISM], KAFKA_MECHANISMS)
     return {"sasl_mechanism": mechanism, "sasl_plain_username": found[USERNAME], "sasl_plain_password": found[PASSWORD]}
 
 

@@ -59,6 +59,10 @@ FOLDER = Shape("folder", "name one of this machine; other stores are not support
 PACKAGE = Shape("package", "name one to import, such as models", lambda v: all(part.isidentifier() for part in v.split(".")))
 PORT = Shape("port", "set a number from 1 to 65535", _is_port)
 NUMBER = Shape("number", "set a whole number from 1 to 1000", lambda v: v.isdecimal() and 0 < int(v) <= 1_000)
+KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+KAFKA_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+PROTOCOL = Shape("protocol of Kafka", f"set one of {', '.join(KAFKA_PROTOCOLS)}", lambda v: v in KAFKA_PROTOCOLS)
+MECHANISM = Shape("mechanism of SASL", f"set one of {', '.join(KAFKA_MECHANISMS)}", lambda v: v in KAFKA_MECHANISMS)
 TEXT = Shape("text", "", lambda _: True)
 
 SHAPES: dict[str, Shape] = {
@@ -66,6 +70,14 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_MODELS": PACKAGE,
     "EVERFIT_DATABASE_URL": DATABASE,
     "EVERFIT_KAFKA_BOOTSTRAP": SERVERS,
+    "EVERFIT_KAFKA_SECURITY_PROTOCOL": PROTOCOL,
+    "EVERFIT_KAFKA_SASL_MECHANISM": MECHANISM,
+    "EVERFIT_KAFKA_SASL_USERNAME": TEXT,
+    "EVERFIT_KAFKA_SASL_PASSWORD": TEXT,
+    "EVERFIT_KAFKA_SSL_CAFILE": TEXT,
+    "EVERFIT_KAFKA_SSL_CERTFILE": TEXT,
+    "EVERFIT_KAFKA_SSL_KEYFILE": TEXT,
+    "EVERFIT_KAFKA_SSL_KEY_PASSWORD": TEXT,
     "MLFLOW_TRACKING_URI": PAGE,
     "EVERFIT_SERVING_URL": PAGE,
     "EVERFIT_DAGSTER_URL": PAGE,

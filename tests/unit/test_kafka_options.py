@@ -1,0 +1,59 @@
+"""TLS and SASL come from the environment, make sense together or are refused, and are never shown in full."""
+
+from pathlib import Path
+
+import pytest
+
+from everfit import kafka
+from everfit.errors import SettingsError
+
+SCRAM = {
+    kafka.PROTOCOL: "SASL_SSL",
+    kafka.MECHANISM: "SCRAM-SHA-512",
+    kafka.USERNAME: "everfit",
+    kafka.PASSWORD: "hidden",
+}
+
+
+def test_nothing_set_is_plain_text() -> None:
+    assert kafka.security({}) == {}
+    assert "security_protocol" not in kafka.options("host:9092", {})
+
+
+def test_what_is_set_reaches_every_client(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    told = kafka.consumer_options("host:9092", SCRAM | {kafka.CAFILE: str(authority)})
+    assert told["bootstrap_servers"] == "host:9092"
+    assert told["security_protocol"] == "SASL_SSL"
+    assert told["ssl_cafile"] == str(authority)
+    assert (told["sasl_mechanism"], told["sasl_plain_username"], told["sasl_plain_password"]) == (
+        "SCRAM-SHA-512",
+        "everfit",
+        "hidden",
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({kafka.PROTOCOL: "TLS"}, "='TLS' is none of PLAINTEXT, SSL"),
+        (SCRAM | {kafka.MECHANISM: "GSSAPI"}, "='GSSAPI' is none of PLAIN, SCRAM-SHA-256"),
+        ({kafka.PROTOCOL: "SASL_PLAINTEXT"}, "needs .*_MECHANISM and .*_USERNAME and .*_PASSWORD too"),
+        (SCRAM | {kafka.PASSWORD: ""}, "needs EVERFIT_KAFKA_SASL_PASSWORD too; set it"),
+        ({kafka.USERNAME: "everfit"}, "EVERFIT_KAFKA_SASL_USERNAME would be ignored under .*=PLAINTEXT"),
+        (SCRAM | {kafka.PROTOCOL: "SSL"}, "MECHANISM, .* would be ignored under .*=SSL"),
+        ({kafka.CAFILE: "/nowhere.pem"}, "SSL_CAFILE would be ignored"),
+        (SCRAM | {kafka.CAFILE: "/nowhere.pem"}, "='/nowhere.pem' is no file"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(environ: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        kafka.options("host:9092", environ)
+
+
+def test_secrets_are_masked_where_they_are_shown() -> None:
+    error = kafka.unusable("host:9092", TimeoutError("no answer"), SCRAM)
+    assert "EVERFIT_KAFKA_SASL_PASSWORD=***" in str(error)
+    assert "A wrong password or certificate looks like no answer" in str(error)
+    assert "hidden" not in str(error)
