@@ -43,7 +43,7 @@ def test_the_schema_goes_back_and_forth_around_the_rows(engine: sa.Engine) -> No
     write(engine, [prediction(0)], [outcome(0)])
     with engine.begin() as connection:
         before = connection.execute(sa.select(predictions)).all()
-    migrate(engine, "0001", down=True)
+    migrate(engine, "0002", down=True)
     migrate(engine)
     with engine.begin() as connection:
         assert connection.execute(sa.select(predictions)).all() == before
