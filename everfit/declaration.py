@@ -156,7 +156,12 @@ class TorchMLP(Candidate):
 
 
 class TrainingWindow(Part):
-    """Which rows are trained on: ``history`` is 'all' or a duration before the cutoff; labels come ``label_delay`` late."""
+    """Which rows are trained on: ``history`` is 'all' or a duration before the cutoff.
+
+    Labels come at most ``label_delay`` after their event, all but a negligible few. Rows younger than that are neither trained
+    nor judged on: of these only the quick labels would be known, and quick labels are not like the others (a flight that has
+    landed already is seldom late).
+    """
 
     history: Literal["all"] | Duration = "all"
     label_delay: Duration = timedelta()
@@ -262,6 +267,7 @@ class Model(Part):
     ``history`` is a function whose parameters name sources; it returns labelled rows with ``event_time``, the entity, the
     request fields, the label and ``observed_at`` (when the label was known). Before ``go_live`` these are the training rows;
     afterwards the prediction log and its outcomes are, and ``history`` serves only the replay, as the outside world.
+    ``identity`` names the columns of ``history`` that tell apart requests of one event time; by default the entity does.
     """
 
     name: Name
@@ -269,6 +275,7 @@ class Model(Part):
     owners: list[str] = []
     task: BinaryClassification
     entity: Name
+    identity: list[Name] = []
     event_time: Name
     go_live: Moment
     sources: list[Source] = Field(min_length=1)

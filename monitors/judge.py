@@ -75,7 +75,7 @@ def _judge(
     drift, html = judge_drift(candidate.calibration, lake.get_frame(candidate.reference), rows, html=True)
     report = {"html": lake.put(html.encode(), "html")} if html else {}
     yield _judgement(model, version, span, drift, report)
-    yield _judgement(model, version, span, _performance(model, known, rows))
+    yield _judgement(model, version, span, _performance(model, known, rows, span[1] + model.log.lateness))
     freshness = judge_freshness(promoted.trained_until, span[1], model.freshness.max_training_age)
     yield _judgement(model, version, span, freshness)
 
@@ -86,9 +86,9 @@ def _of_a_stranger(version: int, rows: int) -> Evidence:
     return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": rows})
 
 
-def _performance(model: Model, known: Version, rows: pl.DataFrame) -> Evidence:
-    """Of the rows whose outcome is known."""
-    matured = rows.filter(pl.col("outcome").is_not_null())
+def _performance(model: Model, known: Version, rows: pl.DataFrame, at: datetime) -> Evidence:
+    """Of the rows whose outcome is known, and old enough that a slow one would be too."""
+    matured = rows.filter(pl.col("outcome").is_not_null(), pl.col("event_time") <= at - model.training.label_delay)
     return judge_performance(
         matured["event_time"].dt.date().to_numpy(),
         matured["outcome"].to_numpy(),

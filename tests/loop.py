@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.events import Outcome, Prediction
+from everfit.features.history import labelled
 from everfit.features.offline import compute
 from everfit.registry import Registry
+from everfit.replay import timeline
 from everfit.settings import Settings
 from everfit.store import ledger
 from everfit.store.lake import Lake
@@ -41,9 +43,9 @@ class FakeRegistry(Registry):
 
 
 class Loop:
-    """One model's loop over recorded rows, which a test may have changed."""
+    """One model's loop over the recorded rows of its sources, by name, which a test may have changed."""
 
-    def __init__(self, engine: sa.Engine, home: Path, model: Model, recorded: pl.DataFrame) -> None:
+    def __init__(self, engine: sa.Engine, home: Path, model: Model, recorded: Mapping[str, pl.DataFrame] | None = None) -> None:
         url = engine.url.render_as_string(hide_password=False)
         settings = Settings(home, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", home / "lake")
         self.deployment = Deployment(settings)
@@ -51,19 +53,20 @@ class Loop:
         self.deployment.__dict__ |= {"engine": engine, "lake": Lake(home / "lake"), "registry": self.registry}
         self.deployment.__dict__["models"] = {model.name: model}
         self.model = model
-        self.recorded = recorded
+        self.recorded = recorded or {source.name: timeline.recorded(source) for source in model.sources}
 
     def bootstrap(self) -> None:
         """Publish what was known at the go-live, train on it, promote."""
         self.publish(until=self.model.go_live)
-        self.retrain(None)
+        concluded = self.retrain(None)
+        assert concluded.version == 1, concluded.reason
 
     def publish(self, *, since: datetime | None = None, until: datetime) -> None:
         """Land the rows that became known in ``(since, until]``."""
-        source = self.model.sources[0]
-        known = pl.col(source.event_time) + source.known_after
-        rows = self.recorded.filter(known <= until, *([known > since] if since else []))
-        publish(self.deployment.engine, self.deployment.models, source.name, rows)
+        for source in self.model.sources:
+            known = pl.col(source.event_time) + source.known_after
+            rows = self.recorded[source.name].filter(known <= until, *([known > since] if since else []))
+            publish(self.deployment.engine, self.deployment.models, source.name, rows)
 
     def retrain(self, request: RetrainRequest | None, cutoff: datetime | None = None) -> promotion.Conclusion:
         """raw_data to champion, as the assets do it."""
@@ -81,10 +84,8 @@ class Loop:
     def play(self, start: datetime, end: datetime) -> None:
         """Publish, answer with the champion and observe the outcomes of ``[start, end)``."""
         self.publish(since=start, until=end)
-        source = self.model.sources[0]
-        raw = {source.name: self.recorded.filter(pl.col(source.event_time) < end)}
-        asked = days.history(self.model, raw).filter(pl.col("event_time").is_between(start, end, closed="left"))
-        rows = compute(self.model.views, raw, asked)
+        asked = labelled(self.model, self.recorded).filter(pl.col("event_time").is_between(start, end, closed="left"))
+        rows = compute(self.model.views, self.recorded, asked)
         with self.deployment.engine.connect() as connection:
             champion = ledger.champion(connection, self.model.name)
         assert champion is not None

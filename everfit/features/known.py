@@ -47,13 +47,14 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
 
     Args:
         view: the declared view.
-        source: a frame of the source's rows, in whatever order; of equal (key, known_at) the largest tie-break stays, or
-            the last row.
+        source: a frame of the source's rows, in whatever order. Of equal (key, known_at) the largest tie-break counts, and no
+            other; where none is declared all of them count, and the last has the values.
 
     Returns:
         ``key`` (text), ``known_at`` (UTC, microseconds), and for the i-th of ``FeatureView.columns`` ``value_i`` (float64,
-        what is not finite as null, or text) and, where windows sum it, ``units_i`` (int64, in units of the resolution, 0
-        for null): named by position, so that no user's name can collide.
+        what is not finite as null, or text), ``held_i`` (int64, how many rows of that moment have a value) and, where windows
+        sum it, ``units_i`` (int64, their sum in units of the resolution): named by position, so that no user's name can
+        collide.
 
     Raises:
         SourceError: as :func:`shaped`, or when a value is too large for its resolution.
@@ -67,8 +68,13 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
         _landed=nw.col("_landed"),
     )
     rows = rows.filter(~nw.col("key").is_null() & ~nw.col("known_at").is_null()).sort("key", "known_at", "_tie", "_landed")
-    unique = rows.unique(["key", "known_at"], keep="last", maintain_order=True)
-    return unique.drop("_tie", "_landed").with_columns(*_units(view, rows))
+    if view.tie_break:
+        rows = rows.unique(["key", "known_at"], keep="last", maintain_order=True)
+    rows = rows.drop("_tie", "_landed").with_columns(*_held(view), *_units(view, rows))
+    if view.tie_break:
+        return rows
+    added = [nw.col(name).sum().over("key", "known_at") for name in rows.columns if name.startswith(("held_", "units_"))]
+    return rows.with_columns(*added).unique(["key", "known_at"], keep="last", maintain_order=True)
 
 
 def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
@@ -109,6 +115,10 @@ def _values(view: FeatureView) -> list[nw.Expr]:
         else:
             values.append(nw.col(column).cast(nw.String).alias(f"value_{i}"))
     return values
+
+
+def _held(view: FeatureView) -> list[nw.Expr]:
+    return [(~nw.col(f"value_{i}").is_null()).cast(nw.Int64).alias(f"held_{i}") for i in range(len(view.columns))]
 
 
 def _units(view: FeatureView, rows: nw.DataFrame[Any]) -> list[nw.Expr]:

@@ -50,10 +50,7 @@ def compute(views: Sequence[FeatureView], sources: Mapping[str, "pl.DataFrame"],
 
 def _running(view: FeatureView, rows: Frame) -> Frame:
     """Running sums and counts of each key; rows are sorted by key and time."""
-    added = [
-        nw.col(f"units_{i}") if part == "sum" else (~nw.col(f"value_{i}").is_null()).cast(nw.Int64)
-        for part, i in _running_columns(view)
-    ]
+    added = [nw.col(f"units_{i}" if part == "sum" else f"held_{i}") for part, i in _running_columns(view)]
     names = [f"{part}_{i}" for part, i in _running_columns(view)]
     for column in view.resolutions:
         _within(view, column, rows)

@@ -1,17 +1,31 @@
 """Features of one moment from rows that carry running sums: what the online store keeps, and how serving reads it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from operator import itemgetter
-from typing import Any
+from operator import add, itemgetter
+from typing import Any, NamedTuple
 
+from everfit.errors import SourceError
 from everfit.features.known import LARGEST_UNITS, shaped, too_large
 from everfit.features.views import FeatureView, Latest, Windowed
 
 Value = float | str | None
-Known = dict[tuple[str, datetime], tuple[Value, ...]]  # (key, known_at) to the values of FeatureView.columns
+
+
+class Moment(NamedTuple):
+    """What became known of a key at one moment; tuples are in the order of ``FeatureView.columns``.
+
+    ``values`` are those of the row that counts, or of the last of them; ``units`` and ``counts`` what all that count add.
+    """
+
+    values: tuple[Value, ...]
+    units: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+Known = dict[tuple[str, datetime], Moment]  # by (key, known_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +52,25 @@ def extend(view: FeatureView, known: Known, before: Mapping[str, RunningRow]) ->
         before: the newest running row of each key, where it has one.
 
     Raises:
-        SourceError: when a value is too large for its resolution, or a sum leaves 64 bits.
+        SourceError: when a sum leaves 64 bits.
     """
     newest = dict(before)
     extended = []
-    for (key, known_at), values in known.items():
+    nothing = (0,) * len(view.columns)
+    for (key, known_at), new in known.items():
         last = newest.get(key)
-        sums, counts = [], []
-        for i, (column, value) in enumerate(zip(view.columns, values, strict=True)):
-            sums.append(_within(view, column, (last.sums[i] if last else 0) + _units(view, column, value)))
-            counts.append((last.counts[i] if last else 0) + (value is not None))
-        newest[key] = RunningRow(key, known_at, values, tuple(sums), tuple(counts))
+        sums, counts = (last.sums, last.counts) if last else (nothing, nothing)
+        sums = tuple(map(add, sums, new.units))
+        if max(map(abs, sums)) >= LARGEST_UNITS:
+            raise _leaves(view, sums)
+        newest[key] = RunningRow(key, known_at, new.values, sums, tuple(map(add, counts, new.counts)))
         extended.append(newest[key])
     return extended
+
+
+def _leaves(view: FeatureView, sums: Sequence[int]) -> SourceError:
+    column, units = max(zip(view.columns, sums, strict=True), key=lambda one: abs(one[1]))
+    return too_large(view, column, units * view.resolutions[column])
 
 
 def known_values(view: FeatureView, source: Any) -> Known:
@@ -59,17 +79,21 @@ def known_values(view: FeatureView, source: Any) -> Known:
     In plain Python, for most often it is one row, which data frames take milliseconds for.
 
     Raises:
-        SourceError: when a column is missing or has a type that does not fit.
+        SourceError: when a column is missing or has a type that does not fit, or a value is too large for its resolution.
     """
     made = shaped(view, source)
     taken = [view.key, view.known_at, view.tie_break or view.known_at, *view.columns]
     positions = itemgetter(*(made.columns.index(column) for column in taken))
-    known = []
+    read = _reader(view)
+    rows = []
     for key, known_at, tie, *values in map(positions, made.rows()):
         if key is not None and known_at is not None:
-            read = tuple(_value(view, column, value) for column, value in zip(view.columns, values, strict=True))
-            known.append(((key_of(key), _moment(known_at)), (tie is not None, tie), read))
-    return {identity: read for identity, _, read in sorted(known, key=itemgetter(0, 1))}
+            rows.append(((key_of(key), _moment(known_at)), (tie is not None, tie), read(values)))
+    known: Known = {}
+    for identity, _, new in sorted(rows, key=itemgetter(0, 1)):
+        held = known.get(identity)
+        known[identity] = new if held is None or view.tie_break else _together(held, new)
+    return known
 
 
 def _moment(known_at: date) -> datetime:
@@ -78,25 +102,41 @@ def _moment(known_at: date) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _value(view: FeatureView, column: str, value: Any) -> Value:
+def _reader(view: FeatureView) -> Callable[[Sequence[Any]], Moment]:
+    """What reads one row's values, in the order of ``FeatureView.columns``."""
+    numbers = view.numbers
+    kinds = [column in numbers for column in view.columns]
+    summed = [(i, view.resolutions[column]) for i, column in enumerate(view.columns) if column in view.resolutions]
+    nothing = [0] * len(kinds)
+
+    def read(values: Sequence[Any]) -> Moment:
+        held = tuple(_value(value, is_number=number) for value, number in zip(values, kinds, strict=True))
+        units = nothing.copy()
+        for i, resolution in summed:
+            units[i] = _units(held[i], resolution)
+            if abs(units[i]) >= LARGEST_UNITS:
+                raise too_large(view, view.columns[i], units[i] * resolution)
+        return Moment(held, tuple(units), tuple([int(value is not None) for value in held]))
+
+    return read
+
+
+def _together(held: Moment, new: Moment) -> Moment:
+    """Both of one key and moment: all count, the later one has the values."""
+    return Moment(new.values, tuple(map(add, held.units, new.units)), tuple(map(add, held.counts, new.counts)))
+
+
+def _value(value: Any, *, is_number: bool) -> Value:
     if value is None:
         return None
-    if column not in view.numbers:
+    if not is_number:
         return str(value)
     return float(value) if math.isfinite(value) else None
 
 
-def _units(view: FeatureView, column: str, value: Value) -> int:
-    """A value in whole units of the resolution: the nearest, halves upwards, as offline; 0 where nothing sums it."""
-    if value is None or column not in view.resolutions:
-        return 0
-    return math.floor(float(value) / view.resolutions[column] + 0.5)
-
-
-def _within(view: FeatureView, column: str, units: int) -> int:
-    if abs(units) >= LARGEST_UNITS:
-        raise too_large(view, column, units * view.resolutions[column])
-    return units
+def _units(value: Value, resolution: float) -> int:
+    """A value in whole units of the resolution: the nearest, halves upwards, as offline; 0 for null."""
+    return 0 if value is None else math.floor(float(value) / resolution + 0.5)
 
 
 def answer(

@@ -68,7 +68,8 @@ class FeatureView:
     """A declared view. Made by :func:`feature_view`, never by hand.
 
     ``shape`` maps a narwhals frame of the source to one with ``key``, ``known_at`` and the columns taken.
-    ``(key, known_at)`` is made unique by keeping the row with the largest ``tie_break`` (a column), or the last.
+    Of rows of one ``(key, known_at)`` only the one with the largest ``tie_break`` (a column) counts; where none is declared
+    all count in windows, and the last is the latest.
     """
 
     name: str
@@ -122,7 +123,8 @@ def feature_view(
         known_at: column holding when a row could first be known, publishing delay included (UTC).
         features: name of the feature to what is taken.
         ttl: age after which the newest known row counts as missing (``latest`` only).
-        tie_break: column that decides between rows of the same key and moment; the largest wins.
+        tie_break: column that decides which row of a key and moment counts, the one with the largest; where it is left out
+            windows count them all, as flights that land in one minute, and ``latest`` takes the last.
 
     Raises:
         DeclarationError: when the function takes anything but one source, or no feature is taken.

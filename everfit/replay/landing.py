@@ -28,9 +28,9 @@ def catch_up(deployment: Deployment, model: Model, until: datetime) -> int:
     for source in model.sources:
         newest = landed_until(deployment.engine, source.name)
         first = None if newest is None else newest + source.known_after + MICROSECOND
-        missing = [row for _, row in published(source, first, until)]
-        if missing:
-            rows += publish(deployment.engine, deployment.models, source.name, missing)
+        missing = published(source, first, until)
+        if not missing.is_empty():
+            rows += publish(deployment.engine, deployment.models, source.name, missing.drop("_known_at"))
     return rows
 
 

@@ -18,7 +18,7 @@ from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import RequestError, ServiceError
 from everfit.replay.client import Answer, ServingClient
-from everfit.replay.landing import catch_up
+from everfit.replay.landing import MICROSECOND, catch_up
 from everfit.replay.lockstep import await_decision, await_read, await_retraining
 from everfit.replay.observing import OutcomeProducer
 from everfit.replay.progress import Progress
@@ -104,9 +104,8 @@ class _Player:
         decided = self._due(progress.sent_until or progress.start)
         if progress.sent_until:
             self._retrained()
-        for instant in timeline(self.model, progress.start, end):
-            if progress.sent_until and instant.at <= progress.sent_until:
-                continue
+        since = progress.sent_until + MICROSECOND if progress.sent_until else progress.start
+        for instant in timeline(self.model, since, end):
             due = self._due(instant.at) if instant.requests else decided
             self._send(instant, flush_first=due > decided)
             if due > decided:

@@ -1,18 +1,21 @@
 """What happened, and when it could first be known: recorded source rows, outcomes and requests merged by event time."""
 
 import inspect
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from everfit.declaration import Model, Source
+from everfit.declaration import Integer, Model, Source
 from everfit.errors import SourceError
 from everfit.events import Outcome
-from everfit.timing import format_time
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """All that becomes known at one moment, to be played in this order: a request at ``at`` sees the rows of ``at``."""
+    """Requests of one moment, and before them all that became known since the requests before; to be played in this order.
+
+    A request at ``at`` sees the rows of ``at``. The last instant of a range may hold no request, only what came after them.
+    """
 
     at: datetime
     rows: Mapping[str, Sequence[Row]]  # by source
@@ -42,36 +48,39 @@ def timeline(model: Model, start: datetime, end: datetime) -> Iterator[Instant]:
     requests from before the go-live are history, not outcomes, and do not show.
 
     Raises:
-        SourceError: when a source has nothing on record.
+        SourceError: when a source that the model's history reads has nothing on record, or the history does not fit.
     """
-    rows: dict[datetime, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for source in model.sources:
-        for known_at, row in published(source, start, end):
-            rows[known_at][source.name].append(row)
-    outcomes: dict[datetime, list[tuple[str, Outcome]]] = defaultdict(list)
-    requests: dict[datetime, list[Request]] = defaultdict(list)
-    for request, outcome in _asked(model):
-        if start <= request.event_time < end:
-            requests[request.event_time].append(request)
-        if start <= outcome.observed_at < end and request.event_time >= model.go_live:
-            outcomes[outcome.observed_at].append((request.entity, outcome))
-    for at in sorted(rows.keys() | outcomes.keys() | requests.keys()):
-        yield Instant(at, rows.get(at, {}), outcomes.get(at, []), requests.get(at, []))
-
-
-def published(source: Source, start: datetime | None, end: datetime) -> list[tuple[datetime, Row]]:
-    """A source's recorded rows that were first known in ``[start, end)``, each with that moment, in its order."""
     import polars as pl
 
-    known = recorded(source).with_columns(known_at=pl.col(source.event_time) + source.known_after)
-    known = known.filter(pl.col("known_at") < end, *([] if start is None else [pl.col("known_at") >= start]))
-    known = known.sort("known_at", maintain_order=True)
+    from everfit.features.history import labelled
+
+    read = inspect.signature(model.history).parameters
+    asked = labelled(model, {name: recorded(model.source(name)) for name in read})
+    played = {source.name: published(source, start, end) for source in model.sources}
+    requests = asked.filter(pl.col("event_time").is_between(start, end, closed="left"))
+    observed = pl.col("observed_at").is_between(start, end, closed="left") & (pl.col("event_time") >= model.go_live)
+    outcomes = asked.filter(observed).sort("observed_at", maintain_order=True)
+    yield from _merged(model, played, outcomes, requests)
+
+
+def published(source: Source, start: datetime | None, end: datetime) -> "pl.DataFrame":
+    """A source's recorded rows that were first known in ``[start, end)``, in that order.
+
+    Returns:
+        The source's columns and ``_known_at``; no row where the source has nothing on record.
+    """
+    import polars as pl
+
     names = [column.name for column in source.columns]
-    return list(zip(known["known_at"].to_list(), known.select(names).to_dicts(), strict=True))
+    if source.recorded is None:
+        return pl.DataFrame(schema=[*names, "_known_at"])
+    known = recorded(source).select(*names, _known_at=pl.col(source.event_time) + source.known_after)
+    known = known.filter(pl.col("_known_at") < end, *([] if start is None else [pl.col("_known_at") >= start]))
+    return known.sort("_known_at", maintain_order=True)
 
 
-def recorded(source: Source) -> Any:
-    """Everything on record of a source, as a Polars frame.
+def recorded(source: Source) -> "pl.DataFrame":
+    """Everything on record of a source.
 
     Raises:
         SourceError: when the declaration names nothing that could be read.
@@ -80,24 +89,52 @@ def recorded(source: Source) -> Any:
 
     if source.recorded is None:
         raise SourceError(f"source {source.name} has nothing on record to play; declare it with recorded=…")
-    return nw.from_native(source.recorded(), eager_only=True).to_polars()
+    rows: pl.DataFrame = nw.from_native(source.recorded(), eager_only=True).to_polars()
+    return rows
 
 
-def _asked(model: Model) -> Iterator[tuple[Request, Outcome]]:
-    """Every request of the model's history with its outcome; ids depend on the history alone, not on the range played."""
-    import narwhals.stable.v2 as nw
+class _Due(Generic[T]):
+    """What happens at moments in their order, taken as the clock passes them."""
 
-    read = {name: nw.from_native(recorded(model.source(name))) for name in inspect.signature(model.history).parameters}
-    rows = nw.from_native(model.history(**read), eager_only=True).to_polars().sort("event_time", maintain_order=True).to_dicts()
-    fields = [column.name for column in model.request]
-    at_once = Counter(row["event_time"] for row in rows)
-    seen: Counter[str] = Counter()
-    for row in rows:
-        at, entity = row["event_time"], str(row[model.entity])
-        name = f"{model.name}-{format_time(at)}" + (f"-{entity}" if at_once[at] > 1 else "")
-        seen[name] += 1
-        request_id = name if seen[name] == 1 else f"{name}-{seen[name]}"
-        outcome = Outcome(
-            request_id=request_id, model=model.name, outcome=float(row[model.label]), observed_at=row["observed_at"]
-        )
-        yield Request(request_id, entity, at, {field: row[field] for field in fields}), outcome
+    def __init__(self, moments: "pl.Series", happening: Iterator[T]) -> None:
+        self._coming = zip(moments, happening, strict=True)
+        self._next = next(self._coming, None)
+
+    def until(self, at: datetime) -> list[T]:
+        """All up to the moment that was not taken before."""
+        taken = []
+        while self._next is not None and self._next[0] <= at:
+            taken.append(self._next[1])
+            self._next = next(self._coming, None)
+        return taken
+
+
+def _merged(
+    model: Model, played: Mapping[str, "pl.DataFrame"], outcomes: "pl.DataFrame", requests: "pl.DataFrame"
+) -> Iterator[Instant]:
+    rows = {name: _Due(frame["_known_at"], frame.drop("_known_at").iter_rows(named=True)) for name, frame in played.items()}
+    observed = _Due(outcomes["observed_at"], (_outcome(model, row) for row in outcomes.iter_rows(named=True)))
+    asked = (_request(model, row) for row in requests.iter_rows(named=True))
+
+    def instant(at: datetime, together: Sequence[Request]) -> Instant:
+        known = {name: due.until(at) for name, due in rows.items()}
+        return Instant(at, {name: found for name, found in known.items() if found}, observed.until(at), together)
+
+    for at, together in groupby(asked, key=lambda request: request.event_time):
+        yield instant(at, list(together))
+    ends = [frame["_known_at"].max() for frame in played.values()] + [outcomes["observed_at"].max()]
+    rest = instant(max((end for end in ends if isinstance(end, datetime)), default=model.go_live), [])
+    if rest.rows or rest.outcomes:
+        yield rest
+
+
+def _request(model: Model, row: dict[str, Any]) -> Request:
+    inputs = {
+        column.name: int(row[column.name]) if isinstance(column, Integer) else row[column.name] for column in model.request
+    }
+    return Request(row["request_id"], str(row[model.entity]), row["event_time"], inputs)
+
+
+def _outcome(model: Model, row: dict[str, Any]) -> tuple[str, Outcome]:
+    outcome = Outcome(request_id=row["request_id"], model=model.name, outcome=row[model.label], observed_at=row["observed_at"])
+    return str(row[model.entity]), outcome

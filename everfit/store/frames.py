@@ -25,7 +25,7 @@ _LOGGED = sa.text("""
     ) o ON TRUE
     WHERE p.model = :model AND p.role = 'champion' AND p.event_time >= :start AND p.event_time < :end
       AND (NOT p.late OR :late)
-    ORDER BY p.event_time, p.request_id
+    ORDER BY p.event_time, p.request_id, p.version
 """)
 
 _OWN: dict[str, pl.DataType] = {
@@ -54,8 +54,8 @@ def logged(
         late: whether rows that came after their window had closed are wanted too.
 
     Returns:
-        One row a request: request_id, event_time, version, schema, degraded, score, each feature, outcome and observed_at
-        (null where it was not known).
+        One row a request and version that answered it (two, where it was asked again after a swap): request_id, event_time,
+        version, schema, degraded, score, each feature, outcome and observed_at (null where it was not known).
     """
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
     rows = connection.execute(_LOGGED, bound).fetchall()

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,15 +15,16 @@ from everfit.store.frames import TYPES
 from everfit.timing import format_time, parse_time
 
 Row = Mapping[str, Any]
+Reader = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One checked row. ``identity`` is the JSON array of its identity columns' values, ``document`` the row as JSON."""
+    """One checked row. ``identity`` is the JSON array of its identity columns' values, ``document`` the row as it is stored."""
 
     identity: str
     event_time: datetime
-    document: str
+    document: dict[str, Any]
     row: dict[str, Any]
 
 
@@ -34,7 +35,8 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame) -> list[Offered]:
         SourceError: at the first row that does not fit, with its number (from 1), column and value.
     """
     offered = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
-    checked = {one.identity: one for one in (_checked(source, number, row) for number, row in enumerate(offered, 1))}
+    readers = {column.name: _reader(source, column) for column in source.columns}
+    checked = {one.identity: one for one in (_checked(source, readers, number, row) for number, row in enumerate(offered, 1))}
     return sorted(checked.values(), key=lambda one: (one.event_time, one.identity))
 
 
@@ -44,41 +46,66 @@ def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([tuple(row[name] for name in schema) for row in rows], schema=schema, orient="row")
 
 
-def _checked(source: Source, number: int, row: Row) -> Offered:
-    names = [column.name for column in source.columns]
-    for what, found in (("unknown", set(row) - set(names)), ("missing", set(names) - set(row))):
-        if found:
-            told = f"{what} column {', '.join(map(repr, sorted(found)))}"
-            raise SourceError(f"source {source.name}, row {number}: {told}; its columns are {', '.join(names)}")
-    values = {column.name: _value(source, number, column, row[column.name]) for column in source.columns}
+def _checked(source: Source, readers: Mapping[str, Reader], number: int, row: Row) -> Offered:
+    if row.keys() != readers.keys():
+        raise _misnamed(source, number, row)
+    values = {}
+    for name, read in readers.items():
+        try:
+            values[name] = read(row[name])
+        except ValueError as error:
+            raise SourceError(f"source {source.name}, row {number}, column {name!r}: {error}") from error
     written = {name: format_time(value) if isinstance(value, datetime) else value for name, value in values.items()}
     identity = json.dumps([written[name] for name in source.identity])
-    return Offered(identity, values[source.event_time], json.dumps(written), values)
+    return Offered(identity, values[source.event_time], written, values)
 
 
-def _value(source: Source, number: int, column: Column, value: Any) -> Any:
-    where = f"source {source.name}, row {number}, column {column.name!r}"
-    if value is None:
-        if column.nullable and column.name not in (*source.identity, source.event_time):
-            return None
-        raise SourceError(f"{where}: null, and the column is not nullable")
-    try:
-        return _read(column, value)
-    except ValueError as error:
-        raise SourceError(f"{where}: {value!r} does not fit: {error}") from error
+def _misnamed(source: Source, number: int, row: Row) -> SourceError:
+    names = [column.name for column in source.columns]
+    unknown, missing = sorted(set(row) - set(names)), sorted(set(names) - set(row))
+    told = f"unknown column {', '.join(map(repr, unknown))}" if unknown else f"missing column {', '.join(map(repr, missing))}"
+    return SourceError(f"source {source.name}, row {number}: {told}; its columns are {', '.join(names)}")
 
 
-def _read(column: Column, value: Any) -> str | int | float | datetime:
-    if isinstance(column, Time):
-        return parse_time(value)
-    if not isinstance(column, (Number, Integer)):
-        if not isinstance(value, str) or "\0" in value:
-            raise ValueError("a category is text, without NUL")
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-        raise ValueError("not a finite number")
-    if isinstance(column, Integer) and value != int(value):
-        raise ValueError("not a whole number")
-    if column.between and not column.between[0] <= value <= column.between[1]:
-        raise ValueError(f"outside its bounds {column.between[0]} to {column.between[1]}")
-    return int(value) if isinstance(column, Integer) else float(value) + 0.0  # Postgres knows no negative zero
+def _reader(source: Source, column: Column) -> Reader:
+    """What checks and reads one value of a column; a ValueError says why it does not fit."""
+    nullable = column.nullable and column.name not in (*source.identity, source.event_time)
+    of_kind = _time if isinstance(column, Time) else _number(column) if isinstance(column, Number | Integer) else _category
+
+    def read(value: Any) -> Any:
+        if value is None:
+            if nullable:
+                return None
+            raise ValueError("null, and the column is not nullable")
+        try:
+            return of_kind(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} does not fit: {error}") from error
+
+    return read
+
+
+def _time(value: Any) -> datetime:
+    return parse_time(value)
+
+
+def _category(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("a category is text, without NUL")
+    return value
+
+
+def _number(column: Number | Integer) -> Reader:
+    low, high = column.between or (-sys.float_info.max, sys.float_info.max)
+    whole = isinstance(column, Integer)
+
+    def read(value: Any) -> int | float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+            raise ValueError("not a finite number")
+        if whole and value != int(value):
+            raise ValueError("not a whole number")
+        if not low <= value <= high:
+            raise ValueError(f"outside its bounds {low} to {high}")
+        return int(value) if whole else float(value) + 0.0  # Postgres knows no negative zero
+
+    return read

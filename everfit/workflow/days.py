@@ -12,7 +12,7 @@ from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError, LakeError
 from everfit.store import frames, partitions, source_days
 from everfit.store.partitions import PartitionVersion
-from everfit.workflow.lineage import DAY, Lineage, features_dataset, horizon, lookback, midnight, raw_dataset
+from everfit.workflow.lineage import DAY, Lineage, features_dataset, horizon, lookahead, lookback, midnight, raw_dataset
 from everfit.workflow.versions import stage_version
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ def compute_days(deployment: Deployment, model: Model, days: Sequence[str]) -> C
     from everfit.features.offline import compute
 
     first, last = min(days), max(days)
-    since = lookback(model, first)
-    behind = [day for day in _lineage(deployment, model, days).stale_raw() if since <= day <= last]
+    since, until = lookback(model, first), lookahead(model, last)
+    behind = [day for day in _lineage(deployment, model, days).stale_raw() if since <= day <= until]
     cut = land_days(deployment, model, behind) if behind else []
     lineage = _lineage(deployment, model, days)
-    seen = {name: [one.hash for day, one in made.items() if since <= day <= last] for name, made in lineage.raw.items()}
+    seen = {name: [one.hash for day, one in made.items() if since <= day <= until] for name, made in lineage.raw.items()}
     sources = {name: load_frames(deployment, hashes) for name, hashes in seen.items()}
     code, dataset = stage_version(model, "features"), features_dataset(model)
     with deployment.engine.begin() as connection:
@@ -125,40 +125,24 @@ def load_frames(deployment: Deployment, hashes: Sequence[str]) -> "pl.DataFrame"
         raise LakeError(f"days made by different declarations do not fit together ({error}); run `everfit backfill`") from error
 
 
-def history(model: Model, sources: "Mapping[str, pl.DataFrame]") -> "pl.DataFrame":
-    """The labelled rows that ``model.history`` makes of raw sources.
-
-    Returns:
-        One row an event: request_id, event_time, the request's fields, the label (0 or 1) and observed_at.
-    """
-    import inspect
-
-    import narwhals.stable.v2 as nw
-    import polars as pl
-
-    read = inspect.signature(model.history).parameters
-    frame: pl.DataFrame = model.history(*(nw.from_native(sources[name]) for name in read)).to_native()
-    fields = [pl.col(column.name).cast(frames.TYPES[column.kind]) for column in model.request]
-    identity = pl.format("history-{}-{}", pl.col("event_time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"), pl.col(model.entity))
-    label = pl.col(model.label).cast(pl.Float64)
-    return frame.select(identity.alias("request_id"), "event_time", *fields, label, "observed_at")
-
-
 def _spine(
     connection: sa.Connection, model: Model, sources: "Mapping[str, pl.DataFrame]", span: tuple[datetime, datetime]
 ) -> "pl.DataFrame":
     """The events of a span: request_id, event_time and the request's fields."""
     import polars as pl
 
+    from everfit.features.history import labelled
+
     wanted = ["request_id", "event_time", *(column.name for column in model.request)]
     start, end = span
     parts = []
     if start < model.go_live:
         before = pl.col("event_time").is_between(start, min(end, model.go_live), closed="left")
-        parts.append(history(model, sources).filter(before).select(wanted))
+        parts.append(labelled(model, sources).filter(before).select(wanted))
     if end > model.go_live:
         since = (max(start, model.go_live), end)
-        parts.append(frames.logged(connection, model, since, known_at=ALWAYS, late=True).select(wanted))
+        answered = frames.logged(connection, model, since, known_at=ALWAYS, late=True)
+        parts.append(answered.select(wanted).unique("request_id", keep="first", maintain_order=True))
     return pl.concat(parts).sort("event_time", "request_id")
 
 

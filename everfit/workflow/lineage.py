@@ -1,10 +1,13 @@
 """What each day was made from, and which days are out of date because that has changed.
 
 A day of raw data is made from the rows that had landed: ``source_days`` counts the publications that touched it. A day of
-features is made from the raw days that its views look back on and from its own requests in the log, by the declaration of then.
+features is made from the raw days that its views look back on (before the go-live also those that bring its labels) and from
+its own requests in the log, by the declaration of then.
 """
 
 import hashlib
+import inspect
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -53,6 +56,19 @@ def lookback(model: Model, day: str) -> str:
     return (midnight(day) - max(reach, default=DAY) - KNOWN_WITHIN).date().isoformat()
 
 
+def lookahead(model: Model, day: str) -> str:
+    """The last day whose raw rows can matter for features of ``day``.
+
+    Before the go-live its events are the labelled rows of ``history``, and a label may be made of a row of a later day.
+    """
+    if midnight(day) >= model.go_live:
+        return day
+    read = inspect.signature(model.history).parameters
+    reach = [model.training.label_delay - source.known_after for source in model.sources if source.name in read]
+    later = midnight(day) + math.ceil(max(reach, default=DAY * 0) / DAY) * DAY
+    return max(day, min(later, model.go_live - DAY).date().isoformat())
+
+
 def horizon(connection: sa.Connection, model: Model) -> date:
     """The first day that is not whole yet by the model's clock (by the go-live, before it ticks)."""
     return max(judgements.clock(connection, model) or model.go_live, model.go_live).date()
@@ -95,11 +111,11 @@ class Lineage:
 
         Which versions those were says ``partition_versions``: of each day since ``since`` the newest made by then.
         """
-        since = lookback(self.model, day)
+        since, until = lookback(self.model, day), lookahead(self.model, day)
         digest = hashlib.sha256()
         for source, days in self.raw.items():
             order = list(days)
-            seen = order[bisect_left(order, since) : bisect_right(order, day)]
+            seen = order[bisect_left(order, since) : bisect_right(order, until)]
             digest.update("".join(f"{source} {one} {days[one].hash}\n" for one in seen).encode())
         return {"since": since, "raw_data": digest.hexdigest(), "requests": self.logged.get(day, 0)}
 
@@ -134,8 +150,8 @@ class Lineage:
             return "never made"
         if version.code_version != code:
             return "the features' declaration changed"
-        then, now = version.inputs, self.features_inputs(day)
-        if then.get("raw_data") != now["raw_data"] or any(now["since"] <= one <= day for one in behind):
+        then, now, until = version.inputs, self.features_inputs(day), lookahead(self.model, day)
+        if then.get("raw_data") != now["raw_data"] or any(now["since"] <= one <= until for one in behind):
             return "rows that it looks back on were added or corrected"
         return "more requests were logged" if then.get("requests", 0) < now["requests"] else ""
 

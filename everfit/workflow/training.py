@@ -17,7 +17,7 @@ from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.features.views import Kind
 from everfit.store import frames, judgements, ledger, partitions, requests
 from everfit.store.requests import RetrainRequest
-from everfit.workflow.days import history, load_frames, load_raw
+from everfit.workflow.days import load_frames, load_raw
 from everfit.workflow.lineage import features_dataset, midnight
 from everfit.workflow.manifests import Trained, TrainedModel, TrainingSet
 from everfit.workflow.versions import code_version
@@ -63,9 +63,9 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
         labels = _labels(deployment, connection, model, cutoff)
         quarantined = judgements.quarantined(connection, model)
     rows = load_frames(deployment, list(days.values())).join(labels, on="request_id", how="inner")
-    known = pl.col("event_time").lt(cutoff) & pl.col("observed_at").le(cutoff)
-    rows = rows.filter(known, *(~pl.col("event_time").is_between(*span, closed="left") for span in quarantined))
-    rows = rows.sort("event_time", "request_id")
+    broken = (pl.col("event_time").is_between(*span, closed="left") for span in quarantined)
+    rows = rows.filter(*_known_by(model, cutoff), *(~within for within in broken))
+    rows = rows.unique("request_id").sort("event_time", "request_id")
     if rows.is_empty():
         raise EmptyPartitionError(
             f"{model.name}: no label was known by {cutoff:%Y-%m-%d}; wait for outcomes or publish history"
@@ -84,14 +84,24 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
     )
 
 
+def _known_by(model: Model, moment: datetime) -> "list[pl.Expr]":
+    """Which rows may be learnt from at a moment: old enough that every label would be known, slow ones included."""
+    import polars as pl
+
+    at = pl.col("event_time")
+    return [at < moment, at <= moment - model.training.label_delay, pl.col("observed_at") <= moment]
+
+
 def _labels(deployment: Deployment, connection: sa.Connection, model: Model, cutoff: datetime) -> "pl.DataFrame":
     """request_id, label, observed_at: of the history before the go-live, and of the log's outcomes from then on."""
     import polars as pl
 
-    before = load_raw(deployment, model, before=min(cutoff, model.go_live))
-    past = history(model, before).filter(pl.col("event_time") < model.go_live)
+    from everfit.features.history import labelled
+
+    known_at = min(cutoff, model.go_live)
+    past = labelled(model, load_raw(deployment, model, before=known_at)).filter(*_known_by(model, known_at))
     answered = frames.logged(connection, model, (model.go_live, cutoff), known_at=cutoff, late=True)
-    live = answered.filter(pl.col("outcome").is_not_null()).rename({"outcome": model.label})
+    live = answered.filter(pl.col("outcome").is_not_null()).unique("request_id").rename({"outcome": model.label})
     return pl.concat([frame.select("request_id", model.label, "observed_at") for frame in (past, live)])
 
 
@@ -152,7 +162,7 @@ def backtest(model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: 
 
     parts = [rows.clear().with_columns(pl.Series("candidate", [], dtype=pl.Float64))]
     for origin in origins:
-        known = rows.filter(pl.col("event_time") < origin.start, pl.col("observed_at") <= origin.start)
+        known = rows.filter(*_known_by(model, origin.start))
         fold = rows.filter(pl.col("event_time").is_between(origin.start, origin.end, closed="left"))
         if known.height and fold.height:
             fitted = fit(candidate, known, features=model.features, label=model.label)

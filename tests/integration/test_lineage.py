@@ -29,7 +29,7 @@ FEATURES = features_dataset(MODEL)
 @pytest.fixture
 def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
     """Five weeks that have landed; nothing is made of them yet."""
-    loop = Loop(engine, tmp_path, MODEL, RECORDED)
+    loop = Loop(engine, tmp_path, MODEL, {"half_hours": RECORDED})
     loop.publish(until=UNTIL)
     return loop
 
@@ -139,7 +139,7 @@ def test_a_day_that_lands_late_touches_those_after_it(loop: Loop) -> None:
 
 def test_requests_that_are_logged_later_make_their_day_anew(engine: sa.Engine, tmp_path: Path) -> None:
     live = MODEL.model_copy(update={"go_live": UNTIL})
-    loop = Loop(engine, tmp_path, live, RECORDED)
+    loop = Loop(engine, tmp_path, live, {"half_hours": RECORDED})
     loop.bootstrap()
     loop.play(UNTIL, UNTIL + timedelta(hours=30))
     loop.play(UNTIL + timedelta(hours=30), UNTIL + timedelta(hours=60))

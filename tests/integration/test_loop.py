@@ -1,6 +1,7 @@
 """What the loop decides, on real rows: nothing sees past the clock, and a swap within a window is judged for each version."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import GradientBoosting, TorchMLP
 from everfit.errors import EmptyPartitionError, StaleChampionError
 from everfit.policy import request_id
 from everfit.store import judgements, partitions, requests
@@ -18,39 +18,41 @@ from everfit.store.tables import decisions, evidence, ledger, quarantines, retra
 from everfit.workflow import days, lineage, manifests, training
 from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet
 from everfit.workflow.promotion import conclude
-from models.electricity_price import electricity_price
 from tests.events import prediction
+from tests.examples import EXAMPLES, Example, electricity
 from tests.loop import Loop
 
 WEEK = timedelta(days=7)
-QUICK = [GradientBoosting(trees=20), TorchMLP(epochs=2)]
-MODEL = electricity_price.model_copy(update={"candidates": QUICK})
-RECORDED: pl.DataFrame = MODEL.sources[0].recorded()  # type: ignore[misc]
+MODEL = electricity().model
 
 
 @pytest.fixture
 def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
-    return Loop(engine, tmp_path, MODEL, RECORDED)
+    return Loop(engine, tmp_path, MODEL, electricity().recorded)
 
 
-def scrambled(recorded: pl.DataFrame, known_after_go_live: timedelta) -> pl.DataFrame:
-    """The record with every value known later than that drawn anew from the later ones; the times stay."""
-    later = pl.col("period_start") + MODEL.sources[0].known_after > MODEL.go_live + known_after_go_live
-    before, after = recorded.filter(~later), recorded.filter(later)
-    values = [name for name in recorded.columns if name not in ("period_start", "region")]
-    drawn = after.select(pl.col(name).sample(fraction=1.0, shuffle=True, seed=7) for name in values)
-    return pl.concat([before, after.with_columns(drawn)])
+def scrambled(example: Example, end: datetime) -> dict[str, pl.DataFrame]:
+    """The record with every value that was unforeseen and known later drawn anew from the later ones; the times stay."""
+    made = {}
+    for source in example.model.sources:
+        recorded = example.recorded[source.name]
+        later = pl.col(source.event_time) + source.known_after > end
+        before, after = recorded.filter(~later), recorded.filter(later)
+        drawn = after.select(pl.col(example.unforeseen[source.name]).sample(fraction=1.0, shuffle=True, seed=7))
+        made[source.name] = pl.concat([before, after.with_columns(drawn)])
+    return made
 
 
-def decided_up_to(loop: Loop, end: timedelta) -> dict[str, object]:
+def decided_up_to(loop: Loop, weeks: int) -> dict[str, object]:
     """Play two weeks past the end; then judge and train as of it. All that was said and made, as stored."""
-    until = MODEL.go_live + end
+    model = loop.model
+    until = model.go_live + weeks * WEEK
     loop.bootstrap()
-    loop.play(MODEL.go_live, until + 2 * WEEK)
-    for number in range(end // WEEK):
-        loop.judge(MODEL.go_live + number * WEEK)
+    loop.play(model.go_live, until + 2 * WEEK)
+    for number in range(weeks):
+        loop.judge(model.go_live + number * WEEK)
     loop.retrain(None, cutoff=until)
-    model, _ = manifests.newest(loop.deployment, MODEL, "trained_model", TrainedModel)
+    trained, _ = manifests.newest(loop.deployment, model, "trained_model", TrainedModel)
     with loop.deployment.engine.connect() as connection:
         stored = {
             table.name: connection.execute(sa.select(table).order_by(*table.primary_key)).mappings().all()
@@ -60,20 +62,23 @@ def decided_up_to(loop: Loop, end: timedelta) -> dict[str, object]:
             (re.sub(r"[\d.]+ ms", "", row.reason), row.from_version, row.to_version)  # how fast it answered is the machine's
             for row in connection.execute(sa.select(ledger))
         ]
-    graphs = [(one.onnx, one.backtest, one.reference, one.calibration) for one in model.candidates]
-    return {**stored, "ledger": told, "training_set": model.training_set, "candidates": graphs}
+    graphs = [(one.onnx, one.backtest, one.reference, one.calibration) for one in trained.candidates]
+    return {**stored, "ledger": told, "training_set": trained.training_set, "candidates": graphs}
 
 
-def test_what_comes_after_a_moment_changes_nothing_made_by_then(loop: Loop) -> None:
-    end = 2 * WEEK
-    truth = decided_up_to(loop, end)
-    with loop.deployment.engine.begin() as connection:
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_what_comes_after_a_moment_changes_nothing_made_by_then(
+    engine: sa.Engine, tmp_path: Path, example: Callable[[], Example]
+) -> None:
+    model = example().model
+    truth = decided_up_to(Loop(engine, tmp_path, model, example().recorded), 2)
+    with engine.begin() as connection:
         for table in reversed(sa.inspect(connection).get_table_names()):
             if table != "alembic_version":
                 connection.execute(sa.text(f'TRUNCATE "{table}" CASCADE'))
-    other = Loop(loop.deployment.engine, loop.deployment.settings.home, MODEL, scrambled(RECORDED, end))
-    assert not other.recorded.equals(RECORDED)
-    assert decided_up_to(other, end) == truth
+    other = scrambled(example(), model.go_live + 2 * WEEK)
+    assert all(not other[name].equals(rows) for name, rows in example().recorded.items())
+    assert decided_up_to(Loop(engine, tmp_path, model, other), 2) == truth
     assert len(truth["evidence"]) == 2 * 4  # type: ignore[arg-type]
 
 
@@ -125,7 +130,7 @@ def test_old_training_data_ask_for_a_retraining_once(loop: Loop) -> None:
 def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
     loop.bootstrap()
     stuck = pl.when(pl.col("period_start") < MODEL.go_live).then(pl.col("demand")).otherwise(0.25)
-    loop.recorded = RECORDED.with_columns(demand=stuck)
+    loop.recorded = {"half_hours": electricity().recorded["half_hours"].with_columns(demand=stuck)}
     broken = (MODEL.go_live + WEEK, MODEL.go_live + 2 * WEEK)  # in the first week the last true value is still among the rows
     loop.play(MODEL.go_live, broken[1])
     loop.judge(MODEL.go_live)

@@ -54,7 +54,7 @@ def test_every_kind_of_file_lands_the_same(run: Callable[..., Result], engine: E
 @pytest.mark.parametrize(
     ("source", "name", "content", "told"),
     [
-        ("weather", "a.csv", "x\n1\n", "no source 'weather'; declared are half_hours"),
+        ("tides", "a.csv", "x\n1\n", "no source 'tides'; declared are flights, half_hours, weather"),
         ("half_hours", "a.xls", "x", r"a.xls: unknown kind of file '.xls'; give .csv"),
         ("half_hours", "a.parquet", "x", "a.parquet cannot be read"),
         (

@@ -24,7 +24,7 @@ from tests.loop import Loop
 
 @pytest.fixture
 def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
-    loop = Loop(engine, tmp_path, MODEL, RECORDED)
+    loop = Loop(engine, tmp_path, MODEL, {"half_hours": RECORDED})
     loop.publish(until=UNTIL)
     return loop
 

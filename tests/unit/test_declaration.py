@@ -108,11 +108,11 @@ def test_the_schema_changes_with_names_and_kinds_only() -> None:
 
 
 def test_models_are_found_in_the_package_that_is_named() -> None:
-    assert list(load_models("models")) == ["electricity_price"]
+    assert list(load_models("models")) == ["electricity_price", "flight_delay"]
 
 
 def test_an_unknown_model_is_told_with_those_that_are_declared() -> None:
-    with pytest.raises(UnknownModelError, match="no model 'other'; declared are electricity_price"):
+    with pytest.raises(UnknownModelError, match="no model 'other'; declared are electricity_price, flight_delay"):
         find_model(load_models("models"), "other")
 
 

@@ -49,4 +49,4 @@ def test_assets_hand_on_references_never_objects(repository: dg.RepositoryDefini
 def test_the_sensor_is_on_and_launches_every_models_job(repository: dg.RepositoryDefinition) -> None:
     sensor = repository.get_sensor_def("prediction_log")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
-    assert {job.name for job in sensor.jobs} == {"retrain_electricity_price"}
+    assert {job.name for job in sensor.jobs} == {"retrain_electricity_price", "retrain_flight_delay"}

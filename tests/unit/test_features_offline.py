@@ -147,14 +147,14 @@ def test_the_time_to_live_ends_after_its_last_instant() -> None:
     assert compute(VIEWS, {"sales": sales}, spine)["price"].to_list() == [1.0, None]
 
 
-def test_without_a_tie_break_the_last_row_stays() -> None:
-    @feature_view(key="shop", known_at="known_at", features=latest("price"))
+def test_without_a_tie_break_all_rows_of_a_moment_count_and_the_last_is_the_latest() -> None:
+    @feature_view(key="shop", known_at="known_at", features=latest("price") | {"turnover": total("price", over="1h")})
     def last(sales: Any) -> Any:
         return sales
 
     sales = pl.DataFrame({"shop": ["a"] * 3, "known_at": [START] * 3, "price": [3.0, 1.0, 2.0]})
     spine = pl.DataFrame({"event_time": [START], "shop": ["a"]})
-    assert compute([last], {"sales": sales}, spine)["price"].to_list() == [2.0]
+    assert compute([last], {"sales": sales}, spine).row(0) == (START, "a", 2.0, 6.0)
 
 
 def test_units_and_zones_of_time_are_brought_together() -> None:

@@ -87,7 +87,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         yield SimpleNamespace(send=world.send, flush=lambda: world.journal.append("acknowledged"))
 
     serving = SimpleNamespace(predict=world.predict, flush=world.flush, close=lambda: None)
-    monkeypatch.setattr(player, "timeline", lambda _m, _s, end: [i for i in instants(24) if i.at < end])
+    monkeypatch.setattr(player, "timeline", lambda _m, start, end: [i for i in instants(24) if start <= i.at < end])
     monkeypatch.setattr(player, "ServingClient", lambda _url, _token: serving)
     monkeypatch.setattr(player, "OutcomeProducer", producer)
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)

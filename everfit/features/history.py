@@ -1,0 +1,63 @@
+"""The labelled rows that a model's ``history`` makes of its sources: what was asked, when, and what came true."""
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import narwhals.stable.v2 as nw
+
+from everfit.declaration import Model
+from everfit.errors import SourceError
+from everfit.features.known import MOMENT, key_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KINDS = {"category": nw.String(), "number": nw.Float64()}
+
+
+def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFrame":
+    """Every request of the model's history with its label, in event order.
+
+    A request's id is made of the model, the event time and the columns of the model's ``identity``, so that it is the same
+    whatever range of the record is looked at.
+
+    Args:
+        model: the declaration.
+        sources: the rows of every source that ``history`` reads, by name.
+
+    Returns:
+        One row a request: request_id, event_time, the request's fields (float64 or text), the label (0 or 1) and observed_at.
+
+    Raises:
+        SourceError: when ``history`` leaves out a column, or two of its rows have one identity.
+    """
+    read = inspect.signature(model.history).parameters
+    made = nw.from_native(model.history(*(nw.from_native(sources[name]) for name in read)), eager_only=True)
+    identity = model.identity or [model.entity]
+    wanted = ["event_time", *(column.name for column in model.request), model.label, "observed_at", *identity]
+    missing = [name for name in dict.fromkeys(wanted) if name not in made.columns]
+    if missing:
+        told = ", ".join(map(repr, missing))
+        raise SourceError(f"{model.name}: its history makes no column {told}; it makes {', '.join(made.columns)}")
+    at = nw.col("event_time").cast(MOMENT)
+    name = [nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *(key_text(made, column) for column in identity)]
+    rows: pl.DataFrame = made.select(
+        nw.concat_str(*name, separator="-").alias("request_id"),
+        at,
+        *(nw.col(column.name).cast(KINDS["category" if column.kind == "category" else "number"]) for column in model.request),
+        nw.col(model.label).cast(nw.Float64),
+        nw.col("observed_at").cast(MOMENT),
+    ).to_polars()
+    rows = rows.sort("event_time", maintain_order=True)
+    _require_distinct(model, rows, identity)
+    return rows
+
+
+def _require_distinct(model: Model, rows: "pl.DataFrame", identity: list[str]) -> None:
+    twice = rows.filter(rows["request_id"].is_duplicated())
+    if not twice.is_empty():
+        raise SourceError(
+            f"{model.name}: its history makes {twice.height} requests that share event time and {', '.join(identity)}, such as "
+            f"{twice['request_id'][0]}; name in identity=[…] the columns of the history that tell them apart"
+        )
