@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from monitors.launches import Launch
 
 RUN_KEY_TAG = "dagster/run_key"
+OUTSIDE = "This run has been marked as failed"  # what Dagster says when it has nothing to say
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
@@ -49,13 +50,13 @@ def failure(instance: dg.DagsterInstance, run_id: str) -> "Failure":
 
     told = instance.all_logs(run_id, of_type={dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.ENGINE_EVENT})
     events = [record.get_dagster_event() for record in told]
-    for event in events:
-        if event.event_type == dg.DagsterEventType.RUN_FAILURE and event.event_specific_data:
-            step = event.job_failure_data.first_step_failure_event
-            error = step.step_failure_data.error if step else event.job_failure_data.error
-            if error:
-                return _root(error)
-    said = [event.message for event in events if event.event_type == dg.DagsterEventType.ENGINE_EVENT and event.message]
+    ended = next((event for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE), None)
+    if ended and ended.event_specific_data:
+        step = ended.job_failure_data.first_step_failure_event
+        error = step.step_failure_data.error if step else ended.job_failure_data.error
+        if error:
+            return _root(error)
+    said = [event.message for event in events if event.message and not event.message.startswith(OUTSIDE)]
     return Failure(None, said[-1] if said else "")
 
 

@@ -36,8 +36,9 @@ def _instance(folder: Path, database_url: str) -> dict[str, Any]:
             "class": "QueuedRunCoordinator",
             "config": {"dequeue_interval_seconds": 1},
         },
+        "run_launcher": {"module": "orchestration.launcher", "class": "PreloadedRunLauncher"},
         "concurrency": {"runs": {"max_concurrent_runs": 3}, "pools": {"granularity": "run"}},
-        "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 30},
+        "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 10},
         "sensors": {"use_threads": True, "num_workers": 2},
         "retention": {
             "sensor": {"purge_after_days": {"skipped": 2, "success": 30, "failure": 30, "started": 30}},
