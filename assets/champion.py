@@ -25,6 +25,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
         kinds={"mlflow", "onnx"},
         deps=[[model.name, "evaluation"]],
         pool=training_of(model),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=model.freshness.silence),
         output_required=False,
     )
     def champion(

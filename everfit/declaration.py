@@ -16,6 +16,7 @@ from everfit.errors import DeclarationError
 from everfit.features.views import FeatureView, Kind
 from everfit.timing import Duration, Moment
 
+MINUTE = timedelta(minutes=1)
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -227,9 +228,25 @@ class DriftPolicy(Part):
 
 
 class FreshnessPolicy(Part):
-    """The champion's training data may be at most this old by the model's clock."""
+    """The champion's training data may be at most ``max_training_age`` old by the model's clock: then it is retrained.
+
+    ``alert_after`` is the dead man's switch, by the wall clock: where nothing was promoted for so long, the loop may have
+    stopped, and somebody is told. By default twice ``max_training_age``; at least a minute.
+    """
 
     max_training_age: Duration
+    alert_after: Duration | None = None
+
+    @property
+    def silence(self) -> timedelta:
+        """After how much wall-clock time without a promotion somebody is told."""
+        return self.alert_after or max(2 * self.max_training_age, MINUTE)
+
+    @model_validator(mode="after")
+    def _tellable(self) -> Self:
+        if self.alert_after is not None and self.alert_after < MINUTE:
+            raise ValueError(f"alert_after={self.alert_after}: Dagster tells nothing shorter than a minute")
+        return self
 
 
 class BackfillPolicy(Part):

@@ -77,10 +77,10 @@ def decide(model: Model, at: datetime, current: Sequence[Finding], history: Hist
         return change
     stale = next((f for f in current if f.kind == "freshness" and f.verdict == "alarm"), None)
     if stale:
-        refusal = _refused(model, at, "freshness", history)
-        if not refusal:
+        refused = refusal(model, at, "freshness", history)
+        if not refused:
             return Decision("retrain", "freshness", stale.reason, (stale.id,))
-        return change or Decision("wait", "freshness", f"{stale.reason}; {refusal}", (stale.id,))
+        return change or Decision("wait", "freshness", f"{stale.reason}; {refused}", (stale.id,))
     return change or Decision("none", None, _quiet(current))
 
 
@@ -124,11 +124,11 @@ def _about_change(model: Model, at: datetime, episode: list[Finding], history: H
     if at < since + model.drift.settle:
         settled = format_time(since + model.drift.settle)
         return Decision("wait", cause, f"{told}; waiting for labels from after the change until {settled}", evidence)
-    refusal = _refused(model, at, cause, history)
-    return Decision("wait", cause, f"{told}; {refusal}", evidence) if refusal else Decision("retrain", cause, told, evidence)
+    refused = refusal(model, at, cause, history)
+    return Decision("wait", cause, f"{told}; {refused}", evidence) if refused else Decision("retrain", cause, told, evidence)
 
 
-def _refused(model: Model, at: datetime, cause: Cause, history: History) -> str:
+def refusal(model: Model, at: datetime, cause: Cause, history: History) -> str:
     """Why nothing may be requested now; empty where it may."""
     unseen_days = (at - history.trained_until) / timedelta(days=1)
     if unseen_days < model.gate.min_unseen_days:
@@ -147,12 +147,19 @@ def _limited(limits: Limits, at: datetime, cause: Cause, requests: Sequence[Past
     within_month = [request for request in requests if at - request.requested_at < MONTH]
     if len(within_month) >= limits.retrains_per_month:
         return f"{len(within_month)} retrainings in 30 days, at most {limits.retrains_per_month} are allowed"
-    last = asked[-limits.stop_after_rejections :]
-    tripped = len(last) == limits.stop_after_rejections and all(request.status == "rejected" for request in last)
-    if cause != "freshness" and tripped and at < last[-1].requested_at + limits.reopen_after:
-        until = format_time(last[-1].requested_at + limits.reopen_after)
-        return f"{len(last)} candidates in a row were rejected, nothing more is asked until {until}"
+    rejected = tripped(limits, own)
+    if cause != "freshness" and rejected and at < rejected[-1].requested_at + limits.reopen_after:
+        until = format_time(rejected[-1].requested_at + limits.reopen_after)
+        return f"{len(rejected)} candidates in a row were rejected, nothing more is asked until {until}"
     return ""
+
+
+def tripped(limits: Limits, requests: Sequence[PastRequest]) -> Sequence[PastRequest]:
+    """The rejections in a row that make the breaker trip, oldest first; empty where it has not."""
+    asked = [request for request in requests if request.cause not in ("bootstrap", "person")]
+    last = asked[-limits.stop_after_rejections :]
+    rejected = len(last) == limits.stop_after_rejections and all(request.status == "rejected" for request in last)
+    return last if rejected else []
 
 
 def _quiet(current: Sequence[Finding]) -> str:

@@ -7,6 +7,7 @@ from everfit.catalogue import load_models
 from orchestration.jobs import retrain_job
 from orchestration.resources import everfit, mlflow
 from orchestration.sensors import prediction_log
+from orchestration.switch import dead_mans_switch
 
 
 def build() -> dg.Definitions:
@@ -17,7 +18,7 @@ def build() -> dg.Definitions:
         assets=[asset for model in models for asset in model_assets(model)],
         asset_checks=[check for model in models for check in model_checks(model)],
         jobs=jobs,
-        sensors=[prediction_log(jobs)],
+        sensors=[prediction_log(jobs), dead_mans_switch],
         resources={"everfit": everfit, "mlflow": mlflow},
         executor=dg.in_process_executor,
     )

@@ -1,7 +1,8 @@
 """The one sensor: read the log, judge what closed, launch what was asked for.
 
-Its order: settle what became of earlier launches, watch the log (the monitors' long poll), emit every pending request. Ticks
-may be cut off anywhere: rows and offsets, windows and requests are the monitors' transactions, and a run key launches once.
+Its order: settle what became of earlier launches, watch the log (the monitors' long poll), alert, emit every pending request.
+Ticks may be cut off anywhere: rows and offsets, windows and requests are the monitors' transactions, and a run key launches
+once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from assets.graph import days_of
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from orchestration import pools
+from orchestration.automation import switched
 from orchestration.jobs import Job, retraining
 from orchestration.launches import held
 
@@ -23,17 +25,18 @@ if TYPE_CHECKING:
 
 
 def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
-    """The sensor over all models' log; on by default, because the embedded stack is of no use without it."""
+    """The sensor over all models' log; on where automation is."""
 
     @dg.sensor(
         name="prediction_log",
         jobs=jobs,
         minimum_interval_seconds=1,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=switched(),
         description="Reads the prediction log into Postgres, judges the windows that close, launches what the policy asks for.",
     )
     def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
         from everfit.store import requests
+        from monitors import alerts, conditions
         from monitors.launches import settle
         from monitors.watch import watch
 
@@ -43,6 +46,8 @@ def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
         seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
         with everfit.engine.connect() as connection:
             pending = requests.in_status(connection, "pending")
+            wrong = conditions.look(connection, everfit.models, seen)
+        alerts.tell(everfit.engine, wrong, alerts.Channel.from_environment())
         return dg.SensorResult(
             run_requests=[*_launches(everfit, pending)],
             dynamic_partitions_requests=[*_new_days(instance, everfit)],

@@ -29,7 +29,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home folder of this test's stack, which is not up; no address and no port is set."""
-    for variable in [*VARIABLES.values(), *PORTS.values(), "EVERFIT_MODELS"]:
+    for variable in [*VARIABLES.values(), *PORTS.values(), "EVERFIT_MODELS", "EVERFIT_AUTOMATION"]:
         monkeypatch.delenv(variable, raising=False)
     folder = tmp_path / "home"
     monkeypatch.setenv("EVERFIT_HOME", str(folder))

@@ -81,7 +81,9 @@ def build(
     """
     told = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports).items()}
     path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
-    ours = {**_COMMON, **told, "EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
+    automation = {"EVERFIT_AUTOMATION": os.environ.get("EVERFIT_AUTOMATION") or "on"}  # off everywhere else
+    own = {"EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
+    ours = {**_COMMON, **told, **automation, **own}
     makers: dict[str, Callable[[int], list[Service]]] = {
         BROKER: partial(_broker, home / "kafka" if real_kafka else None),
         "mlflow": partial(_mlflow, home / "mlflow", postgres.url("mlflow", "psycopg2")),

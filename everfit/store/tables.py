@@ -240,3 +240,16 @@ partition_versions = Table(
     Column("inputs", JSONB, nullable=False),  # data versions it was made from
     Column("made_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _text("model", primary_key=True),  # empty where it concerns them all
+    _text("cause", primary_key=True),  # a family and what tells this cause from the family's others, such as 'request:1a2b'
+    _text("message"),
+    _time("first_at"),  # wall clock, as all that follow
+    _time("last_sent_at", nullable=True),
+    _time("tried_at", nullable=True),  # when it was last tried to be sent, where nobody took it
+    Column("count", Integer, nullable=False, server_default=text("0")),  # how often it was sent
+    _time("resolved_at", nullable=True),
+)

@@ -7,6 +7,9 @@ import sys
 import dagster as dg
 import pytest
 
+from everfit.catalogue import load_models
+from everfit.errors import DeclarationError
+from orchestration import automation, pools
 from orchestration.definitions import build
 
 HEAVY = ("torch", "mlflow", "dagster_mlflow", "evidently", "sklearn", "pandas", "polars", "sqlalchemy", "kafka")
@@ -46,7 +49,24 @@ def test_assets_hand_on_references_never_objects(repository: dg.RepositoryDefini
             assert all(kind.is_nothing for kind in inputs), f"{definition.key} loads an input through an I/O manager"
 
 
-def test_the_sensor_is_on_and_launches_every_models_job(repository: dg.RepositoryDefinition) -> None:
+def test_the_sensor_launches_every_models_job(repository: dg.RepositoryDefinition) -> None:
     sensor = repository.get_sensor_def("prediction_log")
-    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
     assert {job.name for job in sensor.jobs} == {"retrain_electricity_price", "retrain_flight_delay"}
+
+
+def test_automation_is_off_until_it_is_switched_on(repository: dg.RepositoryDefinition) -> None:
+    assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
+    assert not automation.is_on({})
+    assert automation.is_on({"EVERFIT_AUTOMATION": "on"})
+    with pytest.raises(DeclarationError, match="'yes' is neither on nor off"):
+        automation.is_on({"EVERFIT_AUTOMATION": "yes"})
+
+
+def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.RepositoryDefinition) -> None:
+    taken = {stage: repository.assets_defs_by_key[dg.AssetKey(["electricity_price", stage])].op.pool for stage in STAGES}
+    own = "training_electricity_price"
+    assert taken == dict.fromkeys(STAGES[:2]) | dict.fromkeys(STAGES[2:], own) | {"trained_model": "training"}
+    slots = pools.limits(load_models("models").values(), {"EVERFIT_TRAININGS_AT_ONCE": "5"})
+    assert (slots[own], slots["training"]) == (1, 5)
+    with pytest.raises(DeclarationError, match="'none' is no number of trainings"):
+        pools.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})

@@ -1,0 +1,86 @@
+"""What is wrong, as the store and the last pass over the log show it: one look at all models together."""
+
+from collections.abc import Mapping
+from itertools import groupby
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from everfit.declaration import Model
+from everfit.policy import PastRequest, tripped
+from everfit.store.tables import consumer_offsets, quarantines, retrain_requests
+from monitors.alerts import Watched
+from monitors.watch import Seen
+
+DEAD_SHARE = 0.05
+DEAD_ROWS = 20  # a pass with fewer records says nothing of a share
+
+Causes = dict[tuple[str, str], str]
+
+
+def look(connection: sa.Connection, models: Mapping[str, Model], seen: Seen) -> Watched:
+    """Failed requests, tripped breakers, quarantines, dead letters, and logs that began again."""
+    holding = _failed(connection) | _breakers(connection, models) | _quarantines(connection)
+    families = {"request", "breaker", "quarantine"}
+    read = sum(seen.predictions.values()) + sum(seen.outcomes.values()) + seen.dead_letters
+    if read >= DEAD_ROWS:
+        families.add("dead letters")
+        if seen.dead_letters > DEAD_SHARE * read:
+            told = f"{seen.dead_letters} of {read} records could not be used; the table dead_letters says why"
+            holding["", "dead letters"] = told
+    return Watched(families, holding, _restarts(connection))
+
+
+def _failed(connection: sa.Connection) -> Causes:
+    """Each model's newest ended request, where it failed."""
+    columns = retrain_requests.c
+    query = sa.select(columns.model, columns.id, columns.status, columns.cause, columns.result)
+    ended = query.where(columns.status.in_(["failed", "promoted", "rejected"])).ext(distinct_on(columns.model))
+    rows = connection.execute(ended.order_by(columns.model, columns.updated_at.desc()))
+    return {
+        (row.model, f"request:{row.id}"): f"retraining for {row.cause} failed: {row.result}"
+        for row in rows
+        if row.status == "failed"
+    }
+
+
+def _breakers(connection: sa.Connection, models: Mapping[str, Model]) -> Causes:
+    """Models whose candidates were rejected so often in a row that nothing more is asked."""
+    columns = retrain_requests.c
+    query = sa.select(columns.model, columns.cause, columns.status, columns.requested_at)
+    rows = connection.execute(query.order_by(columns.model, columns.requested_at)).all()
+    found: Causes = {}
+    for name, group in groupby(rows, key=lambda row: str(row.model)):
+        past = [PastRequest(row.cause, row.status, row.requested_at) for row in group]
+        if name in models and tripped(models[name].limits, past):
+            told = (
+                f"{models[name].limits.stop_after_rejections} candidates in a row were rejected, nothing is asked for a change"
+            )
+            found[name, "breaker"] = f"{told}; `everfit history {name}` says why"
+    return found
+
+
+def _quarantines(connection: sa.Connection) -> Causes:
+    """Windows that nobody has released."""
+    columns = quarantines.c
+    rows = connection.execute(sa.select(columns.model, columns.start, columns.reason).where(columns.released_at.is_(None)))
+    return {
+        (
+            row.model,
+            f"quarantine:{row.start:%Y-%m-%dT%H:%M}",
+        ): f"the window from {row.start:%Y-%m-%d %H:%M} is quarantined: {row.reason}"
+        for row in rows
+    }
+
+
+def _restarts(connection: sa.Connection) -> Causes:
+    """Logs that began again, one event a time that they did."""
+    columns = consumer_offsets.c
+    query = sa.select(columns.topic, sa.func.max(columns.restarts).label("times")).where(columns.restarts > 0)
+    return {
+        (
+            "",
+            f"log:{row.topic}:{row.times}",
+        ): f"the log of {row.topic} began again; it is read from its beginning, rows stay single"
+        for row in connection.execute(query.group_by(columns.topic))
+    }

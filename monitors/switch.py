@@ -1,0 +1,83 @@
+"""The dead man's switch: what tells somebody when the loop itself has stopped, and so cannot.
+
+It looks from outside: when the sensor last succeeded, and how Dagster judges the champions' age by the wall clock. A model
+whose champion is too old by that is asked to be retrained only where labels newer than its training data are known.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.errors import DeclarationError
+from everfit.policy import refusal, request_id
+from everfit.store import judgements, ledger, requests
+from everfit.store.requests import RetrainRequest
+from everfit.store.tables import outcomes
+from everfit.timing import format_duration, format_time, parse_duration
+from monitors.alerts import Watched
+
+SILENCE = "EVERFIT_ALERT_SILENCE"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The sensor as seen from outside: whether it is on, and when it last succeeded (or began to be waited for)."""
+
+    on: bool
+    succeeded_at: datetime
+
+
+def silence(environ: Mapping[str, str] = os.environ) -> timedelta:
+    """After how long without a successful tick the loop counts as stopped: ``EVERFIT_ALERT_SILENCE``, or ten minutes.
+
+    Raises:
+        DeclarationError: when it is no duration.
+    """
+    try:
+        return parse_duration(environ.get(SILENCE) or "10m")
+    except ValueError as error:
+        raise DeclarationError(f"{SILENCE}: {error}") from error
+
+
+def stopped(pulse: Pulse, now: datetime, allowed: timedelta) -> Watched:
+    """Whether the loop ticks."""
+    holding = {}
+    if now - pulse.succeeded_at > allowed:
+        why = "its ticks fail, or Dagster's daemon is down" if pulse.on else "it is switched off"
+        told = f"the sensor prediction_log has not succeeded since {format_time(pulse.succeeded_at)}; {why}"
+        holding["", "stopped"] = f"{told}: nothing is read, judged or retrained"
+    return Watched({"stopped"}, holding, {})
+
+
+def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Mapping[str, datetime | None]) -> Watched:
+    """The champions that Dagster calls too old, with when each was last promoted; asks for what can be retrained."""
+    holding = {}
+    for name, promoted_at in failing.items():
+        model = models[name]
+        since = f"since {format_time(promoted_at)}" if promoted_at else "ever"
+        told = f"nothing was promoted {since}, more than {format_duration(model.freshness.silence)} ago by the wall clock"
+        holding[name, "overdue"] = f"{told}; {_ask(connection, model)}"
+    return Watched({"overdue"}, holding, {})
+
+
+def _ask(connection: sa.Connection, model: Model) -> str:
+    """Ask for a retraining where there is something new to learn; what was done, in words."""
+    champion = ledger.champion(connection, model.name)
+    clock = judgements.clock(connection, model)
+    if champion is None or clock is None:
+        return "there is no champion yet, or no prediction of it was logged"
+    columns = outcomes.c
+    newer = sa.select(columns.request_id).where(columns.model == model.name, columns.observed_at > champion.trained_until)
+    if connection.execute(newer.limit(1)).first() is None:
+        return f"no label is known from after {format_time(champion.trained_until)}, so that retraining would change nothing"
+    refused = refusal(model, clock, "freshness", judgements.history(connection, model, champion))
+    if refused:
+        return f"no retraining is asked for: {refused}"
+    name = request_id(model, champion.version, clock, "freshness")
+    reason = f"the dead man's switch: nothing was promoted for {format_duration(model.freshness.silence)} of wall clock"
+    asked = requests.ask(connection, RetrainRequest(name, model.name, "freshness", reason, champion.version, clock, clock))
+    return "a retraining is asked for" if asked else "a retraining was asked for before, and nothing is known since"

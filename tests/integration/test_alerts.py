@@ -1,0 +1,165 @@
+"""Alerts in a real Postgres, sent to a real HTTP server: not repeated by a restart, not held up by a webhook that is away."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from everfit.embedded.ports import any_free
+from everfit.events import wall_clock
+from everfit.store import judgements, ledger, requests
+from everfit.store.requests import RetrainRequest
+from everfit.store.tables import alerts, clocks, consumer_offsets, outcomes
+from models.electricity_price import electricity_price as model
+from monitors.alerts import Channel, tell
+from monitors.conditions import look
+from monitors.switch import Pulse, overdue, stopped
+from monitors.watch import Seen
+
+AT = datetime(1996, 9, 11, tzinfo=UTC)
+MODELS = {model.name: model}
+TEN_MINUTES = timedelta(minutes=10)
+
+
+class Inbox(BaseHTTPRequestHandler):
+    """Keeps what is posted; answers with the server's status."""
+
+    server: "Hook"
+
+    def do_POST(self) -> None:
+        self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        return
+
+
+class Hook(HTTPServer):
+    """A webhook on loopback."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Inbox)
+        self.posted: list[dict[str, Any]] = []
+        self.status = 200
+
+    @property
+    def channel(self) -> Channel:
+        return Channel(f"http://127.0.0.1:{self.server_port}/secret")
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with Hook() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def fail(engine: sa.Engine, name: str = "r1") -> None:
+    with engine.begin() as connection:
+        requests.ask(connection, RetrainRequest(name, model.name, "drift", "why", 1, AT, AT))
+        requests.mark(connection, name, "failed", result="SourceError: price is 7")
+
+
+def tick(engine: sa.Engine, channel: Channel, seen: Seen | None = None) -> list[str]:
+    """What one pass of the sensor tells."""
+    with engine.connect() as connection:
+        wrong = look(connection, MODELS, seen or Seen())
+    return [f"{notice.state} {notice.alert.cause}" for notice in tell(engine, wrong, channel)]
+
+
+def test_a_failed_request_is_told_once_and_its_end_too(engine: sa.Engine, hook: Hook) -> None:
+    assert tick(engine, hook.channel) == []
+    fail(engine)
+    assert tick(engine, hook.channel) == ["raised request:r1"]
+    assert tick(engine, hook.channel) == []
+    (posted,) = hook.posted
+    assert posted["text"] == f"{model.name}: retraining for drift failed: SourceError: price is 7"
+    with engine.begin() as connection:
+        requests.mark(connection, "r1", "promoted")
+    assert tick(engine, hook.channel) == ["resolved request:r1"]
+
+
+def test_a_reminder_counts(engine: sa.Engine, hook: Hook) -> None:
+    fail(engine)
+    tick(engine, hook.channel)
+    with engine.begin() as connection:
+        connection.execute(sa.update(alerts).values(last_sent_at=wall_clock() - timedelta(days=2)))
+    assert tick(engine, hook.channel) == ["reminder request:r1"]
+    assert hook.posted[-1]["sent_before"] == 1
+
+
+def test_a_webhook_that_is_away_stops_nothing_and_its_address_is_masked(
+    engine: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(engine)
+    away = Channel(f"http://127.0.0.1:{any_free()}/secret")
+    with caplog.at_level(logging.WARNING):
+        assert tick(engine, away) == []
+        assert tick(engine, away) == []
+    assert "secret" not in caplog.text
+    assert caplog.text.count("alert raised") == caplog.text.count("does not answer") == 1
+
+
+def test_a_webhook_that_refuses_is_tried_again(engine: sa.Engine, hook: Hook) -> None:
+    fail(engine)
+    hook.status = 500
+    assert tick(engine, hook.channel) == []
+    with engine.begin() as connection:
+        connection.execute(sa.update(alerts).values(tried_at=wall_clock() - timedelta(minutes=2)))
+    hook.status = 200
+    assert tick(engine, hook.channel) == ["raised request:r1"]
+
+
+def test_quarantine_breaker_dead_letters_and_a_log_that_began_again(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        judgements.quarantine(connection, model, (AT, AT + timedelta(days=7)), "demand is stuck")
+        for number in range(model.limits.stop_after_rejections):
+            asked = RetrainRequest(f"r{number}", model.name, "drift", "why", 1, AT, AT + timedelta(days=number))
+            requests.ask(connection, asked)
+            requests.mark(connection, asked.id, "rejected")
+        position = {"topic": "everfit.predictions", "partition": 0, "next_offset": 9, "log_id": "a", "fingerprint": ""}
+        connection.execute(sa.insert(consumer_offsets).values(**position, restarts=1))
+    told = tick(engine, Channel(), Seen(predictions={model.name: 90}, dead_letters=10))
+    assert sorted(told) == [
+        "raised breaker",
+        "raised dead letters",
+        "raised log:everfit.predictions:1",
+        "raised quarantine:1996-09-11T00:00",
+    ]
+    assert tick(engine, Channel()) == [], "a pass that read nothing says nothing of dead letters"
+    assert tick(engine, Channel(), Seen(predictions={model.name: 100})) == ["resolved dead letters"]
+
+
+def test_a_loop_that_does_not_tick_is_told_from_outside() -> None:
+    now = wall_clock()
+    assert stopped(Pulse(True, now - TEN_MINUTES / 2), now, TEN_MINUTES).holding == {}
+    (told,) = stopped(Pulse(False, now - 2 * TEN_MINUTES), now, TEN_MINUTES).holding.values()
+    assert "it is switched off: nothing is read, judged or retrained" in told
+
+
+def test_the_switch_asks_only_where_newer_labels_are_known(engine: sa.Engine) -> None:
+    detail = {"manifest": "m", "trained_until": AT.isoformat(), "candidate": "c"}
+    entry = ledger.Entry(model.name, "promoted", None, 1, "test", "bootstrap", "first", None, AT, detail)
+    with engine.begin() as connection:
+        ledger.append(connection, entry)
+        row = {"model": model.name, "partition": 0, "newest": AT + timedelta(days=40), "seen_at": wall_clock()}
+        connection.execute(sa.insert(clocks).values(row))
+        (told,) = overdue(connection, MODELS, {model.name: None}).holding.values()
+        assert "no label is known from after 1996-09-11" in told
+        row = {"observed_at": AT + timedelta(days=39), "model": model.name, "request_id": "x", "outcome": 1.0}
+        connection.execute(sa.insert(outcomes).values(row))
+        for expected in ("a retraining is asked for", "no retraining is asked for: a retraining is under way"):
+            (told,) = overdue(connection, MODELS, {model.name: None}).holding.values()
+            assert told.endswith(expected)
+        (asked,) = requests.in_status(connection, "pending")
+        assert (asked.cause, asked.cutoff) == ("freshness", AT + timedelta(days=40) - model.log.lateness)

@@ -1,0 +1,67 @@
+"""What is told, when, and when not: once a cause, a reminder, the end; never once a tick."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from everfit.errors import DeclarationError
+from everfit.store.alerts import Alert
+from monitors.alerts import RETRY, Channel, Notice, Watched, notices, updated
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+KEY = ("flight_delay", "request:1a2b")
+TOLD = Alert(*KEY, "it failed", NOW, last_sent_at=NOW, count=1)
+
+
+def watched(holding: bool = True, families: frozenset[str] = frozenset({"request"})) -> Watched:
+    return Watched(families, {KEY: "it failed"} if holding else {}, {})
+
+
+def test_a_new_cause_is_raised_once() -> None:
+    (raised,) = updated(watched(), [], [], NOW)
+    assert notices([raised], [], NOW, DAY) == [Notice("raised", raised)]
+    assert updated(watched(), [TOLD], [], NOW) == []
+    assert notices([TOLD], [KEY], NOW + DAY / 2, DAY) == []
+
+
+def test_a_cause_that_holds_on_is_reminded_of_after_the_declared_time() -> None:
+    assert notices([TOLD], [KEY], NOW + DAY, DAY) == [Notice("reminder", TOLD)]
+
+
+def test_a_cause_that_is_over_is_said_to_be_and_may_come_again() -> None:
+    (over,) = updated(watched(holding=False), [TOLD], [], NOW + DAY)
+    assert over.resolved_at == NOW + DAY
+    assert notices([over], [KEY], NOW + DAY, DAY) == [Notice("resolved", over)]
+    assert notices([over], [], NOW + 2 * DAY, DAY) == []
+    (again,) = updated(watched(), [over], [], NOW + 3 * DAY)
+    assert (again.last_sent_at, again.resolved_at, again.first_at) == (None, None, NOW + 3 * DAY)
+
+
+def test_what_was_not_looked_at_is_not_over() -> None:
+    assert updated(watched(holding=False, families=frozenset({"breaker"})), [TOLD], [], NOW) == []
+
+
+def test_an_event_is_told_once_and_is_over() -> None:
+    event = Watched((), {}, {("", "log:everfit.predictions:1"): "it began again"})
+    (told,) = updated(event, [], [], NOW)
+    assert told.resolved_at == NOW
+    assert notices([told], [], NOW, DAY) == [Notice("raised", told)]
+    assert updated(event, [], [("", "log:everfit.predictions:1")], NOW) == []
+
+
+def test_a_webhook_that_is_away_is_asked_again_a_minute_later() -> None:
+    unsent = replace(TOLD, last_sent_at=None, count=0, tried_at=NOW)
+    assert notices([unsent], [KEY], NOW + RETRY / 2, DAY) == []
+    assert notices([unsent], [KEY], NOW + RETRY, DAY) == [Notice("raised", unsent)]
+
+
+def test_the_webhooks_secret_is_masked() -> None:
+    channel = Channel.from_environment(
+        {"EVERFIT_ALERT_WEBHOOK": "https://user:word@hooks.example/T0/secret", "EVERFIT_ALERT_REMINDER": "2h"}
+    )
+    assert channel.remind_after == timedelta(hours=2)
+    assert channel.masked == "https://hooks.example/…"
+    with pytest.raises(DeclarationError, match="EVERFIT_ALERT_REMINDER: 'soon' is no duration"):
+        Channel.from_environment({"EVERFIT_ALERT_REMINDER": "soon"})
