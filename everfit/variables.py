@@ -52,6 +52,10 @@ def _is_page(value: str) -> bool:
     return _is_url(value, {"http", "https"}) and bool(urlsplit(value).hostname)
 
 
+def _is_duration(value: str) -> bool:
+    return re.fullmatch(r"(\d+[smhd])+", value) is not None
+
+
 DATABASE = Shape("URL of a Postgres database", "write postgresql+psycopg://user:password@host:5432/everfit", _is_database)
 PAGE = Shape("address", "write http://host:port", _is_page)
 SERVERS = Shape("list of servers", "write host:port, or several with commas", lambda v: all(map(_is_server, v.split(","))))
@@ -63,6 +67,8 @@ KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 KAFKA_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 PROTOCOL = Shape("protocol of Kafka", f"set one of {', '.join(KAFKA_PROTOCOLS)}", lambda v: v in KAFKA_PROTOCOLS)
 MECHANISM = Shape("mechanism of SASL", f"set one of {', '.join(KAFKA_MECHANISMS)}", lambda v: v in KAFKA_MECHANISMS)
+SWITCH = Shape("switch", "write on or off", lambda v: v in ("on", "off"))
+DURATION = Shape("duration", "write a number and one of s, m, h, d, such as 24h", _is_duration)
 TEXT = Shape("text", "", lambda _: True)
 
 SHAPES: dict[str, Shape] = {
@@ -84,6 +90,10 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_LAKE": FOLDER,
     "EVERFIT_SERVING_TOKEN": TEXT,
     "EVERFIT_TRAININGS_AT_ONCE": NUMBER,
+    "EVERFIT_AUTOMATION": SWITCH,
+    "EVERFIT_ALERT_WEBHOOK": TEXT,  # its path may be a secret: it is in no message
+    "EVERFIT_ALERT_REMINDER": DURATION,
+    "EVERFIT_ALERT_SILENCE": DURATION,
     "EVERFIT_KAFKA_PORT": PORT,
     "EVERFIT_MLFLOW_PORT": PORT,
     "EVERFIT_CODE_PORT": PORT,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from everfit.errors import DeclarationError
+from everfit.errors import SettingsError
 from everfit.events import wall_clock
 from everfit.store import alerts
 from everfit.store.alerts import Alert
@@ -65,12 +65,12 @@ class Channel:
         """``EVERFIT_ALERT_WEBHOOK`` (none: the log alone) and ``EVERFIT_ALERT_REMINDER`` (``24h``).
 
         Raises:
-            DeclarationError: when the reminder is no duration.
+            SettingsError: when the reminder is no duration.
         """
         try:
             return cls(environ.get(WEBHOOK) or None, parse_duration(environ.get(REMINDER) or "24h"))
         except ValueError as error:
-            raise DeclarationError(f"{REMINDER}: {error}") from error
+            raise SettingsError(f"{REMINDER}: {error}") from error
 
     @property
     def masked(self) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.errors import DeclarationError
+from everfit.errors import SettingsError
 from everfit.policy import refusal, request_id
 from everfit.store import judgements, ledger, requests
 from everfit.store.requests import RetrainRequest
@@ -35,12 +35,12 @@ def silence(environ: Mapping[str, str] = os.environ) -> timedelta:
     """After how long without a successful tick the loop counts as stopped: ``EVERFIT_ALERT_SILENCE``, or ten minutes.
 
     Raises:
-        DeclarationError: when it is no duration.
+        SettingsError: when it is no duration.
     """
     try:
         return parse_duration(environ.get(SILENCE) or "10m")
     except ValueError as error:
-        raise DeclarationError(f"{SILENCE}: {error}") from error
+        raise SettingsError(f"{SILENCE}: {error}") from error
 
 
 def stopped(pulse: Pulse, now: datetime, allowed: timedelta) -> Watched:

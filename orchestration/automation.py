@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from everfit.errors import DeclarationError
+from everfit.errors import SettingsError
 
 VARIABLE = "EVERFIT_AUTOMATION"
 
@@ -15,11 +15,11 @@ def is_on(environ: Mapping[str, str] = os.environ) -> bool:
     """What ``EVERFIT_AUTOMATION`` says: ``on``, or ``off`` (and where it is not set).
 
     Raises:
-        DeclarationError: when it says something else.
+        SettingsError: when it says something else.
     """
     asked = environ.get(VARIABLE) or "off"
     if asked not in ("on", "off"):
-        raise DeclarationError(f"{VARIABLE}={asked!r} is neither on nor off")
+        raise SettingsError(f"{VARIABLE}={asked!r} is neither on nor off")
     return asked == "on"
 
 

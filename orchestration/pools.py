@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
-from everfit.errors import DeclarationError
+from everfit.errors import SettingsError
 
 VARIABLE = "EVERFIT_TRAININGS_AT_ONCE"
 TRAININGS_AT_ONCE = 2  # of all models together; of one model it is always one
@@ -17,11 +17,11 @@ def limits(models: Iterable[Model], environ: Mapping[str, str] = os.environ) -> 
     """Slots of each pool.
 
     Raises:
-        DeclarationError: when the environment asks for a number of trainings that is none.
+        SettingsError: when the environment asks for a number of trainings that is none.
     """
     asked = environ.get(VARIABLE) or str(TRAININGS_AT_ONCE)
     if not asked.isdecimal() or not 1 <= int(asked) <= 1_000:
-        raise DeclarationError(f"{VARIABLE}={asked!r} is no number of trainings; set a whole number from 1 to 1000")
+        raise SettingsError(f"{VARIABLE}={asked!r} is no number of trainings; set a whole number from 1 to 1000")
     return {TRAINING: int(asked)} | {training_of(model): 1 for model in models}
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from everfit.errors import DeclarationError
+from everfit.errors import SettingsError
 from everfit.store.alerts import Alert
 from monitors.alerts import RETRY, Channel, Notice, Watched, notices, updated
 
@@ -63,5 +63,5 @@ def test_the_webhooks_secret_is_masked() -> None:
     )
     assert channel.remind_after == timedelta(hours=2)
     assert channel.masked == "https://hooks.example/…"
-    with pytest.raises(DeclarationError, match="EVERFIT_ALERT_REMINDER: 'soon' is no duration"):
+    with pytest.raises(SettingsError, match="EVERFIT_ALERT_REMINDER: 'soon' is no duration"):
         Channel.from_environment({"EVERFIT_ALERT_REMINDER": "soon"})

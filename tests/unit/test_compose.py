@@ -18,7 +18,7 @@ from tests.compose import DOCKERFILE, FILE, ROOT, SECRETS, binary, composed, ima
 
 SERVICES: dict[str, Any] = composed()["services"]
 OURS = ours(SERVICES)
-STATE = {"storage", "local_artifact_storage", "compute_logs"}
+STATE = {"storage", "local_artifact_storage", "compute_logs", "run_launcher"}
 
 compose_is_here = pytest.mark.skipif(binary() is None, reason="no docker-compose on PATH or in ../shared/bin")
 

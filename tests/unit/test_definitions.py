@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from everfit.catalogue import load_models
-from everfit.errors import DeclarationError
+from everfit.errors import SettingsError
 from orchestration import automation, pools
 from orchestration.definitions import build
 
@@ -58,7 +58,7 @@ def test_automation_is_off_until_it_is_switched_on(repository: dg.RepositoryDefi
     assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
     assert not automation.is_on({})
     assert automation.is_on({"EVERFIT_AUTOMATION": "on"})
-    with pytest.raises(DeclarationError, match="'yes' is neither on nor off"):
+    with pytest.raises(SettingsError, match="'yes' is neither on nor off"):
         automation.is_on({"EVERFIT_AUTOMATION": "yes"})
 
 
@@ -68,5 +68,5 @@ def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.Re
     assert taken == dict.fromkeys(STAGES[:2]) | dict.fromkeys(STAGES[2:], own) | {"trained_model": "training"}
     slots = pools.limits(load_models("models").values(), {"EVERFIT_TRAININGS_AT_ONCE": "5"})
     assert (slots[own], slots["training"]) == (1, 5)
-    with pytest.raises(DeclarationError, match="'none' is no number of trainings"):
+    with pytest.raises(SettingsError, match="'none' is no number of trainings"):
         pools.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})
