@@ -53,10 +53,15 @@ class Drill:
         return report
 
 
-DRILLS = {
-    drill.name: drill
-    for drill in (Drill("consumer-kill", "kill -9 of the consumer at drawn moments while events flow", 200_000, 100),)
-}
+_ALL = [
+    Drill("consumer-kill", "kill -9 of the consumer at drawn moments while events flow", 200_000, 100),
+    Drill("poison", "one record in twenty that cannot be used, repeats, late and unordered events", 50_000, 0),
+    Drill("postgres-restart", "Postgres stopped and started while events flow, cleanly and as in a crash", 50_000, 10),
+    Drill("disk-full", "the disk that Postgres writes to is full, and freed (needs root)", 100_000, 3),
+    Drill("broker-restart", "kill -9 of the broker while events are sent and read", 50_000, 5, kafka_only=True),
+    Drill("topic-remade", "topics deleted and made again under the consumer", 20_000, 5, kafka_only=True),
+]
+DRILLS = {drill.name: drill for drill in _ALL}
 
 
 def find_drill(name: str) -> Drill:

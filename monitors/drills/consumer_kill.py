@@ -6,10 +6,10 @@ from contextlib import closing
 
 from monitors.drills.catalogue import Order, Say
 from monitors.drills.consumers import Nursery
-from monitors.drills.flow import drain
+from monitors.drills.flow import drain, portions
 from monitors.drills.ground import Ground, prepared
 from monitors.drills.report import Report, hold
-from monitors.drills.traffic import Events, Producer, Sent
+from monitors.drills.traffic import Producer, Sent
 
 LIFE_SECONDS = 0.8  # at most, of a consumer that is killed wherever it is
 AIM_SECONDS = 5.0  # how long one that is killed inside a transaction may take to begin one
@@ -17,28 +17,30 @@ INSIDE_SECONDS = 0.02  # a batch of some thousand rows takes longer
 
 
 def run(order: Order, say: Say) -> Report:
-    """Events flow, a share of them a life; each life ends by SIGKILL; the last one reads on to the end."""
-    sent, inside = Sent(), 0
-    draw, events = order.random, Events(order.seed)
-    share = order.events // (order.kills + 1) // 2 * 2
+    """Events flow, a portion a life; each life ends by SIGKILL; the last one reads on to the end."""
+    sent, draw, inside = Sent(), order.random, 0
     with prepared(order.broker) as ground, closing(Producer(ground.kafka, sent)) as producer, Nursery(ground) as nursery:
-        for number in range(order.kills):
-            flow = threading.Thread(target=producer.send, args=(list(events.take(share)),))
+        for number, portion in enumerate(portions(order)):
+            if number == order.kills:
+                producer.send(portion)
+                break
+            flow = threading.Thread(target=producer.send, args=(portion,))
             flow.start()
             consumer = nursery.start()
             if number % 2:
-                _await_transaction(ground, time.monotonic() + AIM_SECONDS)
+                await_transaction(ground)
             time.sleep(draw.uniform(0, INSIDE_SECONDS if number % 2 else LIFE_SECONDS))
             inside += ground.writing()
             consumer.kill()
             flow.join()
             say(f"kill {number + 1} of {order.kills}")
-        producer.send(list(events.take(order.events - sent.records)))
         drain(ground, nursery, sent)
         did = [f"killed the consumer {order.kills} times with SIGKILL, {inside} times inside a transaction that had written"]
         return hold("consumer-kill", did, ground.engine, sent)
 
 
-def _await_transaction(ground: Ground, deadline: float) -> None:
+def await_transaction(ground: Ground) -> None:
+    """Return as soon as somebody is inside a transaction that has written, or when it takes too long."""
+    deadline = time.monotonic() + AIM_SECONDS
     while not ground.writing() and time.monotonic() < deadline:
         pass

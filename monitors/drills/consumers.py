@@ -19,7 +19,7 @@ from everfit.store.database import create_engine
 from everfit.store.lake import Lake
 from monitors.drills.declared.drill import drill
 from monitors.drills.ground import Ground
-from monitors.watch import watch
+from monitors.watch import BUDGET_SECONDS, watch
 
 LINGER_SECONDS = 1.0
 END_SECONDS = 30.0
@@ -30,36 +30,45 @@ class Nursery:
 
     def __init__(self, ground: Ground) -> None:
         arguments = [ground.url, ground.kafka, str(ground.lake)]
-        self._log = (ground.folder / "consumers.log").open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "monitors.drills.consumers", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
+        self.log = ground.folder / "consumers.log"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "monitors.drills.consumers", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         self._alive: list[Consumer] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for consumer in self._alive:
-            consumer.kill()
+        self.clear()
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             _piped(pipe).close()
-        self._log.close()
 
-    def start(self) -> "Consumer":
-        """One more consumer."""
-        _piped(self._process.stdin).write(b"\n")
+    def start(self, budget_seconds: float = BUDGET_SECONDS) -> "Consumer":
+        """One more consumer, whose passes have so much time."""
+        _piped(self._process.stdin).write(b"%f\n" % budget_seconds)
         _piped(self._process.stdin).flush()
         told = _piped(self._process.stdout).readline()
         assert told, "the nursery ended"
         self._alive = [one for one in self._alive if one.is_alive]
         self._alive.append(Consumer(int(told)))
         return self._alive[-1]
+
+    def tend(self) -> None:
+        """See to it that a consumer is at work."""
+        if not any(one.is_alive for one in self._alive):
+            self.start()
+
+    def clear(self) -> None:
+        """Kill all that are at work."""
+        for consumer in self._alive:
+            consumer.kill()
 
 
 class Consumer:
@@ -88,21 +97,21 @@ def _piped(pipe: IO[bytes] | None) -> IO[bytes]:
     return pipe
 
 
-def consume(url: str, kafka: str, lake: Path) -> None:
+def consume(url: str, kafka: str, lake: Path, budget_seconds: float) -> None:
     """Pass after pass, as the sensor does; ends by being killed, or by what a pass raises."""
-    engine = create_engine(url)
+    engine, models = create_engine(url), {drill.name: drill}
     while True:
-        watch(engine, Lake(lake), kafka, {drill.name: drill}, linger_seconds=LINGER_SECONDS)
+        watch(engine, Lake(lake), kafka, models, budget_seconds=budget_seconds, linger_seconds=LINGER_SECONDS)
 
 
 def main() -> None:
     """Fork a consumer a line; the pid of each is told on stdout."""
     url, kafka, lake = sys.argv[1:]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
-    for _ in sys.stdin.buffer:
+    for line in sys.stdin.buffer:
         pid = os.fork()
         if pid == 0:
-            consume(url, kafka, Path(lake))
+            consume(url, kafka, Path(lake), float(line))
         os.write(sys.stdout.fileno(), b"%d\n" % pid)
 
 

@@ -1,34 +1,41 @@
-"""Read on until all that was sent is stored."""
+"""Events in portions, and reading on until all that was sent is stored."""
 
 import time
+from collections.abc import Iterator
 
 import sqlalchemy as sa
 
 from everfit.store.tables import dead_letters, outcomes, predictions
-from monitors.drills.consumers import Consumer, Nursery
+from monitors.drills.catalogue import Order
+from monitors.drills.consumers import Nursery
 from monitors.drills.ground import Ground
-from monitors.drills.traffic import Sent
+from monitors.drills.traffic import Event, Events, Sent
 
 STALL_SECONDS = 60.0
 POLL_SECONDS = 0.05
+
+
+def portions(order: Order) -> Iterator[list[Event]]:
+    """All events of an order, one portion for each time that something is broken, and one more."""
+    events, number = Events(order.seed), order.kills + 1
+    pairs = order.events // 2
+    for i in range(number):
+        yield list(events.take(2 * (pairs * (i + 1) // number - pairs * i // number)))
 
 
 def drain(ground: Ground, nursery: Nursery, sent: Sent) -> None:
     """Let a consumer read on until all that was sent is stored, or nothing moves any more; what is missing then is missing."""
     wanted = (sent.identities, sent.poison)
     before, since = (-1, -1), time.monotonic()
-    consumer: Consumer | None = None
     while True:
         found = stored(ground.engine)
         if found != before:
             before, since = found, time.monotonic()
         if found >= wanted or time.monotonic() - since > STALL_SECONDS:
             break
-        if consumer is None or not consumer.is_alive:
-            consumer = nursery.start()
+        nursery.tend()
         time.sleep(POLL_SECONDS)
-    if consumer:
-        consumer.kill()
+    nursery.clear()
 
 
 def stored(engine: sa.Engine) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import psycopg
 import sqlalchemy as sa
 
-from everfit.embedded import broker, kafka
+from everfit.embedded import broker, kafka, processes
 from everfit.embedded.ports import LOCAL, any_free
 from everfit.embedded.postgres import Postgres
 from everfit.store.database import create_engine, migrate
@@ -22,7 +23,7 @@ from monitors.drills.catalogue import BrokerKind
 
 PARTITIONS = 3
 DATABASE = "everfit"
-BROKER_SECONDS = 60.0
+START_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -53,17 +54,34 @@ class Ground:
         return self.postgres.url(DATABASE)
 
     def start_postgres(self) -> None:
-        """Start the server and bring the schema up to date."""
-        self.postgres.start()
+        """Start the server where it does not run, wait until it answers, and bring the schema up to date."""
+
+        def answering() -> bool:
+            self.postgres.start()
+            return self.postgres.answers()
+
+        wait_until(answering, bool, f"Postgres in {self.postgres.data};", stall_seconds=START_SECONDS)
         self.postgres.create_databases([DATABASE])
         migrate(self.engine)
+
+    def stop_postgres(self, *, crash: bool) -> None:
+        """Stop the server: cutting off its sessions, or, as a crash would, without writing down what is in memory."""
+        process = self.postgres.process()
+        if crash and process:
+            process.send_signal(signal.SIGQUIT)
+            processes.outlasting([process], START_SECONDS)
+        self.postgres.stop()
 
     def start_broker(self) -> None:
         """Start the broker, wait until it answers, and make the topics that are missing."""
         command = kafka.prepare(self.folder / "kafka", self.port) if self.kind == "kafka" else broker.command(self.port)
         with (self.folder / "broker.log").open("ab") as log:
             self.broker = subprocess.Popen(command, env=dict(os.environ), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_until(partial(broker.answers, self.kafka), bool, f"the broker at {self.kafka};", stall_seconds=BROKER_SECONDS)
+        wait_until(partial(broker.answers, self.kafka), bool, f"the broker at {self.kafka};", stall_seconds=START_SECONDS)
+        self.make_topics()
+
+    def make_topics(self) -> None:
+        """Make the topics that are missing."""
         broker.create_topics(self.kafka, partitions=PARTITIONS, largest_bytes=self.largest_bytes)
 
     def kill_broker(self) -> None:

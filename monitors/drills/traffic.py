@@ -11,11 +11,12 @@ from kafka import KafkaProducer
 from everfit.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, encode
 from monitors.drills.declared.drill import MEASURES, SITES, drill
 
-STEP = timedelta(seconds=30)
+STEP = timedelta(minutes=2)
 LARGEST_BYTES = 8 * 2**20
 
 SEND_SECONDS = 180.0
 
+Event = Prediction | Outcome
 PredictionIdentity = tuple[datetime, str, str, int]
 OutcomeIdentity = tuple[datetime, str, str]
 
@@ -35,7 +36,7 @@ class Sent:
         """How many rows must be stored."""
         return len(self.predictions) + len(self.outcomes)
 
-    def remember(self, event: Prediction | Outcome) -> None:
+    def remember(self, event: Event) -> None:
         """Count one record; a second one of the same identity is a repeat."""
         before = self.identities
         if isinstance(event, Prediction):
@@ -53,7 +54,7 @@ class Events:
         self._random = random.Random(seed)  # noqa: S311  # nothing secret: a drill repeats with its seed
         self._number = 0
 
-    def take(self, records: int) -> Iterator[Prediction | Outcome]:
+    def take(self, records: int) -> Iterator[Event]:
         """The next events, a prediction and its outcome by turns."""
         for _ in range(0, records, 2):
             prediction = self._predict()
@@ -73,7 +74,7 @@ class Events:
             role="champion",
             entity=site,
             event_time=drill.go_live + number * STEP,
-            features={"site": site, "hour": float(number // 120 % 24), **measures},
+            features={"site": site, "hour": float(number // 30 % 24), **measures},
             score=round(draw.random(), 6),
             schema=drill.schema_id,
         )
@@ -97,7 +98,7 @@ class Producer:
             delivery_timeout_ms=int(SEND_SECONDS * 1000),
         )
 
-    def send(self, events: Sequence[Prediction | Outcome]) -> None:
+    def send(self, events: Sequence[Event]) -> None:
         """Send events, and return when the broker has acknowledged all of them."""
         waiting = []
         for event in events:

@@ -19,6 +19,12 @@ def test_a_consumer_that_is_killed_again_and_again_loses_and_doubles_nothing() -
     assert report.counts == {"sent": 20_000, "stored": 20_000, "duplicates": 0, "dead letters": 0, "missing": 0}
 
 
+def test_poison_repeats_and_late_events_add_up() -> None:
+    report = done("poison", events=5_000)
+    assert report.wrong == []
+    assert report.counts == {"sent": 5_345, "stored": 5_000, "duplicates": 95, "dead letters": 250, "missing": 0}
+
+
 def test_a_drill_that_cannot_be_done_says_why() -> None:
     with pytest.raises(DrillError, match="no drill 'unheard-of'; there are consumer-kill, "):
         find_drill("unheard-of")
