@@ -22,7 +22,32 @@ def test_a_consumer_that_is_killed_again_and_again_loses_and_doubles_nothing() -
 def test_poison_repeats_and_late_events_add_up() -> None:
     report = done("poison", events=5_000)
     assert report.wrong == []
-    assert report.counts == {"sent": 5_345, "stored": 5_000, "duplicates": 95, "dead letters": 250, "missing": 0}
+    assert report.counts == {"sent": 5_350, "stored": 5_000, "duplicates": 100, "dead letters": 250, "missing": 0}
+
+
+def test_a_postgres_that_stops_and_starts_loses_and_doubles_nothing() -> None:
+    report = done("postgres-restart", events=4_000, kills=2)
+    assert (report.wrong, report.counts["stored"]) == ([], 4_000)
+
+
+def test_a_disk_that_is_full_and_freed_loses_and_doubles_nothing() -> None:
+    try:
+        report = done("disk-full", events=10_000, kills=1)
+    except DrillError as error:
+        pytest.skip(str(error))
+    assert (report.wrong, report.counts["stored"]) == ([], 10_000)
+
+
+@pytest.mark.skipif(not ON_KAFKA, reason="the wheel's broker keeps no log; `make test-kafka` runs it on Apache Kafka")
+@pytest.mark.parametrize("name", ["broker-restart", "topic-remade"])
+def test_a_broker_that_is_killed_and_topics_made_again_lose_and_double_nothing(name: str) -> None:
+    report = done(name, events=4_000, kills=2)
+    assert (report.wrong, report.counts["stored"]) == ([], 4_000)
+
+
+def test_a_broker_that_forgets_its_log_cannot_do_every_drill() -> None:
+    with pytest.raises(DrillError, match="broker-restart needs a broker that keeps its log: run it with --broker kafka"):
+        find_drill("broker-restart").run(Order(100, 1), print)
 
 
 def test_a_drill_that_cannot_be_done_says_why() -> None:
