@@ -16,7 +16,7 @@ from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionErr
 
 from everfit.contract import Contract
 from everfit.declaration import Model
-from everfit.errors import EventError
+from everfit.errors import EventError, ServiceError
 from everfit.events import OUTCOMES, PREDICTIONS, wall_clock
 from everfit.kafka import consumer_options, options, require_kafka, unusable
 from everfit.store.copying import is_plain, outcome_line, prediction_line
@@ -26,6 +26,7 @@ from monitors.standing import Standing, fingerprint
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
 BATCH_RECORDS = 10_000
+FETCH_BYTES = 4 * 2**20  # of a partition at a time: some ten thousand predictions, one commit
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class LogReader:
             logger.warning("a log is not as it was: %s", error)
             self.reposition()
             return None
+        except KafkaError as error:
+            raise ServiceError(f"Kafka cannot be read: {error!r}; what was not committed is read again") from error
         if not polled:
             return None
         batch, now = Batch(), wall_clock()
@@ -97,7 +100,7 @@ class LogReader:
         return all(end is not None and self._consumer.position(partition) >= end for partition, end in ends.items())
 
     def _options(self, bootstrap: str) -> dict[str, Any]:
-        return consumer_options(bootstrap) | {"group_id": None, "fetch_max_wait_ms": POLL_MS}
+        return consumer_options(bootstrap) | {"fetch_max_wait_ms": POLL_MS, "max_partition_fetch_bytes": FETCH_BYTES}
 
     def _read_predictions(self, records: Sequence[Any], now: datetime, batch: Batch) -> None:
         check, rows = self._contract.prediction, batch.predictions

@@ -59,13 +59,16 @@ def watch(
     budget_seconds: float = BUDGET_SECONDS,
     linger_seconds: float = LINGER_SECONDS,
 ) -> Seen:
-    """Read what is new, and judge and decide on every window that it closes.
+    """Read what is new, and judge and decide on every window that it closes; nothing where `everfit ingest` is at work.
 
     Raises:
         ServiceError: when Kafka or Postgres does not answer; what was not committed is read again.
     """
     seen = Seen()
     deadline = time.monotonic() + budget_seconds
+    with reachable(engine), engine.connect() as connection:
+        if log.is_ingested(connection):
+            return seen
     with reachable(engine), LogReader(bootstrap, models) as reader, Pipeline(LogWriter(engine), seen.count) as pipeline:
         reader.open(engine)
         until, batches, quiet = time.monotonic(), 0, 0

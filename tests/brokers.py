@@ -17,7 +17,7 @@ ON_KAFKA = os.environ.get("EVERFIT_TEST_BROKER") == "kafka"  # `make test-kafka`
 
 
 @contextmanager
-def running_broker(port: int | None = None) -> Iterator[str]:
+def running_broker(port: int | None = None, *, partitions: int = 1) -> Iterator[str]:
     """Address of a broker that holds everfit's topics, empty. The same port twice is a broker that was restarted."""
     port = port or any_free()
     address = f"{LOCAL}:{port}"
@@ -26,7 +26,7 @@ def running_broker(port: int | None = None) -> Iterator[str]:
         process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
         try:
             _await_answer(address)
-            broker.create_topics(address)
+            broker.create_topics(address, partitions=partitions)
             yield address
         finally:
             process.kill()

@@ -39,14 +39,17 @@ def outcome(number: int, value: float = 1.0) -> Outcome:
     return Outcome(request_id=f"request-{number}", model=MODEL.name, outcome=value, observed_at=at)
 
 
-def produce(bootstrap: str, events: Iterable[Event | bytes | None]) -> None:
-    """Put events (bytes and tombstones as they are, on the prediction log) on their topics, and wait until they are there."""
+def produce(bootstrap: str, events: Iterable[Event | bytes | None], *, keys: Sequence[str] = ("NSW",)) -> None:
+    """Put events (bytes and tombstones as they are, on the prediction log) on their topics, and wait until they are there.
+
+    The keys take turns; they decide the partitions.
+    """
     producer = KafkaProducer(**options(bootstrap), acks="all")
     try:
-        for event in events:
+        for number, event in enumerate(events):
             topic = OUTCOMES if isinstance(event, Outcome) else PREDICTIONS
             value = event if isinstance(event, bytes) or event is None else encode(event)
-            producer.send(topic, key=b"NSW", value=value)
+            producer.send(topic, key=keys[number % len(keys)].encode(), value=value)
         producer.flush()
     finally:
         producer.close()

@@ -5,7 +5,8 @@ write the dead letters, move the clocks, move the offsets, commit. Whatever is r
 consumers of a partition only the one that reads on from what is stored can write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from everfit.store.tables import clocks, consumer_offsets, dead_letters, log_gap
 
 ATTEMPTS = 5
 REASON_CHARACTERS = 1_000
+INGESTING = (25_974, 1)  # an advisory lock that members of `everfit ingest` share
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 
 
@@ -130,6 +132,28 @@ def skip(connection: sa.Connection, gap: Gap) -> bool:
 def hold_windows(connection: sa.Connection, model: str) -> None:
     """Nobody else writes predictions of this model, or closes its windows, until the transaction ends."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"windows:{model}", 0))))
+
+
+@contextmanager
+def ingesting(engine: sa.Engine) -> Iterator[None]:
+    """Say for as long as the block lasts, or this process, that the log is being read by a long-running member."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*INGESTING)))
+        try:
+            yield
+        finally:
+            connection.invalidate()  # its session ends, and the lock with it
+
+
+def is_ingested(connection: sa.Connection) -> bool:
+    """Whether some member is at work."""
+    query = """
+        SELECT EXISTS (
+            SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+            WHERE locktype = 'advisory' AND datname = current_database() AND (classid, objid) = (:class, :object)
+        )"""
+    found: bool = connection.execute(sa.text(query), {"class": INGESTING[0], "object": INGESTING[1]}).scalar_one()
+    return found
 
 
 class LogWriter:
