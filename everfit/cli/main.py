@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from everfit.cli import demo, doctor, down, drill, history, prepare, publish, replay, status, train, up
+from everfit.cli import demo, doctor, down, drill, history, ingest, prepare, publish, replay, status, train, up
 from everfit.errors import EverfitError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(prepare.prepare)
 app.command()(demo.demo)
 app.command()(publish.publish)
 app.command()(replay.replay)
+app.command()(ingest.ingest)
 app.command()(train.train)
 app.command()(history.history)
 app.command()(drill.drill)
