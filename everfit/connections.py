@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from everfit.errors import ServiceError
+from everfit.errors import EverfitError
 from everfit.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS
 from everfit.variables import masked
 
@@ -94,7 +94,7 @@ def _kafka(bootstrap: str) -> Check:
 
     try:
         there = partitions(bootstrap)
-    except (KafkaError, ServiceError) as error:
+    except (KafkaError, EverfitError) as error:
         return Check("Kafka", f"{bootstrap}: {error}", "start Kafka (`everfit up`), or correct EVERFIT_KAFKA_BOOTSTRAP")
     missing = [topic for topic in TOPICS if topic not in there]
     if missing:
