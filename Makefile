@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-kafka check bench
+.PHONY: help setup demo up down test test-kafka check bench pictures
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s  %s\n", $$1, $$2 }'
@@ -44,3 +44,6 @@ check: setup  ## style, format, types, and who may import whom
 
 bench: setup  ## every figure that is quoted, measured anew, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(VENV)/bin/python "$$file" || exit 1; done
+
+pictures: setup  ## screenshots of the running stack's Dagster pages, for docs/; needs Chromium
+	$(VENV)/bin/python docs/pictures.py $(ONLY)

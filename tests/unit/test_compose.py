@@ -123,6 +123,7 @@ def test_the_image_has_no_root_no_secret_and_no_address_of_an_index() -> None:
     assert "://" not in text
     assert not [name for name in image_environment() if re.search("PASSWORD|TOKEN|SECRET", name)]
     assert f"torch=={importlib.metadata.version('torch').partition('+')[0]}" in text
+    assert "'.[models]'" in text, "what the declared models read is an extra"
     for pinned in re.findall(r"torch==\S+", text):
         assert pinned in (ROOT / "constraints.txt").read_text().splitlines()
 
