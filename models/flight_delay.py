@@ -86,7 +86,7 @@ def weather_now(weather: Any) -> Any:
 )
 def origin_lateness(flights: Any) -> Any:
     """Share of late flights among those from the airport that have landed."""
-    return _landed(flights)
+    return _with_lateness(flights)
 
 
 @feature_view(
@@ -96,15 +96,12 @@ def origin_lateness(flights: Any) -> Any:
 )
 def carrier_lateness(flights: Any) -> Any:
     """Share of late flights among the carrier's that have landed."""
-    return _landed(flights)
+    return _with_lateness(flights)
 
 
-def _landed(flights: Any) -> Any:
-    return flights.filter(nw.col("fate") == "landed").with_columns(late=_late().cast(nw.Float64))
-
-
-def _late() -> nw.Expr:
-    return (nw.col("fate") != "landed") | (nw.col("minutes_late").fill_null(0) > LATE_MINUTES)
+def _with_lateness(flights: Any) -> Any:
+    """``late``, 0 or 1; null, which no mean counts, for a flight that never landed."""
+    return flights.with_columns(late=(nw.col("minutes_late") > LATE_MINUTES).cast(nw.Float64))
 
 
 def scheduled_flights(flights: Any) -> Any:
@@ -114,7 +111,7 @@ def scheduled_flights(flights: Any) -> Any:
         event_time=nw.col("departs_at"),
         hour=in_new_york.dt.hour(),
         weekday=in_new_york.dt.weekday() - 1,
-        late=_late().cast(nw.Int64),
+        late=(nw.col("fate") != "landed") | (nw.col("minutes_late").fill_null(0) > LATE_MINUTES),
         observed_at=nw.col("known_at"),
     )
 
