@@ -1,12 +1,12 @@
 """Find the declared models: every module of the package that ``EVERFIT_MODELS`` names."""
 
-import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from types import ModuleType
 
 from everfit.declaration import Model, Source
-from everfit.errors import DeclarationError, SourceError, UnknownModelError
+from everfit.errors import DeclarationError, EverfitError, SourceError, UnknownModelError
 from everfit.settings import models_package
 
 
@@ -17,12 +17,8 @@ def load_models(package: str | None = None) -> dict[str, Model]:
         DeclarationError: when the package is missing, holds no model, declares a name twice or a model is malformed.
     """
     name = package or models_package()
-    try:
-        root = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise DeclarationError(f"no package {name!r} to import models from ({error}); set EVERFIT_MODELS") from error
     found: dict[str, Model] = {}
-    for info in pkgutil.iter_modules(root.__path__):
+    for info in pkgutil.iter_modules(_package(name).__path__):
         module = _imported(f"{name}.{info.name}")
         for model in vars(module).values():
             if isinstance(model, Model):
@@ -34,11 +30,28 @@ def load_models(package: str | None = None) -> dict[str, Model]:
     return dict(sorted(found.items()))
 
 
+def _package(name: str) -> ModuleType:
+    try:
+        if importlib.util.find_spec(name) is None:
+            raise DeclarationError(
+                f"no package {name!r} to import models from; set EVERFIT_MODELS, or go to the folder it is in"
+            )
+    except ModuleNotFoundError as error:
+        raise DeclarationError(f"no package {name!r} to import models from ({error}); set EVERFIT_MODELS") from error
+    package = _imported(name)
+    if not hasattr(package, "__path__"):
+        raise DeclarationError(f"{name!r} is a module, not a package; name the folder that it is in in EVERFIT_MODELS")
+    return package
+
+
 def _imported(name: str) -> ModuleType:
+    """Import what a user wrote: whatever it raises is told with its module."""
     try:
         return importlib.import_module(name)
-    except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
-        raise DeclarationError(f"{name.replace('.', '/')}.py cannot be imported: {type(error).__name__}: {error}") from error
+    except EverfitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DeclarationError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def find_model(models: Mapping[str, Model], name: str) -> Model:

@@ -76,7 +76,9 @@ def judge_quality(model: Model, profile: Profile, window: "pl.DataFrame", *, who
     if window.height < LEAST_ROWS and not volume:
         told = f"{window.height} rows of this version; fewer than {LEAST_ROWS} prove nothing"
         return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": window.height})
-    breaks = [*volume, *_of_schema(profile, window), *_of_bounds(model, window), *_of_columns(profile, window)]
+    breaks = [*volume, *_of_schema(profile, window), *_of_bounds(model, window)]
+    if whole or window.height >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
+        breaks += _of_columns(profile, window)
     return Evidence(
         kind="quality",
         verdict="alarm" if breaks else "ok",

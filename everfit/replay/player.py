@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from everfit.deployment import Deployment
 from everfit.errors import RequestError, ServiceError
 from everfit.replay.client import Answer, ServingClient
 from everfit.replay.landing import MICROSECOND, catch_up
-from everfit.replay.lockstep import await_decision, await_read, await_retraining
+from everfit.replay.lockstep import await_decision, await_read, await_retraining, state_of
 from everfit.replay.observing import OutcomeProducer
 from everfit.replay.progress import Progress
 from everfit.replay.timeline import Instant, timeline
@@ -105,13 +106,34 @@ class _Player:
         if progress.sent_until:
             self._retrained()
         since = progress.sent_until + MICROSECOND if progress.sent_until else progress.start
-        for instant in timeline(self.model, since, end):
+        for instant in self._in_time(timeline(self.model, since, end), decided):
             due = self._due(instant.at) if instant.requests else decided
             self._send(instant, flush_first=due > decided)
             if due > decided:
                 self._hold(instant, due)
                 decided = due
         self._finish()
+
+    def _in_time(self, instants: Iterator[Instant], decided: datetime) -> Iterator[Instant]:
+        """The instants, if the model's clock lets them be: what an earlier replay sent before it was stopped ends, at the
+        latest, with the request that lets the next window close.
+
+        Raises:
+            RequestError: when the clock is past that, so that every row would be late.
+        """
+        first = []
+        for instant in instants:
+            first.append(instant)
+            if instant.requests and self._due(instant.at) > decided:
+                break
+        asked = state_of(self.deployment.engine, self.model.name).asked
+        if first and asked and asked > first[-1].at and self._due(asked) > self._due(first[0].at):
+            raise RequestError(
+                f"{self.model.name} was asked at {format_time(asked)}, and its clock went with that: all that is played from "
+                f"{format_time(first[0].at)} on would be late. Play from there on, or begin anew in another EVERFIT_HOME; a "
+                "request about the past needs its event_time, for one without is taken as asked now"
+            )
+        yield from chain(first, instants)
 
     def _due(self, at: datetime) -> datetime:
         """End of the newest window that a request at a moment lets close; the go-live where there is none."""

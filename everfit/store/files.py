@@ -1,6 +1,6 @@
 """Rows of a source from a file: CSV, Parquet or JSON lines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,32 @@ from everfit.store.offered import Row
 
 READABLE = ".csv, .csv.gz, .parquet, .jsonl or .ndjson"
 
+_TEXT = (".csv", ".csv.gz")
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    **dict.fromkeys(_TEXT, lambda path: pl.read_csv(path, infer_schema=False)),
+    ".parquet": pl.read_parquet,
+    **dict.fromkeys((".jsonl", ".ndjson"), lambda path: pl.read_ndjson(path, infer_schema_length=None)),
+}
+
 
 def read_rows(source: Source, path: Path) -> Sequence[Row] | pl.DataFrame:
     """The rows that a file holds, not yet checked against the source.
 
     Raises:
-        SourceError: when the file is missing, cannot be read, or is of an unknown kind.
+        SourceError: when the file is missing, cannot be read, is of an unknown kind, or holds no row and other columns.
     """
     kind = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+    if kind not in _READERS:
+        raise SourceError(f"{path}: unknown kind of file {kind!r}; give {READABLE}")
     try:
-        if kind in (".csv", ".csv.gz"):
-            return _from_text(source, pl.read_csv(path, infer_schema=False))
-        if kind == ".parquet":
-            return pl.read_parquet(path)
-        if kind in (".jsonl", ".ndjson"):
-            return pl.read_ndjson(path, infer_schema_length=None)
+        frame = _READERS[kind](path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
-    raise SourceError(f"{path}: unknown kind of file {kind!r}; give {READABLE}")
+    names = [column.name for column in source.columns]
+    if frame.is_empty() and set(frame.columns) != set(names):
+        held = ", ".join(map(repr, frame.columns[:5])) or "no column"
+        raise SourceError(f"{path} holds no row, and {held} where source {source.name} has {', '.join(names)}")
+    return _from_text(source, frame) if kind in _TEXT else frame
 
 
 def _from_text(source: Source, frame: pl.DataFrame) -> list[dict[str, Any]]:

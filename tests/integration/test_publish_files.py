@@ -20,8 +20,9 @@ from models.electricity_price import half_hours, recorded_half_hours
 def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run the command against the test's database; nothing else of a deployment is up."""
     monkeypatch.setenv("EVERFIT_DATABASE_URL", database_url)
-    for variable in ("EVERFIT_KAFKA_BOOTSTRAP", "MLFLOW_TRACKING_URI", "EVERFIT_SERVING_URL", "EVERFIT_DAGSTER_URL"):
-        monkeypatch.setenv(variable, "not-needed")
+    monkeypatch.setenv("EVERFIT_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    for variable in ("MLFLOW_TRACKING_URI", "EVERFIT_SERVING_URL", "EVERFIT_DAGSTER_URL"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
     return lambda *arguments: CliRunner().invoke(app, ["publish", *map(str, arguments)])
 
 
@@ -57,6 +58,8 @@ def test_every_kind_of_file_lands_the_same(run: Callable[..., Result], engine: E
         ("tides", "a.csv", "x\n1\n", "no source 'tides'; declared are flights, half_hours, weather"),
         ("half_hours", "a.xls", "x", r"a.xls: unknown kind of file '.xls'; give .csv"),
         ("half_hours", "a.parquet", "x", "a.parquet cannot be read"),
+        ("half_hours", "a.csv", "\x7fELF\x02\x01", "a.csv holds no row, and '\\x7fELF\\x02\\x01' where source half_hours has"),
+        ("half_hours", "a.csv", "period_start,price\n", "a.csv holds no row, and 'period_start', 'price' where source"),
         (
             "half_hours",
             "a.csv",

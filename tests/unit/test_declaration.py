@@ -123,6 +123,9 @@ def test_an_unknown_model_is_told_with_those_that_are_declared() -> None:
         ("from everfit.declaration import Gate\nGate(folds=0)\n", "Gate: folds"),
         ("import not_there\n", "not_there"),
         ("1 +\n", "invalid syntax"),
+        ("{}['key']\n", "module cannot be imported: KeyError: 'key'"),
+        ("1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)\n", "SystemExit: 3"),
     ],
 )
 def test_a_package_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str) -> None:
@@ -138,3 +141,10 @@ def test_a_package_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pyte
 def test_a_package_that_is_missing_is_told() -> None:
     with pytest.raises(DeclarationError, match="no package 'not_there'"):
         load_models("not_there")
+    with pytest.raises(DeclarationError, match=r"no package 'not_there.at_all'"):
+        load_models("not_there.at_all")
+
+
+def test_a_module_in_a_packages_place_is_told() -> None:
+    with pytest.raises(DeclarationError, match=r"'models.flight_record' is a module, not a package"):
+        load_models("models.flight_record")

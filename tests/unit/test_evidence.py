@@ -217,3 +217,10 @@ def test_too_few_rows_are_a_break_only_where_one_version_answered_all() -> None:
     assert verdicts == ["ok", "alarm", "ok", "alarm", "insufficient", "insufficient"]
     with pytest.raises(FeatureError, match="'zone'"):
         judge_quality(MODEL, made, quality_stream(1).drop("zone"))
+
+
+def test_a_part_of_a_window_may_hold_one_value_only() -> None:
+    made = profile(MODEL, quality_stream(WEEKS))
+    stuck = quality_stream(1)[:100].with_columns(load=pl.lit(0.5))
+    verdicts = [judge_quality(MODEL, made, stuck, whole=whole).verdict for whole in (False, True)]
+    assert verdicts == ["ok", "alarm"]

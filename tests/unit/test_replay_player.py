@@ -31,6 +31,7 @@ class World:
     refuse: bool = False
     stall_at: int | None = None  # which window is never decided
     decided: int = 0
+    asked: datetime | None = None  # the newest event time in the log
 
     def publish(self, _engine: object, _models: object, source: str, rows: list[Any]) -> int:
         self.journal.append(f"rows {len(rows)} of {source}")
@@ -87,10 +88,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         yield SimpleNamespace(send=world.send, flush=lambda: world.journal.append("acknowledged"))
 
     serving = SimpleNamespace(predict=world.predict, flush=world.flush, close=lambda: None)
-    monkeypatch.setattr(player, "timeline", lambda _m, start, end: [i for i in instants(24) if start <= i.at < end])
+    monkeypatch.setattr(player, "timeline", lambda _m, start, end: iter([i for i in instants(24) if start <= i.at < end]))
     monkeypatch.setattr(player, "ServingClient", lambda _url, _token: serving)
     monkeypatch.setattr(player, "OutcomeProducer", producer)
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)
+    monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(asked=world.asked))
     monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
     for name in ("publish", "await_decision", "await_retraining"):
         monkeypatch.setattr(player, name, getattr(world, name))
@@ -142,6 +144,21 @@ def test_a_replay_that_is_complete_sends_nothing_again(world: World, tmp_path: P
     world.journal = []
     play(tmp_path, 6)
 
+    assert not [entry for entry in world.journal if entry.startswith(("ask", "rows", "outcome"))]
+
+
+@pytest.mark.parametrize("asked", [LIVE + 3 * HOUR, LIVE + 1 * HOUR])
+def test_what_an_earlier_replay_sent_before_it_was_stopped_is_no_reason_to_refuse(
+    world: World, tmp_path: Path, asked: datetime
+) -> None:
+    world.asked = asked
+    assert play(tmp_path, 6).answered == 6
+
+
+def test_a_replay_behind_the_models_clock_is_refused_before_anything_is_sent(world: World, tmp_path: Path) -> None:
+    world.asked = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(RequestError, match=r"m was asked at 2026-01-01T00:00:00Z, .* played from 2024-01-01T00:00:00Z on"):
+        play(tmp_path, 12)
     assert not [entry for entry in world.journal if entry.startswith(("ask", "rows", "outcome"))]
 
 
