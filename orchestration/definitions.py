@@ -4,7 +4,6 @@ import dagster as dg
 
 from assets import model_assets, model_checks
 from everfit.catalogue import load_models
-from orchestration.jobs import retrain_job
 from orchestration.resources import everfit, mlflow
 from orchestration.sensors import prediction_log
 from orchestration.switch import dead_mans_switch
@@ -13,12 +12,10 @@ from orchestration.switch import dead_mans_switch
 def build() -> dg.Definitions:
     """Definitions for all declared models."""
     models = load_models().values()
-    jobs = [retrain_job(model) for model in models]
     return dg.Definitions(
         assets=[asset for model in models for asset in model_assets(model)],
         asset_checks=[check for model in models for check in model_checks(model)],
-        jobs=jobs,
-        sensors=[prediction_log(jobs), dead_mans_switch],
+        sensors=[prediction_log, dead_mans_switch],
         resources={"everfit": everfit, "mlflow": mlflow},
         executor=dg.in_process_executor,
     )

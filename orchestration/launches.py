@@ -1,4 +1,4 @@
-"""How Dagster holds the retrain requests: which have a run, which ended, and why those failed."""
+"""Retrain requests as Dagster runs: what is launched for one, which have a run, which ended, and why those failed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -6,14 +6,48 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.candidates import REQUEST_TAG
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from everfit.errors import EmptyPartitionError
+
 if TYPE_CHECKING:
     from everfit.store.requests import RetrainRequest
     from monitors.failures import Failure
     from monitors.launches import Launch
 
+STAGES = ("raw_data", "features", "training_set", "trained_model", "evaluation", "champion")
+PRIORITY = "10"  # before backfills, which have -10, and what a person launches, which has 0
 RUN_KEY_TAG = "dagster/run_key"
 OUTSIDE = "This run has been marked as failed"  # what Dagster says when it has nothing to say
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def retraining(deployment: Deployment, model: Model, request: "RetrainRequest") -> dg.RunRequest:
+    """The run of a request, raw_data to champion: its missing or corrected days as one range, the request's id as a tag.
+
+    Raises:
+        EmptyPartitionError: when nothing has landed before the request's cutoff.
+    """
+    from everfit.workflow.days import available_days
+    from everfit.workflow.lineage import midnight, stale_days
+
+    days = [day for day in available_days(deployment, model) if midnight(day) < request.cutoff]
+    if not days:
+        raise EmptyPartitionError(f"{model.name}: nothing has landed before {request.cutoff:%Y-%m-%d}; publish its sources")
+    missing = stale_days(deployment, model, before=request.cutoff) or days[-1:]
+    return dg.RunRequest(
+        run_key=request.run_key,
+        asset_selection=[dg.AssetKey([model.name, stage]) for stage in STAGES],
+        asset_check_keys=[],
+        tags={
+            "dagster/priority": PRIORITY,
+            "dagster/asset_partition_range_start": missing[0],
+            "dagster/asset_partition_range_end": missing[-1],
+            REQUEST_TAG: request.id,
+            "everfit/cause": request.cause,
+        },
+    )
 
 
 def held(instance: dg.DagsterInstance, requests: "Sequence[RetrainRequest]") -> "Mapping[str, Launch]":

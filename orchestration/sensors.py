@@ -16,46 +16,40 @@ from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from orchestration import pools
 from orchestration.automation import switched
-from orchestration.jobs import Job, retraining
-from orchestration.launches import held
+from orchestration.launches import held, retraining
 
 if TYPE_CHECKING:
     from everfit.store.requests import RetrainRequest
     from monitors.watch import Seen
 
 
-def prediction_log(jobs: Sequence[Job]) -> dg.SensorDefinition:
-    """The sensor over all models' log; on where automation is."""
+@dg.sensor(
+    asset_selection=dg.AssetSelection.all(),
+    minimum_interval_seconds=1,
+    default_status=switched(),
+    description="Reads the prediction log into Postgres, judges the windows that close, launches what the policy asks for.",
+)
+def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
+    """One sensor over all models' log; on where automation is."""
+    from everfit.store import requests
+    from monitors import alerts, conditions
+    from monitors.launches import settle
+    from monitors.watch import watch
 
-    @dg.sensor(
-        name="prediction_log",
-        jobs=jobs,
-        minimum_interval_seconds=1,
-        default_status=switched(),
-        description="Reads the prediction log into Postgres, judges the windows that close, launches what the policy asks for.",
+    instance = context.instance
+    pools.register(instance, pools.limits(everfit.models.values()))
+    settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
+    seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
+    with everfit.engine.connect() as connection:
+        pending = requests.in_status(connection, "pending")
+        wrong = conditions.look(connection, everfit.models, seen)
+    alerts.tell(everfit.engine, wrong, alerts.Channel.from_environment())
+    return dg.SensorResult(
+        run_requests=[*_launches(everfit, pending)],
+        dynamic_partitions_requests=[*_new_days(instance, everfit)],
+        asset_events=[*_observations(seen), *(check_evaluation(judged, everfit.lake) for judged in seen.judgements)],
+        skip_reason=None if pending else _told(seen),
     )
-    def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
-        from everfit.store import requests
-        from monitors import alerts, conditions
-        from monitors.launches import settle
-        from monitors.watch import watch
-
-        instance = context.instance
-        pools.register(instance, pools.limits(everfit.models.values()))
-        settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
-        seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
-        with everfit.engine.connect() as connection:
-            pending = requests.in_status(connection, "pending")
-            wrong = conditions.look(connection, everfit.models, seen)
-        alerts.tell(everfit.engine, wrong, alerts.Channel.from_environment())
-        return dg.SensorResult(
-            run_requests=[*_launches(everfit, pending)],
-            dynamic_partitions_requests=[*_new_days(instance, everfit)],
-            asset_events=[*_observations(seen), *(check_evaluation(judged, everfit.lake) for judged in seen.judgements)],
-            skip_reason=None if pending else _told(seen),
-        )
-
-    return prediction_log
 
 
 def _launches(deployment: Deployment, pending: "Sequence[RetrainRequest]") -> Iterator[dg.RunRequest]:

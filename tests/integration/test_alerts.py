@@ -1,12 +1,8 @@
 """Alerts in a real Postgres, sent to a real HTTP server: not repeated by a restart, not held up by a webhook that is away."""
 
-import json
 import logging
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -21,47 +17,17 @@ from monitors.alerts import Channel, tell
 from monitors.conditions import look
 from monitors.switch import Pulse, overdue, stopped
 from monitors.watch import Seen
+from tests.hooks import Hook, listening
 
 AT = datetime(1996, 9, 11, tzinfo=UTC)
 MODELS = {model.name: model}
 TEN_MINUTES = timedelta(minutes=10)
 
 
-class Inbox(BaseHTTPRequestHandler):
-    """Keeps what is posted; answers with the server's status."""
-
-    server: "Hook"
-
-    def do_POST(self) -> None:
-        self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        return
-
-
-class Hook(HTTPServer):
-    """A webhook on loopback."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Inbox)
-        self.posted: list[dict[str, Any]] = []
-        self.status = 200
-
-    @property
-    def channel(self) -> Channel:
-        return Channel(f"http://127.0.0.1:{self.server_port}/secret")
-
-
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    with Hook() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with listening() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def fail(engine: sa.Engine, name: str = "r1") -> None:
@@ -78,23 +44,23 @@ def tick(engine: sa.Engine, channel: Channel, seen: Seen | None = None) -> list[
 
 
 def test_a_failed_request_is_told_once_and_its_end_too(engine: sa.Engine, hook: Hook) -> None:
-    assert tick(engine, hook.channel) == []
+    assert tick(engine, Channel(hook.url)) == []
     fail(engine)
-    assert tick(engine, hook.channel) == ["raised request:r1"]
-    assert tick(engine, hook.channel) == []
+    assert tick(engine, Channel(hook.url)) == ["raised request:r1"]
+    assert tick(engine, Channel(hook.url)) == []
     (posted,) = hook.posted
     assert posted["text"] == f"{model.name}: retraining for drift failed: SourceError: price is 7"
     with engine.begin() as connection:
         requests.mark(connection, "r1", "promoted")
-    assert tick(engine, hook.channel) == ["resolved request:r1"]
+    assert tick(engine, Channel(hook.url)) == ["resolved request:r1"]
 
 
 def test_a_reminder_counts(engine: sa.Engine, hook: Hook) -> None:
     fail(engine)
-    tick(engine, hook.channel)
+    tick(engine, Channel(hook.url))
     with engine.begin() as connection:
         connection.execute(sa.update(alerts).values(last_sent_at=wall_clock() - timedelta(days=2)))
-    assert tick(engine, hook.channel) == ["reminder request:r1"]
+    assert tick(engine, Channel(hook.url)) == ["reminder request:r1"]
     assert hook.posted[-1]["sent_before"] == 1
 
 
@@ -113,11 +79,11 @@ def test_a_webhook_that_is_away_stops_nothing_and_its_address_is_masked(
 def test_a_webhook_that_refuses_is_tried_again(engine: sa.Engine, hook: Hook) -> None:
     fail(engine)
     hook.status = 500
-    assert tick(engine, hook.channel) == []
+    assert tick(engine, Channel(hook.url)) == []
     with engine.begin() as connection:
         connection.execute(sa.update(alerts).values(tried_at=wall_clock() - timedelta(minutes=2)))
     hook.status = 200
-    assert tick(engine, hook.channel) == ["raised request:r1"]
+    assert tick(engine, Channel(hook.url)) == ["raised request:r1"]
 
 
 def test_quarantine_breaker_dead_letters_and_a_log_that_began_again(engine: sa.Engine) -> None:

@@ -49,11 +49,6 @@ def test_assets_hand_on_references_never_objects(repository: dg.RepositoryDefini
             assert all(kind.is_nothing for kind in inputs), f"{definition.key} loads an input through an I/O manager"
 
 
-def test_the_sensor_launches_every_models_job(repository: dg.RepositoryDefinition) -> None:
-    sensor = repository.get_sensor_def("prediction_log")
-    assert {job.name for job in sensor.jobs} == {"retrain_electricity_price", "retrain_flight_delay"}
-
-
 def test_automation_is_off_until_it_is_switched_on(repository: dg.RepositoryDefinition) -> None:
     assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
     assert not automation.is_on({})

@@ -1,6 +1,11 @@
-"""Models ``m00`` to ``m19``: their source is real, their history refuses its rows, so that a run ends at its second step."""
+"""Models ``m00`` to ``m19``: their source is real, their history refuses its rows, so that a run ends at its second step.
 
+``slow`` never ends, and somebody is to be told of it after a minute.
+"""
+
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -39,22 +44,28 @@ def refused(ticks: nw.DataFrame[Any]) -> Any:
     raise ValueError(f"{len(ticks)} ticks hold no label")
 
 
-def declared(number: int) -> Model:
+def endless(ticks: nw.DataFrame[Any]) -> Any:
+    """What somebody has to stop."""
+    Event().wait()
+
+
+def declared(name: str, history: Callable[..., Any] = refused, **freshness: str) -> Model:
     """A model that differs from the others by its name."""
     return Model(
-        name=f"m{number:02}",
+        name=name,
         task=BinaryClassification(label="late"),
         entity="place",
         event_time="at",
         go_live="2024-01-03",
         sources=[TICKS],
         request=[Category("place")],
-        history=refused,
+        history=history,
         candidates=[GradientBoosting(trees=2)],
-        freshness=FreshnessPolicy(max_training_age="30d"),
-        limits=Limits(attempts=2, retry_after="1s"),
+        freshness=FreshnessPolicy(max_training_age="30d", **freshness),
+        limits=Limits(attempts=3, retry_after="1s"),
     )
 
 
 for _number in range(20):
-    globals()[f"m{_number:02}"] = declared(_number)
+    globals()[f"m{_number:02}"] = declared(f"m{_number:02}")
+slow = declared("slow", endless, alert_after="1m")

@@ -1,0 +1,102 @@
+"""An idle tick of the one sensor over N models that share a topic: everything read before, nothing new, on real services."""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from kafka import KafkaProducer
+
+from benchmarks import _models
+from everfit.deployment import Deployment
+from everfit.embedded import ports
+from everfit.embedded.stack import Stack
+from everfit.events import PREDICTIONS, Prediction, encode
+from everfit.settings import Settings
+from everfit.store.publishing import publish
+from everfit.timing import parse_time
+
+TICKS = 7
+
+
+def figures() -> dict[str, float]:
+    """``idle_tick_ms_1`` and ``idle_tick_ms_100``: medians of what the daemon would wait for, milliseconds."""
+    return {f"idle_tick_ms_{count}": _idle_ms(count) for count in (1, 100)}
+
+
+def _idle_ms(count: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        _models.write(Path(folder) / "project", count)
+        sys.path.insert(0, str(Path(folder) / "project"))
+        stack = Stack(Path(folder) / "home", names=("postgres", "broker"), environ=_free_ports())
+        try:
+            return _measured(stack, stack.up())
+        finally:
+            stack.down()
+            sys.path.pop(0)
+            for name in [name for name in sys.modules if name.partition(".")[0] == _models.PACKAGE]:
+                del sys.modules[name]
+
+
+def _measured(stack: Stack, told: dict[str, str]) -> float:
+    from orchestration.definitions import build
+    from orchestration.sensors import prediction_log
+
+    os.environ["EVERFIT_MODELS"] = _models.PACKAGE
+    repository = build().get_repository_def()
+    settings = Settings(stack.home, told["database_url"], told["kafka"], "", "", "", Path(told["lake"]), _models.PACKAGE)
+    deployment = Deployment(settings)
+    _fill(deployment)
+    instance = dg.DagsterInstance.from_ref(_instance(stack))
+
+    def tick() -> float:
+        began = time.perf_counter()
+        context = dg.build_sensor_context(instance, repository_def=repository, resources={"everfit": deployment})
+        result = prediction_log.evaluate_tick(context)
+        seconds = time.perf_counter() - began
+        for asked in result.dynamic_partitions_requests:
+            instance.add_dynamic_partitions(asked.partitions_def_name, list(asked.partition_keys))
+        return seconds
+
+    tick(), tick()  # reads what was sent, and adds the days that have landed
+    measured = statistics.median(tick() for _ in range(TICKS))
+    instance.dispose()
+    deployment.close()
+    return 1_000 * measured
+
+
+def _fill(deployment: Deployment) -> None:
+    """Land two days of the source, and log one prediction of each model, so that each has a clock."""
+    hours = [{"at": parse_time(f"2024-01-0{1 + hour // 24}T{hour % 24:02}:00:00Z"), "place": "here"} for hour in range(48)]
+    rows = [hour | {"wind": float(number), "late": number % 2} for number, hour in enumerate(hours)]
+    publish(deployment.engine, deployment.models, "ticks", rows)
+    producer = KafkaProducer(bootstrap_servers=deployment.settings.kafka, acks="all")
+    for name, model in deployment.models.items():
+        event = Prediction(
+            request_id=f"r-{name}",
+            model=name,
+            version=1,
+            role="champion",
+            entity="here",
+            event_time=parse_time("2024-01-03T12:00:00Z"),
+            features={"place": "here", "wind": 1.0},
+            score=0.5,
+            schema=model.schema_id,
+        )
+        producer.send(PREDICTIONS, key=b"here", value=encode(event))
+    producer.close()
+
+
+def _instance(stack: Stack) -> InstanceRef:
+    from everfit.embedded.dagster_home import write_dagster_home
+
+    home = write_dagster_home(stack.home, stack.postgres.url("dagster", "psycopg2"), ports.any_free())
+    return InstanceRef.from_dir(str(home))
+
+
+def _free_ports() -> dict[str, str]:
+    return {**os.environ, **{variable: str(ports.any_free()) for variable in ports.VARIABLES.values()}}
