@@ -95,7 +95,9 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], se
     What the deadline or a request for a retraining leaves over is closed by the next pass. Several may do this at a time: each
     window is closed by one of them, and no row slips in between.
     """
-    for model in models.values():
+    with engine.connect() as connection:
+        due = judgements.due(connection, models.values())
+    for model in due:
         while time.monotonic() < deadline and not seen.requested:
             with engine.begin() as connection:
                 if _due(connection, model) is None:

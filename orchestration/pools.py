@@ -12,6 +12,8 @@ from everfit.errors import SettingsError
 VARIABLE = "EVERFIT_TRAININGS_AT_ONCE"
 TRAININGS_AT_ONCE = 2  # of all models together; of one model it is always one
 
+_registered: dict[str, Mapping[str, int]] = {}  # by the instance's folder
+
 
 def limits(models: Iterable[Model], environ: Mapping[str, str] = os.environ) -> dict[str, int]:
     """Slots of each pool.
@@ -26,9 +28,12 @@ def limits(models: Iterable[Model], environ: Mapping[str, str] = os.environ) -> 
 
 
 def register(instance: dg.DagsterInstance, wanted: Mapping[str, int]) -> None:
-    """Tell Dagster the limits that it does not hold yet."""
+    """Tell Dagster the limits that it does not hold yet; looked at once in the life of a process."""
+    if _registered.get(instance.root_directory) == wanted:
+        return
     storage = instance.event_log_storage
     held = {pool.name: pool.limit for pool in storage.get_pool_limits() if not pool.from_default}
     for pool, slots in wanted.items():
         if held.get(pool) != slots:
             storage.set_concurrency_slots(pool, slots)
+    _registered[instance.root_directory] = dict(wanted)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 
 @dg.resource(description="Postgres, the lake, the registry and the declared models.")
-def everfit(_: dg.InitResourceContext) -> Iterator[Deployment]:
-    """The deployment that the environment, or the running embedded stack, describes."""
-    deployment = Deployment.load()
-    try:
-        yield deployment
-    finally:
-        deployment.close()
+def everfit(_: dg.InitResourceContext) -> Deployment:
+    """The deployment that the environment, or the running embedded stack, describes; one a process, for all its ticks."""
+    return _deployment()
+
+
+@cache
+def _deployment() -> Deployment:
+    return Deployment.load()
 
 
 @dg.resource(required_resource_keys={"everfit"}, description="dagster-mlflow's tracking: one MLflow run a Dagster run.")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.checks import check_evaluation
-from assets.graph import days_of
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from orchestration import pools
 from orchestration.automation import switched
+from orchestration.days import new_days
 from orchestration.launches import held, retraining
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     alerts.tell(everfit.engine, wrong, alerts.Channel.from_environment())
     return dg.SensorResult(
         run_requests=[*_launches(everfit, pending)],
-        dynamic_partitions_requests=[*_new_days(instance, everfit)],
+        dynamic_partitions_requests=[*new_days(instance, everfit)],
         asset_events=[*_observations(seen), *(check_evaluation(judged, everfit.lake) for judged in seen.judgements)],
         skip_reason=None if pending else _told(seen),
     )
@@ -64,18 +64,6 @@ def _launches(deployment: Deployment, pending: "Sequence[RetrainRequest]") -> It
         except EmptyPartitionError as error:
             with deployment.engine.begin() as connection:
                 requests.mark(connection, request.id, "failed", result=str(error))
-
-
-def _new_days(instance: dg.DagsterInstance, deployment: Deployment) -> Iterator[dg.AddDynamicPartitionsRequest]:
-    """The days that have become whole since the last tick, as partitions to add."""
-    from everfit.workflow.days import available_days
-
-    for model in deployment.models.values():
-        days = days_of(model)
-        held = set(days.get_partition_keys(dynamic_partitions_store=instance))
-        new = [day for day in available_days(deployment, model) if day not in held]
-        if new:
-            yield days.build_add_request(new)
 
 
 def _observations(seen: "Seen") -> Iterator[dg.AssetObservation]:

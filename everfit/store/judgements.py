@@ -1,6 +1,6 @@
 """Clocks, windows and what was judged and decided about them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,12 +41,32 @@ def clock(connection: sa.Connection, model: Model) -> datetime | None:
 
     A partition idle for longer than declared does not hold it back; where all are idle, the newest of all counts.
     """
-    rows = connection.execute(sa.select(clocks.c.newest, clocks.c.seen_at).where(clocks.c.model == model.name)).all()
-    if not rows:
-        return None
-    active = [row.newest for row in rows if wall_clock() - row.seen_at <= model.log.idle_after]
-    newest: datetime = min(active) if active else max(row.newest for row in rows)
-    return newest - model.log.lateness
+    return read_clocks(connection, [model]).get(model.name)
+
+
+def read_clocks(connection: sa.Connection, models: Collection[Model]) -> dict[str, datetime]:
+    """The clocks of many models at one look, by name; one that has not ticked has none."""
+    columns = clocks.c
+    query = sa.select(columns.model, columns.newest, columns.seen_at).where(columns.model.in_([one.name for one in models]))
+    rows: dict[str, list[tuple[datetime, datetime]]] = {}
+    for name, newest, seen_at in connection.execute(query):
+        rows.setdefault(name, []).append((newest, seen_at))
+    return {model.name: _watermark(model, rows[model.name]) for model in models if model.name in rows}
+
+
+def _watermark(model: Model, partitions: Sequence[tuple[datetime, datetime]]) -> datetime:
+    """Of each partition's newest event time and when it was seen, by the wall clock."""
+    now = wall_clock()
+    active = [newest for newest, seen_at in partitions if now - seen_at <= model.log.idle_after]
+    return (min(active) if active else max(newest for newest, _ in partitions)) - model.log.lateness
+
+
+def due(connection: sa.Connection, models: Collection[Model]) -> list[Model]:
+    """The models whose clock has passed the end of a window that is not closed yet."""
+    ends = sa.select(windows.c.model, sa.func.max(windows.c.end).label("until")).group_by(windows.c.model)
+    closed = {row.model: row.until for row in connection.execute(ends)}
+    now = read_clocks(connection, models)
+    return [m for m in models if m.name in now and now[m.name] >= m.window_of(closed.get(m.name, m.go_live))[1]]
 
 
 def closed_until(connection: sa.Connection, model: Model) -> datetime:

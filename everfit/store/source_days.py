@@ -25,3 +25,10 @@ def landed(connection: sa.Connection, sources: Sequence[str], *, before: date) -
     table = source_days
     query = sa.select(table.c.day).distinct().where(table.c.source.in_(sources), table.c.day < before).order_by(table.c.day)
     return [day.isoformat() for day in connection.execute(query).scalars()]
+
+
+def marks(connection: sa.Connection) -> dict[str, tuple[int, date]]:
+    """How many days have landed of each source, and the newest: what changes when a day lands for the first time."""
+    table = source_days
+    query = sa.select(table.c.source, sa.func.count(), sa.func.max(table.c.day)).group_by(table.c.source)
+    return {source: (days, newest) for source, days, newest in connection.execute(query)}
