@@ -49,7 +49,7 @@ defs = dg.Definitions(assets=[a for assets, _ in MADE for a in assets], asset_ch
 """
 
 
-def figures() -> dict[str, float]:
+def measure() -> dict[str, float]:
     """``load_ratio`` of the declared models, ``load_ratio_100_models`` of a hundred generated ones."""
     with tempfile.TemporaryDirectory() as folder:
         _models.write(Path(folder) / "many", 100)

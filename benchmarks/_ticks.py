@@ -23,7 +23,7 @@ from everfit.timing import parse_time
 TICKS = 7
 
 
-def figures() -> dict[str, float]:
+def measure() -> dict[str, float]:
     """``idle_tick_ms_1`` and ``idle_tick_ms_100``: medians of what the daemon would wait for, milliseconds."""
     return {f"idle_tick_ms_{count}": _idle_ms(count) for count in (1, 100)}
 
