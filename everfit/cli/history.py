@@ -12,7 +12,7 @@ def history(
     model: Annotated[str, typer.Argument(help="A declared model.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as one JSON document.")] = False,
 ) -> None:
-    """Show a model's ledger: every promotion, rejection and rollback, oldest first."""
+    """Show a model's ledger, oldest first: every promotion, rejection and rollback, and the retrainings that failed."""
     import msgspec
 
     from everfit.catalogue import find_model
@@ -36,11 +36,26 @@ def history(
 
 
 def _entries(engine: "sa.Engine", model: str) -> list[dict[str, Any]]:
+    """The ledger's rows, and in the same shape the retrainings that failed, by when they were written."""
     import sqlalchemy as sa
 
     from everfit.store.database import reachable
-    from everfit.store.tables import ledger
+    from everfit.store.tables import ledger, retrain_requests
 
+    asked = retrain_requests.c
+    failed = sa.select(
+        sa.literal("failed").label("action"),
+        asked.champion.label("from_version"),
+        sa.null().label("to_version"),
+        sa.func.concat("dagster run ", asked.run_id).label("actor"),
+        asked.cause,
+        asked.result.label("reason"),
+        asked.id.label("request"),
+        asked.requested_at.label("event_time"),
+        asked.updated_at.label("at"),
+        sa.func.jsonb_build_object("attempt", asked.attempt).label("detail"),
+    ).where(asked.model == model, asked.status == "failed")
     with reachable(engine), engine.connect() as connection:
-        rows = connection.execute(sa.select(ledger).where(ledger.c.model == model).order_by(ledger.c.id))
-        return [dict(row) for row in rows.mappings()]
+        written = connection.execute(sa.select(ledger).where(ledger.c.model == model)).mappings()
+        rows = [dict(row) for row in [*written, *connection.execute(failed).mappings()]]
+    return sorted(rows, key=lambda row: row["at"])

@@ -92,6 +92,9 @@ def test_what_cannot_pass_is_given_up_at_once_with_its_reason(stormed: Sequence[
     for request in stormed:
         assert request.attempt == 1
         assert "ValueError: 48 ticks hold no label; it would fail again" in str(request.result)
+    (told,) = stack.json("history", STORM[0])
+    assert (told["action"], told["detail"]) == ("failed", {"attempt": 1})
+    assert "ValueError: 48 ticks hold no label" in told["reason"]
 
 
 def test_each_failure_was_told_once(stormed: Sequence[RetrainRequest], hook: Hook) -> None:
