@@ -33,6 +33,10 @@ class EmptyPartitionError(EverfitError):
     """A partition was asked for, on which nothing has landed."""
 
 
+class BackfillError(EverfitError, ValueError):
+    """Days or assets were asked for that cannot be made."""
+
+
 class EventError(EverfitError, ValueError):
     """A record on a topic cannot be decoded or breaks its contract; it belongs in the dead letters."""
 

@@ -5,6 +5,7 @@ import dagster as dg
 from assets import model_assets, model_checks
 from everfit.catalogue import load_models
 from orchestration.resources import everfit, mlflow
+from orchestration.schedules import nightly_backfills, source_days
 from orchestration.sensors import prediction_log
 from orchestration.switch import dead_mans_switch
 
@@ -15,7 +16,8 @@ def build() -> dg.Definitions:
     return dg.Definitions(
         assets=[asset for model in models for asset in model_assets(model)],
         asset_checks=[check for model in models for check in model_checks(model)],
-        sensors=[prediction_log, dead_mans_switch],
+        schedules=nightly_backfills(models),
+        sensors=[prediction_log, source_days, dead_mans_switch],
         resources={"everfit": everfit, "mlflow": mlflow},
         executor=dg.in_process_executor,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from everfit.cli import demo, doctor, down, drill, history, ingest, prepare, publish, replay, status, train, up
+from everfit.cli import backfill, demo, doctor, down, drill, history, ingest, prepare, publish, replay, status, train, up
 from everfit.errors import EverfitError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(replay.replay)
 app.command()(ingest.ingest)
 app.command()(train.train)
 app.command()(history.history)
+app.command()(backfill.backfill)
 app.command()(drill.drill)
 
 

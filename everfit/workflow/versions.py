@@ -25,7 +25,7 @@ LOOK_BACK = "look_back"  # what the features of a day see of raw_data; versioned
 MODULES: dict[Stage, tuple[str, ...]] = {
     "raw_data": ("store/frames.py",),
     "features": ("features/*.py", "store/frames.py"),
-    "training_set": ("workflow/training.py",),
+    "training_set": ("workflow/training.py", "features/history.py"),
     "trained_model": ("workflow/training.py", "training/*.py", "evaluation/folds.py", "evidence/calibration.py"),
     "evaluation": ("workflow/judging.py", "evaluation/*.py"),
     "champion": ("workflow/promotion.py",),
@@ -63,7 +63,7 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
             yield from ((s.name, [*map(_told, s.columns)], s.identity, s.event_time) for s in model.sources)
         case "features":
             yield [*map(_told, model.request)]
-            yield model.entity, model.go_live, function_version(model.history)
+            yield model.entity, model.identity, model.go_live, function_version(model.history)
             for view in model.views:
                 taken = sorted((name, repr(feature)) for name, feature in view.features.items())
                 yield view.name, view.source, view.key, view.known_at, view.ttl, view.tie_break, taken

@@ -28,6 +28,20 @@ query ($key: AssetKeyInput!, $name: String!) {
   }
 }
 """
+_STALE = """
+query ($key: AssetKeyInput!, $day: String) {
+  assetNodeOrError(assetKey: $key) {
+    ... on AssetNode { dataVersion(partition: $day) staleStatus(partition: $day) staleCauses(partition: $day) { reason } }
+  }
+}
+"""
+
+
+def _span(partition: str | None, last: str | None) -> list[dict[str, str]]:
+    """The tags of a run of one day, of a range, or of what has no days."""
+    span = {"dagster/asset_partition_range_start": partition, "dagster/asset_partition_range_end": last}
+    tags = span if last else {"dagster/partition": partition}
+    return [{"key": key, "value": value} for key, value in tags.items() if value]
 
 
 class Dagster:
@@ -52,8 +66,17 @@ class Dagster:
         found: list[dict[str, Any]] = self.ask(_CHECKS, key={"path": asset}, name=name)["assetCheckExecutions"]
         return found
 
-    def materialize(self, *assets: list[str], partition: str | None = None, config: dict[str, Any] | None = None) -> str:
-        """Launch a run of these assets as the Materialize button does, and await its end; returns its status."""
+    def materialize(
+        self,
+        *assets: list[str],
+        partition: str | None = None,
+        last: str | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> str:
+        """Launch a run of these assets as the Materialize button does, and await its end; returns its status.
+
+        ``partition`` is a day, and the first of a range where ``last`` is given. A config that does not fit is told as it is.
+        """
         selector = {
             "repositoryLocationName": self._location(),
             "repositoryName": "__repository__",
@@ -61,7 +84,7 @@ class Dagster:
             "assetSelection": [{"path": asset} for asset in assets],
             "assetCheckSelection": [],
         }
-        tags = [{"key": "dagster/partition", "value": partition}] if partition else []
+        tags = _span(partition, last)
         parameters = {
             "selector": selector,
             "runConfigData": config or {},
@@ -69,6 +92,8 @@ class Dagster:
             "mode": "default",
         }
         launched = self.ask(_LAUNCH, parameters=parameters)["launchRun"]
+        if launched["__typename"] == "RunConfigValidationInvalid":
+            return str(launched["errors"][0]["message"])
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run = launched["run"]["runId"]
 
@@ -76,6 +101,15 @@ class Dagster:
             return next(str(one["status"]) for one in self.runs() if one["runId"] == run)
 
         return wait_until(status, ENDED.__contains__, f"the run {run} to end", stall_seconds=RUN_SECONDS)
+
+    def stale(self, asset: list[str], day: str | None = None) -> list[str]:
+        """Why Dagster calls an asset, or a day of it, stale; nothing where it is fresh."""
+        found = self.ask(_STALE, key={"path": asset}, day=day)["assetNodeOrError"]
+        return [str(cause["reason"]) for cause in found["staleCauses"]]
+
+    def data_version(self, asset: list[str], day: str | None = None) -> str:
+        """The newest data version."""
+        return str(self.ask(_STALE, key={"path": asset}, day=day)["assetNodeOrError"]["dataVersion"])
 
     def _location(self) -> str:
         found = self.ask("{ repositoriesOrError { ... on RepositoryConnection { nodes { location { name } } } } }")

@@ -1,6 +1,6 @@
 """Dagster's own staleness: a changed source day, view or trainer marks what depends on it, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from everfit.declaration import GradientBoosting, Model
 from everfit.store import partitions
 from everfit.workflow import days
 from everfit.workflow.lineage import features_dataset, lookback
+from orchestration.days import add_new_days
+from orchestration.schedules import night
 from tests.integration.test_lineage import CORRECTED, MODEL, RECORDED, UNTIL, correct
 from tests.loop import Loop
 
@@ -133,3 +135,32 @@ def test_another_trainer_changes_the_version_of_its_stage_alone() -> None:
     later = MODEL.model_copy(update={"go_live": datetime(1996, 10, 1, tzinfo=UTC)})
     changed = {stage for stage in MODULES if stage_version(MODEL, stage) != stage_version(later, stage)}
     assert changed == {"features", "training_set"}
+
+
+def test_every_night_exactly_what_changed_is_made_and_said(pages: Pages) -> None:
+    def next_night(number: int) -> Sequence[dg.RunRequest]:
+        asked = night(pages.instance, pages.loop.deployment, MODEL, datetime(2026, 1, number, 2, tzinfo=UTC))
+        if isinstance(asked, dg.SkipReason):
+            assert "nothing changed" in str(asked.skip_message)
+            return []
+        for request in asked:
+            first, last = (request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end"))
+            pages.materialize(*(key.path[-1] for key in request.asset_selection or []), first=first, last=last)
+        return asked
+
+    assert len(next_night(1)) == 1
+    assert next_night(2) == []
+    correct(pages.loop)
+    starts = [request.tags["dagster/asset_partition_range_start"] for request in next_night(3)]
+    assert starts == [CORRECTED, "1996-05-21"], "its rows, and what looks back on them"
+    assert pages.stale() == {}
+    assert next_night(4) == []
+    said = pages.instance.fetch_observations(dg.AssetKey([MODEL.name, "features"]), limit=1).records[0].asset_observation
+    assert said
+    assert said.metadata["feature days made anew"].value == 15
+
+
+def test_a_day_that_lands_late_takes_its_place(pages: Pages) -> None:
+    late = pages.days[5]
+    pages.instance.delete_dynamic_partition(f"{MODEL.name}_days", late)
+    assert add_new_days(pages.instance, pages.loop.deployment, MODEL) == pages.days

@@ -1,0 +1,151 @@
+"""Dagster's webserver, asked by GraphQL over HTTP: what its pages do, for commands that must not import it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from everfit.errors import ServiceError
+
+LOCATION = "everfit"  # as workspace.yaml names the code location
+ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+
+_LOCATION = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+_DAYS = """
+query ($keys: [AssetKeyInput!]!) {
+  assetNodes(assetKeys: $keys) {
+    assetKey { path } partitionKeys
+    assetPartitionStatuses { ... on DefaultPartitionStatuses { materializedPartitions } }
+  }
+}
+"""
+_ADD_DAY = """
+mutation ($repository: RepositorySelector!, $name: String!, $day: String!) {
+  addDynamicPartition(repositorySelector: $repository, partitionsDefName: $name, partitionKey: $day) {
+    __typename ... on UnauthorizedError { message } ... on PythonError { message }
+  }
+}
+"""
+_REMOVE_DAYS = """
+mutation ($repository: RepositorySelector!, $name: String!, $days: [String!]!) {
+  deleteDynamicPartitions(repositorySelector: $repository, partitionsDefName: $name, partitionKeys: $days) {
+    __typename ... on UnauthorizedError { message } ... on PythonError { message }
+  }
+}
+"""
+_LAUNCH = """
+mutation ($parameters: ExecutionParams!) {
+  launchRun(executionParams: $parameters) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on Error { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
+}
+"""
+_RUNS = """
+query ($filter: RunsFilter!) {
+  runsOrError(filter: $filter) { ... on Runs { results { runId status } } ... on PythonError { message } }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The days that Dagster knows of an asset, in its order, and those of them that it holds as made."""
+
+    days: list[str]
+    made: frozenset[str]
+
+
+class Orchestrator:
+    """One Dagster webserver; :meth:`close` gives the connection back."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """The data of an answer.
+
+        Raises:
+            ServiceError: when the webserver does not answer, or answers with an error.
+        """
+        try:
+            answer = self._client.post("/graphql", json={"query": query, "variables": variables}).raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ServiceError(f"Dagster does not answer at {self._url} ({error}); see `everfit doctor`") from error
+        if "errors" in answer:
+            raise ServiceError(f"Dagster at {self._url} refused a question: {answer['errors'][0]['message']}")
+        return answer["data"]
+
+    def held(self, model: str, assets: Sequence[str]) -> dict[str, Held]:
+        """The days of daily assets.
+
+        Raises:
+            ServiceError: when Dagster has not loaded the model.
+        """
+        nodes = self.ask(_DAYS, keys=[{"path": [model, asset]} for asset in assets])["assetNodes"]
+        found = {
+            node["assetKey"]["path"][-1]: Held(
+                node["partitionKeys"], frozenset(node["assetPartitionStatuses"].get("materializedPartitions", []))
+            )
+            for node in nodes
+        }
+        if missing := [asset for asset in assets if asset not in found]:
+            raise ServiceError(f"Dagster at {self._url} has no {model}/{missing[0]}: is its code location loaded?")
+        return found
+
+    def change_days(self, name: str, remove: Sequence[str], add: Sequence[str]) -> None:
+        """Take days out of a set of dynamic partitions, and put others at its end; what was made of them stays on record."""
+        repository = self._repository()
+        if remove:
+            self.ask(_REMOVE_DAYS, repository=repository, name=name, days=list(remove))
+        for day in add:
+            self.ask(_ADD_DAY, repository=repository, name=name, day=day)
+
+    def launch(self, job: str, assets: Sequence[Sequence[str]], tags: Mapping[str, str], location: str = LOCATION) -> str:
+        """Launch a run of some assets of a job; returns its id.
+
+        Raises:
+            ServiceError: when Dagster does not take it.
+        """
+        repository = self._repository(location)
+        parameters = {
+            "selector": {**repository, "jobName": job, "assetSelection": [{"path": list(asset)} for asset in assets]},
+            "runConfigData": {},
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        }
+        launched = self.ask(_LAUNCH, parameters=parameters)["launchRun"]
+        if launched["__typename"] != "LaunchRunSuccess":
+            raise ServiceError(f"Dagster does not launch {job}: {launched.get('message') or launched.get('errors')}")
+        return str(launched["run"]["runId"])
+
+    def in_flight(self, tags: Mapping[str, str]) -> list[str]:
+        """Ids of the runs with these tags that have not ended."""
+        told = [{"key": key, "value": value} for key, value in tags.items()]
+        return [run for run, status in self._runs({"tags": told}).items() if status not in ENDED]
+
+    def statuses(self, runs: Sequence[str]) -> dict[str, str]:
+        """Status of each run by id; one that was deleted counts as canceled."""
+        return dict.fromkeys(runs, "CANCELED") | self._runs({"runIds": list(runs)})
+
+    def _runs(self, wanted: Mapping[str, Any]) -> dict[str, str]:
+        found = self.ask(_RUNS, filter=wanted)["runsOrError"]
+        if "results" not in found:
+            raise ServiceError(f"Dagster at {self._url} cannot list its runs: {found['message']}")
+        return {run["runId"]: run["status"] for run in found["results"]}
+
+    def _repository(self, location: str = LOCATION) -> dict[str, str]:
+        nodes = self.ask(_LOCATION)["repositoriesOrError"].get("nodes") or []
+        for node in nodes:
+            if node["location"]["name"] == location:
+                return {"repositoryName": node["name"], "repositoryLocationName": location}
+        told = ", ".join(node["location"]["name"] for node in nodes) or "none"
+        raise ServiceError(f"Dagster at {self._url} has no code location {location!r} (loaded: {told}); see `everfit doctor`")

@@ -1,0 +1,94 @@
+"""Every night: ask the sources what changed, and make exactly those days and the days that look back on them anew."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets.provenance import observe
+from everfit.declaration import Model
+from everfit.deployment import Deployment
+from orchestration.automation import scheduled, switched
+from orchestration.days import add_new_days
+from orchestration.jobs import Job
+
+if TYPE_CHECKING:
+    from everfit.workflow.chunks import Chunk
+    from everfit.workflow.lineage import Outdated
+
+WATCH_SECONDS = 30
+Night = Sequence[dg.RunRequest] | dg.SkipReason
+IN_FLIGHT = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "MANAGED")]
+
+
+def nightly_backfill(model: Model, job: Job) -> dg.ScheduleDefinition:
+    """The schedule of a model; ``at`` of its declaration says when, in UTC."""
+    hour, minute = map(int, model.backfill.at.split(":"))
+
+    @dg.schedule(
+        name=f"backfill_{model.name}",
+        job=job,
+        cron_schedule=f"{minute} {hour} * * *",
+        execution_timezone="UTC",
+        default_status=scheduled(),
+        description=f"Makes the days of {model.name} whose rows were added or corrected, and those that look back on them.",
+    )
+    def nightly(context: dg.ScheduleEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> Night:
+        return night(context.instance, everfit, model, context.scheduled_execution_time)
+
+    return nightly
+
+
+def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at: datetime) -> Night:
+    """What to launch at a moment, said on the features; or why nothing is."""
+    from everfit.backfilling import TAG, tags
+    from everfit.workflow.chunks import plan
+    from everfit.workflow.lineage import outdated
+
+    observe(instance.report_runless_asset_event, deployment, model)
+    running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
+    if running:
+        return dg.SkipReason(f"an earlier backfill has not ended yet: run {running[0].run_id}")
+    stale = outdated(deployment, model)
+    if not stale:
+        return dg.SkipReason(f"nothing changed: every day of {model.name} follows from what has landed")
+    chunks = plan(stale, add_new_days(instance, deployment, model), days_per_run=model.backfill.days_per_run)
+    instance.report_runless_asset_event(_told(model, stale, chunks))
+    return [
+        dg.RunRequest(
+            run_key=f"{at:%Y-%m-%d %H:%M}: {chunk}",
+            tags=tags(model, chunk),
+            asset_selection=[dg.AssetKey([model.name, asset]) for asset in chunk.assets],
+        )
+        for chunk in chunks
+    ]
+
+
+@dg.sensor(
+    name="source_days",
+    minimum_interval_seconds=WATCH_SECONDS,
+    default_status=switched(),
+    description="Tells Dagster which days of the sources were touched, so that its pages show what is stale. Launches nothing.",
+)
+def source_days(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SkipReason:
+    """The same question as every night, asked all day long, without the answer."""
+    tell = context.instance.report_runless_asset_event
+    told = sum(observe(tell, everfit, model) for model in everfit.models.values())
+    return dg.SkipReason(f"told the data versions of {told} days" if told else "no source day was touched")
+
+
+def _told(model: Model, stale: "Outdated", chunks: "Sequence[Chunk]") -> dg.AssetObservation:
+    """What the night found and launched, on the features."""
+    reasons = sorted({*stale.raw_data.values(), *stale.features.values()})
+    return dg.AssetObservation(
+        asset_key=[model.name, "features"],
+        description=f"Nightly backfill: {'; '.join(map(str, chunks))}",
+        metadata={
+            "raw days made anew": len(stale.raw_data),
+            "feature days made anew": len(stale.features),
+            "because": "; ".join(reasons),
+            "days": ", ".join(stale.days),
+            "runs": len(chunks),
+        },
+    )
