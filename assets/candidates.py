@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
+from assets.launch import Cutoff, Fit, chosen_candidates, chosen_cutoff
+from assets.pages import columns, declared_in
+from assets.plots import calibration, intervals
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
 from everfit.deployment import Deployment
-from everfit.timing import format_time, parse_time
+from everfit.timing import format_time
 from everfit.workflow.versions import stage_version
 
 if TYPE_CHECKING:
@@ -17,12 +20,6 @@ if TYPE_CHECKING:
 
 REQUEST_TAG = "everfit/request"
 Metadata = dict[str, Any]
-
-
-class Cutoff(dg.Config):
-    """Launch config of the training set."""
-
-    cutoff: str | None = None  # 1996-09-04: nothing known after it is trained on; by default where the model's clock stands
 
 
 def training_set(model: Model) -> dg.AssetsDefinition:
@@ -37,6 +34,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
         description="Every event whose label was known by the cutoff, with its features as of the event; split by time only.",
         deps=[[model.name, "features"], [model.name, "outcomes"]],
         pool=training_of(model),
+        metadata=columns([*model.features, (model.label, "number"), ("observed_at", "time")]) | declared_in(model),
     )
     def training_set(
         context: dg.AssetExecutionContext, config: Cutoff, everfit: dg.ResourceParam[Deployment]
@@ -44,7 +42,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
         from everfit.workflow import manifests, training
 
         request = training.request_of(everfit, context.run.tags.get(REQUEST_TAG))
-        cutoff = parse_time(config.cutoff) if config.cutoff else training.default_cutoff(everfit, model, request)
+        cutoff = chosen_cutoff(config, training.default_cutoff(everfit, model, request))
         made = training.assemble(everfit, model, cutoff=cutoff, request=request)
         digest = manifests.put(everfit, model, "training_set", made, made.rows)
         metadata: Metadata = {
@@ -54,6 +52,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
             "reason": made.reason,
             "share of positives": made.positive_share,
             "days": len(made.days),
+            "rows, in the lake": dg.MetadataValue.path(str(everfit.lake.path(made.rows_hash, "parquet"))),
         }
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
@@ -73,16 +72,17 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         "up to the cutoff, exported to ONNX and held against its native answers.",
         deps=[[model.name, "training_set"]],
         pool=TRAINING,
+        metadata=declared_in(model),
     )
     def trained_model(
-        context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment], mlflow: dg.ResourceParam[Any]
+        context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Deployment], mlflow: dg.ResourceParam[Any]
     ) -> dg.MaterializeResult[Any]:
         from everfit.workflow import manifests, training
         from everfit.workflow.manifests import TrainingSet
 
         began = time.monotonic()
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
-        made = training.train(everfit, model, given, version)
+        made = training.train(everfit, chosen_candidates(config, model), given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
         run_url = _track(mlflow, everfit, given, made)
         metadata: Metadata = {
@@ -91,7 +91,9 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
             "MLflow run": dg.MetadataValue.url(run_url),
         }
         for candidate in made.candidates:
-            metadata |= {f"{candidate.name} {name}": value for name, value in candidate.metrics.items()}
+            told = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
+            metadata |= {f"{candidate.name} {name}": value for name, value in told.items()}
+        metadata["calibration on the rolling origins"] = _calibration(everfit, model, made)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return trained_model
@@ -110,6 +112,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         "interval of the mean daily difference decides.",
         deps=[[model.name, "trained_model"]],
         pool=training_of(model),
+        metadata=declared_in(model),
     )
     def evaluation(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
         from everfit.workflow import judging, manifests
@@ -122,11 +125,27 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         metadata: Metadata = {
             "reason": made.reason,
             "winner": made.winner or "none",
+            "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
         }
+        shown = {one.name: bounds for one in made.compared if (bounds := _bounds(one))}
+        if shown:
+            metadata["mean daily difference of the loss from the champion's"] = intervals(shown, model.gate.margin)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return evaluation
+
+
+def _calibration(deployment: Deployment, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
+    """Tenths of each candidate's scores on the rolling origins: their mean against the share that came true."""
+    from everfit.evaluation.metrics import calibration_curve
+
+    curves = {}
+    for candidate in made.candidates:
+        tested = deployment.lake.get_frame(candidate.backtest)
+        if tested.height:
+            curves[candidate.name] = calibration_curve(tested[model.label].to_numpy(), tested["candidate"].to_numpy())
+    return calibration(curves)
 
 
 def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> str | None:
@@ -151,6 +170,13 @@ def _track(mlflow: Any, deployment: Deployment, given: "TrainingSet", made: "Tra
     mlflow.log_dict(msgspec.to_builtins(given), "training_set.json")
     run = mlflow.active_run().info
     return f"{deployment.settings.mlflow}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+
+
+def _bounds(compared: "Compared") -> tuple[float, float, float] | None:
+    """The interval of a candidate's difference; None where there was nothing to compare with."""
+    if compared.lower is None or compared.mean is None or compared.upper is None:
+        return None
+    return compared.lower, compared.mean, compared.upper
 
 
 def _record(compared: "Compared") -> dg.TableRecord:

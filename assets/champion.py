@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assets.candidates import made_here
+from assets.pages import declared_in
 from assets.pools import training_of
 from everfit.declaration import Model
 from everfit.deployment import Deployment
@@ -27,6 +28,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
         pool=training_of(model),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=model.freshness.silence),
         output_required=False,
+        metadata=declared_in(model),
     )
     def champion(
         context: dg.AssetExecutionContext,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.plots import share_of_threshold
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 
@@ -53,6 +54,11 @@ def _metadata(judgement: "Judgement", lake: "Lake") -> dict[str, dg.MetadataValu
         told["statistic"] = dg.MetadataValue.float(judgement.statistic)
     if judgement.threshold is not None:
         told["threshold"] = dg.MetadataValue.float(judgement.threshold)
+    if measured := judgement.detail.get("columns"):
+        shares = {
+            f"{one['column']} ({one['measure']})": one["distance"] / one["threshold"] for one in measured if one["threshold"]
+        }
+        told["distance from the reference, as a share of the threshold"] = share_of_threshold(shares)
     if "html" in judgement.detail:
         told["Evidently's report"] = dg.MetadataValue.path(str(lake.path(judgement.detail["html"], "html")))
     return told

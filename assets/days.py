@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.pages import columns, declared_in, raw_columns
 from assets.provenance import Told, materialized, observe, one_day, provenance
 from everfit.declaration import Model
 from everfit.deployment import Deployment
@@ -28,6 +29,7 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.multi_run(model.backfill.days_per_run),
         deps=[[model.name, source] for source in sources],
+        metadata=raw_columns(model) | declared_in(model),
     )
     def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Told]:
         from everfit.workflow.days import land_days
@@ -42,7 +44,6 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
 
 def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """The features of a day's events."""
-    columns = [dg.TableColumn(name, kind) for name, kind in model.features]
     inputs = ["raw_data", LOOK_BACK, "predictions"]
     raw_key, sources = dg.AssetKey([model.name, "raw_data"]), [source.name for source in model.sources]
 
@@ -57,7 +58,7 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.multi_run(model.backfill.days_per_run),
         deps=[[model.name, name] for name in inputs],
-        metadata={"dagster/column_schema": dg.TableSchema(columns)},
+        metadata=columns([("request_id", "category"), ("event_time", "time"), *model.features]) | declared_in(model),
     )
     def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Told]:
         from everfit.workflow.days import compute_days

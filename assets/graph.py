@@ -12,6 +12,7 @@ from assets.candidates import evaluation, trained_model, training_set
 from assets.champion import champion
 from assets.checks import evidence_checks
 from assets.days import features, raw_data
+from assets.pages import LOGGED, columns, declared_in, source_columns
 from everfit.declaration import Model
 from everfit.workflow.versions import LOOK_BACK
 
@@ -44,7 +45,6 @@ def model_checks(model: Model) -> Sequence[dg.AssetChecksDefinition]:
 
 
 def _source(model: Model, name: str, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
-    columns = [dg.TableColumn(c.name, c.kind) for c in model.source(name).columns]
     return dg.AssetSpec(
         [model.name, name],
         description="Rows that the outside world publishes with `everfit publish`, or the Python function behind it.",
@@ -52,7 +52,7 @@ def _source(model: Model, name: str, days: dg.PartitionsDefinition[str]) -> dg.A
         owners=model.owners,
         kinds={"postgres"},
         partitions_def=days,
-        metadata={"dagster/column_schema": dg.TableSchema(columns)},
+        metadata=columns(source_columns(model.source(name).columns)) | declared_in(model),
     )
 
 
@@ -67,9 +67,16 @@ def _look_back(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec
         kinds={"parquet"},
         partitions_def=days,
         deps=[[model.name, "raw_data"]],
+        metadata=declared_in(model),
     )
 
 
 def _log(model: Model, name: str, description: str) -> dg.AssetSpec:
-    kinds = {"kafka", "postgres"}
-    return dg.AssetSpec([model.name, name], description=description, group_name=model.name, owners=model.owners, kinds=kinds)
+    return dg.AssetSpec(
+        [model.name, name],
+        description=description,
+        group_name=model.name,
+        owners=model.owners,
+        kinds={"kafka", "postgres"},
+        metadata=columns(LOGGED[name].items()) | declared_in(model),
+    )

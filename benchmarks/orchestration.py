@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import _loading, _starting, _ticks
+from benchmarks import _backfill, _loading, _starting, _ticks
 
-PARTS = {"loading": _loading.measure, "starting": _starting.measure, "ticks": _ticks.measure}
+PARTS = {"loading": _loading.measure, "starting": _starting.measure, "ticks": _ticks.measure, "backfill": _backfill.measure}
 
 
 def main() -> None:

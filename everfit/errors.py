@@ -37,6 +37,10 @@ class BackfillError(EverfitError, ValueError):
     """Days or assets were asked for that cannot be made."""
 
 
+class LaunchError(EverfitError, ValueError):
+    """A run was launched with a choice that does not fit its model."""
+
+
 class EventError(EverfitError, ValueError):
     """A record on a topic cannot be decoded or breaks its contract; it belongs in the dead letters."""
 

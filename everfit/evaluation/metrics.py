@@ -52,6 +52,13 @@ def summary(labels: Floats, scores: Floats) -> dict[str, float]:
     return found | ({"auc": auc(labels, scores)} if 0 < labels.mean() < 1 else {})
 
 
+def calibration_curve(labels: Floats, scores: Floats, *, bins: int = 10) -> list[tuple[float, float]]:
+    """Mean score and share of positives of each of ``bins`` equally large parts of the rows, ordered by score."""
+    order = np.argsort(scores, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return [(float(scores[part].mean()), float(labels[part].mean())) for part in parts]
+
+
 def base_rate_loss(labels: Floats, share: float) -> float:
     """Mean log loss of always answering ``share``, the training rows' share of positives."""
     return float(log_losses(labels, np.full(len(labels), share)).mean())

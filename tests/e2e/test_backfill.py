@@ -21,7 +21,7 @@ from tests.e2e.stack import Stack, running
 
 pytestmark = pytest.mark.e2e
 
-RAW, FEATURES, SET = ([model.name, stage] for stage in ("raw_data", "features", "training_set"))
+RAW, FEATURES, SET, TRAINED = ([model.name, stage] for stage in ("raw_data", "features", "training_set", "trained_model"))
 DAYS = 57  # 6 May to 1 July 1996, UTC
 CORRECTED = "1996-06-10"  # three weeks before the clock
 STAGES = ["training_set", "trained_model", "evaluation", "champion"]
@@ -83,14 +83,17 @@ def test_what_is_made_by_hand_is_what_was_made(deployment: Deployment, dagster: 
 
 
 def test_the_stages_after_the_days_are_made_with_a_config_that_has_bounds(deployment: Deployment, dagster: Dagster) -> None:
-    def config(value: object) -> dict[str, object]:
-        return {"ops": {f"{model.name}__training_set": {"config": {"cutoff": value}}}}
+    def config(value: object, stage: str = "training_set", name: str = "cutoff") -> dict[str, object]:
+        return {"ops": {f"{model.name}__{stage}": {"config": {name: value}}}}
 
     assert dagster.materialize(*([model.name, stage] for stage in STAGES), config=config("1996-06-25")) == "SUCCESS"
     by_hand = training.assemble(deployment, model, cutoff=midnight("1996-06-25"), request=None)
     assert dagster.data_version(SET) == deployment.lake.put_json(by_hand), "the same as the function behind it makes"
-    assert dagster.materialize(SET, config=config("tomorrow")) == "FAILURE"
+    first = dagster.data_version(TRAINED)
+    assert dagster.materialize(TRAINED, config=config(7, "trained_model", "seed")) == "SUCCESS"
+    assert dagster.data_version(TRAINED) != first
     assert "cutoff" in dagster.materialize(SET, config=config(["1996-06-25"]))
+    assert dagster.materialize(SET, config=config("1996-08-01")) == "FAILURE"
 
 
 def test_a_correction_is_shown_made_and_trained_on(stack: Stack, deployment: Deployment, dagster: Dagster) -> None:

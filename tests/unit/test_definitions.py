@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -65,3 +66,17 @@ def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.Re
     assert (slots[own], slots["training"]) == (1, 5)
     with pytest.raises(SettingsError, match="'none' is no number of trainings"):
         pools.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})
+
+
+def test_every_page_says_its_columns_its_owners_and_where_it_is_declared(repository: dg.RepositoryDefinition) -> None:
+    graph = repository.asset_graph
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.owners, key
+        assert node.kinds, key
+        references = node.metadata["dagster/code_references"].code_references
+        line = Path(references[0].file_path).read_text().splitlines()[references[0].line_number - 1]
+        assert key.path[0] in line, key
+    stored = ("raw_data", "features", "training_set", "half_hours", "predictions", "outcomes")
+    for name in stored:
+        assert graph.get(dg.AssetKey(["electricity_price", name])).metadata["dagster/column_schema"], name

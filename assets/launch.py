@@ -1,0 +1,71 @@
+"""Launch config of the stages that take any: what a person may choose in Dagster's launchpad, documented and bounded."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import dagster as dg
+from pydantic import Field
+
+from everfit.declaration import Candidate, Model
+from everfit.errors import LaunchError
+from everfit.timing import format_time, parse_time
+
+LARGEST_SEED = 2**32 - 1  # what scikit-learn takes
+
+
+class Cutoff(dg.Config):
+    """Of the training set."""
+
+    cutoff: str | None = Field(
+        default=None,
+        description="Nothing known after this moment is trained on. A day as 1996-09-04 (midnight UTC), or a time as "
+        "1996-09-04T12:00:00Z; by default where the model's clock stands, or what the retrain request says.",
+    )
+
+
+class Fit(dg.Config):
+    """Of the trained model."""
+
+    candidates: list[str] = Field(
+        default_factory=list, description="Names of the declared candidates to fit; all of them where none is named."
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        le=LARGEST_SEED,
+        description="Seed of every fit, in place of the declared ones: 0 to 4294967295. Another seed is another data version.",
+    )
+
+
+def chosen_cutoff(config: Cutoff, clock: datetime) -> datetime:
+    """The moment that was asked for, else ``clock``.
+
+    Raises:
+        LaunchError: when it is no time, or lies beyond the clock.
+    """
+    if not config.cutoff:
+        return clock
+    try:
+        asked = parse_time(config.cutoff)
+    except ValueError as error:
+        raise LaunchError(f"cutoff: {error}") from error
+    if asked > clock:
+        raise LaunchError(
+            f"cutoff {format_time(asked)} lies beyond {format_time(clock)}, where the clock stands: nothing is known of it yet"
+        )
+    return asked
+
+
+def chosen_candidates(config: Fit, model: Model) -> Model:
+    """The model with the candidates and the seed that were asked for.
+
+    Raises:
+        LaunchError: when a candidate is not declared.
+    """
+    declared = {candidate.name: candidate for candidate in model.candidates}
+    if unknown := [name for name in config.candidates if name not in declared]:
+        raise LaunchError(f"no candidate {unknown[0]!r}; {model.name} declares {', '.join(declared)}")
+    wanted: Sequence[Candidate] = [one for name, one in declared.items() if not config.candidates or name in config.candidates]
+    if config.seed is not None:
+        wanted = [one.model_copy(update={"seed": config.seed}) for one in wanted]
+    return model.model_copy(update={"candidates": wanted})

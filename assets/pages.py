@@ -1,0 +1,64 @@
+"""What the assets' pages show beside what a run tells: columns, and where a model is declared."""
+
+import sys
+import warnings
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from everfit.declaration import Column, Model
+
+LOGGED = {
+    "predictions": {
+        "event_time": "time",
+        "request_id": "category",
+        "version": "number",
+        "role": "category",
+        "entity": "category",
+        "features": "json",
+        "score": "number",
+        "degraded": "boolean",
+        "late": "boolean",
+    },
+    "outcomes": {"observed_at": "time", "request_id": "category", "outcome": "number"},
+}
+
+
+def columns(named: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """A page's column schema, of names and kinds."""
+    return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, kind) for name, kind in named])}
+
+
+def source_columns(declared: Iterable[Column]) -> list[tuple[str, str]]:
+    """Names and kinds of a source's columns."""
+    return [(column.name, f"{column.kind}, may be null" if column.nullable else column.kind) for column in declared]
+
+
+def raw_columns(model: Model) -> dict[str, Any]:
+    """The columns of raw data: the page's schema where there is one source, else a schema a source."""
+    if len(model.sources) == 1:
+        return columns(source_columns(model.sources[0].columns))
+    schemas = {source.name: columns(source_columns(source.columns)) for source in model.sources}
+    return {f"columns of {name}": dg.MetadataValue.table_schema(*schema.values()) for name, schema in schemas.items()}
+
+
+def declared_in(model: Model) -> dict[str, Any]:
+    """A reference to the model's line in its module."""
+    file = sys.modules[model.history.__module__].__file__
+    if file is None:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        line = _line(file, model.name)
+        place = dg.LocalFileCodeReference(file_path=file, line_number=line, label=f"declaration of {model.name}")
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[place])}
+
+
+@cache
+def _line(file: str, name: str) -> int:
+    """The first line that says the name in quotes, or the first of all."""
+    lines = Path(file).read_text().splitlines()
+    return next((number for number, line in enumerate(lines, 1) if f'"{name}"' in line), 1)

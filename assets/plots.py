@@ -1,0 +1,95 @@
+"""Small plots for Dagster's pages: SVG as text, inlined in markdown, so that no plotting library is loaded."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import dagster as dg
+
+WIDTH, ROW, LABELS, RIGHT = 640, 20, 230, 90  # pixels
+SIDE, EDGE = 320, 44  # of a square plot, and of what is around it
+COLOURS = ("#3b6ea5", "#d9822b", "#5b8c5a", "#8a5aa8")
+ALARM, QUIET, INK, FAINT = "#c23030", "#3b6ea5", "#30404d", "#c5cbd3"
+
+
+def share_of_threshold(shares: Mapping[str, float]) -> dg.MarkdownMetadataValue:
+    """One bar a name; 1 is the threshold, drawn as a line. What passes it is red."""
+    furthest = max([1.2, *shares.values()])
+    scale = (WIDTH - LABELS - RIGHT) / furthest
+    rows = sorted(shares.items(), key=lambda one: -one[1])
+    drawn = [_row(number, name, share, scale) for number, (name, share) in enumerate(rows)]
+    height = ROW * (len(rows) + 2)
+    limit = LABELS + scale
+    drawn.append(_line(limit, ROW, limit, height - ROW, INK, dashed=True))
+    drawn.append(_text(limit, height - 5, "threshold", anchor="middle"))
+    return _shown("share of threshold", WIDTH, height, drawn)
+
+
+def intervals(found: Mapping[str, tuple[float, float, float]], limit: float) -> dg.MarkdownMetadataValue:
+    """One interval a name (lower, middle, upper) on a common axis, with a line at 0 and one at the limit for ``upper``."""
+    low = min([-limit or -1e-3, 0.0, *(lower for lower, _, _ in found.values())])
+    high = max([limit, 1e-3, *(upper for _, _, upper in found.values())])
+    scale = (WIDTH - LABELS - RIGHT) / (high - low)
+
+    def at(value: float) -> float:
+        return LABELS + (value - low) * scale
+
+    height = ROW * (len(found) + 2)
+    drawn = [
+        _line(at(0), ROW / 2, at(0), height - ROW, INK),
+        _line(at(limit), ROW / 2, at(limit), height - ROW, ALARM, dashed=True),
+    ]
+    drawn += [_text(at(0), height - 5, "0", anchor="middle")]
+    for n, (name, (lower, middle, upper)) in enumerate(found.items()):
+        y = ROW * (n + 1) + ROW / 2
+        drawn += [_text(LABELS - 8, y + 4, name, anchor="end"), _line(at(lower), y, at(upper), y, QUIET, width=3)]
+        drawn += [_dot(at(middle), y, QUIET), _text(WIDTH - RIGHT + 8, y + 4, f"{middle:+.4f}")]
+    return _shown("intervals", WIDTH, height, drawn)
+
+
+def calibration(curves: Mapping[str, Sequence[tuple[float, float]]]) -> dg.MarkdownMetadataValue:
+    """Curves of (mean score, share of positives); the diagonal is a score that means what it says."""
+    full = SIDE + 2 * EDGE
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return EDGE + x * SIDE, EDGE + (1 - y) * SIDE
+
+    drawn = [_line(*place(0, 0), *place(1, 1), FAINT, dashed=True)]
+    drawn += [_line(*place(0, 0), *place(*end), INK) for end in ((1.0, 0.0), (0.0, 1.0))]
+    drawn += [
+        _text(place(1, 0)[0], full - EDGE / 3, "mean score", anchor="end"),
+        _text(EDGE, EDGE - 10, "share that came true"),
+    ]
+    for n, (name, curve) in enumerate(curves.items()):
+        colour = COLOURS[n % len(COLOURS)]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in curve))
+        drawn.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        drawn += [_dot(*place(*point), colour) for point in curve]
+        drawn.append(_text(EDGE + 12, EDGE + 16 + 16 * n, name, colour=colour))
+    return _shown("calibration", full, full, drawn)
+
+
+def _row(number: int, name: str, share: float, scale: float) -> str:
+    y, length = ROW * (number + 1), max(share, 0.0) * scale
+    colour = ALARM if share >= 1 else QUIET
+    bar = f'<rect x="{LABELS}" y="{y + 3}" width="{length:.1f}" height="{ROW - 6}" fill="{colour}"/>'
+    return _text(LABELS - 8, y + 14, name, anchor="end") + bar + _text(LABELS + length + 6, y + 14, f"{share:.2f}")
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1, dashed: bool = False) -> str:
+    dash = ' stroke-dasharray="4 3"' if dashed else ""
+    return f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{colour}" stroke-width="{width}"{dash}/>'
+
+
+def _dot(x: float, y: float, colour: str) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", colour: str = INK) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
+
+
+def _shown(title: str, width: float, height: float, drawn: Sequence[str]) -> dg.MarkdownMetadataValue:
+    style = 'font-family="sans-serif" font-size="12" style="background:#fff"'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {style}>{"".join(drawn)}</svg>'
+    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")

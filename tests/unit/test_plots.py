@@ -1,0 +1,39 @@
+"""The pages' plots: well-formed, complete, with what passes a threshold in another colour."""
+
+import base64
+import re
+from xml.etree import ElementTree
+
+import dagster as dg
+
+from assets import plots
+
+
+def drawn(value: dg.MarkdownMetadataValue) -> ElementTree.Element:
+    found = re.fullmatch(r"!\[[^\]]*\]\(data:image/svg\+xml;base64,([^)]+)\)", str(value.value))
+    assert found
+    return ElementTree.fromstring(base64.b64decode(found[1]))
+
+
+def texts(svg: ElementTree.Element) -> list[str]:
+    return [str(node.text) for node in svg.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_what_passes_its_threshold_is_first_and_red() -> None:
+    svg = drawn(plots.share_of_threshold({"price <1>": 0.4, "demand": 2.5}))
+    assert texts(svg) == ["demand", "2.50", "price <1>", "0.40", "threshold"]
+    fills = [bar.get("fill") for bar in svg.iter("{http://www.w3.org/2000/svg}rect")]
+    assert fills == [plots.ALARM, plots.QUIET]
+
+
+def test_intervals_stand_in_order_on_one_axis() -> None:
+    svg = drawn(plots.intervals({"mlp": (-0.02, -0.01, 0.0), "boosting": (0.01, 0.02, 0.03)}, 0.002))
+    first, second = (float(str(dot.get("cx"))) for dot in svg.iter("{http://www.w3.org/2000/svg}circle"))
+    assert first < second
+    assert {"mlp", "boosting", "-0.0100", "+0.0200"} <= set(texts(svg))
+
+
+def test_a_calibrated_score_lies_on_the_diagonal() -> None:
+    svg = drawn(plots.calibration({"mlp": [(0.1, 0.1), (0.9, 0.9)]}))
+    dots = [(float(str(dot.get("cx"))), float(str(dot.get("cy")))) for dot in svg.iter("{http://www.w3.org/2000/svg}circle")]
+    assert all(abs(x - plots.EDGE - (plots.EDGE + plots.SIDE - y)) < 0.2 for x, y in dots)
