@@ -53,11 +53,6 @@ def tags(model: Model, chunk: Chunk) -> dict[str, str]:
     return {TAG: model.name, "dagster/priority": PRIORITY, **span}
 
 
-def job_name(model: Model) -> str:
-    """The job over a model's daily assets."""
-    return f"backfill_{model.name}"
-
-
 def backfill(
     deployment: Deployment,
     model: Model,
@@ -150,7 +145,7 @@ def _needs(stale: Outdated, held: dict[str, Held], days: Sequence[str]) -> Outda
 
 def _launch(orchestrator: Orchestrator, model: Model, chunk: Chunk) -> str:
     assets = [[model.name, asset] for asset in chunk.assets]
-    return orchestrator.launch(job_name(model), assets, tags(model, chunk))
+    return orchestrator.launch(assets, tags(model, chunk))
 
 
 def _await(orchestrator: Orchestrator, runs: dict[str, str], say: Callable[[str], None]) -> dict[str, str]:

@@ -109,22 +109,22 @@ class Orchestrator:
         for day in add:
             self.ask(_ADD_DAY, repository=repository, name=name, day=day)
 
-    def launch(self, job: str, assets: Sequence[Sequence[str]], tags: Mapping[str, str], location: str = LOCATION) -> str:
-        """Launch a run of some assets of a job; returns its id.
+    def launch(self, assets: Sequence[Sequence[str]], tags: Mapping[str, str], location: str = LOCATION) -> str:
+        """Launch a run of some assets, as the Materialize button does; returns its id.
 
         Raises:
             ServiceError: when Dagster does not take it.
         """
         repository = self._repository(location)
         parameters = {
-            "selector": {**repository, "jobName": job, "assetSelection": [{"path": list(asset)} for asset in assets]},
+            "selector": {**repository, "jobName": "__ASSET_JOB", "assetSelection": [{"path": list(asset)} for asset in assets]},
             "runConfigData": {},
             "mode": "default",
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
         launched = self.ask(_LAUNCH, parameters=parameters)["launchRun"]
         if launched["__typename"] != "LaunchRunSuccess":
-            raise ServiceError(f"Dagster does not launch {job}: {launched.get('message') or launched.get('errors')}")
+            raise ServiceError(f"Dagster launches no such run: {launched.get('message') or launched.get('errors')}")
         return str(launched["run"]["runId"])
 
     def in_flight(self, tags: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Every night: ask the sources what changed, and make exactly those days and the days that look back on them anew."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from everfit.declaration import Model
 from everfit.deployment import Deployment
 from orchestration.automation import scheduled, switched
 from orchestration.days import add_new_days
-from orchestration.jobs import Job
 
 if TYPE_CHECKING:
     from everfit.workflow.chunks import Chunk
@@ -22,20 +21,32 @@ Night = Sequence[dg.RunRequest] | dg.SkipReason
 IN_FLIGHT = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "MANAGED")]
 
 
-def nightly_backfill(model: Model, job: Job) -> dg.ScheduleDefinition:
-    """The schedule of a model; ``at`` of its declaration says when, in UTC."""
-    hour, minute = map(int, model.backfill.at.split(":"))
+def nightly_backfills(models: Iterable[Model]) -> list[dg.ScheduleDefinition]:
+    """A schedule for each time of day that a model declares (``at``, UTC), over all models that declare it."""
+    times: dict[str, list[str]] = {}
+    for model in models:
+        times.setdefault(model.backfill.at, []).append(model.name)
+    return [_nightly(at, names) for at, names in sorted(times.items())]
+
+
+def _nightly(at: str, names: Sequence[str]) -> dg.ScheduleDefinition:
+    hour, minute = map(int, at.split(":"))
+    days = [dg.AssetKey([name, asset]) for name in names for asset in ("raw_data", "features")]
 
     @dg.schedule(
-        name=f"backfill_{model.name}",
-        job=job,
+        name=f"backfill_{hour:02d}{minute:02d}",
+        target=dg.AssetSelection.assets(*days),
         cron_schedule=f"{minute} {hour} * * *",
         execution_timezone="UTC",
         default_status=scheduled(),
-        description=f"Makes the days of {model.name} whose rows were added or corrected, and those that look back on them.",
+        description=f"Makes the days whose rows were added or corrected, and those that look back on them: {', '.join(names)}.",
     )
     def nightly(context: dg.ScheduleEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> Night:
-        return night(context.instance, everfit, model, context.scheduled_execution_time)
+        at = context.scheduled_execution_time
+        asked = [night(context.instance, everfit, everfit.models[name], at) for name in names]
+        launched = [request for one in asked if not isinstance(one, dg.SkipReason) for request in one]
+        told = "; ".join(str(one.skip_message) for one in asked if isinstance(one, dg.SkipReason))
+        return launched or dg.SkipReason(told)
 
     return nightly
 
@@ -49,7 +60,7 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
     observe(instance.report_runless_asset_event, deployment, model)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
     if running:
-        return dg.SkipReason(f"an earlier backfill has not ended yet: run {running[0].run_id}")
+        return dg.SkipReason(f"an earlier backfill of {model.name} has not ended yet: run {running[0].run_id}")
     stale = outdated(deployment, model)
     if not stale:
         return dg.SkipReason(f"nothing changed: every day of {model.name} follows from what has landed")
@@ -57,7 +68,7 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
     instance.report_runless_asset_event(_told(model, stale, chunks))
     return [
         dg.RunRequest(
-            run_key=f"{at:%Y-%m-%d %H:%M}: {chunk}",
+            run_key=f"{model.name}, {at:%Y-%m-%d %H:%M}: {chunk}",
             tags=tags(model, chunk),
             asset_selection=[dg.AssetKey([model.name, asset]) for asset in chunk.assets],
         )

@@ -9,9 +9,11 @@ import dagster as dg
 import pytest
 
 from everfit.catalogue import load_models
+from everfit.declaration import BackfillPolicy
 from everfit.errors import SettingsError
 from orchestration import automation, pools
 from orchestration.definitions import build
+from orchestration.schedules import nightly_backfills
 
 HEAVY = ("torch", "mlflow", "dagster_mlflow", "evidently", "sklearn", "pandas", "polars", "sqlalchemy", "kafka")
 STAGES = ["raw_data", "features", "training_set", "trained_model", "evaluation", "champion"]
@@ -66,6 +68,15 @@ def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.Re
     assert (slots[own], slots["training"]) == (1, 5)
     with pytest.raises(SettingsError, match="'none' is no number of trainings"):
         pools.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})
+
+
+def test_one_schedule_makes_the_days_of_all_models_that_declare_its_time(repository: dg.RepositoryDefinition) -> None:
+    models = load_models("models")
+    early = BackfillPolicy(at="01:30")
+    moved = [models["electricity_price"], models["flight_delay"].model_copy(update={"backfill": early})]
+    assert [one.cron_schedule for one in nightly_backfills(moved)] == ["30 1 * * *", "0 2 * * *"]
+    assert [one.name for one in repository.schedule_defs] == ["backfill_0200"]
+    assert {one.default_status for one in repository.schedule_defs} == {dg.DefaultScheduleStatus.STOPPED}
 
 
 def test_every_page_says_its_columns_its_owners_and_where_it_is_declared(repository: dg.RepositoryDefinition) -> None:
