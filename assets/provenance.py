@@ -1,7 +1,8 @@
 """Data versions as Dagster keeps them: what each day was made from, and what was seen of assets that Dagster does not make.
 
-Dagster gives all days of a range run one data version. Each day's own is told by a further materialization, with the tags that
-Dagster reads staleness from (https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching).
+Dagster gives all days of a range run one data version. Each day's own is told by a materialization of its own, with the tags
+that Dagster reads staleness from (https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching). A run with the tag
+:data:`DEFERRED` leaves all materializations to its assets; without it Dagster's own come first, and a range has two a day.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from everfit.workflow.days import DayMade
 
 DATA_VERSION = "dagster/data_version"
+DEFERRED = "dagster/defer_asset_events"
 Tags = Mapping[str, str]
 Told = dg.MaterializeResult[Any] | dg.AssetMaterialization
 
@@ -39,7 +41,7 @@ def materialized(
     context: dg.AssetExecutionContext, made: "Sequence[DayMade]", tags: Tags, metadata: Callable[["DayMade"], Any]
 ) -> Iterator[Told]:
     """The days of a run as materializations, each with the data version of its own content."""
-    if len(made) == 1:
+    if len(made) == 1 and context.run.tags.get(DEFERRED) != "true":
         version = dg.DataVersion(made[0].data_version)
         yield dg.MaterializeResult(metadata=metadata(made[0]), data_version=version, tags=tags)
         return

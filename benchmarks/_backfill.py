@@ -26,7 +26,7 @@ DAYS, ALONE, REPEATS = 90, 10, 3
 
 def measure() -> dict[str, float]:
     """Medians in seconds, and the two figures made of them."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "home", "benchmarks.declared") as instance:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "home", "benchmarks.flown") as instance:
         model = find_model(instance.deployment.models, "flight_delay")
         bootstrap(instance.deployment, model)
         available = available_days(instance.deployment, model)

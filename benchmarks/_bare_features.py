@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.declared.flight_delay import flight_delay
+from benchmarks.flown.flight_delay import flight_delay
 from everfit.features.history import labelled
 from everfit.features.offline import compute
 

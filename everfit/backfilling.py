@@ -50,7 +50,7 @@ class Backfilled(msgspec.Struct, frozen=True, kw_only=True):
 def tags(model: Model, chunk: Chunk) -> dict[str, str]:
     """What a run of a backfill is known by, and the range that it makes."""
     span = {"dagster/asset_partition_range_start": chunk.days[0], "dagster/asset_partition_range_end": chunk.days[-1]}
-    return {TAG: model.name, "dagster/priority": PRIORITY, **span}
+    return {TAG: model.name, "dagster/priority": PRIORITY, "dagster/defer_asset_events": "true", **span}
 
 
 def backfill(

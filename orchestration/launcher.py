@@ -17,7 +17,17 @@ from dagster._serdes import ConfigurableClass
 from dagster._serdes.config_class import ConfigurableClassData
 
 WORKER_TAG = "everfit/worker"  # pid:start, of the process that executes the run
-PRELOADED = ["dagster._cli.api", "dagster_postgres", "sqlalchemy.dialects.postgresql.psycopg2", "orchestration.definitions"]
+PRELOADED = [
+    "dagster._cli.api",
+    "dagster_postgres",
+    "sqlalchemy.dialects.postgresql.psycopg2",
+    "orchestration.definitions",
+    "polars",  # imported, not used: its threads start with the first query, in the fork
+    "everfit.features.history",
+    "everfit.features.offline",
+    "everfit.workflow.days",
+    "everfit.workflow.observing",
+]
 
 
 class PreloadedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):

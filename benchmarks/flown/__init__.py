@@ -1,0 +1,1 @@
+"""The flights as the backfill is measured on them."""
