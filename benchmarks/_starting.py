@@ -75,6 +75,7 @@ def _seconds(webserver: str, assets: list[list[str]]) -> float:
         return found
 
     ended = wait_until(look, lambda found: found["status"] in ("SUCCESS", "FAILURE"), "a run to end")
+    assert ended["stepStats"], f"a run at {webserver} ended without a step: {ended}"
     return float(min(step["startTime"] for step in ended["stepStats"]) - ended["creationTime"])
 
 
