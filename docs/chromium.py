@@ -34,7 +34,9 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 LOADED_SECONDS = 60.0
-STILL_SECONDS = 1.5
+AT_FIRST = "localStorage.setItem('dagster-nav-collapsed', 'true')"
+STILL_SECONDS = 1.0
+STILL_AT_MOST_SECONDS = 10.0
 
 
 class Page:
@@ -43,6 +45,8 @@ class Page:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._ids = count(1)
+        self.ask("Page.enable")
+        self.ask("Page.addScriptToEvaluateOnNewDocument", source=AT_FIRST)
 
     def ask(self, method: str, **parameters: Any) -> Any:
         """The result of a DevTools command."""
@@ -56,6 +60,23 @@ class Page:
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression."""
         return self.ask("Runtime.evaluate", expression=script, awaitPromise=True)["result"].get("value")
+
+    def press(self, code: str) -> None:
+        """A key with Alt, such as KeyE."""
+        for kind in ("keyDown", "keyUp"):
+            self.ask("Input.dispatchKeyEvent", type=kind, code=code, key=code[-1].lower(), modifiers=1)
+
+    def click(self, words: str) -> None:
+        """What can be clicked and says exactly that.
+
+        Raises:
+            StackError: when the page holds no such thing.
+        """
+        found = (
+            f"[...document.querySelectorAll('button, a, span, div')].filter(e => e.innerText?.trim() === {json.dumps(words)})"
+        )
+        if not self.evaluate(f"(e => e ? (e.click(), true) : false)({found}.pop())"):
+            raise StackError(f"the page shows nothing to click that says {words!r}")
 
     def open(self, url: str, width: int, height: int) -> None:
         """Go to an address, in a window of that many pixels."""
@@ -79,7 +100,7 @@ class Page:
     def still(self) -> bytes:
         """The page as a PNG, once it looks the same twice."""
         before, now = b"", self._png()
-        deadline = time.monotonic() + LOADED_SECONDS
+        deadline = time.monotonic() + STILL_AT_MOST_SECONDS
         while before != now and time.monotonic() < deadline:
             time.sleep(STILL_SECONDS)
             before, now = now, self._png()

@@ -21,24 +21,33 @@ MODEL = "electricity_price"
 class Picture:
     """A page of Dagster: its name, its path, the words that show that it has loaded, and its size in pixels.
 
-    ``click`` is JavaScript that is run once they are there.
+    Once they are there, ``key`` is pressed with Alt (Dagster's pages have shortcuts), or what says ``click`` is clicked.
     """
 
     name: str
     path: str
     words: Sequence[str]
-    width: int = 1400
+    width: int = 1300
     height: int = 800
+    key: str = ""
     click: str = ""
 
 
 PICTURES = [
-    Picture("graph", f"/locations/everfit/asset-groups/{MODEL}/lineage", ["champion", "raw_data"]),
-    Picture("asset", f"/assets/{MODEL}/trained_model?view=overview", ["Latest materialization"], height=1200),
-    Picture("plots", f"/assets/{MODEL}/trained_model?view=events", ["Metadata"], height=1000),
-    Picture("checks", f"/assets/{MODEL}/champion?view=checks", ["drift"]),
-    Picture("automation", "/automation", ["prediction_log"]),
-    Picture("backfills", "/runs?view=backfills", ["Backfills"]),
+    Picture("graphs", "/asset-groups", [MODEL], 1500, 900, key="KeyE"),
+    Picture("asset", f"/assets/{MODEL}/trained_model?view=overview", ["Latest materialization", "MLflow run"], height=1300),
+    Picture("plots", f"/assets/{MODEL}/trained_model?view=overview", ["Latest materialization"], height=1500, click="Plots"),
+    Picture("inline", f"/assets/{MODEL}/trained_model?view=overview", ["calibration"], height=1500, click="[Show Markdown]"),
+    Picture("days", f"/assets/{MODEL}/features?view=partitions&partition=1997-05-04", ["null share"], height=900),
+    Picture("evaluation", f"/assets/{MODEL}/evaluation?view=overview", ["reason"], height=1100),
+    Picture("champion", f"/assets/{MODEL}/champion?view=overview", ["Latest materialization", "version"], height=1000),
+    Picture(
+        "checks", f"/assets/{MODEL}/champion?view=checks&checkDetail=drift", ["Evaluation result", "statistic"], height=1000
+    ),
+    Picture("automation", "/automation", ["prediction_log"], height=500),
+    Picture("sensor", "/locations/everfit/sensors/prediction_log", ["Latest tick"], height=800),
+    Picture("backfill", "/runs?view=backfills", ["Backfills"], height=600),
+    Picture("nightly", f"/runs?q[0]=job%3Abackfill_{MODEL}", [f"backfill_{MODEL}"], height=600),
 ]
 
 
@@ -51,7 +60,11 @@ def main(wanted: Sequence[str]) -> int:
                 if not wanted or picture.name in wanted:
                     page.open(dagster + picture.path, picture.width, picture.height)
                     page.await_words(picture.words)
-                    page.evaluate(picture.click)
+                    page.still()
+                    if picture.key:
+                        page.press(picture.key)
+                    if picture.click:
+                        page.click(picture.click)
                     file = FOLDER / f"dagster-{picture.name}.png"
                     file.write_bytes(page.still())
                     print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")

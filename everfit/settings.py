@@ -22,6 +22,7 @@ VARIABLES = {
     "lake": "EVERFIT_LAKE",
 }
 TOKEN = "EVERFIT_SERVING_TOKEN"  # noqa: S105 - the variable's name
+PAGES = "EVERFIT_MLFLOW_PAGES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class Settings:
     lake: Path
     models: str = "models"
     token: str = field(default="", repr=False)
+    browsed: str = ""
+
+    @property
+    def mlflow_pages(self) -> str:
+        """Where a browser finds MLflow, for links: a container's address is not a person's."""
+        return self.browsed or self.mlflow
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -67,6 +74,7 @@ class Settings:
             lake=Path(found["lake"]),
             models=models_package(environ),
             token=environ.get(TOKEN, ""),
+            browsed=environ.get(PAGES, ""),
         )
 
 
