@@ -7,7 +7,7 @@ import dagster as dg
 import msgspec
 
 from assets.launch import Cutoff, Fit, chosen_candidates, chosen_cutoff
-from assets.pages import columns, declared_in
+from assets.pages import columns, declared_in, readable
 from assets.plots import calibration, intervals
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
@@ -50,7 +50,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
             "cutoff": format_time(made.cutoff),
             "cause": made.cause,
             "reason": made.reason,
-            "share of positives": made.positive_share,
+            "share of positives": readable(made.positive_share),
             "days": len(made.days),
             "rows, in the lake": dg.MetadataValue.path(str(everfit.lake.path(made.rows_hash, "parquet"))),
         }
@@ -86,13 +86,13 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
         run_url = _track(mlflow, everfit, given, made)
         metadata: Metadata = {
-            "training seconds": time.monotonic() - began,
+            "training seconds": readable(time.monotonic() - began),
             "dagster/row_count": given.rows,
             "MLflow run": dg.MetadataValue.url(run_url),
         }
         for candidate in made.candidates:
             told = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
-            metadata |= {f"{candidate.name} {name}": value for name, value in told.items()}
+            metadata |= {f"{candidate.name} {name}": readable(value) for name, value in told.items()}
         metadata["calibration on the rolling origins"] = _calibration(everfit, model, made)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
@@ -180,6 +180,14 @@ def _bounds(compared: "Compared") -> tuple[float, float, float] | None:
 
 
 def _record(compared: "Compared") -> dg.TableRecord:
-    """One candidate's line in the comparison."""
-    fields = msgspec.structs.asdict(compared)
-    return dg.TableRecord({name: round(value, 5) if isinstance(value, float) else value for name, value in fields.items()})
+    """One candidate's line in the comparison; why it passed or not stands in the reason."""
+    told = {
+        "candidate": compared.name,
+        "loss": compared.loss,
+        "champion's": compared.champion_loss,
+        "daily difference": compared.mean,
+        "from": compared.lower,
+        "to": compared.upper,
+        "days": compared.days,
+    }
+    return dg.TableRecord({name: readable(value) for name, value in told.items()})

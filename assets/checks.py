@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.pages import readable
 from assets.plots import share_of_threshold
 from everfit.declaration import Model
 from everfit.deployment import Deployment
@@ -51,9 +52,9 @@ def _metadata(judgement: "Judgement", lake: "Lake") -> dict[str, dg.MetadataValu
         "verdict": dg.MetadataValue.text(judgement.verdict),
     }
     if judgement.statistic is not None:
-        told["statistic"] = dg.MetadataValue.float(judgement.statistic)
+        told["statistic"] = dg.MetadataValue.float(readable(judgement.statistic))
     if judgement.threshold is not None:
-        told["threshold"] = dg.MetadataValue.float(judgement.threshold)
+        told["threshold"] = dg.MetadataValue.float(readable(judgement.threshold))
     if measured := judgement.detail.get("columns"):
         shares = {
             f"{one['column']} ({one['measure']})": one["distance"] / one["threshold"] for one in measured if one["threshold"]

@@ -45,6 +45,11 @@ def raw_columns(model: Model) -> dict[str, Any]:
     return {f"columns of {name}": dg.MetadataValue.table_schema(*schema.values()) for name, schema in schemas.items()}
 
 
+def readable(value: Any) -> Any:
+    """A number as a person reads it, with five digits after the point; anything else as it is."""
+    return round(value, 5) if isinstance(value, float) else value
+
+
 def declared_in(model: Model) -> dict[str, Any]:
     """A reference to the model's line in its module."""
     file = sys.modules[model.history.__module__].__file__
