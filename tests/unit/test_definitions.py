@@ -13,7 +13,7 @@ from everfit.declaration import BackfillPolicy
 from everfit.errors import SettingsError
 from orchestration import automation, pools
 from orchestration.definitions import build
-from orchestration.schedules import nightly_backfills
+from orchestration.schedules import ASSET_JOB, nightly_backfills
 
 HEAVY = ("torch", "mlflow", "dagster_mlflow", "evidently", "sklearn", "pandas", "polars", "sqlalchemy", "kafka")
 STAGES = ["raw_data", "features", "training_set", "trained_model", "evaluation", "champion"]
@@ -68,6 +68,11 @@ def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.Re
     assert (slots[own], slots["training"]) == (1, 5)
     with pytest.raises(SettingsError, match="'none' is no number of trainings"):
         pools.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})
+
+
+def test_all_of_it_loads_as_the_code_server_loads_it(repository: dg.RepositoryDefinition) -> None:
+    repository.load_all_definitions()
+    assert [job.name for job in repository.get_all_jobs()] == [ASSET_JOB]
 
 
 def test_one_schedule_makes_the_days_of_all_models_that_declare_its_time(repository: dg.RepositoryDefinition) -> None:
