@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-kafka check bench pictures
+.PHONY: help setup demo up down test test-kafka check bench-setup bench pictures
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s  %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ check: setup  ## style, format, types, and who may import whom
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+bench-setup: setup  ## install what only the benchmarks compare with
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
 
 bench: setup  ## every figure that is quoted, measured anew, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(VENV)/bin/python "$$file" || exit 1; done

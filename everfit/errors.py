@@ -45,6 +45,10 @@ class EventError(EverfitError, ValueError):
     """A record on a topic cannot be decoded or breaks its contract; it belongs in the dead letters."""
 
 
+class UnknownLetterError(EverfitError, LookupError):
+    """No dead letter has that number."""
+
+
 class LakeError(EverfitError):
     """A lake object is missing or its content does not match its name."""
 

@@ -99,6 +99,11 @@ class LogReader:
         ends = {partition: self._consumer.highwater(partition) for partition in assigned}
         return all(end is not None and self._consumer.position(partition) >= end for partition, end in ends.items())
 
+    def lag(self) -> int:
+        """How many records are known to be on the assigned partitions and were not read."""
+        ends = {partition: self._consumer.highwater(partition) or 0 for partition in self._at}
+        return sum(max(0, ends[partition] - position.next_offset) for partition, position in self._at.items())
+
     def _options(self, bootstrap: str) -> dict[str, Any]:
         return consumer_options(bootstrap) | {"fetch_max_wait_ms": POLL_MS, "max_partition_fetch_bytes": FETCH_BYTES}
 

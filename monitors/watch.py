@@ -37,6 +37,8 @@ class Seen:
     dead_letters: int = 0
     judgements: list[Judgement] = field(default_factory=list)
     requested: bool = False
+    lag: int = field(default=0, compare=False)  # records known to be on the log and not read when it ended
+    seconds: float = field(default=0.0, compare=False)  # from the first record read to the last
 
     def count(self, written: Written) -> None:
         """Add what became of a batch."""
@@ -71,7 +73,7 @@ def watch(
             return seen
     with reachable(engine), LogReader(bootstrap, models) as reader, Pipeline(LogWriter(engine), seen.count) as pipeline:
         reader.open(engine)
-        until, batches, quiet = time.monotonic(), 0, 0
+        until, batches, quiet, began = time.monotonic(), 0, 0, 0.0
         while time.monotonic() < deadline:
             batch = reader.poll()
             if not (pipeline.submit(batch) if batch else pipeline.settle()):
@@ -79,6 +81,8 @@ def watch(
                 continue
             quiet = quiet + 1 if not batch and reader.caught_up() else 0
             if batch:
+                began = began or time.monotonic()
+                seen.seconds = time.monotonic() - began
                 until, batches = time.monotonic() + linger_seconds, batches + 1
             if quiet == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
                 pipeline.settle()
@@ -86,6 +90,7 @@ def watch(
             if seen.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):
                 break
         pipeline.settle()
+        seen.lag = reader.lag()
     return seen
 
 

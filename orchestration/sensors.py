@@ -70,7 +70,12 @@ def _observations(seen: "Seen") -> Iterator[dg.AssetObservation]:
     """What the tick read, on the external assets of the log."""
     for asset, rows in (("predictions", seen.predictions), ("outcomes", seen.outcomes)):
         for model, count in rows.items():
-            yield dg.AssetObservation(asset_key=[model, asset], metadata={"rows": count, "dead letters": seen.dead_letters})
+            told: dict[str, int | float] = {"rows": count, "dead letters": seen.dead_letters, "lag": seen.lag}
+            if asset == "predictions":
+                told["late rows"] = seen.late.get(model, 0)
+            if seen.seconds:
+                told["rows a second"] = round(count / seen.seconds, 1)
+            yield dg.AssetObservation(asset_key=[model, asset], metadata=told)
 
 
 def _told(seen: "Seen") -> str:

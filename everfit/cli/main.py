@@ -5,7 +5,23 @@ from pathlib import Path
 
 import typer
 
-from everfit.cli import backfill, demo, doctor, down, drill, history, ingest, prepare, publish, replay, status, train, up
+from everfit.cli import (
+    backfill,
+    dead_letters,
+    demo,
+    doctor,
+    down,
+    drill,
+    history,
+    ingest,
+    prepare,
+    prune,
+    publish,
+    replay,
+    status,
+    train,
+    up,
+)
 from everfit.errors import EverfitError
 
 app = typer.Typer(
@@ -24,6 +40,8 @@ app.command()(demo.demo)
 app.command()(publish.publish)
 app.command()(replay.replay)
 app.command()(ingest.ingest)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command()(prune.prune)
 app.command()(train.train)
 app.command()(history.history)
 app.command()(backfill.backfill)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from everfit.embedded.automation import Automation
     from everfit.embedded.status import State
+    from everfit.store.log_state import TopicState
 
 MEGABYTE = 2**20
 
@@ -26,19 +27,55 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     home = home_folder()
     found = states(home)
     acting, problem = _automations()
+    read, late = _prediction_log()
     if as_json:
         document = {
             "home": str(home),
             "up": all(state.state == "up" for state in found),
             "memory_bytes": sum(state.memory_bytes for state in found),
             "services": [asdict(state) for state in found],
+            "prediction_log": {"topics": [asdict(one) for one in read], "late": late},
             "automation": [asdict(one) for one in acting],
             "automation_problem": problem,
         }
         print(json.dumps(document, indent=2, default=datetime.isoformat))
     else:
         _print(found)
+        _print_log(read, late)
         _print_automations(acting, problem)
+
+
+def _prediction_log() -> "tuple[list[TopicState], dict[str, int]]":
+    """How reading of the log stands; nothing where Postgres does not answer, which the services tell."""
+    from everfit.settings import addresses
+
+    url = addresses().get("database_url")
+    if url is None:
+        return [], {}
+    import sqlalchemy as sa
+
+    from everfit.store import log_state
+    from everfit.store.database import create_engine, reachable
+
+    engine = create_engine(url)
+    try:
+        with reachable(engine), engine.connect() as connection:
+            return log_state.topics(connection), log_state.late(connection)
+    except (ServiceError, sa.exc.ProgrammingError):  # the latter where the schema is not there yet
+        return [], {}
+    finally:
+        engine.dispose()
+
+
+def _print_log(read: "Sequence[TopicState]", late: dict[str, int]) -> None:
+    if not read:
+        return
+    print(f"\n{'prediction log':<22} {'read':>10} {'lag':>8} {'dead letters':>13} {'restarts':>9} {'gaps':>5} {'missing':>8}")
+    for one in read:
+        numbers = f"{one.read:>10} {one.lag:>8} {one.dead_letters:>13} {one.restarts:>9} {one.gaps:>5} {one.missing:>8}"
+        print(f"{one.topic:<22} {numbers}")
+    for model, count in late.items():
+        print(f"{model}: {count} predictions came after their window had closed")
 
 
 def _automations() -> "tuple[list[Automation], str | None]":

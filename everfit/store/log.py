@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from psycopg import errors
 from sqlalchemy.dialects.postgresql import insert
 
+from everfit.errors import EventError
 from everfit.events import wall_clock
-from everfit.store import copying, monthly
+from everfit.store import copying, letters, monthly
 from everfit.store.copying import Arrived, Rows, Stored
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, log_gaps
 
@@ -76,12 +77,13 @@ class Gap:
 
 @dataclass(slots=True)
 class Batch:
-    """What one poll brought."""
+    """What one poll brought; or one dead ``letter``, by number, that is stored after all."""
 
     predictions: Rows = field(default_factory=Rows)
     outcomes: Rows = field(default_factory=Rows)
     dead: list[DeadLetter] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    letter: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,9 @@ class LogWriter:
     def write(self, batch: Batch) -> Written | None:
         """Write a batch; what the database refuses of it becomes a dead letter.
 
+        Raises:
+            EventError: when it refuses what was a dead letter already.
+
         Returns:
             What became of it; None when these partitions do not stand where the batch begins: nothing was written, read again.
         """
@@ -193,6 +198,8 @@ class LogWriter:
             arrived, stored = copying.store_predictions(cursor, batch.predictions.lines) if batch.predictions else ([], [])
             outcomes = copying.store_outcomes(cursor, batch.outcomes.lines) if batch.outcomes else {}
             _write_dead_letters(connection, batch.dead)
+            if batch.letter is not None:
+                letters.mark_redriven(connection, batch.letter)
             _move_clocks(connection, arrived)
             _move_offsets(connection, batch.steps)
         return Written(arrived, stored, outcomes, len(batch.dead))
@@ -204,6 +211,8 @@ class LogWriter:
         kept = []
         for rows, store in ((batch.predictions, copying.store_predictions), (batch.outcomes, copying.store_outcomes)):
             refused = dict(self._refused(store, rows.lines, 0))
+            if batch.letter is not None and refused:
+                raise EventError(refused[0])
             for at, reason in refused.items():
                 it = rows.records[at]
                 log_id = logs.get((it.topic, it.partition), "")

@@ -1,0 +1,1 @@
+"""What benchmarks/ingest.py measures, one against the other."""

@@ -1,0 +1,43 @@
+"""``everfit prune``: let go of what of the prediction log is old."""
+
+from typing import Annotated
+
+import typer
+
+
+def prune(
+    older_than: Annotated[str, typer.Option(help="Such as 400d: by the models' clocks; for dead letters by the wall clock.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and keep it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what went as one JSON document.")] = False,
+) -> None:
+    """Drop whole months of predictions, their outcomes and dead letters past an age.
+
+    What an open window or a training still needs stays.
+    """
+    import msgspec
+
+    from everfit.deployment import Deployment
+    from everfit.store.database import reachable
+    from everfit.store.retention import prune as drop
+    from everfit.timing import parse_duration
+
+    try:
+        age = parse_duration(older_than)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    deployment = Deployment.load()
+    try:
+        with reachable(deployment.engine):
+            pruned = drop(deployment.engine, deployment.models.values(), age, dry_run=dry_run)
+    finally:
+        deployment.close()
+    if as_json:
+        typer.echo(msgspec.json.encode(pruned).decode())
+        return
+    months = ", ".join(name.removeprefix("predictions_").replace("_", "-") for name in pruned.partitions) or "none"
+    typer.echo(
+        f"{'would go' if dry_run else 'gone'}: months of predictions: {months}; outcomes: {pruned.outcomes}; "
+        f"dead letters: {pruned.dead_letters}"
+    )
+    for reason in pruned.kept:
+        typer.echo(f"kept: {reason}")
