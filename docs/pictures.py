@@ -1,6 +1,6 @@
 """`make pictures`: screenshots of the running stack's Dagster pages, as docs/dagster-*.png.
 
-The stack must be up and have lived for some weeks: the pictures show what it holds. `make pictures ONLY=graph` takes one.
+The stack must be up and have lived for some weeks: the pictures show what it holds. `make pictures ONLY=checks` takes one.
 """
 
 import sys
@@ -34,20 +34,14 @@ class Picture:
 
 
 PICTURES = [
-    Picture("graphs", "/asset-groups", [MODEL], 1500, 900, key="KeyE"),
-    Picture("asset", f"/assets/{MODEL}/trained_model?view=overview", ["Latest materialization", "MLflow run"], height=1300),
-    Picture("plots", f"/assets/{MODEL}/trained_model?view=overview", ["Latest materialization"], height=1500, click="Plots"),
-    Picture("inline", f"/assets/{MODEL}/trained_model?view=overview", ["calibration"], height=1500, click="[Show Markdown]"),
-    Picture("days", f"/assets/{MODEL}/features?view=partitions&partition=1997-05-04", ["null share"], height=900),
-    Picture("evaluation", f"/assets/{MODEL}/evaluation?view=overview", ["reason"], height=1100),
-    Picture("champion", f"/assets/{MODEL}/champion?view=overview", ["Latest materialization", "version"], height=1000),
+    Picture("graphs", "/asset-groups", [MODEL], 1400, 800, key="KeyE"),
+    Picture("plots", f"/assets/{MODEL}/trained_model?view=overview", ["MLflow run"], height=1100, click="Plots"),
+    Picture("evaluation", f"/assets/{MODEL}/evaluation?view=overview", ["winner", "comparison"], 1500, 900),
+    Picture("automation", "/automation", ["prediction_log"], height=450),
     Picture(
-        "checks", f"/assets/{MODEL}/champion?view=checks&checkDetail=drift", ["Evaluation result", "statistic"], height=1000
+        "checks", f"/assets/{MODEL}/champion?view=checks&checkDetail=drift", ["Evaluation result", "statistic"], height=950
     ),
-    Picture("automation", "/automation", ["prediction_log"], height=500),
-    Picture("sensor", "/locations/everfit/sensors/prediction_log", ["Latest tick"], height=800),
-    Picture("backfill", "/runs?view=backfills", ["Backfills"], height=600),
-    Picture("nightly", f"/runs?q[0]=job%3Abackfill_{MODEL}", [f"backfill_{MODEL}"], height=600),
+    Picture("backfill", "/runs?q[0]=tag%3Aeverfit%2Fbackfill", ["everfit/backfill"], height=600),
 ]
 
 
