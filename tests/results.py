@@ -38,7 +38,7 @@ def a_result(**changes: Any) -> DemoResult:
                 version=1,
                 start=START + 3 * WEEK,
                 end=START + 4 * WEEK,
-                reason="1 columns drifted: load <b>",
+                reason="1 column drifted: load <b>",
                 moved=[Moved("load", "wasserstein", 0.9, 0.3)],
                 html="evidence/2024-01-29.html",
             )

@@ -81,9 +81,13 @@ def _evidence(calibration: Calibration, found: Sequence[tuple[Threshold, float]]
         verdict="alarm" if drifted else "ok",
         statistic=_excess(worst),
         threshold=calibration.limit,
-        reason=f"{len(drifted)} columns drifted: {told}" if drifted else f"no column drifted; nearest to it {told}",
+        reason=f"{_counted(len(drifted))} drifted: {told}" if drifted else f"no column drifted; nearest to it {told}",
         detail={"rows": rows, "calibrated_on_windows": calibration.windows, "columns": columns},
     )
+
+
+def _counted(columns: int) -> str:
+    return "1 column" if columns == 1 else f"{columns} columns"
 
 
 def _excess(pair: tuple[Threshold, float]) -> float:

@@ -43,7 +43,7 @@ def test_every_mark_on_the_axis_tells_its_reason() -> None:
     chart = SVG(draw(a_result()))
     told = [title.text or "" for title in chart.iter("title")][1:]
     assert [line.split("\n")[1] for line in told] == [
-        "1 columns drifted: load <b>",
+        "1 column drifted: load <b>",
         "load moved",
         "56 days old",
         "worse by 0.01",
