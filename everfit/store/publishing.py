@@ -26,7 +26,7 @@ Cursor = psycopg.Cursor[Any]
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('everfit.sources/' || %s, 0))"
 
-# The offered rows come as one JSON document: a driver writes arrays of text many times slower.
+# The offered rows come as one JSON document, which the driver writes in one piece.
 _LANDED = """
     SELECT s.identity, s.row::text, s.row = offered.document, s.event_time
     FROM json_to_recordset(%s::json) AS offered(identity text, document jsonb)
