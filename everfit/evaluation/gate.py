@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from everfit.declaration import Gate
 from everfit.evaluation.comparison import Comparison, Slice
 
+SAME = 1e-5  # nearer losses are the same answers: a recipe that learnt what the champion had learnt differs by rounding alone
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -18,17 +20,17 @@ class Verdict:
 def judge(gate: Gate, cause: str, comparison: Comparison, slices: Sequence[Slice], latency_ms: float) -> Verdict:
     """Judge a candidate against the champion.
 
-    Passes when the whole interval lies below 0; where the cause is freshness, below ``gate.margin``: newer data may cost
-    that much. No slice of at least ``gate.slice_rows`` rows may lose more than ``gate.slice_margin``, and one answer may
-    take at most ``gate.max_latency_ms`` (99 % quantile).
+    Passes when the whole interval lies below 0 by more than rounding; where the cause is freshness, below ``gate.margin``:
+    newer data may cost that much. No slice of at least ``gate.slice_rows`` rows may lose more than ``gate.slice_margin``, and
+    one answer may take at most ``gate.max_latency_ms`` (99 % quantile).
     """
-    allowed = gate.margin if cause == "freshness" else 0.0
+    allowed = gate.margin if cause == "freshness" else -SAME
     told = (
         f"log loss {comparison.mean:+.4f} against the champion's on {comparison.rows} rows of {comparison.days} unseen days, "
         f"{gate.confidence:.0%} interval [{comparison.lower:+.4f}, {comparison.upper:+.4f}]"
     )
     if comparison.upper >= allowed:
-        wanted = f"{allowed:+.4f}, the margin for freshness" if allowed else "0"
+        wanted = f"{allowed:+.4f}, the margin for freshness" if allowed > 0 else "0"
         return Verdict(False, f"not shown to be better: {told}; its upper bound must be below {wanted}")
     judged = [part for part in slices if part.rows >= gate.slice_rows]
     worst = max(judged, key=lambda part: part.mean, default=None)

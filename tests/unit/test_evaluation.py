@@ -108,6 +108,7 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
     [
         ("drift", BETTER, [], 1.0, True, r"better: log loss -0.0200 .* interval \[-0.0300, -0.0100\]"),
         ("drift", SAME, [], 1.0, False, "not shown to be better: .*must be below 0"),
+        ("drift", Comparison(-1e-9, -2e-9, -1e-10, 7, 1_008), [], 1.0, False, "not shown to be better"),
         ("freshness", SAME, [], 1.0, True, "newer data may cost the margin"),
         ("freshness", WORSE, [], 1.0, False, r"must be below \+0.0020, the margin for freshness"),
         ("drift", BETTER, [Slice("weekday=6", 0.2, 192)], 1.0, False, r"weekday=6 collapses: \+0.2000 on 192 rows"),
