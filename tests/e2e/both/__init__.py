@@ -1,0 +1,1 @@
+"""Both real models in one stack, made small: judged by the day."""
