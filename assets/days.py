@@ -64,8 +64,9 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         from everfit.workflow.days import compute_days
 
         computed = compute_days(everfit, model, context.partition_keys)
+        # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
+        observe(context.log_event, everfit, model, [day.day for day in computed.cut])
         if computed.cut:
-            observe(context.log_event, everfit, model, [day.day for day in computed.cut])
             tags = provenance(context.instance, model, "raw_data", sources)
             yield from (one_day(raw_key, day, tags, _told(day)) for day in computed.cut)
         yield from materialized(context, computed.days, provenance(context.instance, model, "features", inputs), _told)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks._instance import PROJECT, Instance, running
+from benchmarks._instance import PROJECT, Instance, running, seconds
 from everfit.backfilling import tags
 from everfit.catalogue import find_model
 from everfit.declaration import Model
@@ -26,7 +26,8 @@ DAYS, ALONE, REPEATS = 90, 10, 3
 
 def measure() -> dict[str, float]:
     """Medians in seconds, and the two figures made of them."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "home", "benchmarks.flown") as instance:
+    recording = (PROJECT / "benchmarks" / "_bare_location.py").read_text()
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), "benchmarks.flown", recording) as instance:
         model = find_model(instance.deployment.models, "flight_delay")
         bootstrap(instance.deployment, model)
         available = available_days(instance.deployment, model)
@@ -56,14 +57,12 @@ def measure() -> dict[str, float]:
 def _backfill(instance: Instance, model: Model, days: list[str]) -> float:
     """A run that makes all days, from its creation to its end; nothing of them is left from an earlier one."""
     _forget(instance, model)
-    created, ended = instance.seconds(_launch(instance, model, days))
-    return ended - created
+    return seconds(instance.dagster, _launch(instance, model, days))
 
 
 def _one_each(instance: Instance, model: Model, days: list[str]) -> float:
     """Seconds a day of one run each, one after the other, each from its creation to its end."""
-    times = [instance.seconds(_launch(instance, model, [day])) for day in days]
-    return statistics.mean(ended - created for created, ended in times)
+    return statistics.mean(seconds(instance.dagster, _launch(instance, model, [day])) for day in days)
 
 
 def _launch(instance: Instance, model: Model, days: list[str]) -> str:
@@ -73,8 +72,7 @@ def _launch(instance: Instance, model: Model, days: list[str]) -> str:
 def _bare_run(instance: Instance) -> float:
     """Dagster alone: a run that records as many materializations and does nothing."""
     span = {"dagster/asset_partition_range_start": "day-000", "dagster/asset_partition_range_end": f"day-{DAYS - 1:03d}"}
-    created, ended = instance.seconds(instance.dagster.launch([["recorded"]], span, location="bare"))
-    return ended - created
+    return seconds(instance.bare, instance.bare.launch([["recorded"]], span))
 
 
 def _script(instance: Instance, model: Model, days: list[str], made: dict[str, str]) -> float:

@@ -1,4 +1,4 @@
-"""A code location of nothing but Dagster: one asset whose run records the materializations of a range of days."""
+"""Definitions of nothing but Dagster: one asset whose run records the materializations of a range of days."""
 
 import dagster as dg
 

@@ -43,7 +43,7 @@ _ADD_DAY = """mutation ($day: String!, $name: String!) { addDynamicPartition(
 
 def measure() -> dict[str, float]:
     """``first_step_ratio``: medians of both, after one launch of each that is not counted."""
-    with tempfile.TemporaryDirectory() as folder, _everfit(Path(folder)) as stack, _bare(Path(folder), stack) as other:
+    with tempfile.TemporaryDirectory() as folder, _everfit(Path(folder)) as stack, bare_dagster(Path(folder), stack) as other:
         ours = f"http://127.0.0.1:{_port(stack, 'dagster')}"
         _ask(ours, _ADD_DAY, day=DAY, name=f"{MODEL}_days")
         rounds = [(_seconds(ours, _retraining()), _seconds(other, [["bare"]])) for _ in range(ROUNDS + 1)][1:]
@@ -106,8 +106,8 @@ def _everfit(folder: Path) -> Iterator[Stack]:
 
 
 @contextmanager
-def _bare(folder: Path, stack: Stack) -> Iterator[str]:
-    """Dagster with one asset, started as its documentation says; the address of its webserver."""
+def bare_dagster(folder: Path, stack: Stack, definitions: str = _BARE) -> Iterator[str]:
+    """Dagster with definitions of its own, started as its documentation says; the address of its webserver."""
     home, code, web = folder / "bare", ports.any_free(), ports.any_free()
     stack.postgres.create_databases(["bare"])
     url = stack.postgres.url("bare", "psycopg2") + "&options=-csynchronous_commit%3Doff"  # as the embedded stack's own
@@ -115,7 +115,7 @@ def _bare(folder: Path, stack: Stack) -> Iterator[str]:
     told = json.loads((dagster / "dagster.yaml").read_text())
     del told["run_launcher"]  # Dagster's own
     (dagster / "dagster.yaml").write_text(json.dumps(told))
-    (home / "bare.py").write_text(_BARE)
+    (home / "bare.py").write_text(definitions)
     workspace = str(dagster / "workspace.yaml")
     commands = [
         ["dagster", "api", "grpc", "-f", str(home / "bare.py"), "--location-name", "everfit", "--port", str(code)],

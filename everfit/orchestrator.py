@@ -109,13 +109,13 @@ class Orchestrator:
         for day in add:
             self.ask(_ADD_DAY, repository=repository, name=name, day=day)
 
-    def launch(self, assets: Sequence[Sequence[str]], tags: Mapping[str, str], location: str = LOCATION) -> str:
+    def launch(self, assets: Sequence[Sequence[str]], tags: Mapping[str, str]) -> str:
         """Launch a run of some assets, as the Materialize button does; returns its id.
 
         Raises:
             ServiceError: when Dagster does not take it.
         """
-        repository = self._repository(location)
+        repository = self._repository()
         parameters = {
             "selector": {**repository, "jobName": "__ASSET_JOB", "assetSelection": [{"path": list(asset)} for asset in assets]},
             "runConfigData": {},
@@ -142,10 +142,10 @@ class Orchestrator:
             raise ServiceError(f"Dagster at {self._url} cannot list its runs: {found['message']}")
         return {run["runId"]: run["status"] for run in found["results"]}
 
-    def _repository(self, location: str = LOCATION) -> dict[str, str]:
+    def _repository(self) -> dict[str, str]:
         nodes = self.ask(_LOCATION)["repositoriesOrError"].get("nodes") or []
         for node in nodes:
-            if node["location"]["name"] == location:
-                return {"repositoryName": node["name"], "repositoryLocationName": location}
+            if node["location"]["name"] == LOCATION:
+                return {"repositoryName": node["name"], "repositoryLocationName": LOCATION}
         told = ", ".join(node["location"]["name"] for node in nodes) or "none"
-        raise ServiceError(f"Dagster at {self._url} has no code location {location!r} (loaded: {told}); see `everfit doctor`")
+        raise ServiceError(f"Dagster at {self._url} has no code location {LOCATION!r} (loaded: {told}); see `everfit doctor`")
