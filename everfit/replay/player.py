@@ -148,7 +148,7 @@ class _Player:
         self.producer.send(instant)
         progress.outcomes += len(instant.outcomes)
         if instant.outcomes:
-            progress.observed_until = instant.at
+            progress.observed_until = max(outcome.observed_at for _, outcome in instant.outcomes)
         if flush_first:
             self.producer.flush()
         with self._timed("asking"):

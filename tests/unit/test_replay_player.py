@@ -147,6 +147,15 @@ def test_a_replay_that_is_complete_sends_nothing_again(world: World, tmp_path: P
     assert not [entry for entry in world.journal if entry.startswith(("ask", "rows", "outcome"))]
 
 
+def test_the_log_is_awaited_up_to_the_newest_outcome_not_to_the_request_it_was_sent_before(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = Outcome(request_id="r0", model="m", outcome=1.0, observed_at=LIVE + HOUR)
+    merged = Instant(LIVE + 3 * HOUR, {}, [("e", outcome)], [Request("r3", "e", LIVE + 3 * HOUR, {})])
+    monkeypatch.setattr(player, "timeline", lambda *_: iter([merged]))
+    assert play(tmp_path, 4).observed_until == LIVE + HOUR
+
+
 @pytest.mark.parametrize("asked", [LIVE + 3 * HOUR, LIVE + 1 * HOUR])
 def test_what_an_earlier_replay_sent_before_it_was_stopped_is_no_reason_to_refuse(
     world: World, tmp_path: Path, asked: datetime
