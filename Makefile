@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup  ## replay sixteen months of the electricity market through the whole loop; the report is .everfit/demo/report.html
-	$(VENV)/bin/everfit demo
+	$(VENV)/bin/everfit demo $(if $(BROKER),--broker $(BROKER))
 
 up: setup  ## start the stack that works under .everfit/, and print where it answers
 	$(VENV)/bin/everfit up

@@ -1,7 +1,7 @@
 """``everfit demo``: the whole loop on the electricity market, from an empty folder to a report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 
 def demo(
+    broker: Annotated[
+        Literal["embedded", "kafka"] | None,
+        typer.Option(help="The broker from the wheel, or Apache Kafka from KAFKA_HOME; remembered for the next time."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")] = False,
 ) -> None:
     """Train, serve, replay sixteen months, retrain by drift, and leave a report; an earlier demo is removed."""
@@ -23,7 +27,7 @@ def demo(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     home = home_folder()
     with shown(MODEL, END) as playing:
-        result = Demo(home, Path.cwd(), console.print, playing).run()
+        result = Demo(home, Path.cwd(), console.print, playing, broker=broker).run()
     if as_json:
         typer.echo(msgspec.json.encode(result.summary()).decode())
     else:

@@ -16,7 +16,7 @@ from everfit.demo.collect import collect
 from everfit.demo.report import render
 from everfit.demo.result import DemoResult
 from everfit.deployment import Deployment
-from everfit.embedded.stack import Stack
+from everfit.embedded.stack import BrokerKind, Stack
 from everfit.errors import StackError
 from everfit.replay.client import ServingClient
 from everfit.replay.landing import bootstrap
@@ -38,7 +38,10 @@ STAGES = {  # of the replay's own clock
 
 @dataclass(slots=True)
 class Demo:
-    """One demo in a home folder. ``say`` gets a line a stage, ``playing`` shows the replay's progress."""
+    """One demo in a home folder. ``say`` gets a line a stage, ``playing`` shows the replay's progress.
+
+    ``broker`` is 'embedded' (the wheel's) or 'kafka' (Apache Kafka from ``KAFKA_HOME``); None keeps what the home has.
+    """
 
     home: Path
     project: Path
@@ -46,6 +49,7 @@ class Demo:
     playing: Listener
     model: str = MODEL
     end: datetime = END
+    broker: BrokerKind | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -60,7 +64,7 @@ class Demo:
             StackError: when the folder holds state that no demo made, or the stack does not start.
             ServiceError: when a service does not answer, or the loop stands still.
         """
-        stack = Stack(self.home, self.project, say=self.say)
+        stack = Stack(self.home, self.project, say=self.say, broker=self.broker)
         self._begin_anew(stack)
         try:
             with self._stage("starting the stack"):

@@ -20,6 +20,8 @@ from everfit.embedded.services import BROKER, POSTGRES, SERVICES, build, endpoin
 from everfit.embedded.starting import GRACE_SECONDS, Heard, Starter, leader
 from everfit.errors import StackError
 
+BrokerKind = Literal["embedded", "kafka"]
+
 
 @dataclass
 class Stack:
@@ -36,7 +38,7 @@ class Stack:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     say: Callable[[str], None] = lambda _: None
     heard: Heard = lambda _name, _step: None
-    broker: Literal["embedded", "kafka"] | None = None
+    broker: BrokerKind | None = None
 
     def __post_init__(self) -> None:
         self.home = self.home.resolve()

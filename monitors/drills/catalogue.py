@@ -4,14 +4,14 @@ import importlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from everfit.embedded.stack import BrokerKind
 from everfit.errors import DrillError
 
 if TYPE_CHECKING:
     from monitors.drills.report import Report
 
-BrokerKind = Literal["embedded", "kafka"]
 Say = Callable[[str], None]
 
 
@@ -58,6 +58,8 @@ _ALL = [
     Drill("poison", "one record in twenty that cannot be used, repeats, late and unordered events", 50_000, 0),
     Drill("postgres-restart", "Postgres stopped and started while events flow, cleanly and as in a crash", 50_000, 10),
     Drill("disk-full", "the disk that Postgres writes to is full, and freed (needs root)", 100_000, 3),
+    Drill("tick-cut", "passes cut off while they read, judge and decide", 20_000, 30),
+    Drill("launch-kill", "kill -9 of Dagster's daemon or code server between a request and its run", 0, 20),
     Drill("broker-restart", "kill -9 of the broker while events are sent and read", 50_000, 5, kafka_only=True),
     Drill("topic-remade", "topics deleted and made again under the consumer", 20_000, 5, kafka_only=True),
 ]

@@ -1,10 +1,11 @@
 """Processes that do what the sensor's ticks do, one pass after the other, until they are killed.
 
-``python -m monitors.drills.consumers URL KAFKA LAKE`` is the nursery: it has imported everything, and forks a consumer for each
-line that it reads, so that a consumer is at work a moment after it was asked for. A pass that fails ends its consumer, as a
-failed tick ends; whoever watches starts the next.
+``python -m monitors.drills.consumers URL KAFKA LAKE [MODULE…]`` is the nursery: it has imported everything, and forks one
+for each line that it reads, so that one is at work a moment after it was asked for. The line tells the seconds that a pass
+has. A pass that fails ends its consumer, as a failed tick ends; whoever watches starts the next.
 """
 
+import importlib
 import os
 import signal
 import subprocess
@@ -26,10 +27,10 @@ END_SECONDS = 30.0
 
 
 class Nursery:
-    """Starts consumers of one ground."""
+    """Starts consumers of one ground; ``judging`` where they will find a champion, so that judging is imported beforehand."""
 
-    def __init__(self, ground: Ground) -> None:
-        arguments = [ground.url, ground.kafka, str(ground.lake)]
+    def __init__(self, ground: Ground, *, judging: bool = False) -> None:
+        arguments = [ground.url, ground.kafka, str(ground.lake), *(["evidently", "sklearn", "scipy.stats"] if judging else [])]
         self.log = ground.folder / "consumers.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -106,7 +107,9 @@ def consume(url: str, kafka: str, lake: Path, budget_seconds: float) -> None:
 
 def main() -> None:
     """Fork a consumer a line; the pid of each is told on stdout."""
-    url, kafka, lake = sys.argv[1:]
+    url, kafka, lake, *imported = sys.argv[1:]
+    for module in imported:
+        importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     for line in sys.stdin.buffer:
         pid = os.fork()

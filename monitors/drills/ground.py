@@ -13,13 +13,14 @@ from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
 from everfit.embedded import broker, kafka, processes
 from everfit.embedded.ports import LOCAL, any_free
 from everfit.embedded.postgres import Postgres
+from everfit.embedded.stack import BrokerKind
 from everfit.store.database import create_engine, migrate
 from everfit.waiting import wait_until
-from monitors.drills.catalogue import BrokerKind
 
 PARTITIONS = 3
 DATABASE = "everfit"
@@ -71,6 +72,13 @@ class Ground:
             process.send_signal(signal.SIGQUIT)
             processes.outlasting([process], START_SECONDS)
         self.postgres.stop()
+
+    def copy_database(self, name: str) -> None:
+        """A database of that name, with all that is in the ground's own by now."""
+        self.engine.dispose()  # a template may have no sessions
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(DATABASE))
+        with psycopg.connect(host=str(self.postgres.data), user="postgres", dbname="postgres", autocommit=True) as connection:
+            connection.execute(copy)
 
     def start_broker(self) -> None:
         """Start the broker, wait until it answers, and make the topics that are missing."""

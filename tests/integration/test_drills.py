@@ -38,6 +38,20 @@ def test_a_disk_that_is_full_and_freed_loses_and_doubles_nothing() -> None:
     assert (report.wrong, report.counts["stored"]) == ([], 10_000)
 
 
+def test_passes_that_are_cut_off_judge_as_one_that_nobody_disturbed() -> None:
+    report = done("tick-cut", events=6_000, kills=6)
+    assert report.wrong == []
+    counts = {name: report.counts[name] for name in ("windows", "evidence", "decisions", "retrain requests")}
+    assert counts == {"windows": 4, "evidence": 16, "decisions": 4, "retrain requests": 1}
+
+
+@pytest.mark.skipif(ON_KAFKA, reason="no event flows in it: the broker makes no difference")
+def test_what_launches_is_killed_and_every_attempt_has_one_run() -> None:
+    report = done("launch-kill", events=0, kills=2)
+    assert report.wrong == []
+    assert report.counts == {"requests": 2, "attempts": 4, "runs": 4, "missing": 0, "doubled": 0}
+
+
 @pytest.mark.skipif(not ON_KAFKA, reason="the wheel's broker keeps no log; `make test-kafka` runs it on Apache Kafka")
 @pytest.mark.parametrize("name", ["broker-restart", "topic-remade"])
 def test_a_broker_that_is_killed_and_topics_made_again_lose_and_double_nothing(name: str) -> None:

@@ -18,7 +18,7 @@ class FakeStack:
     told: list[str]
     broken: bool
 
-    def __init__(self, home: Path, project: Path, say: Any) -> None:
+    def __init__(self, home: Path, project: Path, say: Any, broker: str | None) -> None:
         self.home = home
 
     def up(self) -> None:

@@ -76,5 +76,5 @@ drill = Model(
     gate=Gate(folds=1, min_unseen_days=1),
     drift=DriftPolicy(window="1d"),
     freshness=FreshnessPolicy(max_training_age="3d"),
-    limits=Limits(cooldown="1d", retrains_per_month=30, retry_after="1s"),
+    limits=Limits(cooldown="1d", retrains_per_month=30, attempts=2, retry_after="1s"),
 )
