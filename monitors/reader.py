@@ -25,6 +25,7 @@ from monitors.standing import Standing, fingerprint
 
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
+BOOTSTRAP_MS = 10_000
 BATCH_RECORDS = 10_000
 FETCH_BYTES = 4 * 2**20  # of a partition at a time: some ten thousand predictions, one commit
 
@@ -41,7 +42,7 @@ class LogReader:
         self._engine: sa.Engine | None = None
         require_kafka(bootstrap)
         try:
-            self._admin = KafkaAdminClient(**options(bootstrap))
+            self._admin = KafkaAdminClient(**options(bootstrap), bootstrap_timeout_ms=BOOTSTRAP_MS)
             self._consumer = KafkaConsumer(**self._options(bootstrap))
         except KafkaError as error:
             raise unusable(bootstrap, error) from error

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from everfit.embedded import broker, kafka
 from everfit.embedded.ports import LOCAL, any_free
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 ON_KAFKA = os.environ.get("EVERFIT_TEST_BROKER") == "kafka"  # `make test-kafka`
 
 
@@ -23,14 +23,21 @@ def running_broker(port: int | None = None, *, partitions: int = 1) -> Iterator[
     address = f"{LOCAL}:{port}"
     with TemporaryDirectory() as folder:
         command = kafka.prepare(Path(folder), port) if ON_KAFKA else broker.command(port)
-        process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
-        try:
-            _await_answer(address)
+        with started(command, address):
             broker.create_topics(address, partitions=partitions)
             yield address
-        finally:
-            process.kill()
-            process.wait()
+
+
+@contextmanager
+def started(command: list[str], address: str) -> Iterator[str]:
+    """The address of a broker that answers there, until the block ends."""
+    process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
+    try:
+        _await_answer(address)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _await_answer(address: str) -> None:
