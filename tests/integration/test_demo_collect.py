@@ -14,7 +14,7 @@ from everfit.demo.result import DemoResult
 from everfit.errors import EmptyPartitionError
 from everfit.events import Prediction
 from everfit.store import ledger
-from models.electricity_price import electricity_price, recorded_half_hours
+from models.electricity_price import electricity_price
 from tests.events import write
 from tests.loop import Loop
 
@@ -26,7 +26,7 @@ LIVE = MODEL.go_live
 @pytest.fixture
 def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
     monkeypatch.setattr("everfit.workflow.promotion._announce", lambda *_: None)  # there is no Kafka here
-    return Loop(engine, tmp_path, MODEL, recorded_half_hours())
+    return Loop(engine, tmp_path, MODEL)
 
 
 def collected(loop: Loop, weeks: int, *, answered: int) -> DemoResult:
