@@ -80,6 +80,8 @@ def watch(
                 reader.reposition()
                 continue
             quiet = quiet + 1 if not batch and reader.caught_up() else 0
+            if quiet == 1 and not batches and not _is_any_due(engine, models):
+                break
             if batch:
                 began = began or time.monotonic()
                 seen.seconds = time.monotonic() - began
@@ -92,6 +94,11 @@ def watch(
         pipeline.settle()
         seen.lag = reader.lag()
     return seen
+
+
+def _is_any_due(engine: sa.Engine, models: Mapping[str, Model]) -> bool:
+    with engine.connect() as connection:
+        return bool(judgements.due(connection, models.values()))
 
 
 def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, deadline: float) -> None:
