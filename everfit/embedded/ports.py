@@ -3,6 +3,8 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from itertools import count, islice
+from secrets import randbelow
 
 import psutil
 
@@ -10,6 +12,7 @@ from everfit.errors import StackError
 from everfit.variables import problem
 
 LOCAL = "127.0.0.1"
+SPAN = range(20_000, 32_768)
 DEFAULTS = {"broker": 9092, "mlflow": 5000, "code": 4000, "dagster": 3000, "serving": 8000}
 VARIABLES = {
     "broker": "EVERFIT_KAFKA_PORT",
@@ -18,6 +21,8 @@ VARIABLES = {
     "dagster": "EVERFIT_DAGSTER_PORT",
     "serving": "EVERFIT_SERVING_PORT",
 }
+
+_numbers = count(randbelow(len(SPAN)))  # from anywhere, so that two processes do not choose alike
 
 
 def wanted(service: str, environ: Mapping[str, str] = os.environ) -> int | None:
@@ -63,10 +68,9 @@ def is_free(port: int) -> bool:
 
 
 def any_free() -> int:
-    """A port that the system says is free."""
-    with socket.socket() as probe:
-        probe.bind((LOCAL, 0))
-        return int(probe.getsockname()[1])
+    """A free port, each time another one; below those that systems give to connections, which come and go unasked."""
+    candidates = (SPAN.start + number % len(SPAN) for number in _numbers)
+    return next(port for port in islice(candidates, len(SPAN)) if is_free(port))
 
 
 def holder(port: int) -> str:
