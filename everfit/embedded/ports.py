@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
 from itertools import count, islice
 from secrets import randbelow
@@ -12,7 +13,8 @@ from everfit.errors import StackError
 from everfit.variables import problem
 
 LOCAL = "127.0.0.1"
-SPAN = range(20_000, 32_768)
+SPAN = range(20_000, 32_768)  # of ports to choose from
+MOMENT_SECONDS = 1.0  # a killed process closes its sockets within a tenth of it
 DEFAULTS = {"broker": 9092, "mlflow": 5000, "code": 4000, "dagster": 3000, "serving": 8000}
 VARIABLES = {
     "broker": "EVERFIT_KAFKA_PORT",
@@ -47,7 +49,7 @@ def choose(service: str, environ: Mapping[str, str], say: Callable[[str], None])
     """
     asked = wanted(service, environ)
     port = asked or DEFAULTS[service]
-    if is_free(port):
+    if _comes_free(port):
         return port
     if asked:
         raise StackError(f"{VARIABLES[service]}={asked} is taken by {holder(asked)}; end that, or set another port")
@@ -67,6 +69,16 @@ def is_free(port: int) -> bool:
     return True
 
 
+def _comes_free(port: int) -> bool:
+    """Whether it is free in a moment at the latest: the sockets of a process that was killed outlive it by a little."""
+    deadline = time.monotonic() + MOMENT_SECONDS
+    while not is_free(port):
+        if _listener(port) or time.monotonic() > deadline:
+            return False
+        time.sleep(MOMENT_SECONDS / 50)
+    return True
+
+
 def any_free() -> int:
     """A free port, each time another one; below those that systems give to connections, which come and go unasked."""
     candidates = (SPAN.start + number % len(SPAN) for number in _numbers)
@@ -75,7 +87,12 @@ def any_free() -> int:
 
 def holder(port: int) -> str:
     """Who listens on a port, as ``name (pid 123)``; another user's process cannot always be named."""
+    process = _listener(port)
+    return f"{process.name()} (pid {process.pid})" if process else "a process of another user"
+
+
+def _listener(port: int) -> psutil.Process | None:
     for connection in psutil.net_connections("tcp"):
         if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
-            return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return "a process of another user"
+            return psutil.Process(connection.pid)
+    return None
