@@ -26,11 +26,14 @@ Cursor = psycopg.Cursor[Any]
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('everfit.sources/' || %s, 0))"
 
-# The offered rows come as one JSON document, which the driver writes in one piece.
+# The offered rows come as one JSON document, which the driver writes in one piece. Each is looked up by the index (OFFSET 0
+# keeps the planner, which cannot know how many there are, from reading the whole table for one).
 _LANDED = """
     SELECT s.identity, s.row::text, s.row = offered.document, s.event_time
     FROM json_to_recordset(%s::json) AS offered(identity text, document jsonb)
-    JOIN source_rows s ON s.source = %s AND s.identity = offered.identity
+    CROSS JOIN LATERAL (
+        SELECT identity, row, event_time FROM source_rows WHERE source = %s AND identity = offered.identity OFFSET 0
+    ) AS s
 """
 
 _LAND = """
