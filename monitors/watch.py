@@ -23,6 +23,8 @@ from monitors.reader import LogReader
 
 BUDGET_SECONDS = 45.0  # below the 60 s after which Dagster gives a sensor call up
 LINGER_SECONDS = 2.0
+GATHER_SECONDS = 0.1  # under a trickle, so that it is not a transaction a record
+GATHER_RECORDS = 500
 QUIET_POLLS = 2  # in a row, with all read: an outcome sent before the request that closes a window has arrived by then
 BATCHES_UNTIL_CLOSE = 50  # under steady traffic no poll is empty: close what is due after this many
 
@@ -86,6 +88,8 @@ def watch(
                 began = began or time.monotonic()
                 seen.seconds = time.monotonic() - began
                 until, batches = time.monotonic() + linger_seconds, batches + 1
+                if batch.records < GATHER_RECORDS:
+                    time.sleep(GATHER_SECONDS)
             if quiet == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
                 pipeline.settle()
                 close_windows(engine, lake, models, seen, deadline)

@@ -85,6 +85,11 @@ class Batch:
     steps: list[Step] = field(default_factory=list)
     letter: int | None = None
 
+    @property
+    def records(self) -> int:
+        """How many there are, dead letters included."""
+        return len(self.predictions) + len(self.outcomes) + len(self.dead)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
