@@ -4,8 +4,10 @@ Offsets live in Postgres beside the rows, so Kafka's own group offsets are not u
 held against what is stored of it (:mod:`monitors.standing`).
 """
 
+import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -26,8 +28,8 @@ from monitors.standing import Standing, fingerprint
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
 BOOTSTRAP_MS = 10_000
-BATCH_RECORDS = 10_000
-FETCH_BYTES = 4 * 2**20  # of a partition at a time: some ten thousand predictions, one commit
+FETCH_BYTES = 2 * 2**20  # of a partition at a time: some five thousand predictions
+BATCH_RECORDS = 20_000  # more than a fetch holds: a remainder would be a batch, and a wait for the writer, of its own
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +79,10 @@ class LogReader:
 
     def poll(self) -> Batch | None:
         """What is new, decoded; None when nothing came within a poll."""
+        with _uncollected():
+            return self._poll()
+
+    def _poll(self) -> Batch | None:
         try:
             polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
         except (OffsetOutOfRangeError, LogTruncationError, NoOffsetForPartitionError) as error:
@@ -141,3 +147,15 @@ class LogReader:
     def _dead_letter(self, record: Any, reason: str) -> DeadLetter:
         log_id = self._at[TopicPartition(record.topic, record.partition)].log_id
         return DeadLetter(record.topic, record.partition, record.offset, log_id, record.value, reason)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Collect no garbage inside: every record of a batch lives until it is written, and would be walked over again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

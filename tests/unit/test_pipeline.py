@@ -1,0 +1,66 @@
+"""One batch is written while the next is read."""
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from everfit.store.log import Batch, Written
+from monitors.pipeline import Pipeline
+
+WRITTEN = Written(arrived=(), stored=(), outcomes={}, dead=0)
+
+
+class Writer:
+    """Answers each batch with the next of ``answers``, once it is let go."""
+
+    def __init__(self, *answers: Written | Exception | None) -> None:
+        self.answers = list(answers)
+        self.go = threading.Event()
+
+    def write(self, batch: Batch) -> Written | None:
+        assert self.go.wait(60)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def pipeline(writer: Any, told: list[Written]) -> Pipeline:
+    return Pipeline(writer, told.append)
+
+
+def test_a_batch_is_told_when_it_was_written_and_not_before() -> None:
+    writer, told = Writer(WRITTEN), list[Written]()
+    with pipeline(writer, told) as under_way:
+        assert under_way.submit(Batch())
+        assert not told
+        writer.go.set()
+        assert under_way.settle()
+    assert told == [WRITTEN]
+
+
+def test_after_a_batch_that_found_no_place_none_begins() -> None:
+    writer, told = Writer(None), list[Written]()
+    writer.go.set()
+    with pipeline(writer, told) as under_way:
+        assert under_way.submit(Batch())
+        assert not under_way.submit(Batch())
+    assert not told and not writer.answers
+
+
+def test_a_failed_batch_fails_whoever_waits_for_it() -> None:
+    writer = Writer(OSError("the disk is full"))
+    writer.go.set()
+    with pipeline(writer, []) as under_way:
+        under_way.submit(Batch())
+        with pytest.raises(OSError, match="disk is full"):
+            under_way.settle()
+
+
+def test_threads_change_over_faster_only_inside() -> None:
+    usual = sys.getswitchinterval()
+    with pipeline(Writer(), []):
+        assert sys.getswitchinterval() < usual
+    assert sys.getswitchinterval() == usual
