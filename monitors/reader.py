@@ -151,7 +151,7 @@ class LogReader:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Collect no garbage inside: every record of a batch lives until it is written, and would be walked over again and again."""
+    """Collect no garbage inside: all records of a batch live until it is written, and would be walked over and over."""
     collecting = gc.isenabled()
     gc.disable()
     try:

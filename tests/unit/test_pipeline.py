@@ -47,7 +47,8 @@ def test_after_a_batch_that_found_no_place_none_begins() -> None:
     with pipeline(writer, told) as under_way:
         assert under_way.submit(Batch())
         assert not under_way.submit(Batch())
-    assert not told and not writer.answers
+    assert not told
+    assert not writer.answers
 
 
 def test_a_failed_batch_fails_whoever_waits_for_it() -> None:
