@@ -28,7 +28,7 @@ from monitors.standing import Standing, fingerprint
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
 BOOTSTRAP_MS = 10_000
-FETCH_BYTES = 2 * 2**20  # of a partition at a time: some five thousand predictions
+FETCH_BYTES = 2 * 2**20  # of one partition, and the partitions take turns: some four thousand predictions
 BATCH_RECORDS = 20_000  # more than a fetch holds: a remainder would be a batch, and a wait for the writer, of its own
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,8 @@ class LogReader:
         return sum(max(0, ends[partition] - position.next_offset) for partition, position in self._at.items())
 
     def _options(self, bootstrap: str) -> dict[str, Any]:
-        return consumer_options(bootstrap) | {"fetch_max_wait_ms": POLL_MS, "max_partition_fetch_bytes": FETCH_BYTES}
+        fetch = {"fetch_max_wait_ms": POLL_MS, "fetch_max_bytes": FETCH_BYTES, "max_partition_fetch_bytes": FETCH_BYTES}
+        return consumer_options(bootstrap) | fetch
 
     def _read_predictions(self, records: Sequence[Any], now: datetime, batch: Batch) -> None:
         check, rows = self._contract.prediction, batch.predictions
