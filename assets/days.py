@@ -1,12 +1,13 @@
 """Daily assets: what has landed, and the features of the day's events."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.pages import columns, declared_in, raw_columns
-from assets.provenance import Told, materialized, observe, one_day, provenance
+from assets.provenance import Result, materialized, observe, one_day, provenance, tell
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.workflow.versions import LOOK_BACK, stage_version
@@ -31,13 +32,13 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         deps=[[model.name, source] for source in sources],
         metadata=raw_columns(model) | declared_in(model),
     )
-    def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Told]:
+    def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
         from everfit.workflow.days import land_days
 
-        observe(context.log_event, everfit, model, context.partition_keys)
+        observe(partial(tell, context), everfit, model, context.partition_keys)
         made = land_days(everfit, model, context.partition_keys)
         yield from materialized(context, made, provenance(context.instance, model, "raw_data", sources), _told)
-        observe(context.log_event, everfit, model, context.partition_keys)
+        observe(partial(tell, context), everfit, model, context.partition_keys)
 
     return raw_data
 
@@ -60,15 +61,15 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         deps=[[model.name, name] for name in inputs],
         metadata=columns([("request_id", "category"), ("event_time", "time"), *model.features]) | declared_in(model),
     )
-    def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Told]:
+    def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
         from everfit.workflow.days import compute_days
 
         computed = compute_days(everfit, model, context.partition_keys)
         # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
-        observe(context.log_event, everfit, model, [day.day for day in computed.cut])
+        observe(partial(tell, context), everfit, model, [day.day for day in computed.cut])
         if computed.cut:
             tags = provenance(context.instance, model, "raw_data", sources)
-            yield from (one_day(raw_key, day, tags, _told(day)) for day in computed.cut)
+            tell(context, [one_day(raw_key, day, tags, _told(day)) for day in computed.cut])
         yield from materialized(context, computed.days, provenance(context.instance, model, "features", inputs), _told)
 
     return features

@@ -6,10 +6,13 @@ that Dagster reads staleness from (https://docs.dagster.io/guides/build/assets/a
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import dagster as dg
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
 from everfit.declaration import Model
 from everfit.deployment import Deployment
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 DATA_VERSION = "dagster/data_version"
 DEFERRED = "dagster/defer_asset_events"
 Tags = Mapping[str, str]
-Told = dg.MaterializeResult[Any] | dg.AssetMaterialization
+Event = dg.AssetMaterialization | dg.AssetObservation
+Result = dg.MaterializeResult[Any]
 
 
 def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs: Sequence[str]) -> dict[str, str]:
@@ -39,7 +43,7 @@ def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs:
 
 def materialized(
     context: dg.AssetExecutionContext, made: "Sequence[DayMade]", tags: Tags, metadata: Callable[["DayMade"], Any]
-) -> Iterator[Told]:
+) -> Iterator[Result]:
     """The days of a run as materializations, each with the data version of its own content."""
     if len(made) == 1 and context.run.tags.get(DEFERRED) != "true":
         version = dg.DataVersion(made[0].data_version)
@@ -47,8 +51,7 @@ def materialized(
         return
     together = hashlib.sha256("".join(day.data_version for day in made).encode()).hexdigest()
     yield dg.MaterializeResult(data_version=dg.DataVersion(together), tags=tags)
-    for day in made:
-        yield one_day(context.asset_key, day, tags, metadata(day))
+    tell(context, [one_day(context.asset_key, day, tags, metadata(day)) for day in made])
 
 
 def one_day(key: dg.AssetKey, day: "DayMade", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
@@ -57,8 +60,24 @@ def one_day(key: dg.AssetKey, day: "DayMade", tags: Tags, metadata: Any) -> dg.A
     return dg.AssetMaterialization(key, partition=day.day, metadata=metadata, tags=versioned)
 
 
+def tell(context: dg.AssetExecutionContext, events: Iterable[Event]) -> None:
+    """Log what a step made or saw; many of one asset in a row are one statement where ``DAGSTER_EVENT_BATCH_SIZE`` is set."""
+    step = context.get_step_execution_context()
+    for (kind, _), several in groupby(events, key=lambda event: (type(event), event.asset_key)):
+        log: Any = DagsterEvent.asset_materialization if kind is dg.AssetMaterialization else DagsterEvent.asset_observation
+        batch, together = str(uuid4()), list(several)
+        for number, event in enumerate(together, start=1):
+            log(step, event, DagsterEventBatchMetadata(batch, number == len(together)))
+
+
+def report(instance: dg.DagsterInstance, events: Iterable[Event]) -> None:
+    """The same where there is no run."""
+    for event in events:
+        instance.report_runless_asset_event(event)
+
+
 def observe(
-    tell: Callable[[dg.AssetObservation], Any], deployment: Deployment, model: Model, days: Sequence[str] | None = None
+    tell: Callable[[list[dg.AssetObservation]], Any], deployment: Deployment, model: Model, days: Sequence[str] | None = None
 ) -> int:
     """Tell Dagster the data versions of source days and of what days look back on, where they differ from what it was told.
 
@@ -67,10 +86,17 @@ def observe(
     from everfit.workflow.observing import note, untold
 
     seen = untold(deployment, model, days)
-    for one in seen:
-        key = dg.AssetKey([model.name, one.asset])
-        tags = {DATA_VERSION: one.version}
-        tell(dg.AssetObservation(asset_key=key, partition=one.day, metadata={one.what: one.told}, tags=tags))
+    tell(
+        [
+            dg.AssetObservation(
+                asset_key=[model.name, one.asset],
+                partition=one.day,
+                metadata={one.what: one.told},
+                tags={DATA_VERSION: one.version},
+            )
+            for one in seen
+        ]
+    )
     note(deployment, model, seen)
     return len(seen)
 

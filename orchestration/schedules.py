@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.provenance import observe
+from assets.provenance import observe, report
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from orchestration.automation import scheduled, switched
@@ -57,7 +58,7 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
     from everfit.workflow.chunks import plan
     from everfit.workflow.lineage import outdated
 
-    observe(instance.report_runless_asset_event, deployment, model)
+    observe(partial(report, instance), deployment, model)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
     if running:
         return dg.SkipReason(f"an earlier backfill of {model.name} has not ended yet: run {running[0].run_id}")
@@ -84,8 +85,7 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
 )
 def source_days(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SkipReason:
     """The same question as every night, asked all day long, without the answer."""
-    tell = context.instance.report_runless_asset_event
-    told = sum(observe(tell, everfit, model) for model in everfit.models.values())
+    told = sum(observe(partial(report, context.instance), everfit, model) for model in everfit.models.values())
     return dg.SkipReason(f"told the data versions of {told} days" if told else "no source day was touched")
 
 

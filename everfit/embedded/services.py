@@ -26,6 +26,7 @@ _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _COMMON = {**_THRIFTY, **_QUIET, "PYTHONUNBUFFERED": "1"}
+_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "200"}  # what a run tells of its days: so many events a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def build(
     path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
     automation = {"EVERFIT_AUTOMATION": os.environ.get("EVERFIT_AUTOMATION") or "on"}  # off everywhere else
     own = {"EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
-    ours = {**_COMMON, **told, **automation, **own}
+    ours = {**_COMMON, **_BATCHES, **told, **automation, **own}
     makers: dict[str, Callable[[int], list[Service]]] = {
         BROKER: partial(_broker, home / "kafka" if real_kafka else None),
         "mlflow": partial(_mlflow, home / "mlflow", postgres.url("mlflow", "psycopg2")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from assets import model_assets
 from assets.graph import days_of
-from assets.provenance import observe
+from assets.provenance import observe, report
 from everfit.declaration import GradientBoosting, Model
 from everfit.store import partitions
 from everfit.workflow import days
@@ -97,7 +98,7 @@ def test_a_range_is_made_in_one_run_with_a_data_version_a_day(made: Pages) -> No
 
 def test_a_corrected_day_marks_its_raw_data_and_then_what_looked_at_it(made: Pages) -> None:
     correct(made.loop)
-    observe(made.instance.report_runless_asset_event, made.loop.deployment, MODEL)
+    observe(partial(report, made.instance), made.loop.deployment, MODEL)
     assert made.stale() == {"raw_data": {CORRECTED}}
     made.materialize("raw_data", first=CORRECTED)
     looked = {day for day in made.days if lookback(MODEL, day) <= CORRECTED <= day}
