@@ -56,6 +56,10 @@ def _is_duration(value: str) -> bool:
     return re.fullmatch(r"(\d+[smhd])+", value) is not None
 
 
+def _is_share(value: str) -> bool:
+    return re.fullmatch(r"(100|\d{1,2}(\.\d+)?)%", value) is not None
+
+
 DATABASE = Shape("URL of a Postgres database", "write postgresql+psycopg://user:password@host:5432/everfit", _is_database)
 PAGE = Shape("address", "write http://host:port", _is_page)
 SERVERS = Shape("list of servers", "write host:port, or several with commas", lambda v: all(map(_is_server, v.split(","))))
@@ -69,6 +73,7 @@ PROTOCOL = Shape("protocol of Kafka", f"set one of {', '.join(KAFKA_PROTOCOLS)}"
 MECHANISM = Shape("mechanism of SASL", f"set one of {', '.join(KAFKA_MECHANISMS)}", lambda v: v in KAFKA_MECHANISMS)
 SWITCH = Shape("switch", "write on or off", lambda v: v in ("on", "off"))
 DURATION = Shape("duration", "write a number and one of s, m, h, d, such as 24h", _is_duration)
+SHARE = Shape("share", "write a percentage up to 100%, such as 5%", _is_share)
 TEXT = Shape("text", "", lambda _: True)
 
 SHAPES: dict[str, Shape] = {
@@ -95,6 +100,7 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_ALERT_WEBHOOK": TEXT,  # its path may be a secret: it is in no message
     "EVERFIT_ALERT_REMINDER": DURATION,
     "EVERFIT_ALERT_SILENCE": DURATION,
+    "EVERFIT_ALERT_DEAD_LETTERS": SHARE,
     "EVERFIT_KAFKA_PORT": PORT,
     "EVERFIT_MLFLOW_PORT": PORT,
     "EVERFIT_CODE_PORT": PORT,

@@ -80,16 +80,24 @@ class Channel:
 
 
 def updated(watched: Watched, before: Sequence[Alert], known: Collection[tuple[str, str]], now: datetime) -> list[Alert]:
-    """The alerts that change: new ones, those whose cause is over, events. ``known`` are events that have a row already."""
+    """The alerts that change: new ones, what is told of open ones, those whose cause is over, events.
+
+    ``known`` are events that have a row already.
+    """
     open_now = {(alert.model, alert.cause): alert for alert in before if alert.resolved_at is None}
     raised = [Alert(*key, message, now) for key, message in watched.holding.items() if key not in open_now]
+    retold = [
+        replace(alert, message=watched.holding[key])
+        for key, alert in open_now.items()
+        if watched.holding.get(key, alert.message) != alert.message
+    ]
     over = [
         replace(alert, resolved_at=now)
         for key, alert in open_now.items()
         if alert.family in watched.families and key not in watched.holding
     ]
     events = [Alert(*key, message, now, resolved_at=now) for key, message in watched.passing.items() if key not in known]
-    return raised + over + events
+    return raised + retold + over + events
 
 
 def notices(

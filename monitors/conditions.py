@@ -1,4 +1,4 @@
-"""What is wrong, as the store and the last pass over the log show it: one look at all models together."""
+"""What is wrong with the models, as the store shows it: one look at all of them together."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -8,27 +8,16 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from everfit.declaration import Model
 from everfit.policy import PastRequest, tripped
-from everfit.store.tables import consumer_offsets, quarantines, retrain_requests
+from everfit.store.tables import quarantines, retrain_requests
 from monitors.alerts import Watched
-from monitors.watch import Seen
-
-DEAD_SHARE = 0.05
-DEAD_ROWS = 20  # a pass with fewer records says nothing of a share
 
 Causes = dict[tuple[str, str], str]
 
 
-def look(connection: sa.Connection, models: Mapping[str, Model], seen: Seen) -> Watched:
-    """Failed requests, tripped breakers, quarantines, dead letters, and logs that began again."""
+def look(connection: sa.Connection, models: Mapping[str, Model]) -> Watched:
+    """Failed requests, tripped breakers and quarantines."""
     holding = _failed(connection) | _breakers(connection, models) | _quarantines(connection)
-    families = {"request", "breaker", "quarantine"}
-    read = sum(seen.predictions.values()) + sum(seen.outcomes.values()) + seen.dead_letters
-    if read >= DEAD_ROWS:
-        families.add("dead letters")
-        if seen.dead_letters > DEAD_SHARE * read:
-            told = f"{seen.dead_letters} of {read} records could not be used; the table dead_letters says why"
-            holding["", "dead letters"] = told
-    return Watched(families, holding, _restarts(connection))
+    return Watched({"request", "breaker", "quarantine"}, holding, {})
 
 
 def _failed(connection: sa.Connection) -> Causes:
@@ -70,17 +59,4 @@ def _quarantines(connection: sa.Connection) -> Causes:
             f"quarantine:{row.start:%Y-%m-%dT%H:%M}",
         ): f"the window from {row.start:%Y-%m-%d %H:%M} is quarantined: {row.reason}"
         for row in rows
-    }
-
-
-def _restarts(connection: sa.Connection) -> Causes:
-    """Logs that began again, one event a time that they did."""
-    columns = consumer_offsets.c
-    query = sa.select(columns.topic, sa.func.max(columns.restarts).label("times")).where(columns.restarts > 0)
-    return {
-        (
-            "",
-            f"log:{row.topic}:{row.times}",
-        ): f"the log of {row.topic} began again; it is read from its beginning, rows stay single"
-        for row in connection.execute(query.group_by(columns.topic))
     }

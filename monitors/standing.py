@@ -135,7 +135,7 @@ def _settled(
         began_again = "the log of %s, partition %d began again: it is read from its beginning, nothing is skipped"
         logger.warning(began_again, topic, number)
         log.restart(connection, stored, log_id)
-        return Place(Position(topic, number, 0, log_id, ""), start)
+        stored = Position(topic, number, 0, log_id, "")
     if start <= stored.next_offset:
         return Place(stored, stored.next_offset)
     gap = Gap(topic, number, log_id, stored.next_offset, start)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
     """One sensor over all models' log; on where automation is."""
     from everfit.store import requests
-    from monitors import alerts, conditions
+    from monitors import alerts, conditions, log_conditions
     from monitors.launches import settle
     from monitors.watch import watch
 
@@ -42,7 +42,8 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
     with everfit.engine.connect() as connection:
         pending = requests.in_status(connection, "pending")
-        wrong = conditions.look(connection, everfit.models, seen)
+        wrong = conditions.look(connection, everfit.models)
+        wrong |= log_conditions.look(connection, log_conditions.dead_letter_budget())
     alerts.tell(everfit.engine, wrong, alerts.Channel.from_environment())
     return dg.SensorResult(
         run_requests=[*_launches(everfit, pending)],

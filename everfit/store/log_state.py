@@ -1,7 +1,8 @@
 """How reading of the log stands, as Postgres knows it: for `everfit status` and for whoever watches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -42,3 +43,70 @@ def late(connection: sa.Connection) -> dict[str, int]:
     """How many predictions of each model came after their window had closed."""
     query = sa.text("SELECT model, count(*) FROM predictions WHERE late GROUP BY model ORDER BY model")
     return {str(model): int(count) for model, count in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What of one partition's log was deleted before it was read: ``records`` in ``gaps``, all in offsets ``[first, next)``."""
+
+    topic: str
+    partition: int
+    log_id: str
+    first: int
+    next: int
+    records: int
+    gaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A log that is not the first of its topic: which of its partitions began again, and how often at most."""
+
+    topic: str
+    log_id: str
+    times: int
+    partitions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Of the newest ``records`` that were read of a topic, how many are dead letters still."""
+
+    topic: str
+    records: int
+    dead: int
+
+
+_DELETED = sa.text("""
+    SELECT topic, partition, log_id, min(first_offset), max(next_offset), sum(next_offset - first_offset)::bigint, count(*)
+    FROM log_gaps WHERE noticed_at > now() - :within
+    GROUP BY topic, partition, log_id ORDER BY topic, partition, log_id
+""")
+_RESTARTED = sa.text("""
+    SELECT topic, log_id, max(restarts), array_agg(partition ORDER BY partition)
+    FROM consumer_offsets WHERE restarts > 0 GROUP BY topic, log_id ORDER BY topic, log_id
+""")
+_REJECTED = sa.text("""
+    SELECT topic, sum(least(o.next_offset, :newest))::bigint, sum(dead)::bigint
+    FROM consumer_offsets o, LATERAL (
+        SELECT count(*) AS dead FROM dead_letters d
+        WHERE d.topic = o.topic AND d.partition = o.partition AND d.log_id = o.log_id
+            AND d."offset" >= o.next_offset - :newest AND d.redriven_at IS NULL
+    ) AS letters
+    GROUP BY topic ORDER BY topic
+""")
+
+
+def deleted(connection: sa.Connection, within: timedelta) -> list[Deleted]:
+    """The gaps that were noticed within a duration of wall clock, together by partition and log."""
+    return [Deleted(*row) for row in connection.execute(_DELETED, {"within": within})]
+
+
+def restarted(connection: sa.Connection) -> list[Restarted]:
+    """The logs that are read now and began again."""
+    return [Restarted(*row) for row in connection.execute(_RESTARTED)]
+
+
+def rejected(connection: sa.Connection, newest: int) -> list[Rejected]:
+    """Every topic by its dead letters among the ``newest`` records that were read of each partition, by whomever."""
+    return [Rejected(*row) for row in connection.execute(_REJECTED, {"newest": newest})]

@@ -19,6 +19,8 @@ from everfit.events import PREDICTIONS
 from everfit.kafka import options
 from everfit.store.lake import Lake
 from everfit.store.tables import log_gaps, predictions
+from everfit.waiting import wait_until
+from monitors import log_conditions
 from monitors.watch import Seen, watch
 from tests.brokers import ON_KAFKA, started
 from tests.events import MODEL, prediction, produce
@@ -59,7 +61,26 @@ def test_what_retention_deleted_before_it_was_read_is_a_gap_of_known_size(engine
     with engine.connect() as connection:
         (gap,) = connection.execute(sa.select(log_gaps)).all()
         assert connection.execute(sa.select(sa.func.count()).select_from(predictions)).scalar() == 25
+        (told,) = log_conditions.look(connection, 0.05).holding.values()
     assert (gap.topic, gap.partition, gap.first_offset, gap.next_offset) == (PREDICTIONS, 0, 20, 25)
+    assert told.startswith(
+        "5 records of everfit.predictions, partition 0 (offsets 20 to 24) were deleted before they were read"
+    )
+
+
+def test_what_retention_deleted_of_a_log_that_began_again_is_a_gap_too(engine: sa.Engine, lake: Lake, kafka: str) -> None:
+    produce(kafka, [prediction(number) for number in range(20)])
+    with closing(KafkaAdminClient(**options(kafka))) as admin:
+        read(engine, lake, kafka)
+        admin.delete_topics([PREDICTIONS])
+        wait_until(lambda: PREDICTIONS in admin.list_topics(), lambda left: not left, "the topic to be deleted;")
+        broker.create_topics(kafka)
+        produce(kafka, [prediction(number) for number in range(20, 50)])
+        admin.delete_records({TopicPartition(PREDICTIONS, 0): 4})
+    assert read(engine, lake, kafka).predictions == {MODEL.name: 26}
+    with engine.connect() as connection:
+        (gap,) = connection.execute(sa.select(log_gaps)).all()
+    assert (gap.first_offset, gap.next_offset) == (0, 4)
 
 
 def test_what_retention_deleted_after_it_was_read_is_no_gap_and_no_new_log(

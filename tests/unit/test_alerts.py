@@ -30,6 +30,12 @@ def test_a_cause_that_holds_on_is_reminded_of_after_the_declared_time() -> None:
     assert notices([TOLD], [KEY], NOW + DAY, DAY) == [Notice("reminder", TOLD)]
 
 
+def test_what_is_told_of_a_cause_is_kept_up_to_date_and_not_sent_for_that() -> None:
+    (retold,) = updated(Watched({"request"}, {KEY: "it failed twice"}, {}), [TOLD], [], NOW + DAY / 2)
+    assert retold == replace(TOLD, message="it failed twice")
+    assert notices([retold], [KEY], NOW + DAY / 2, DAY) == []
+
+
 def test_a_cause_that_is_over_is_said_to_be_and_may_come_again() -> None:
     (over,) = updated(watched(holding=False), [TOLD], [], NOW + DAY)
     assert over.resolved_at == NOW + DAY

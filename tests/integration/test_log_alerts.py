@@ -1,0 +1,91 @@
+"""What is wrong with the log is told, with the log's own parts in a real Postgres: once a cause, and its end."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from everfit.events import PREDICTIONS, encode, wall_clock
+from everfit.store import letters, log
+from everfit.store.lake import Lake
+from everfit.store.log import Batch, Gap, LogWriter, Position, Step
+from everfit.store.tables import alerts, log_gaps
+from monitors.alerts import Channel, tell
+from monitors.log_conditions import look
+from monitors.watch import watch
+from tests.events import MODEL, prediction, produce
+from tests.hooks import Hook, listening
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with listening() as server:
+        yield server
+
+
+def tick(engine: sa.Engine, channel: Channel) -> list[str]:
+    """What one pass of the sensor tells of the log."""
+    with engine.connect() as connection:
+        wrong = look(connection, 0.05)
+    return [f"{notice.state} {notice.alert.cause}" for notice in tell(engine, wrong, channel)]
+
+
+def read_to(engine: sa.Engine, offset: int, *, partition: int) -> None:
+    """A partition of the predictions' first log was read until there."""
+    step = Step(0, Position(PREDICTIONS, partition, offset, "a", "of its last record"), offset)
+    assert LogWriter(engine).write(Batch(steps=[step]))
+
+
+def test_a_partition_that_loses_records_again_and_again_is_told_once_and_its_end_too(engine: sa.Engine, hook: Hook) -> None:
+    def lost(first: int, following: int) -> None:
+        with engine.begin() as connection:
+            assert log.skip(connection, Gap(PREDICTIONS, 1, "a", first, following))
+
+    cause = f"gap:{PREDICTIONS}:1:a"
+    read_to(engine, 9, partition=1)
+    lost(9, 1_009)
+    assert tick(engine, Channel(hook.url)) == [f"raised {cause}"]
+    assert hook.posted[0]["text"].startswith(
+        "everfit: 1,000 records of everfit.predictions, partition 1 (offsets 9 to 1008) were deleted before they were read; "
+    )
+    lost(1_009, 1_010)
+    assert tick(engine, Channel(hook.url)) == []
+    with engine.begin() as connection:
+        connection.execute(sa.update(alerts).values(last_sent_at=wall_clock() - timedelta(days=2)))
+    assert tick(engine, Channel(hook.url)) == [f"reminder {cause}"]
+    assert "1,001 records of everfit.predictions, partition 1 (offsets 9 to 1009, 2 gaps in a day)" in hook.posted[-1]["text"]
+    with engine.begin() as connection:
+        connection.execute(sa.update(log_gaps).values(noticed_at=wall_clock() - timedelta(days=2)))
+    assert tick(engine, Channel(hook.url)) == [f"resolved {cause}"]
+
+
+def test_a_log_that_began_again_is_told_once_a_log_however_many_partitions_notice_it(engine: sa.Engine) -> None:
+    for partition in (0, 1):
+        read_to(engine, 9, partition=partition)
+    with engine.begin() as connection:
+        for (topic, partition), stored in log.positions(connection).items():
+            log.restart(connection, stored, "b")
+            assert (topic, partition) == (PREDICTIONS, partition)
+    assert tick(engine, Channel()) == [f"raised log:{PREDICTIONS}:b:1"]
+    assert tick(engine, Channel()) == []
+    with engine.begin() as connection:
+        log.restart(connection, log.positions(connection)[PREDICTIONS, 0], "c")
+    assert tick(engine, Channel()) == [f"raised log:{PREDICTIONS}:c:2"]
+
+
+def test_dead_letters_are_told_once_by_whomever_they_were_read_and_over_when_they_were_stored_after_all(
+    engine: sa.Engine, tmp_path: Path, kafka: str
+) -> None:
+    stranger = msgspec.structs.replace(prediction(0), model="unheard_of")
+    produce(kafka, [*(prediction(n) for n in range(18)), encode(stranger), b"not json"])
+    watch(engine, Lake(tmp_path / "lake"), kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
+    cause = f"dead letters of {PREDICTIONS}"
+    assert tick(engine, Channel()) == [f"raised {cause}"]
+    assert tick(engine, Channel()) == []
+    with engine.begin() as connection:
+        for number in letters.waiting(connection):
+            letters.mark_redriven(connection, number)
+    assert tick(engine, Channel()) == [f"resolved {cause}"]
