@@ -12,7 +12,6 @@ from everfit.deployment import Deployment
 
 if TYPE_CHECKING:
     from everfit.store.judgements import Judgement
-    from everfit.store.lake import Lake
 
 KINDS = {
     "quality": "The newest window's columns against the training data's: schema, bounds, nulls, stuck values, volume.",
@@ -23,29 +22,29 @@ KINDS = {
 }
 
 
-def check_result(judgement: "Judgement", lake: "Lake") -> dg.AssetCheckResult:
-    """A verdict as a check's result; 'insufficient' passes, and says so."""
-    return dg.AssetCheckResult(**_verdict(judgement, lake))
+def check_result(judgement: "Judgement", pages: str) -> dg.AssetCheckResult:
+    """A verdict as a check's result; 'insufficient' passes, and says so. ``pages`` is where a browser finds serving."""
+    return dg.AssetCheckResult(**_verdict(judgement, pages))
 
 
-def check_evaluation(judgement: "Judgement", lake: "Lake") -> dg.AssetCheckEvaluation:
+def check_evaluation(judgement: "Judgement", pages: str) -> dg.AssetCheckEvaluation:
     """The same as an event of the sensor's."""
-    return dg.AssetCheckEvaluation(**_verdict(judgement, lake))
+    return dg.AssetCheckEvaluation(**_verdict(judgement, pages))
 
 
-def _verdict(judgement: "Judgement", lake: "Lake") -> dict[str, Any]:
+def _verdict(judgement: "Judgement", pages: str) -> dict[str, Any]:
     return {
         "asset_key": dg.AssetKey([judgement.model, "champion"]),
         "check_name": judgement.kind,
         "passed": judgement.verdict != "alarm",
         "severity": dg.AssetCheckSeverity.WARN,
         "description": judgement.reason,
-        "metadata": _metadata(judgement, lake),
+        "metadata": _metadata(judgement, pages),
     }
 
 
-def _metadata(judgement: "Judgement", lake: "Lake") -> dict[str, dg.MetadataValue]:
-    """Version, window, statistic and threshold, which Dagster plots over time; where Evidently's report of an alarm lies."""
+def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]:
+    """Version, window, statistic and threshold, which Dagster plots over time; a link to Evidently's report of an alarm."""
     told: dict[str, dg.MetadataValue] = {
         "version": dg.MetadataValue.int(judgement.version),
         "window": dg.MetadataValue.text(f"{judgement.window_start:%Y-%m-%d} to {judgement.window_end:%Y-%m-%d}"),
@@ -61,7 +60,7 @@ def _metadata(judgement: "Judgement", lake: "Lake") -> dict[str, dg.MetadataValu
         }
         told["distance from the reference, as a share of the threshold"] = share_of_threshold(shares)
     if "html" in judgement.detail:
-        told["Evidently's report"] = dg.MetadataValue.path(str(lake.path(judgement.detail["html"], "html")))
+        told["Evidently's report"] = dg.MetadataValue.url(f"{pages.rstrip('/')}/reports/{judgement.detail['html']}")
     return told
 
 
@@ -83,7 +82,7 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
             newest = {found.kind: found for found in judgements.newest(connection, model)}
         for selected in sorted(check.name for check in context.selected_asset_check_keys):
             if selected in newest:
-                yield check_result(newest[selected], everfit.lake)
+                yield check_result(newest[selected], everfit.settings.serving_pages)
             else:
                 yield dg.AssetCheckResult(
                     asset_key=key, check_name=selected, passed=True, description="no window has closed yet"

@@ -53,6 +53,10 @@ class LakeError(EverfitError):
     """A lake object is missing or its content does not match its name."""
 
 
+class MissingObjectError(LakeError, LookupError):
+    """No object of that name is in the lake."""
+
+
 class NotServableError(EverfitError):
     """An exported model does not answer as the native one does, or is too slow; it must not be promoted."""
 

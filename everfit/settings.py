@@ -22,7 +22,7 @@ VARIABLES = {
     "lake": "EVERFIT_LAKE",
 }
 TOKEN = "EVERFIT_SERVING_TOKEN"  # noqa: S105 - the variable's name
-PAGES = "EVERFIT_MLFLOW_PAGES"
+MLFLOW_PAGES, SERVING_PAGES = "EVERFIT_MLFLOW_PAGES", "EVERFIT_SERVING_PAGES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,18 @@ class Settings:
     lake: Path
     models: str = "models"
     token: str = field(default="", repr=False)
-    browsed: str = ""
+    mlflow_browsed: str = ""
+    serving_browsed: str = ""
 
     @property
     def mlflow_pages(self) -> str:
         """Where a browser finds MLflow, for links: a container's address is not a person's."""
-        return self.browsed or self.mlflow
+        return self.mlflow_browsed or self.mlflow
+
+    @property
+    def serving_pages(self) -> str:
+        """Where a browser finds serving, for links to its reports."""
+        return self.serving_browsed or self.serving
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -74,7 +80,8 @@ class Settings:
             lake=Path(found["lake"]),
             models=models_package(environ),
             token=environ.get(TOKEN, ""),
-            browsed=environ.get(PAGES, ""),
+            mlflow_browsed=environ.get(MLFLOW_PAGES, ""),
+            serving_browsed=environ.get(SERVING_PAGES, ""),
         )
 
 

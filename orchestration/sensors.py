@@ -40,6 +40,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     pools.register(instance, pools.limits(everfit.models.values()))
     settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
+    pages = everfit.settings.serving_pages
     with everfit.engine.connect() as connection:
         pending = requests.in_status(connection, "pending")
         wrong = conditions.look(connection, everfit.models)
@@ -48,7 +49,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     return dg.SensorResult(
         run_requests=[*_launches(everfit, pending)],
         dynamic_partitions_requests=[*new_days(instance, everfit)],
-        asset_events=[*_observations(seen), *(check_evaluation(judged, everfit.lake) for judged in seen.judgements)],
+        asset_events=[*_observations(seen), *(check_evaluation(judged, pages) for judged in seen.judgements)],
         skip_reason=None if pending else _told(seen),
     )
 

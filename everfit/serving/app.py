@@ -1,31 +1,37 @@
 """The ASGI application: routes, errors and the life of what they need."""
 
 import asyncio
-import hmac
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from everfit.declaration import Model
-from everfit.errors import EverfitError, RequestError, ServiceError, UnknownModelError
+from everfit.errors import EverfitError, MissingObjectError, RequestError, ServiceError, UnknownModelError
+from everfit.serving.access import TokenAsked
+from everfit.serving.answers import as_json
 from everfit.serving.asked import Asked, read_infer, read_predict
 from everfit.serving.exposition import exposition
 from everfit.serving.protocol import inferred, model_metadata, predicted, server_metadata
+from everfit.serving.reports import REPORTS, Reports
 from everfit.serving.service import Answered, Service
+from everfit.store.lake import Lake
 
 FLUSH_SECONDS = 10.0
-STATUSES: tuple[tuple[type[EverfitError], int], ...] = ((UnknownModelError, 404), (RequestError, 422), (ServiceError, 503))
+STATUSES: tuple[tuple[type[EverfitError], int], ...] = (
+    (UnknownModelError, 404),
+    (MissingObjectError, 404),
+    (RequestError, 422),
+    (ServiceError, 503),
+)
 
 Read = Callable[[Model, bytes], Asked]
 Write = Callable[[Model, Asked, Answered], dict[str, Any]]
@@ -33,7 +39,7 @@ Write = Callable[[Model, Asked, Answered], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
-def create_app(service: Service, token: str | None = None) -> Starlette:
+def create_app(service: Service, lake: Lake, token: str | None = None) -> Starlette:
     """The application over a service that it starts and stops. Where a token is set, all but health asks for it."""
     endpoints = _Endpoints(service)
     routes = [
@@ -47,10 +53,11 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
         Route("/refresh/{name}", endpoints.refresh, methods=["POST"]),
         Route("/flush", endpoints.flush, methods=["POST"]),
         Route("/metrics", endpoints.metrics),
+        Route(REPORTS + "{digest}", Reports(lake).report),
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(_Bearer, token=token)] if token else [],
+        middleware=[Middleware(TokenAsked, token=token)] if token else [],
         exception_handlers={EverfitError: _refused, HTTPException: _no_such_route},
         lifespan=lambda _: _running(service),
     )
@@ -86,7 +93,7 @@ class _Endpoints:
         try:
             model = self._service.model(name)
             asked = read(model, await request.body())
-            response = _json(write(model, asked, await self._service.answer(model, asked)))
+            response = as_json(write(model, asked, await self._service.answer(model, asked)))
         except EverfitError as error:
             response = _refused(request, error)
         label = name if name in self._service.models else "unknown"
@@ -96,72 +103,50 @@ class _Endpoints:
     async def model(self, request: Request) -> Response:
         """A model's metadata: inputs, output, versions and roles."""
         model = self._service.model(request.path_params["name"])
-        return _json(model_metadata(model, self._service.roster.lineups[model.name]))
+        return as_json(model_metadata(model, self._service.roster.lineups[model.name]))
 
     async def model_ready(self, request: Request) -> Response:
         """200 when a champion answers."""
         model = self._service.model(request.path_params["name"])
         ready = self._service.roster.lineups[model.name].champion is not None
-        return _json({"name": model.name, "ready": ready}, 200 if ready else 503)
+        return as_json({"name": model.name, "ready": ready}, 200 if ready else 503)
 
     async def live(self, _: Request) -> Response:
         """200 while the process answers."""
-        return _json({"live": True})
+        return as_json({"live": True})
 
     async def ready(self, _: Request) -> Response:
         """200 when the roles of every declared model were read; a model may have no champion yet."""
         ready = all(self._service.roster.read.values())
-        return _json({"ready": ready}, 200 if ready else 503)
+        return as_json({"ready": ready}, 200 if ready else 503)
 
     async def server(self, _: Request) -> Response:
         """The server's metadata."""
-        return _json(server_metadata(version("everfit")))
+        return as_json(server_metadata(version("everfit")))
 
     async def refresh(self, request: Request) -> Response:
         """Read the registry now; the roles that serve then."""
         model = self._service.model(request.path_params["name"])
-        return _json({"name": model.name, "roles": (await self._service.roster.refresh(model.name, insist=True)).roles})
+        return as_json({"name": model.name, "roles": (await self._service.roster.refresh(model.name, insist=True)).roles})
 
     async def flush(self, _: Request) -> Response:
         """200 when Kafka has acknowledged every prediction answered so far, the shadows' included."""
         await asyncio.sleep(0)  # the shadows' turns that are due come first
         await asyncio.to_thread(self._service.log.flush, FLUSH_SECONDS)
-        return _json({"acknowledged": self._service.log.acknowledged})
+        return as_json({"acknowledged": self._service.log.acknowledged})
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus' text format."""
         return PlainTextResponse(exposition(self._service), media_type="text/plain; version=0.0.4")
 
 
-class _Bearer:
-    """Lets through what carries the token; health is open to whoever restarts the process."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith("/v2/health/"):
-            given = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(given, self._expected):
-                refusal = _json({"error": "no valid bearer token; send `Authorization: Bearer …`"}, 401)
-                refusal.headers["WWW-Authenticate"] = "Bearer"
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
-
-
 def _refused(_: Request, error: Exception) -> Response:
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
     if status == 500:
         logger.error("%s", error)
-    return _json({"error": str(error)}, status)
+    return as_json({"error": str(error)}, status)
 
 
 def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _json({"error": f"{request.method} {request.url.path}: {error.detail}"}, error.status_code)
+    return as_json({"error": f"{request.method} {request.url.path}: {error.detail}"}, error.status_code)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from everfit.errors import LakeError
+from everfit.errors import LakeError, MissingObjectError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,11 +51,12 @@ class Lake:
         """Read an object's bytes, verified against its name.
 
         Raises:
-            LakeError: when it is missing or was altered.
+            MissingObjectError: when there is none.
+            LakeError: when it was altered.
         """
         file = self.path(digest, kind)
         if not file.exists():
-            raise LakeError(f"no object {digest}.{kind} in the lake at {self.root}; materialize what makes it again")
+            raise MissingObjectError(f"no object {digest}.{kind} in the lake at {self.root}; materialize what makes it again")
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != digest:
             raise LakeError(f"object {file} was altered: its content is not what its name says; restore or delete it")

@@ -26,6 +26,7 @@ from everfit.serving.roster import Roster
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
 from everfit.store import lookup
+from everfit.store.lake import Lake
 from everfit.store.lookup import Lookup
 from everfit.store.publishing import publish
 from models.electricity_price import electricity_price, recorded_half_hours
@@ -58,7 +59,7 @@ def serve(engine: Engine, registry: MemoryRegistry, tmp_path: Path) -> Iterator[
         def start(kafka: str, token: str | None = None) -> httpx.Client:
             log = PredictionLog(KafkaOutlet(kafka, PREDICTIONS, timeout_seconds=2), Spool(tmp_path / "spool.jsonl"))
             service = Service(MODELS, Roster(MODELS, registry), Lookup(engine), log, Metrics())
-            url = stack.enter_context(served(create_app(service, token)))
+            url = stack.enter_context(served(create_app(service, Lake(tmp_path / "lake"), token)))
             client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
             if token is None:
                 client.post(f"/refresh/{NAME}").raise_for_status()
@@ -283,7 +284,7 @@ def test_a_broker_that_dies_loses_nothing(brokers: ExitStack, serve: Serve) -> N
 def test_the_end_leaves_nothing_in_memory(engine: Engine, registry: MemoryRegistry, kafka: str, tmp_path: Path) -> None:
     log = PredictionLog(KafkaOutlet(kafka, PREDICTIONS), Spool(tmp_path / "spool.jsonl"))
     service = Service(MODELS, Roster(MODELS, registry), Lookup(engine), log, Metrics())
-    with served(create_app(service)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with served(create_app(service, Lake(tmp_path / "lake"))) as url, httpx.Client(base_url=url, trust_env=False) as client:
         client.post(f"/refresh/{NAME}").raise_for_status()
         for number in range(50):
             predict(client, request_id=f"r{number}").raise_for_status()
@@ -341,6 +342,44 @@ def test_a_token_is_asked_for_where_one_is_set(serve: Serve, kafka: str) -> None
     client.headers["Authorization"] = "Bearer secret"
     client.post(f"/refresh/{NAME}").raise_for_status()
     assert predict(client).status_code == 200
+
+
+def test_a_report_is_html_of_the_lake_in_an_origin_of_its_own(client: httpx.Client, tmp_path: Path) -> None:
+    digest = Lake(tmp_path / "lake").put(b"<p>drift</p>", "html")
+    shown = client.get(f"/reports/{digest}")
+    assert (shown.status_code, shown.text) == (200, "<p>drift</p>")
+    assert shown.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert shown.headers["Content-Security-Policy"] == "sandbox allow-scripts"
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_what_is_no_report_is_not_found(client: httpx.Client, tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    digest, manifest = lake.put(b"<p>drift</p>", "html"), lake.put_json({"of": "a version"})
+    for name in (digest.upper(), digest[:-1], f"{digest}.html", f"{digest}%0a", "..%2f..%2fspool.jsonl", "%D9%A3" * 64):
+        refused = client.get(f"/reports/{name}")
+        assert refused.status_code == 404, name
+        assert "error" in refused.json()
+    for name in (manifest, "0" * 64):
+        refused = client.get(f"/reports/{name}")
+        assert (refused.status_code, refused.json()["error"].partition(" in ")[0]) == (404, f"no report {name}")
+    lake.path(digest, "html").write_bytes(b"<p>none</p>")
+    assert client.get(f"/reports/{digest}").status_code == 500
+
+
+def test_a_browser_gives_the_token_as_a_password_to_reports_alone(serve: Serve, kafka: str, tmp_path: Path) -> None:
+    digest = Lake(tmp_path / "lake").put(b"<p>drift</p>", "html")
+    client = serve(kafka, token="sec:ret")
+    for headers in ({}, {"Authorization": "Basic sec:ret"}, {"Authorization": "Bearer ret"}):
+        refused = client.get(f"/reports/{digest}", headers=headers)
+        assert refused.status_code == 401
+        assert refused.headers.get_list("WWW-Authenticate") == ['Basic realm="everfit"', "Bearer"]
+    assert client.get(f"/reports/{digest}", auth=("ann", "wrong")).status_code == 401
+    assert client.get(f"/reports/{digest}", auth=("ann", "sec:ret")).status_code == 200
+    assert client.get(f"/reports/{digest}", auth=("", "sec:ret")).status_code == 200
+    assert client.get(f"/reports/{digest}", headers={"Authorization": "Bearer sec:ret"}).status_code == 200
+    elsewhere = client.get("/metrics", auth=("ann", "sec:ret"))
+    assert (elsewhere.status_code, elsewhere.headers.get_list("WWW-Authenticate")) == (401, ["Bearer"])
 
 
 def test_the_metrics_count_what_is_logged(client: httpx.Client) -> None:

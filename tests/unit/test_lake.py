@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from everfit.errors import LakeError
+from everfit.errors import LakeError, MissingObjectError
 from everfit.store.lake import Lake
 
 
@@ -37,7 +37,7 @@ def test_documents_do_not_depend_on_the_order_of_their_keys(lake: Lake) -> None:
 
 
 def test_a_missing_object_is_told(lake: Lake) -> None:
-    with pytest.raises(LakeError, match=r"no object abcd\.onnx"):
+    with pytest.raises(MissingObjectError, match=r"no object abcd\.onnx"):
         lake.get("abcd", "onnx")
 
 

@@ -1,0 +1,11 @@
+"""How every answer of serving is written, refusals included."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+
+def as_json(body: dict[str, Any], status: int = 200) -> Response:
+    """A JSON document."""
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
