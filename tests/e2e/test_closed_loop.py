@@ -65,14 +65,15 @@ def test_every_window_was_closed_judged_and_decided_with_a_reason(store: sa.Conn
     assert all(decision["reason"] for decision in told)
 
 
-def test_the_extension_of_the_market_is_noticed_in_its_own_week(store: sa.Connection) -> None:
+def test_the_extension_of_the_market_is_noticed_in_its_own_week(stack: Stack, store: sa.Connection) -> None:
     drift = sa.select(evidence).where(evidence.c.kind == "drift").order_by(evidence.c.window_end)
     by_start = {f"{row['window_start']:%Y-%m-%d}": row for row in store.execute(drift).mappings()}
     alarm = by_start["1997-04-30"]
     assert alarm["verdict"] == "alarm"
     moved = {column["column"] for column in alarm["detail"]["columns"] if column["drifted"]}
     assert {"neighbour_price", "neighbour_demand", "transfer"} <= moved
-    assert alarm["detail"]["html"], "Evidently's report of the alarm is in the lake"
+    report = httpx.get(f"{stack.settings.serving}/reports/{alarm['detail']['html']}", trust_env=False)
+    assert (report.status_code, "neighbour_price" in report.text) == (200, True)
 
 
 def test_a_retraining_for_drift_was_launched_once_and_carried_out(store: sa.Connection, dagster: Dagster) -> None:

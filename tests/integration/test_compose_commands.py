@@ -12,6 +12,7 @@ import pytest
 
 from everfit.embedded.ports import LOCAL, any_free
 from everfit.embedded.postgres import Postgres, _server
+from everfit.store.lake import Lake
 from tests.brokers import running_broker
 from tests.compose import ROOT, SECRETS, Here, composed
 
@@ -86,6 +87,14 @@ def test_serving_answers_those_who_have_the_token(here: Here) -> None:
     assert httpx.get(f"{url}/v2", trust_env=False).status_code == 401
     with_token = {"Authorization": f"Bearer {SECRETS['EVERFIT_SERVING_TOKEN']}"}
     assert httpx.get(f"{url}/v2", headers=with_token, trust_env=False).status_code == 200
+
+
+def test_a_report_of_the_sensors_opens_in_a_browser_of_this_machine(here: Here) -> None:
+    given = here.environment("code")
+    digest = Lake(Path(given["EVERFIT_LAKE"])).put(b"<p>drift</p>", "html")
+    page = f"{given['EVERFIT_SERVING_PAGES']}/reports/{digest}"
+    shown = httpx.get(page, auth=("anybody", SECRETS["EVERFIT_SERVING_TOKEN"]), trust_env=False)
+    assert (shown.status_code, shown.text) == (200, "<p>drift</p>")
 
 
 def test_each_user_has_its_own_database_and_no_other(postgres_port: int) -> None:
