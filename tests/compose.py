@@ -27,7 +27,8 @@ SECRETS = {
 }
 DEADLINE_SECONDS = 240.0
 
-_VARIABLE = re.compile(r"\$\{(\w+):([-?])([^}]*)\}")
+_VARIABLE = re.compile(r"\$\{(\w+):([-?])([^{}]*)\}")
+_DEFAULT_OF_A_DEFAULT = re.compile(r"\$\{(\w+):-([^${}]*)(\$\{[^}]*\})([^}]*)\}")
 _ENV = re.compile(r"^ENV ((?:.*\\\n)*.*)", re.MULTILINE)
 
 
@@ -56,7 +57,8 @@ def _filled(part: Any, environ: Mapping[str, str]) -> Any:
         case list():
             return [_filled(value, environ) for value in part]
         case str():
-            return _VARIABLE.sub(lambda v: environ.get(v[1]) or (v[3] if v[2] == "-" else ""), part)
+            flat = _DEFAULT_OF_A_DEFAULT.sub(lambda v: environ.get(v[1]) or f"{v[2]}{v[3]}{v[4]}", part)
+            return _VARIABLE.sub(lambda v: environ.get(v[1]) or (v[3] if v[2] == "-" else ""), flat)
     return part
 
 

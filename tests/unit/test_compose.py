@@ -10,14 +10,32 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 import yaml
 
 from everfit.embedded.dagster_home import write_dagster_home
+from everfit.variables import SHAPES
 from tests.compose import DOCKERFILE, FILE, ROOT, SECRETS, binary, composed, image_environment, ours, required
 
 SERVICES: dict[str, Any] = composed()["services"]
 OURS = ours(SERVICES)
+PROGRAMS = {"prepare": "everfit.cli.prepare", "code": "orchestration.definitions", "serving": "everfit.serving.__main__"}
+# Read by all with the addresses, used by one.
+OF_ONE = {"EVERFIT_SERVING_TOKEN": "serving", "EVERFIT_MLFLOW_PAGES": "code", "EVERFIT_SERVING_PAGES": "code"}
+# The file's own Kafka speaks plain text, on the network of the containers.
+OF_ANOTHER_KAFKA = ("EVERFIT_KAFKA_SECURITY", "EVERFIT_KAFKA_SASL", "EVERFIT_KAFKA_SSL")
+CHOSEN = {
+    "EVERFIT_MODELS": "mine",
+    "EVERFIT_MLFLOW_PAGES": "https://mlflow.example",
+    "EVERFIT_SERVING_PAGES": "https://serving.example",
+    "EVERFIT_AUTOMATION": "on",
+    "EVERFIT_TRAININGS_AT_ONCE": "3",
+    "EVERFIT_ALERT_WEBHOOK": "https://hooks.example/T0",
+    "EVERFIT_ALERT_REMINDER": "2h",
+    "EVERFIT_ALERT_SILENCE": "1h",
+    "EVERFIT_ALERT_DEAD_LETTERS": "20%",
+}
 STATE = {"storage", "local_artifact_storage", "compute_logs", "run_launcher"}
 
 compose_is_here = pytest.mark.skipif(binary() is None, reason="no docker-compose on PATH or in ../shared/bin")
@@ -30,8 +48,9 @@ def config(environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":
 
 
 @compose_is_here
-def test_compose_accepts_it_with_the_variables_it_needs() -> None:
-    accepted = config(SECRETS)
+@pytest.mark.parametrize("environ", [SECRETS, SECRETS | CHOSEN], ids=["needed", "chosen too"])
+def test_compose_accepts_it_with_the_variables_it_needs(environ: dict[str, str]) -> None:
+    accepted = config(environ)
     assert (accepted.returncode, accepted.stderr) == (0, "")
 
 
@@ -41,6 +60,29 @@ def test_compose_refuses_it_without_one_and_names_it(missing: str) -> None:
     refused = config({name: value for name, value in SECRETS.items() if name != missing})
     assert refused.returncode != 0
     assert f"required variable {missing} is missing a value: set it to" in refused.stderr
+
+
+def variables_of(program: str) -> set[str]:
+    """The documented variables that are named in a program's module and in all that it imports, whenever it does."""
+    graph = grimp.build_graph("everfit", "monitors", "assets", "orchestration", cache_dir=None)
+    modules = (graph.find_upstream_modules(program) | {program}) - {"everfit.variables"}
+    paths = [ROOT / module.replace(".", "/") for module in modules]
+    texts = [(path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text() for path in paths]
+    return {name for name in SHAPES for text in texts if re.search(rf"\b{name}\b", text)}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_service_is_given_every_variable_that_its_program_reads(name: str) -> None:
+    read = {variable for variable in variables_of(PROGRAMS[name]) if OF_ONE.get(variable, name) == name}
+    given = image_environment() | OURS[name]["environment"]
+    assert {variable for variable in read - given.keys() if not variable.startswith(OF_ANOTHER_KAFKA)} == set()
+
+
+def test_what_a_person_chooses_is_passed_on() -> None:
+    given = composed(SECRETS | CHOSEN)["services"]["code"]["environment"]
+    assert {name: given[name] for name in CHOSEN} == CHOSEN
+    links = {name: OURS["code"]["environment"][name] for name in ("EVERFIT_MLFLOW_PAGES", "EVERFIT_SERVING_PAGES")}
+    assert list(links.values()) == ["http://127.0.0.1:5000", "http://127.0.0.1:8000"]
 
 
 def test_what_it_needs_are_the_secrets_and_none_has_a_default() -> None:
