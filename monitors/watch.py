@@ -26,7 +26,7 @@ LINGER_SECONDS = 2.0
 GATHER_SECONDS = 0.1  # under a trickle, so that it is not a transaction a record
 GATHER_RECORDS = 500
 QUIET_POLLS = 2  # in a row, with all read: an outcome sent before the request that closes a window has arrived by then
-BATCHES_UNTIL_CLOSE = 50  # under steady traffic no poll is empty: close what is due after this many
+BATCHES_UNTIL_CLOSE = 50  # under steady traffic no poll is empty: close after this many, once all that is known is read
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ def watch(
             return seen
     with reachable(engine), LogReader(bootstrap, models) as reader, Pipeline(LogWriter(engine), seen.count) as pipeline:
         reader.open(engine)
-        until, batches, quiet, began = time.monotonic(), 0, 0, 0.0
+        until, batches, closed_at, quiet, began = time.monotonic(), 0, 0, 0, 0.0
         while time.monotonic() < deadline:
             batch = reader.poll()
             if not (pipeline.submit(batch) if batch else pipeline.settle()):
@@ -90,7 +90,8 @@ def watch(
                 until, batches = time.monotonic() + linger_seconds, batches + 1
                 if batch.records < GATHER_RECORDS:
                     time.sleep(GATHER_SECONDS)
-            if quiet == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
+            if quiet == QUIET_POLLS or (batches - closed_at >= BATCHES_UNTIL_CLOSE and reader.caught_up()):
+                closed_at = batches
                 pipeline.settle()
                 close_windows(engine, lake, models, seen, deadline)
             if seen.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):

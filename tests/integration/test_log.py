@@ -7,6 +7,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+import monitors.reader
+import monitors.watch
 from everfit.embedded.ports import any_free
 from everfit.errors import ServiceError
 from everfit.events import encode, wall_clock
@@ -175,6 +177,20 @@ def test_rows_that_come_after_their_window_closed_are_stored_and_belong_to_none(
     with engine.connect() as connection:
         assert connection.execute(sa.select(windows.c.rows)).scalars().all() == [week - 1]
         assert connection.execute(sa.select(predictions.c.late).where(predictions.c.request_id == "request-0")).scalar()
+
+
+def test_no_window_closes_while_more_is_known_to_be_on_the_log(
+    engine: sa.Engine, lake: Lake, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row that the log holds last is of the first window: read in many batches, it must be in time."""
+    monkeypatch.setattr(monitors.reader, "FETCH_BYTES", 32 * 2**10)
+    monkeypatch.setattr(monitors.watch, "BATCHES_UNTIL_CLOSE", 1)
+    week = 7 * 48
+    for numbers in (range(1, week + 2), range(week + 2, week + 200), range(1)):
+        produce(kafka, [prediction(n) for n in numbers])
+    read(engine, lake, kafka)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(windows.c.rows)).scalars().all() == [week]
 
 
 def test_a_broker_that_is_down_is_told(engine: sa.Engine, lake: Lake) -> None:
