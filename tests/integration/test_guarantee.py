@@ -6,7 +6,9 @@ The model is plain: a log is a list of records a partition, and a row is there w
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +18,15 @@ from hypothesis import strategies as st
 
 from everfit.events import OUTCOMES, PREDICTIONS, Outcome, Prediction
 from everfit.store import log
+from everfit.store.database import create_engine
 from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, outcomes, predictions
+from everfit.waiting import wait_until
 from tests.events import outcome, prediction, rows
 
 PARTITIONS = [(PREDICTIONS, 0), (PREDICTIONS, 1), (OUTCOMES, 0)]
 POISON = -1
-COMMIT = -1
+POINTS = 12  # more than a batch has statements and commits
 
 Partition = tuple[str, int]
 
@@ -43,7 +47,7 @@ class Produce:
 class Write:
     """A consumer writes up to so many records of each partition from where it stands.
 
-    It may crash before the statement of that number, or before the commit; or right after the commit, and know nothing of it.
+    It may crash before the statement or commit of that number; or right after the last commit, and know nothing of it.
     """
 
     consumer: int
@@ -76,10 +80,12 @@ class Remake:
 
 consumers = st.integers(0, 1)
 partitions = st.sampled_from(PARTITIONS)
+writes = st.builds(Write, consumers, st.integers(1, 9), st.none() | st.integers(0, POINTS), st.booleans())
 actions = st.lists(
     st.one_of(
         st.builds(Produce, partitions, st.lists(st.integers(POISON, 12), min_size=1, max_size=8)),
-        st.builds(Write, consumers, st.integers(1, 9), st.none() | st.integers(COMMIT, 14), st.booleans()),
+        writes,
+        writes,
         st.builds(TakeOver, consumers),
         st.builds(Rewind, consumers, st.integers(1, 6)),
         st.builds(Remake, partitions),
@@ -98,6 +104,10 @@ class World:
     made: dict[Partition, int] = field(default_factory=lambda: dict.fromkeys(PARTITIONS, 1))
     stands: list[dict[Partition, int]] = field(default_factory=lambda: [dict.fromkeys(PARTITIONS, 0) for _ in range(2)])
     kept: set[Any] = field(default_factory=set)
+    writers: list[LogWriter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writers = [LogWriter(self.engine) for _ in self.stands]
 
     def do(self, action: Produce | Write | TakeOver | Rewind | Remake) -> None:
         match action:
@@ -121,7 +131,7 @@ class World:
             return
         batch = self.batch({key: range(stands[key], ends[key]) for key in moved})
         with contextlib.suppress(CrashError), crashing(self.engine, action.crash_before):
-            if LogWriter(self.engine).write(batch) is None:
+            if self.writers[action.consumer].write(batch) is None:
                 self.stands[action.consumer] = self.stored_offsets()
             elif not action.forgets:
                 stands |= ends
@@ -185,26 +195,22 @@ class World:
 
 @contextlib.contextmanager
 def crashing(engine: sa.Engine, before: int | None) -> Iterator[None]:
-    """Raise before the statement of that number, or before the commit: the transaction is rolled back there."""
+    """Raise before the statement or commit of that number: whatever transaction is open is rolled back there."""
     count = 0
 
-    def on_statement(*_: object) -> None:
+    def on_point(*_: object) -> None:
         nonlocal count
         if count == before:
             raise CrashError
         count += 1
 
-    def on_commit(_: object) -> None:
-        if before == COMMIT:
-            raise CrashError
-
-    sa.event.listen(engine, "before_cursor_execute", on_statement)
-    sa.event.listen(engine, "commit", on_commit)
+    sa.event.listen(engine, "before_cursor_execute", on_point)
+    sa.event.listen(engine, "commit", on_point)
     try:
         yield
     finally:
-        sa.event.remove(engine, "before_cursor_execute", on_statement)
-        sa.event.remove(engine, "commit", on_commit)
+        sa.event.remove(engine, "before_cursor_execute", on_point)
+        sa.event.remove(engine, "commit", on_point)
 
 
 @settings(
@@ -230,3 +236,39 @@ def test_the_store_is_what_the_records_before_its_offsets_say(
     world.do(Write(0, 10_000, None, forgets=False))
     assert world.stored_offsets() == {key: len(records) for key, records in world.logs.items()}
     assert set(world.stored()) == world.expected(), "read to the end, all of it is there"
+
+
+def test_a_consumer_that_takes_over_while_the_other_still_writes_waits_and_is_refused(engine: sa.Engine) -> None:
+    """As in a rebalance: of two that stand at one offset, whoever locks its row first writes; the other stores nothing."""
+    writing, go_on = threading.Event(), threading.Event()
+    here, world = (PREDICTIONS, 0), World(engine)
+
+    def hold_still(_: object) -> None:
+        writing.set()
+        assert go_on.wait(60)
+
+    world.do(Produce(here, [0, 1, 2, 3]))
+    slow = create_engine(engine.url.render_as_string(hide_password=False))
+    try:
+        writer = LogWriter(slow)
+        assert writer.write(world.batch({here: range(1)})), "the partition of the rows is made"
+        sa.event.listen(slow, "commit", hold_still)
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(writer.write, world.batch({here: range(1, 3)}))
+            assert writing.wait(60)
+            second = threads.submit(LogWriter(engine).write, world.batch({here: range(1, 4)}))
+            wait_until(lambda: waits_for_a_lock(engine), bool, "the second consumer to wait for the first;")
+            go_on.set()
+            assert first.result(60)
+            assert second.result(60) is None
+    finally:
+        go_on.set()
+        slow.dispose()
+    assert world.stored_offsets()[here] == 3
+    assert set(world.stored()) == world.expected()
+
+
+def waits_for_a_lock(engine: sa.Engine) -> bool:
+    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    with engine.connect() as connection:
+        return bool(connection.execute(sa.text(query)).scalar())
