@@ -1,5 +1,6 @@
 """Ask for a training as a person would, and wait for what becomes of it. The sensor launches it like any other request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from everfit.declaration import Model
@@ -48,16 +49,28 @@ def ask_for_training(deployment: Deployment, model: Model) -> Asked:
         return Asked(requests.find(connection, name), is_new)
 
 
-def await_training(deployment: Deployment, request: RetrainRequest, *, stall_seconds: float = STALL_SECONDS) -> RetrainRequest:
-    """Return the request when it was promoted, rejected or failed.
+def await_training(
+    deployment: Deployment,
+    request: RetrainRequest,
+    *,
+    stall_seconds: float = STALL_SECONDS,
+    heard: Callable[[str], None] = lambda _: None,
+) -> RetrainRequest:
+    """Return the request when it was promoted, rejected or failed; ``heard`` is told what is waited for, once each.
 
     Raises:
         ServiceError: when it moved for ``stall_seconds`` not at all.
     """
 
+    told: set[str] = set()
+
     def read() -> RetrainRequest:
         with reachable(deployment.engine), deployment.engine.connect() as connection:
-            return requests.find(connection, request.id)
+            found = requests.find(connection, request.id)
+        if found.status in requests.OPEN and (line := _under_way(found)) not in told:
+            told.add(line)
+            heard(line)
+        return found
 
     return wait_until(
         read,
@@ -65,3 +78,10 @@ def await_training(deployment: Deployment, request: RetrainRequest, *, stall_sec
         f"the training {request.id} of {request.model}; is the sensor on that launches it, and its run alive?",
         stall_seconds=stall_seconds,
     )
+
+
+def _under_way(request: RetrainRequest) -> str:
+    """What is waited for while a request is open."""
+    if request.run_id is None:
+        return f"training {request.id} waits for the sensor prediction_log to launch it"
+    return f"training {request.id} runs, attempt {request.attempt}: run {request.run_id} in Dagster"

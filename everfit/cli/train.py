@@ -25,11 +25,12 @@ def train(
     deployment = Deployment.load()
     try:
         declared = find_model(deployment.models, model)
-        bootstrap(deployment, declared)
+        if rows := bootstrap(deployment, declared):
+            typer.echo(f"published {rows:,} rows from before {declared.name} went live", err=True)
         asked = ask_for_training(deployment, declared)
         if not asked.is_new:
             typer.echo(f"nothing new is known since training {asked.request.id} was asked for", err=True)
-        done = await_training(deployment, asked.request)
+        done = await_training(deployment, asked.request, heard=lambda line: typer.echo(line, err=True))
     finally:
         deployment.close()
     if as_json:

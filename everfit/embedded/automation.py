@@ -72,14 +72,14 @@ def _read(kind: str, told: dict[str, Any], state: dict[str, Any], coming: list[d
         on=on,
         last_tick_at=_moment(last),
         last_tick=last["status"].lower() if last else None,
-        waits=_waits(last) if on else "it is off: switch it on in Dagster, under Automation",
+        waits=_waits(last, _moment(next(iter(coming), None))) if on else "it is off: switch it on in Dagster, under Automation",
         next_tick_at=_moment(next(iter(coming), None)) if on else None,
     )
 
 
-def _waits(last: dict[str, Any] | None) -> str:
+def _waits(last: dict[str, Any] | None, coming: datetime | None) -> str:
     if last is None:
-        return "its first tick"
+        return f"its first tick{coming:, %Y-%m-%d %H:%M} UTC" if coming else "its first tick"
     if last["error"]:
         return str(last["error"]["message"]).strip().splitlines()[0]
     launched = len(last["runIds"])

@@ -53,12 +53,13 @@ def replay(
         listener: told how far it came and what it is doing, at every window's end and around each wait.
 
     Raises:
-        RequestError: when the range is empty or begins before the go-live.
+        RequestError: when the range is empty or begins before the go-live, or the model has no champion.
         ServiceError: when a service does not answer, refuses what it is asked, or the loop stands still.
     """
     check_range(model, start, end)
     file = progress_file(deployment.settings.home, model)
     progress = Progress.load(file, model.name, start)
+    _require_champion(deployment, model)
     catch_up(deployment, model, progress.sent_until or start)
     settings = deployment.settings
     with ExitStack() as opened:
@@ -82,6 +83,12 @@ def check_range(model: Model, start: datetime, end: datetime) -> None:
     if start < model.go_live:
         live = format_time(model.go_live)
         raise RequestError(f"--from {format_time(start)} is before {model.name} went live: start at {live} or later")
+
+
+def _require_champion(deployment: Deployment, model: Model) -> None:
+    """Refuse before anything is sent: outcomes of requests that nobody answered would stay in the log."""
+    if state_of(deployment.engine, model.name).champion is None:
+        raise RequestError(f"{model.name} has no champion that could answer: `everfit train {model.name}` makes the first")
 
 
 @dataclass(slots=True)

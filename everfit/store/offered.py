@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,8 @@ from everfit.timing import format_time, parse_time
 Row = Mapping[str, Any]
 Reader = Callable[[Any], Any]
 
+AHEAD = timedelta(hours=1)  # by which the clocks of publishers may differ from ours
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -28,15 +30,19 @@ class Offered:
     row: dict[str, Any]
 
 
-def check(source: Source, rows: Sequence[Row] | pl.DataFrame) -> list[Offered]:
+def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> list[Offered]:
     """The rows in event order, each identity once: of equal ones the last counts.
+
+    What is published has happened: a row from beyond ``now``, the wall clock, is a mistake, and one that no correction could
+    take back, for its time is mostly part of its identity.
 
     Raises:
         SourceError: at the first row that does not fit, with its number (from 1), column and value.
     """
     offered = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
     readers = {column.name: _reader(source, column) for column in source.columns}
-    checked = {one.identity: one for one in (_checked(source, readers, number, row) for number, row in enumerate(offered, 1))}
+    latest = now + AHEAD
+    checked = {one.identity: one for one in (_checked(source, readers, latest, n, row) for n, row in enumerate(offered, 1))}
     return sorted(checked.values(), key=lambda one: (one.event_time, one.identity))
 
 
@@ -46,7 +52,7 @@ def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([tuple(row[name] for name in schema) for row in rows], schema=schema, orient="row")
 
 
-def _checked(source: Source, readers: Mapping[str, Reader], number: int, row: Row) -> Offered:
+def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, number: int, row: Row) -> Offered:
     if row.keys() != readers.keys():
         raise _misnamed(source, number, row)
     values = {}
@@ -55,9 +61,14 @@ def _checked(source: Source, readers: Mapping[str, Reader], number: int, row: Ro
             values[name] = read(row[name])
         except ValueError as error:
             raise SourceError(f"source {source.name}, row {number}, column {name!r}: {error}") from error
+    if (at := values[source.event_time]) > latest:
+        raise SourceError(
+            f"source {source.name}, row {number}, column {source.event_time!r}: {format_time(at)} lies in the future; "
+            "publish a row when what it tells has happened"
+        )
     written = {name: format_time(value) if isinstance(value, datetime) else value for name, value in values.items()}
     identity = json.dumps([written[name] for name in source.identity])
-    return Offered(identity, values[source.event_time], written, values)
+    return Offered(identity, at, written, values)
 
 
 def _misnamed(source: Source, number: int, row: Row) -> SourceError:
@@ -101,7 +112,7 @@ def _number(column: Number | Integer) -> Reader:
 
     def read(value: Any) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-            raise ValueError("not a finite number")
+            raise ValueError("not a finite number" + ("; write yes and no as 1 and 0" if isinstance(value, bool) else ""))
         if whole and value != int(value):
             raise ValueError("not a whole number")
         if not low <= value <= high:

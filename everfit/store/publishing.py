@@ -94,7 +94,7 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: S
         ServiceError: when the database does not answer.
     """
     declared = find_source(models, source)
-    offered = check(declared, rows)
+    offered = check(declared, rows, datetime.now(UTC))
     with reachable(engine), engine.begin() as connection:
         cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
         cursor.execute(_LOCK, [source])

@@ -136,6 +136,10 @@ def test_publishers_side_by_side_lose_nothing(engine: Engine, expected: list[tup
         ({"region": "N\0W"}, r"column 'region': 'N\\x00W' does not fit: .*NUL"),
         ({"period_start": "noon"}, r"column 'period_start': 'noon' does not fit: 'noon' is no time"),
         ({"period_start": datetime(1996, 5, 8)}, r"column 'period_start': .* has no time zone"),  # noqa: DTZ001
+        (
+            {"period_start": datetime(2999, 1, 1, tzinfo=UTC)},
+            r"row 2, .*: 2999-01-01T00:00:00Z lies in the future; publish a row when",
+        ),
         ({"colour": "red"}, r"row 2: unknown column 'colour'; its columns are period_start, region"),
     ],
 )

@@ -60,6 +60,7 @@ def test_every_kind_of_file_lands_the_same(run: Callable[..., Result], engine: E
         ("half_hours", "a.parquet", "x", "a.parquet cannot be read"),
         ("half_hours", "a.csv", "\x7fELF\x02\x01", "a.csv holds no row, and '\\x7fELF\\x02\\x01' where source half_hours has"),
         ("half_hours", "a.csv", "period_start,price\n", "a.csv holds no row, and 'period_start', 'price' where source"),
+        ("half_hours", "a.jsonl", '{"price": 1}\n[2]\n', "a.jsonl cannot be read: line 2 is no JSON object"),
         (
             "half_hours",
             "a.csv",
@@ -82,6 +83,17 @@ def test_what_cannot_be_published_is_told(
     assert result.exit_code == 1
     assert isinstance(result.exception, SourceError)
     assert told in str(result.exception)
+
+
+def test_of_json_lines_the_row_at_fault_is_told(run: Callable[..., Result], tmp_path: Path) -> None:
+    good = rows()[:1].with_columns(pl.col("period_start").dt.strftime("%+")).to_dicts()[0]
+    lines = [good, good | {"price": "dear"}, good | {"price": True}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert "row 2, column 'price': 'dear' does not fit" in str(run("half_hours", tmp_path / "a.jsonl").exception)
+    (tmp_path / "a.jsonl").write_text(json.dumps(lines[2]))
+    assert "True does not fit: not a finite number; write yes and no as 1 and 0" in str(
+        run("half_hours", tmp_path / "a.jsonl").exception
+    )
 
 
 def test_a_file_that_is_not_there_is_told(run: Callable[..., Result], tmp_path: Path) -> None:

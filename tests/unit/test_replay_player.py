@@ -32,6 +32,7 @@ class World:
     stall_at: int | None = None  # which window is never decided
     decided: int = 0
     asked: datetime | None = None  # the newest event time in the log
+    champion: int | None = 1
 
     def publish(self, _engine: object, _models: object, source: str, rows: list[Any]) -> int:
         self.journal.append(f"rows {len(rows)} of {source}")
@@ -92,7 +93,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(player, "ServingClient", lambda _url, _token: serving)
     monkeypatch.setattr(player, "OutcomeProducer", producer)
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)
-    monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(asked=world.asked))
+    monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(asked=world.asked, champion=world.champion))
     monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
     for name in ("publish", "await_decision", "await_retraining"):
         monkeypatch.setattr(player, name, getattr(world, name))
@@ -169,6 +170,13 @@ def test_a_replay_behind_the_models_clock_is_refused_before_anything_is_sent(wor
     with pytest.raises(RequestError, match=r"m was asked at 2026-01-01T00:00:00Z, .* played from 2024-01-01T00:00:00Z on"):
         play(tmp_path, 12)
     assert not [entry for entry in world.journal if entry.startswith(("ask", "rows", "outcome"))]
+
+
+def test_a_model_without_a_champion_is_refused_before_anything_is_sent(world: World, tmp_path: Path) -> None:
+    world.champion = None
+    with pytest.raises(RequestError, match="m has no champion that could answer: `everfit train m` makes the first"):
+        play(tmp_path, 12)
+    assert world.journal == []
 
 
 def test_a_serving_that_refuses_everything_stops_the_replay(world: World, tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""A training that is waited for says what it is waiting for, each thing once."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from everfit.deployment import Deployment
+from everfit.retraining import await_training
+from everfit.store import requests
+from everfit.store.requests import RetrainRequest
+
+MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
+PENDING = RetrainRequest("a1", "m", "person", "asked for", 1, MOMENT, MOMENT)
+RUNNING = replace(PENDING, status="launched", run_id="r7")
+
+
+def test_the_launch_and_each_run_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = [PENDING, PENDING, RUNNING, RUNNING, replace(RUNNING, attempt=2, run_id="r8"), replace(RUNNING, status="promoted")]
+    coming = iter(states)
+    monkeypatch.setattr(requests, "find", lambda *_: next(coming))
+    heard: list[str] = []
+    deployment = cast(Deployment, SimpleNamespace(engine=SimpleNamespace(connect=nullcontext)))
+    assert await_training(deployment, PENDING, heard=heard.append).status == "promoted"
+    assert heard == [
+        "training a1 waits for the sensor prediction_log to launch it",
+        "training a1 runs, attempt 1: run r7 in Dagster",
+        "training a1 runs, attempt 2: run r8 in Dagster",
+    ]
