@@ -1,18 +1,23 @@
 """The services of docker-compose.yml by their own commands, environment and health checks, on embedded parts."""
 
+import json
 import os
 import re
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import httpx
 import psycopg
 import pytest
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from everfit.embedded.ports import LOCAL, any_free
 from everfit.embedded.postgres import Postgres, _server
 from everfit.store.lake import Lake
+from everfit.waiting import wait_until
 from tests.brokers import running_broker
 from tests.compose import ROOT, SECRETS, Here, composed
 
@@ -95,6 +100,28 @@ def test_a_report_of_the_sensors_opens_in_a_browser_of_this_machine(here: Here) 
     page = f"{given['EVERFIT_SERVING_PAGES']}/reports/{digest}"
     shown = httpx.get(page, auth=("anybody", SECRETS["EVERFIT_SERVING_TOKEN"]), trust_env=False)
     assert (shown.status_code, shown.text) == (200, "<p>drift</p>")
+
+
+def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def test_a_run_that_died_with_its_code_server_has_failed(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in here.environment("code").items():
+        if name.startswith("DAGSTER_POSTGRES"):
+            monkeypatch.setenv(name, value)
+    server = {"host": LOCAL, "port": int(here.translated("4000"))}  # which has started anew, and knows of no run
+    lost = dg.DagsterRun(
+        job_name="lost",
+        run_id=str(uuid.uuid4()),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={GRPC_INFO_TAG: json.dumps(server)},
+    )
+    with dg.DagsterInstance.from_config(str(here.folder / "image")) as instance:
+        instance.add_run(lost)
+        wait_until(lambda: status(instance, lost.run_id), lambda now: now == dg.DagsterRunStatus.FAILURE, "the run to fail;")
 
 
 def test_each_user_has_its_own_database_and_no_other(postgres_port: int) -> None:
