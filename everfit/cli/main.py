@@ -1,5 +1,6 @@
 """``everfit``: its commands, and what it says when one cannot do what it was asked."""
 
+import errno
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from everfit.cli import (
     up,
 )
 from everfit.errors import EverfitError
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 app = typer.Typer(
     name="everfit",
@@ -49,12 +52,21 @@ app.command()(drill.drill)
 
 
 def main() -> None:
-    """Run a command; an :class:`EverfitError` becomes one message on stderr and exit code 1."""
+    """Run a command; an :class:`EverfitError` becomes one message on stderr and exit code 1.
+
+    So does a folder that cannot be written to: whose it is, and whether it has room, is up to the user.
+    """
     sys.path.insert(0, str(Path.cwd()))  # the models package lies where one works
     try:
         app()
     except EverfitError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        todo = "make room, let this user write there, or set another EVERFIT_HOME; `everfit doctor` looks at it"
+        print(f"error: {error.filename or 'the disk'} cannot be written: {error.strerror}; {todo}", file=sys.stderr)
         sys.exit(1)
 
 

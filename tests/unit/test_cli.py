@@ -39,6 +39,17 @@ def test_an_error_is_one_message_and_no_traceback(home: Path, monkeypatch: pytes
     assert not (home / "postgres").exists()
 
 
+def test_a_home_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EVERFIT_HOME", str(tmp_path / "file"))
+    for command in ("up", "down"):
+        answer = everfit(command)
+        assert answer.returncode == 1
+        assert answer.stderr.startswith(
+            f"error: {tmp_path}/file/run cannot be written: Not a directory; make room, let this user"
+        )
+
+
 def test_down_where_nothing_was_ever_up(home: Path) -> None:
     answer = everfit("down")
     assert (answer.returncode, answer.stdout) == (0, f"nothing was ever up in {home}\n")
