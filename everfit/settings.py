@@ -103,6 +103,11 @@ def addresses(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def elsewhere(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment names every server: nothing of the embedded stack is meant then."""
+    return all(environ.get(variable) for name, variable in VARIABLES.items() if name != "lake")
+
+
 def endpoints(home: Path) -> dict[str, str]:
     """What ``everfit up`` chose, or nothing where it is not up."""
     file = home / "run" / "endpoints.json"

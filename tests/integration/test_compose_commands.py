@@ -87,6 +87,15 @@ def test_doctor_finds_every_connection_right(here: Here) -> None:
     assert not any(secret in told.stdout + told.stderr for secret in SECRETS.values())
 
 
+def test_status_tells_what_acts_and_nothing_of_an_embedded_stack(here: Here) -> None:
+    told = here.run("code", "everfit", "status")
+    assert told.returncode == 0, told.stdout + told.stderr
+    first, *rest = told.stdout.splitlines()
+    assert first == "the environment names every server, none of them embedded: `everfit doctor` asks each"
+    assert [line.split()[1] for line in rest if line.startswith("prediction_log ")] == ["off"]
+    assert json.loads(here.run("code", "everfit", "status", "--json").stdout)["up"] is None
+
+
 def test_serving_answers_those_who_have_the_token(here: Here) -> None:
     url = here.environment("code")["EVERFIT_SERVING_URL"]
     assert httpx.get(f"{url}/v2", trust_env=False).status_code == 401
