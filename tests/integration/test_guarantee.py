@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ from tests.events import outcome, prediction, rows
 
 PARTITIONS = [(PREDICTIONS, 0), (PREDICTIONS, 1), (OUTCOMES, 0)]
 POISON = -1
-POINTS = 12  # more than a batch has statements and commits
+POINTS = 9  # as many statements and commits as a batch of all partitions has, and one
 
 Partition = tuple[str, int]
 
@@ -37,7 +38,7 @@ class CrashError(Exception):
 
 @dataclass(slots=True)
 class Produce:
-    """Records at the end of a partition: numbers of requests, few enough to come again, or poison."""
+    """Records at the end of a partition: numbers of requests, some of which come again, or poison."""
 
     partition: Partition
     numbers: list[int]
@@ -80,18 +81,21 @@ class Remake:
 
 consumers = st.integers(0, 1)
 partitions = st.sampled_from(PARTITIONS)
-writes = st.builds(Write, consumers, st.integers(1, 9), st.none() | st.integers(0, POINTS), st.booleans())
+numbers = st.one_of(st.just(POISON), st.integers(0, 99), st.integers(0, 99))
+logs = st.fixed_dictionaries({partition: st.lists(numbers, min_size=12, max_size=24) for partition in PARTITIONS})
+writes = st.builds(Write, consumers, st.integers(1, 4), st.sampled_from([None, *range(POINTS)]), st.booleans())
 actions = st.lists(
     st.one_of(
-        st.builds(Produce, partitions, st.lists(st.integers(POISON, 12), min_size=1, max_size=8)),
+        st.builds(Produce, partitions, st.lists(numbers, min_size=1, max_size=8)),
+        writes,
         writes,
         writes,
         st.builds(TakeOver, consumers),
         st.builds(Rewind, consumers, st.integers(1, 6)),
         st.builds(Remake, partitions),
     ),
-    min_size=4,
-    max_size=24,
+    min_size=16,
+    max_size=32,
 )
 
 
@@ -100,14 +104,11 @@ class World:
     """The logs, where each consumer thinks that it stands, and what must be stored of logs that are gone."""
 
     engine: sa.Engine
-    logs: dict[Partition, list[int]] = field(default_factory=lambda: {partition: [] for partition in PARTITIONS})
+    writers: list[LogWriter]
+    logs: dict[Partition, list[int]]
     made: dict[Partition, int] = field(default_factory=lambda: dict.fromkeys(PARTITIONS, 1))
     stands: list[dict[Partition, int]] = field(default_factory=lambda: [dict.fromkeys(PARTITIONS, 0) for _ in range(2)])
     kept: set[Any] = field(default_factory=set)
-    writers: list[LogWriter] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.writers = [LogWriter(self.engine) for _ in self.stands]
 
     def do(self, action: Produce | Write | TakeOver | Rewind | Remake) -> None:
         match action:
@@ -213,17 +214,26 @@ def crashing(engine: sa.Engine, before: int | None) -> Iterator[None]:
         sa.event.remove(engine, "commit", on_point)
 
 
+@pytest.fixture
+def writers(engine: sa.Engine) -> list[LogWriter]:
+    """One a consumer."""
+    return [LogWriter(engine) for _ in range(2)]
+
+
 @settings(
     max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(actions)
+@given(logs, actions)
 def test_the_store_is_what_the_records_before_its_offsets_say(
-    engine: sa.Engine, steps: list[Produce | Write | TakeOver | Rewind | Remake]
+    engine: sa.Engine,
+    writers: list[LogWriter],
+    began_as: dict[Partition, list[int]],
+    steps: list[Produce | Write | TakeOver | Rewind | Remake],
 ) -> None:
     with engine.begin() as connection:
         for table in (predictions, outcomes, dead_letters, consumer_offsets, clocks):
             connection.execute(sa.delete(table))
-    world = World(engine)
+    world = World(engine, writers, began_as)
     for step in steps:
         before = (world.stored_offsets(), dict(world.made))
         world.do(step)
@@ -238,25 +248,27 @@ def test_the_store_is_what_the_records_before_its_offsets_say(
     assert set(world.stored()) == world.expected(), "read to the end, all of it is there"
 
 
-def test_a_consumer_that_takes_over_while_the_other_still_writes_waits_and_is_refused(engine: sa.Engine) -> None:
+def test_a_consumer_that_takes_over_while_the_other_still_writes_waits_and_is_refused(
+    engine: sa.Engine, writers: list[LogWriter]
+) -> None:
     """As in a rebalance: of two that stand at one offset, whoever locks its row first writes; the other stores nothing."""
     writing, go_on = threading.Event(), threading.Event()
-    here, world = (PREDICTIONS, 0), World(engine)
+    here, world = (PREDICTIONS, 0), World(engine, writers, {partition: [0, 1, 2, 3] for partition in PARTITIONS})
 
-    def hold_still(_: object) -> None:
-        writing.set()
-        assert go_on.wait(60)
+    def hold_still(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE consumer_offsets"):
+            writing.set()
+            assert go_on.wait(60)
 
-    world.do(Produce(here, [0, 1, 2, 3]))
     slow = create_engine(engine.url.render_as_string(hide_password=False))
     try:
         writer = LogWriter(slow)
         assert writer.write(world.batch({here: range(1)})), "the partition of the rows is made"
-        sa.event.listen(slow, "commit", hold_still)
+        sa.event.listen(slow, "before_cursor_execute", hold_still)
         with ThreadPoolExecutor(2) as threads:
             first = threads.submit(writer.write, world.batch({here: range(1, 3)}))
             assert writing.wait(60)
-            second = threads.submit(LogWriter(engine).write, world.batch({here: range(1, 4)}))
+            second = threads.submit(writers[1].write, world.batch({here: range(1, 4)}))
             wait_until(lambda: waits_for_a_lock(engine), bool, "the second consumer to wait for the first;")
             go_on.set()
             assert first.result(60)
