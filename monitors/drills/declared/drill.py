@@ -19,7 +19,7 @@ from everfit.declaration import (
 )
 
 GO_LIVE = datetime(2020, 1, 1, tzinfo=UTC)
-SITES = ("north", "east", "south", "west")
+SITES = ("north", "east", "island", "west")  # keys of all three partitions
 MEASURES = tuple(f"measure_{number:02}" for number in range(13))
 DAYS_ON_RECORD = 60
 ROWS_A_DAY = 48
