@@ -7,7 +7,7 @@ import dagster as dg
 import msgspec
 
 from assets.launch import Cutoff, Fit, chosen_candidates, chosen_cutoff
-from assets.pages import columns, declared_in, readable
+from assets.pages import columns, declared_in, feature_notes, readable
 from assets.plots import calibration, intervals
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
@@ -34,7 +34,8 @@ def training_set(model: Model) -> dg.AssetsDefinition:
         description="Every event whose label was known by the cutoff, with its features as of the event; split by time only.",
         deps=[[model.name, "features"], [model.name, "outcomes"]],
         pool=training_of(model),
-        metadata=columns([*model.features, (model.label, "number"), ("observed_at", "time")]) | declared_in(model),
+        metadata=columns([*model.features, (model.label, "number"), ("observed_at", "time")], feature_notes(model))
+        | declared_in(model),
     )
     def training_set(
         context: dg.AssetExecutionContext, config: Cutoff, everfit: dg.ResourceParam[Deployment]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.pages import columns, declared_in, raw_columns
+from assets.pages import columns, declared_in, feature_notes, raw_columns
 from assets.provenance import Result, materialized, observe, one_day, provenance, tell
 from everfit.declaration import Model
 from everfit.deployment import Deployment
@@ -59,7 +59,8 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.multi_run(model.backfill.days_per_run),
         deps=[[model.name, name] for name in inputs],
-        metadata=columns([("request_id", "category"), ("event_time", "time"), *model.features]) | declared_in(model),
+        metadata=columns([("request_id", "category"), ("event_time", "time"), *model.features], feature_notes(model))
+        | declared_in(model),
     )
     def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
         from everfit.workflow.days import compute_days

@@ -2,14 +2,17 @@
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 
 from everfit.declaration import Column, Model
+from everfit.features.views import Latest
+from everfit.timing import format_duration
 
 LOGGED = {
     "predictions": {
@@ -27,9 +30,20 @@ LOGGED = {
 }
 
 
-def columns(named: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """A page's column schema, of names and kinds."""
-    return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, kind) for name, kind in named])}
+def columns(named: Iterable[tuple[str, str]], notes: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """A page's column schema, of names and kinds, with a note beside those columns that have one."""
+    made = [dg.TableColumn(name, kind, description=notes.get(name)) for name, kind in named]
+    return {"dagster/column_schema": dg.TableSchema(made)}
+
+
+def feature_notes(model: Model) -> dict[str, str]:
+    """Where each model input comes from."""
+    notes = {column.name: "of the request" for column in model.request}
+    for view in model.views:
+        for name, feature in view.features.items():
+            taken = "newest" if isinstance(feature, Latest) else f"{feature.statistic} over {format_duration(feature.over)} of"
+            notes[name] = f"{taken} {feature.column} of {view.source}, by {view.key} (view {view.name})"
+    return notes
 
 
 def source_columns(declared: Iterable[Column]) -> list[tuple[str, str]]:

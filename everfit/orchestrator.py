@@ -79,7 +79,8 @@ class Orchestrator:
         try:
             answer = self._client.post("/graphql", json={"query": query, "variables": variables}).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            raise ServiceError(f"Dagster does not answer at {self._url} ({error}); see `everfit doctor`") from error
+            how = f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else error
+            raise ServiceError(f"Dagster does not answer at {self._url} ({how}); see `everfit doctor`") from error
         if "errors" in answer:
             raise ServiceError(f"Dagster at {self._url} refused a question: {answer['errors'][0]['message']}")
         return answer["data"]

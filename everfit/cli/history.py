@@ -27,12 +27,19 @@ def history(
         typer.echo(msgspec.json.encode(entries).decode())
         return
     for entry in entries:
-        versions = f"{entry['from_version'] or 'none'} → {entry['to_version'] or 'none'}"
+        versions = moved(entry["from_version"], entry["to_version"])
         typer.echo(
             f"{entry['event_time']:%Y-%m-%d %H:%M}  {entry['action']:<11} {versions:<8} {entry['cause']}: {entry['reason']}"
         )
     if not entries:
         typer.echo(f"{model} has no champion yet: `everfit train {model}` makes the first")
+
+
+def moved(before: int | None, after: int | None) -> str:
+    """What became of the champion: another one, the same, or still none."""
+    if after is None:
+        return "none" if before is None else f"{before} stays"
+    return f"{before or 'none'} → {after}"
 
 
 def _entries(engine: "sa.Engine", model: str) -> list[dict[str, Any]]:
