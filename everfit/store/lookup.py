@@ -86,7 +86,14 @@ class Lookup:
         return [row_of(one, row) for one, row in zip(asked, rows, strict=True)]
 
     async def _fetch(self, bound: tuple[list[Any], ...]) -> list[Any]:
-        connection = self._idle.pop() if self._idle else await self._connect()
+        if self._idle:
+            try:
+                return await self._fetch_by(self._idle.pop(), bound)
+            except psycopg.OperationalError:  # the database was started anew since: whatever is kept is of before
+                await self.close()
+        return await self._fetch_by(await self._connect(), bound)
+
+    async def _fetch_by(self, connection: psycopg.AsyncConnection[Any], bound: tuple[list[Any], ...]) -> list[Any]:
         whole = False
         try:
             cursor = await connection.execute(AS_OF, bound, prepare=True)

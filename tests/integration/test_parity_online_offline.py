@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from everfit.declaration import Model
@@ -16,6 +17,7 @@ from everfit.store import lookup
 from everfit.store.frames import landed
 from everfit.store.lookup import Found, Lookup
 from everfit.store.publishing import publish
+from models.electricity_price import electricity_price, recorded_half_hours
 from tests.examples import EXAMPLES, Example
 
 ASKED = 3_000
@@ -93,3 +95,25 @@ def test_what_landed_computes_to_what_is_online(published: Engine, example: Exam
         order = [source.event_time, *source.identity]
         assert held.sort(order).equals(recorded.select(held.columns).cast(held.schema).sort(order))
         assert held.height == recorded.height > timedelta(days=30) // timedelta(hours=1)
+
+
+def test_a_database_that_was_started_anew_degrades_no_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)
+    recorded = recorded_half_hours()[:96]
+    publish(engine, {electricity_price.name: electricity_price}, "half_hours", recorded)
+    row, at = {"region": "NSW"}, recorded["period_start"][-1] + timedelta(minutes=30)
+    others = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async def find() -> list[Found]:
+        store = Lookup(engine)
+        before = await store.features(electricity_price, [row], at)
+        with engine.connect() as connection:
+            assert connection.execute(others).rowcount >= 1
+        after = await store.features(electricity_price, [row], at)
+        await store.close()
+        return [*before, *after]
+
+    before, after = asyncio.run(find())
+    assert (before.degraded, after) == (False, before)
