@@ -14,7 +14,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 # What a report shows came in by requests: its scripts run in an origin of their own, and reach nothing of serving's.
 # Its name is that of its content, so that a browser may keep it.
 HEADERS = {
-    "Content-Security-Policy": "sandbox allow-scripts",
+    "Content-Security-Policy": "sandbox allow-scripts allow-downloads",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, max-age=31536000, immutable",
 }

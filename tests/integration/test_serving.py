@@ -349,7 +349,7 @@ def test_a_report_is_html_of_the_lake_in_an_origin_of_its_own(client: httpx.Clie
     shown = client.get(f"/reports/{digest}")
     assert (shown.status_code, shown.text) == (200, "<p>drift</p>")
     assert shown.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert shown.headers["Content-Security-Policy"] == "sandbox allow-scripts"
+    assert shown.headers["Content-Security-Policy"] == "sandbox allow-scripts allow-downloads"
     assert shown.headers["X-Content-Type-Options"] == "nosniff"
 
 
