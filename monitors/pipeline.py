@@ -1,6 +1,7 @@
 """Read on while the last batch is being written: one batch under way, in the order that they were read."""
 
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -9,6 +10,31 @@ from typing import Self
 from everfit.store.log import Batch, LogWriter, Written
 
 SWITCH_SECONDS = 0.0002  # the writer's statements are short: at Python's 5 ms it waits for the reader longer than for Postgres
+
+
+class _Switching:
+    """How fast the threads of the process change over: faster from the first pipeline that opens to the last that closes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opened = 0
+        self._usual_seconds = 0.0
+
+    def open(self) -> None:
+        with self._lock:
+            self._opened += 1
+            if self._opened == 1:
+                self._usual_seconds = sys.getswitchinterval()
+                sys.setswitchinterval(SWITCH_SECONDS)
+
+    def close(self) -> None:
+        with self._lock:
+            self._opened -= 1
+            if not self._opened:
+                sys.setswitchinterval(self._usual_seconds)
+
+
+_switching = _Switching()
 
 
 class Pipeline:
@@ -22,15 +48,14 @@ class Pipeline:
         self._told = told
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-writer")
         self._under_way: Future[Written | None] | None = None
-        self._usual_switch_seconds = sys.getswitchinterval()
 
     def __enter__(self) -> Self:
-        sys.setswitchinterval(SWITCH_SECONDS)
+        _switching.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._thread.shutdown(wait=True)
-        sys.setswitchinterval(self._usual_switch_seconds)
+        _switching.close()
 
     def submit(self, batch: Batch) -> bool:
         """Wait for the batch before and begin to write this one; False, and nothing begun, when that one found no place."""

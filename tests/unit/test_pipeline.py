@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -60,8 +61,11 @@ def test_a_failed_batch_fails_whoever_waits_for_it() -> None:
             under_way.settle()
 
 
-def test_threads_change_over_faster_only_inside() -> None:
+def test_threads_change_over_faster_until_the_last_pipeline_closes() -> None:
     usual = sys.getswitchinterval()
-    with pipeline(Writer(), []):
+    first, second = pipeline(Writer(), []), pipeline(Writer(), [])
+    with ExitStack() as outlasting:
+        with first:
+            outlasting.enter_context(second)
         assert sys.getswitchinterval() < usual
     assert sys.getswitchinterval() == usual
