@@ -28,7 +28,7 @@ from monitors.standing import Standing, fingerprint
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
 BOOTSTRAP_MS = 10_000
-FETCH_BYTES = 2 * 2**20  # of one partition, and the partitions take turns: some four thousand predictions
+FETCH_BYTES = 4 * 2**20  # of one partition, and the partitions take turns: some nine thousand predictions
 BATCH_RECORDS = 20_000  # more than a fetch holds: a remainder would be a batch, and a wait for the writer, of its own
 
 logger = logging.getLogger(__name__)
