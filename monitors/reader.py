@@ -34,6 +34,18 @@ BATCH_RECORDS = 20_000  # more than a fetch holds: a remainder would be a batch,
 logger = logging.getLogger(__name__)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Collect no garbage inside: all records of a batch live until it is written, and would be walked over and over."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class LogReader:
     """A consumer of both topics, positioned by :meth:`open`; close it when done, or use it in a ``with``."""
 
@@ -77,12 +89,9 @@ class LogReader:
         for partition, place in places.items():
             self._consumer.seek(partition, place.read_from)
 
+    @_uncollected()
     def poll(self) -> Batch | None:
         """What is new, decoded; None when nothing came within a poll."""
-        with _uncollected():
-            return self._poll()
-
-    def _poll(self) -> Batch | None:
         try:
             polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
         except (OffsetOutOfRangeError, LogTruncationError, NoOffsetForPartitionError) as error:
@@ -148,15 +157,3 @@ class LogReader:
     def _dead_letter(self, record: Any, reason: str) -> DeadLetter:
         log_id = self._at[TopicPartition(record.topic, record.partition)].log_id
         return DeadLetter(record.topic, record.partition, record.offset, log_id, record.value, reason)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Collect no garbage inside: all records of a batch live until it is written, and would be walked over and over."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from everfit.catalogue import find_source
 from everfit.declaration import Model, Source
+from everfit.events import wall_clock
 from everfit.features.running import Known, RunningRow, extend, known_values
 from everfit.features.views import FeatureView
 from everfit.store.database import reachable
@@ -94,7 +95,7 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: S
         ServiceError: when the database does not answer.
     """
     declared = find_source(models, source)
-    offered = check(declared, rows, datetime.now(UTC))
+    offered = check(declared, rows, wall_clock())
     with reachable(engine), engine.begin() as connection:
         cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
         cursor.execute(_LOCK, [source])
