@@ -361,9 +361,16 @@ class Model(Part):
         return next(source for source in self.sources if source.name == name)
 
     def window_of(self, moment: datetime) -> tuple[datetime, datetime]:
-        """The half-open window ``[start, end)`` that a moment falls in, anchored at ``go_live``."""
+        """The half-open window ``[start, end)`` of the grid that a moment falls in, anchored at ``go_live``."""
         start = self.go_live + (moment - self.go_live) // self.drift.window * self.drift.window
         return start, start + self.drift.window
+
+    def window_after(self, closed_until: datetime) -> tuple[datetime, datetime]:
+        """The window that follows what has closed: it begins where that ended, and ends at the next bound of the grid.
+
+        So no row is judged twice or passed over where ``drift.window`` has changed; the first window may be shorter then.
+        """
+        return closed_until, self.window_of(closed_until)[1]
 
 
 def _unique(what: str, names: list[str]) -> None:

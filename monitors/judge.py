@@ -71,7 +71,9 @@ def _judge(
         return
     known = manifests.get(lake, promoted.manifest, Version)
     candidate = known.candidate
-    yield _judgement(model, version, span, judge_quality(model, candidate.profile, rows, whole=rows.height == window.height))
+    whole = rows.height == window.height
+    quality = judge_quality(model, candidate.profile, rows, whole=whole, length=span[1] - span[0])
+    yield _judgement(model, version, span, quality)
     drift, html = judge_drift(candidate.calibration, lake.get_frame(candidate.reference), rows, html=True)
     report = {"html": lake.put(html.encode(), "html")} if html else {}
     yield _judgement(model, version, span, drift, report)

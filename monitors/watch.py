@@ -131,5 +131,5 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], se
 def _due(connection: sa.Connection, model: Model) -> tuple[datetime, datetime] | None:
     """The oldest window that is not closed, where the model's clock has passed its end."""
     clock = judgements.clock(connection, model)
-    span = model.window_of(judgements.closed_until(connection, model))
+    span = model.window_after(judgements.closed_until(connection, model))
     return span if clock is not None and clock >= span[1] else None

@@ -33,11 +33,15 @@ class ColumnProfile(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What training time looked like. ``rows`` is the median training window's; 0 where there was no whole window."""
+    """What training time looked like. ``rows`` is the median training window's; 0 where there was no whole window.
+
+    ``window_seconds`` is how long those windows were; 0 where it was not written down, and the declared length is taken.
+    """
 
     schema: str
     rows: float
     columns: list[ColumnProfile]
+    window_seconds: float = 0.0
 
 
 def profile(model: Model, frame: "pl.DataFrame") -> Profile:
@@ -54,10 +58,13 @@ def profile(model: Model, frame: "pl.DataFrame") -> Profile:
         )
         for name, _ in model.features
     ]
-    return Profile(model.schema_id, float(np.median([window.height for window in windows])) if windows else 0.0, columns)
+    rows = float(np.median([window.height for window in windows])) if windows else 0.0
+    return Profile(model.schema_id, rows, columns, model.drift.window.total_seconds())
 
 
-def judge_quality(model: Model, profile: Profile, window: "pl.DataFrame", *, whole: bool = False) -> Evidence:
+def judge_quality(
+    model: Model, profile: Profile, window: "pl.DataFrame", *, whole: bool = False, length: timedelta | None = None
+) -> Evidence:
     """Judge one version's rows of a closed window: an alarm where anything is broken; the statistic counts the breaks.
 
     Args:
@@ -65,6 +72,7 @@ def judge_quality(model: Model, profile: Profile, window: "pl.DataFrame", *, who
         profile: the version's.
         window: one row a prediction: the features, and ``schema`` as it was logged.
         whole: whether this version alone answered the window; only then are too few rows a break.
+        length: of the window; by default as declared. Too few rows are too few for their time.
 
     Raises:
         FeatureError: when the window lacks a profiled column.
@@ -72,7 +80,9 @@ def judge_quality(model: Model, profile: Profile, window: "pl.DataFrame", *, who
     missing = [column.column for column in profile.columns if column.column not in window.columns]
     if missing:
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
-    volume = _of_volume(profile, window) if whole else []
+    trained_on = profile.window_seconds or model.drift.window.total_seconds()
+    share = (length or model.drift.window).total_seconds() / trained_on
+    volume = _of_volume(profile.rows * share, window) if whole else []
     if window.height < LEAST_ROWS and not volume:
         told = f"{window.height} rows of this version; fewer than {LEAST_ROWS} prove nothing"
         return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": window.height})
@@ -89,9 +99,9 @@ def judge_quality(model: Model, profile: Profile, window: "pl.DataFrame", *, who
     )
 
 
-def _of_volume(profile: Profile, window: "pl.DataFrame") -> list[str]:
-    few = window.height < LEAST_VOLUME * profile.rows
-    return [f"{window.height} rows where training windows hold {profile.rows:.0f}"] if few else []
+def _of_volume(usual: float, window: "pl.DataFrame") -> list[str]:
+    few = window.height < LEAST_VOLUME * usual
+    return [f"{window.height} rows where training windows hold {usual:.0f}"] if few else []
 
 
 def _of_schema(profile: Profile, window: "pl.DataFrame") -> list[str]:

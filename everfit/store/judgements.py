@@ -66,7 +66,7 @@ def due(connection: sa.Connection, models: Collection[Model]) -> list[Model]:
     ends = sa.select(windows.c.model, sa.func.max(windows.c.end).label("until")).group_by(windows.c.model)
     closed = {row.model: row.until for row in connection.execute(ends)}
     now = read_clocks(connection, models)
-    return [m for m in models if m.name in now and now[m.name] >= m.window_of(closed.get(m.name, m.go_live))[1]]
+    return [m for m in models if m.name in now and now[m.name] >= m.window_after(closed.get(m.name, m.go_live))[1]]
 
 
 def closed_until(connection: sa.Connection, model: Model) -> datetime:

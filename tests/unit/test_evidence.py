@@ -224,3 +224,13 @@ def test_a_part_of_a_window_may_hold_one_value_only() -> None:
     stuck = quality_stream(1)[:100].with_columns(load=pl.lit(0.5))
     verdicts = [judge_quality(MODEL, made, stuck, whole=whole).verdict for whole in (False, True)]
     assert verdicts == ["ok", "alarm"]
+
+
+def test_too_few_rows_are_too_few_for_the_length_of_their_window() -> None:
+    past = profile(MODEL, quality_stream(12))
+    assert past.window_seconds == MODEL.drift.window.total_seconds() == WEEK.total_seconds()
+    days = quality_stream(1).head(3 * ROWS // 7)
+    assert judge_quality(MODEL, past, days, whole=True, length=WEEK * 3 / 7).verdict == "ok"
+    assert judge_quality(MODEL, past, days, whole=True).reason == f"{days.height} rows where training windows hold {ROWS}"
+    fortnight = MODEL.model_copy(update={"drift": MODEL.drift.model_copy(update={"window": 2 * WEEK})})
+    assert judge_quality(fortnight, past, quality_stream(1).head(ROWS - 1), whole=True).verdict == "alarm", "a week's in two"
