@@ -266,6 +266,9 @@ class Straight(Part):
 class Limits(Part):
     """How often the loop may act, and when it stops asking until a person or time reopens it.
 
+    What a person asks for is counted by none of them, and what failed by no quota. Freshness is held back by its own requests
+    alone, never by those for another cause, and by no breaker.
+
     A run that failed is launched again, ``attempts`` times in all: the second time after ``retry_after`` of wall clock, then
     after twice that, and so on.
     """

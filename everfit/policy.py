@@ -18,6 +18,7 @@ Action = Literal["retrain", "wait", "none"]
 Status = Literal["pending", "launched", "promoted", "rejected", "failed"]
 
 CHANGES: tuple[Cause, ...] = ("drift", "performance")  # kinds of evidence that say the world has changed, in their order
+BY_HAND: tuple[Cause, ...] = ("bootstrap", "person")  # asked for by people: counted by no limit of the loop
 MONTH = timedelta(days=30)
 
 
@@ -65,6 +66,9 @@ class Decision:
 def decide(model: Model, at: datetime, current: Sequence[Finding], history: History) -> Decision:
     """Decide on the window that ends ``at``.
 
+    Training data that are too old are the cause wherever freshness' own limits allow it, an open change or not: the gate asks
+    less of such a candidate, so that no rejection for a change can keep the champion old.
+
     Args:
         model: the declaration, for its drift and freshness policies, gate and limits.
         at: end of the window, by the model's clock.
@@ -73,15 +77,14 @@ def decide(model: Model, at: datetime, current: Sequence[Finding], history: Hist
     """
     episode = _episode(model, [*history.findings, *current], at)
     change = _about_change(model, at, episode, history) if episode else None
-    if change and change.action == "retrain":
-        return change
     stale = next((f for f in current if f.kind == "freshness" and f.verdict == "alarm"), None)
-    if stale:
-        refused = refusal(model, at, "freshness", history)
-        if not refused:
-            return Decision("retrain", "freshness", stale.reason, (stale.id,))
-        return change or Decision("wait", "freshness", f"{stale.reason}; {refused}", (stale.id,))
-    return change or Decision("none", None, _quiet(current))
+    if stale is None:
+        return change or Decision("none", None, _quiet(current))
+    refused = refusal(model, at, "freshness", history)
+    if not refused:
+        besides = f"; besides, {change.cause}: {change.reason}" if change else ""
+        return Decision("retrain", "freshness", f"{stale.reason}{besides}", (stale.id, *(change.evidence if change else ())))
+    return change or Decision("wait", "freshness", f"{stale.reason}; {refused}", (stale.id,))
 
 
 def request_id(model: Model, champion: int | None, at: datetime, cause: Cause) -> str:
@@ -139,14 +142,14 @@ def refusal(model: Model, at: datetime, cause: Cause, history: History) -> str:
 
 
 def _limited(limits: Limits, at: datetime, cause: Cause, requests: Sequence[PastRequest]) -> str:
-    """Cooldown, quota and breaker. Freshness is held back by its own requests only, never by a rejection for a change."""
-    own = [request for request in requests if cause != "freshness" or request.cause == "freshness"]
-    asked = [request for request in own if request.cause not in ("bootstrap", "person")]
-    if asked and at < asked[-1].requested_at + limits.cooldown:
-        return f"cooling down for {format_duration(limits.cooldown)} since {format_time(asked[-1].requested_at)}"
-    within_month = [request for request in requests if at - request.requested_at < MONTH]
+    """Cooldown, quota and breaker. Freshness is held back by its own requests alone; what failed has used up no quota."""
+    own = [request for request in _by_the_loop(requests) if cause != "freshness" or request.cause == "freshness"]
+    if own and at < own[-1].requested_at + limits.cooldown:
+        return f"cooling down for {format_duration(limits.cooldown)} since {format_time(own[-1].requested_at)}"
+    within_month = [request for request in own if at - request.requested_at < MONTH and request.status != "failed"]
     if len(within_month) >= limits.retrains_per_month:
-        return f"{len(within_month)} retrainings in 30 days, at most {limits.retrains_per_month} are allowed"
+        counted = "retrainings for freshness" if cause == "freshness" else "retrainings"
+        return f"{len(within_month)} {counted} in 30 days, at most {limits.retrains_per_month} are allowed"
     rejected = tripped(limits, own)
     if cause != "freshness" and rejected and at < rejected[-1].requested_at + limits.reopen_after:
         until = format_time(rejected[-1].requested_at + limits.reopen_after)
@@ -156,10 +159,14 @@ def _limited(limits: Limits, at: datetime, cause: Cause, requests: Sequence[Past
 
 def tripped(limits: Limits, requests: Sequence[PastRequest]) -> Sequence[PastRequest]:
     """The rejections in a row that make the breaker trip, oldest first; empty where it has not."""
-    asked = [request for request in requests if request.cause not in ("bootstrap", "person")]
-    last = asked[-limits.stop_after_rejections :]
+    last = _by_the_loop(requests)[-limits.stop_after_rejections :]
     rejected = len(last) == limits.stop_after_rejections and all(request.status == "rejected" for request in last)
     return last if rejected else []
+
+
+def _by_the_loop(requests: Sequence[PastRequest]) -> list[PastRequest]:
+    """Without what people asked for."""
+    return [request for request in requests if request.cause not in BY_HAND]
 
 
 def _quiet(current: Sequence[Finding]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from everfit.declaration import DriftPolicy, Limits, Model
 from everfit.policy import Cause, Decision, Finding, History, PastRequest, Status, decide, request_id
@@ -144,6 +146,69 @@ def test_freshness_is_held_back_by_its_own_attempts() -> None:
     decision = decided(declared(cooldown="14d"), ["ok", "ok"], fresh=False, requests=[asked("freshness", "rejected", 1)])
     assert (decision.action, decision.cause) == ("wait", "freshness")
     assert "cooling down" in decision.reason
+
+
+def test_no_quota_that_other_causes_used_up_holds_freshness_back() -> None:
+    model = declared(retrains_per_month=2, cooldown="0d")
+    others = [asked("drift", "rejected", 1), asked("person", "promoted", 1), asked("performance", "promoted", 2)]
+    assert decided(model, ["ok"] * 3, fresh=False, requests=others).action == "retrain"
+    own = [asked("freshness", "rejected", 1), asked("freshness", "rejected", 2)]
+    refused = decided(model, ["ok"] * 3, fresh=False, requests=[*others, *own])
+    assert (refused.action, refused.cause) == ("wait", "freshness")
+    assert "2 retrainings for freshness in 30 days, at most 2" in refused.reason
+
+
+@pytest.mark.parametrize("cause", ["person", "bootstrap"])
+def test_what_a_person_asks_for_is_counted_by_no_limit(cause: Cause) -> None:
+    model = declared(retrains_per_month=1, stop_after_rejections=1, cooldown="14d")
+    by_hand = [asked(cause, status, 1) for status in ("rejected", "promoted", "failed")]
+    assert decided(model, ["ok", "alarm"], requests=by_hand).action == "retrain"
+    assert decided(model, ["ok", "ok"], fresh=False, requests=by_hand).action == "retrain"
+
+
+def test_a_failed_request_uses_up_no_quota_and_cools_down_all_the_same() -> None:
+    failed = [asked("freshness", "failed", 1)]
+    assert (
+        decided(declared(retrains_per_month=1, cooldown="7d"), ["ok", "ok"], fresh=False, requests=failed).action == "retrain"
+    )
+    assert "cooling down" in decided(declared(cooldown="14d"), ["ok", "ok"], fresh=False, requests=failed).reason
+
+
+def test_where_the_champion_is_too_old_a_change_is_told_beside_it() -> None:
+    decision = decided(declared(), ["alarm"], fresh=False)
+    assert (decision.action, decision.cause) == ("retrain", "freshness")
+    assert decision.reason == "freshness says alarm; besides, drift: drift says alarm"
+    assert decision.evidence == ("freshness-1", "drift-1")
+
+
+CAUSES = st.sampled_from(["drift", "performance", "person", "bootstrap", "freshness"])
+ENDS = st.sampled_from(["promoted", "rejected", "failed"])
+
+
+@given(
+    verdicts=st.lists(st.sampled_from(["ok", "alarm", "insufficient"]), min_size=1, max_size=12),
+    past=st.lists(st.tuples(CAUSES, ENDS, st.integers(0, 12)), max_size=20),
+    settle=st.sampled_from(["0d", "14d"]),
+    cooldown=st.sampled_from(["0d", "7d", "28d"]),
+    limits=st.tuples(st.integers(1, 4), st.integers(1, 3)),
+)
+def test_an_old_champion_is_retrained_within_the_limits_of_freshness_itself(
+    verdicts: list[str], past: list[tuple[Cause, Status, int]], settle: str, cooldown: str, limits: tuple[int, int]
+) -> None:
+    model = declared(settle=settle, cooldown=cooldown, retrains_per_month=limits[0], stop_after_rejections=limits[1])
+    now = len(verdicts)
+    requests = sorted((asked(*one) for one in past if one[2] <= now), key=lambda one: one.requested_at)
+    own = [one for one in requests if one.cause == "freshness"]
+    within = [one for one in own if week(now) - one.requested_at < timedelta(days=30) and one.status != "failed"]
+    allowed = len(within) < limits[0] and all(week(now) >= one.requested_at + model.limits.cooldown for one in own)
+    decision = decided(model, verdicts, fresh=False, requests=requests)
+    if allowed:
+        assert (decision.action, decision.cause) == ("retrain", "freshness")
+    assert decision.reason
+    alone = decided(model, verdicts, fresh=False, requests=own)
+    assert (decision.cause == "freshness" and decision.action == "retrain") == (
+        alone.cause == "freshness" and alone.action == "retrain"
+    ), "what others asked for changes nothing"
 
 
 def test_a_request_is_the_same_whoever_asks_and_another_for_another_cause_window_or_policy() -> None:
