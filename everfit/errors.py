@@ -53,6 +53,10 @@ class LakeError(EverfitError):
     """A lake object is missing or its content does not match its name."""
 
 
+class FormatError(LakeError):
+    """A kept document was written by a newer version of everfit, or is damaged."""
+
+
 class MissingObjectError(LakeError, LookupError):
     """No object of that name is in the lake."""
 

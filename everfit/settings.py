@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from everfit.errors import ServiceError
+from everfit.formats import require_format
 from everfit.variables import require_sound
 
 VARIABLES = {
@@ -21,6 +22,7 @@ VARIABLES = {
     "dagster": "EVERFIT_DAGSTER_URL",
     "lake": "EVERFIT_LAKE",
 }
+ENDPOINTS_FORMAT = 1  # of endpoints.json
 TOKEN = "EVERFIT_SERVING_TOKEN"  # noqa: S105 - the variable's name
 MLFLOW_PAGES, SERVING_PAGES = "EVERFIT_MLFLOW_PAGES", "EVERFIT_SERVING_PAGES"
 
@@ -111,4 +113,8 @@ def elsewhere(environ: Mapping[str, str] = os.environ) -> bool:
 def endpoints(home: Path) -> dict[str, str]:
     """What ``everfit up`` chose, or nothing where it is not up."""
     file = home / "run" / "endpoints.json"
-    return dict(json.loads(file.read_text())) if file.exists() else {}
+    if not file.exists():
+        return {}
+    held = json.loads(file.read_text())
+    require_format(held, ENDPOINTS_FORMAT, str(file))
+    return {name: value for name, value in held.items() if name != "format"}

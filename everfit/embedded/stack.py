@@ -19,6 +19,7 @@ from everfit.embedded.postgres import Postgres
 from everfit.embedded.services import BROKER, POSTGRES, SERVICES, build, endpoints
 from everfit.embedded.starting import GRACE_SECONDS, Heard, Starter, leader
 from everfit.errors import StackError
+from everfit.settings import ENDPOINTS_FORMAT
 
 BrokerKind = Literal["embedded", "kafka"]
 
@@ -87,7 +88,7 @@ class Stack:
 
     def _tell(self, told: Mapping[str, str]) -> None:
         written = self._endpoints.with_suffix(".new")
-        written.write_text(json.dumps(told, indent=2) + "\n")
+        written.write_text(json.dumps({"format": ENDPOINTS_FORMAT, **told}, indent=2) + "\n")
         written.replace(self._endpoints)
 
     def _start_postgres(self) -> None:

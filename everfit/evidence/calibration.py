@@ -14,6 +14,7 @@ import msgspec
 from everfit.declaration import DriftPolicy
 from everfit.evidence.distances import Measure, distance
 from everfit.features.views import Kind
+from everfit.formats import Kept
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +33,7 @@ class Threshold(msgspec.Struct, frozen=True):
     threshold: float
 
 
-class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+class Calibration(Kept, frozen=True, kw_only=True):
     """Made once for a champion, kept with its version. ``windows`` is how many of training time it rests on."""
 
     thresholds: list[Threshold]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
+from everfit import formats
 from everfit.errors import ServiceError, StaleChampionError
 from everfit.events import ROLES, Role
 from everfit.store import ledger
@@ -66,7 +67,7 @@ class Registry:
             source = self._client.get_model_version_download_uri(model, str(version))
             path = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder, tracking_uri=self._uri))
             described: Mapping[str, Any] = LoggedModel.load(str(path)).metadata or {}
-            return (path / "model.onnx").read_bytes(), msgspec.convert(described[SIGNATURE], Signature)
+            return (path / "model.onnx").read_bytes(), formats.convert(described[SIGNATURE], Signature, f"of {model} {version}")
 
     def pin(self, model: str, role: Role, version: int) -> None:
         """Give a version a role that is not the champion's, such as a shadow to compare with."""

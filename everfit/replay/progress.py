@@ -2,8 +2,13 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
+
+from everfit.formats import require_format
+
+FORMAT = 1
 
 
 class Progress(msgspec.Struct):
@@ -25,6 +30,7 @@ class Progress(msgspec.Struct):
     failed: int = 0
     windows: int = 0
     seconds: dict[str, float] = {}
+    format: int = FORMAT
 
     def spent(self, what: str, seconds: float) -> None:
         """Add to the time that went into something."""
@@ -34,7 +40,9 @@ class Progress(msgspec.Struct):
     def load(cls, file: Path, model: str, start: datetime) -> "Progress":
         """The progress of the replay from ``start``; a fresh one where the file is missing or tells of another."""
         if file.exists():
-            found = msgspec.json.decode(file.read_bytes(), type=cls)
+            held = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+            require_format(held, FORMAT, str(file))
+            found = msgspec.convert(held, cls)
             if (found.model, found.start) == (model, start):
                 return found
         return cls(model=model, start=start)

@@ -8,10 +8,12 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from everfit.errors import ServiceError
+from everfit.errors import FormatError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -33,6 +35,7 @@ def migrate(engine: sa.Engine, revision: str = "head", *, down: bool = False) ->
 
     Raises:
         ServiceError: when the database does not answer.
+        FormatError: when a newer version of everfit has migrated it.
     """
     from alembic import command
     from alembic.config import Config
@@ -40,8 +43,22 @@ def migrate(engine: sa.Engine, revision: str = "head", *, down: bool = False) ->
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with reachable(engine), engine.begin() as connection:
+        _require_known(connection, config)
         config.attributes["connection"] = connection
         (command.downgrade if down else command.upgrade)(config, revision)
+
+
+def _require_known(connection: sa.Connection, config: "Config") -> None:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(config)
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+        raise FormatError(
+            f"the database holds schema {found}, and this everfit knows schemas up to {scripts.get_current_head()}: a newer "
+            "everfit wrote it. Install that version again, or restore the backup from before the upgrade"
+        )
 
 
 @contextmanager

@@ -7,11 +7,10 @@ Input ``numbers`` double[N, Dn] (null is NaN), input ``categories`` string[N, Dc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from everfit.errors import FeatureError, NotServableError
 from everfit.events import Value
 from everfit.features.views import Kind
+from everfit.formats import Kept
 from everfit.training.inputs import Floats, names_of, split
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-class Signature(msgspec.Struct, frozen=True):
+class Signature(Kept, frozen=True):
     """What a version is asked: the model's features in order, and the id of that schema (``Model.schema_id``)."""
 
     model: str

@@ -1,15 +1,20 @@
-"""What the unpartitioned stages leave behind: a manifest each, JSON in the lake, its hash the data version."""
+"""What the unpartitioned stages leave behind: a manifest each, JSON in the lake, its hash the data version.
+
+Manifests outlive the version of everfit that wrote them: a new field needs a default; see :mod:`everfit.formats`.
+"""
 
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
+from everfit import formats
 from everfit.declaration import Model
 from everfit.deployment import Deployment
-from everfit.errors import EmptyPartitionError, LakeError
+from everfit.errors import EmptyPartitionError
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
+from everfit.formats import Kept
 from everfit.policy import Cause
 from everfit.store import partitions
 from everfit.store.lake import Lake
@@ -17,7 +22,7 @@ from everfit.store.partitions import PartitionVersion
 from everfit.workflow.versions import code_version
 
 
-class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingSet(Kept, frozen=True, kw_only=True):
     """Labelled rows known by the cutoff. ``rows_hash`` names them in the lake; ``days`` are the partitions they came from."""
 
     model: str
@@ -32,7 +37,7 @@ class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str
 
 
-class Trained(msgspec.Struct, frozen=True, kw_only=True):
+class Trained(Kept, frozen=True, kw_only=True):
     """One candidate, refit on everything up to the cutoff, and what its recipe answered on the rolling origins.
 
     ``onnx``, ``backtest`` (the folds' rows with their label and ``candidate`` score) and ``reference`` name objects of the
@@ -52,7 +57,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
+class TrainedModel(Kept, frozen=True, kw_only=True):
     """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen."""
 
     training_set: str
@@ -60,7 +65,7 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     candidates: list[Trained]
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class Compared(Kept, frozen=True, kw_only=True):
     """One candidate against the champion: the mean daily difference of the metric with its interval (null where there
     was nothing to compare with), and the verdict."""
 
@@ -76,7 +81,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+class Evaluation(Kept, frozen=True, kw_only=True):
     """The gate's verdict. ``winner`` is None where no candidate passed; ``reason`` says why either way."""
 
     trained_model: str
@@ -86,7 +91,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class Version(Kept, frozen=True, kw_only=True):
     """All that is known of a registered version: what it was trained on, how it was judged, what it is watched against."""
 
     model: str
@@ -134,13 +139,10 @@ def newest(deployment: Deployment, model: Model, stage: str, kind: type[Manifest
 
 
 def get(lake: Lake, digest: str, kind: type[Manifest]) -> Manifest:
-    """A manifest by its hash.
+    """A manifest by its hash, whichever version of everfit wrote it.
 
     Raises:
-        LakeError: when it is missing, or written by a version of everfit that this one cannot read.
+        MissingObjectError: when it is not there.
+        FormatError: when a newer version wrote it.
     """
-    try:
-        return msgspec.json.decode(lake.get(digest, "json"), type=kind)
-    except msgspec.ValidationError as error:
-        told = f"{kind.__name__} {digest} was written by another version of everfit ({error}); train the model again"
-        raise LakeError(told) from error
+    return formats.read(lake.get(digest, "json"), kind, digest)

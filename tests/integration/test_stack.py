@@ -50,7 +50,7 @@ def nothing_runs(home: Path) -> bool:
 
 def test_up_answers_is_up_again_and_down_leaves_nothing(stack: Stack, home: Path) -> None:
     told = stack.up()
-    assert json.loads((home / "run" / "endpoints.json").read_text()) == told
+    assert json.loads((home / "run" / "endpoints.json").read_text()) == {"format": 1, **told}
     assert [state.state for state in states(home, CHEAP)] == ["up", "up"]
     before = pids(home)
     heard: list[tuple[str, str]] = []

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from everfit.declaration import Limits
-from everfit.errors import ServiceError
+from everfit.errors import FormatError, ServiceError
 from everfit.events import wall_clock
 from everfit.policy import Status
 from everfit.store import log, partitions, requests
@@ -137,3 +137,10 @@ def test_a_run_that_ends_while_it_is_looked_up_keeps_its_verdict(engine: sa.Engi
     settle(engine, MODELS, look)
     with engine.connect() as connection:
         assert requests.find(connection, "id").status == "promoted"
+
+
+def test_a_schema_of_a_newer_version_is_refused(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(FormatError, match=r"holds schema 9999, and this everfit knows schemas up to \d+: a newer everfit"):
+        migrate(engine)
