@@ -185,6 +185,7 @@ class Gate(Part):
     ``backtest`` is cut in ``folds``; each fold's recipe is trained only on what came before it. Days that the champion was
     trained on do not count; fewer than ``min_unseen_days`` and nothing is launched. ``confidence`` is that of the interval
     of the mean daily difference; ``margin`` what freshness may cost; ``slice_margin`` what no slice may lose.
+    ``max_latency_ms`` is what one answer may take on a quiet machine: what other work adds is measured beside it and left out.
     """
 
     metric: Literal["log_loss"] = "log_loss"

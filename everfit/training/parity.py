@@ -1,21 +1,22 @@
 """Does the exported graph answer as the fitted model does? Asked in a process of its own.
 
 A runtime that crashes on a graph takes only that process with it. ``python -m everfit.training.parity FOLDER`` reads
-``model.onnx`` and ``inputs.npz`` there, writes ``scores.npy`` and prints the p99 latency of one-row answers in ms.
+``model.onnx`` and ``inputs.npz`` there, writes ``scores.npy`` and prints the latency of one-row answers as JSON.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from everfit.errors import NotServableError
 from everfit.training.artifact import Signature, open_session, run_session
 from everfit.training.inputs import Features, Floats, split
+from everfit.training.latency import ROWS, WIDTH, Latency, measure, reference_session
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,16 +24,15 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 120
 UNKNOWN = "\N{SNOWMAN} never seen"
 HOSTILE_ROWS = 50  # rows of the holdout that are asked again, each feature in turn null or unknown
-TIMED_ANSWERS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """``difference`` is the largest over ``rows`` answers; ``latency_ms`` the 99 % quantile of one-row answers."""
+    """``difference`` is the largest over ``rows`` answers; ``latency`` is that of one-row answers."""
 
     rows: int
     difference: float
-    latency_ms: float
+    latency: Latency
 
 
 def check_parity(
@@ -52,7 +52,7 @@ def check_parity(
 
     asked = pl.concat([frame.select(name for name, _ in signature.features), *hostile(signature.features, frame)])
     native = predict(asked)
-    scores, latency_ms = _answers(onnx, signature.features, asked)
+    scores, latency = _answers(onnx, signature.features, asked)
     differences = np.where(np.isfinite(scores) & np.isfinite(native), np.abs(scores - native), np.inf)
     worst = int(differences.argmax())
     if differences[worst] > tolerance:
@@ -60,7 +60,7 @@ def check_parity(
             f"{signature.model}: the exported graph answers {scores[worst]:.6f} where the model answers {native[worst]:.6f} "
             f"(row {worst} of {len(native)}: {asked.row(worst, named=True)}); allowed are {tolerance:g}; it must not serve"
         )
-    return Parity(asked.height, float(differences[worst]), latency_ms)
+    return Parity(asked.height, float(differences[worst]), latency)
 
 
 def hostile(features: Features, frame: "pl.DataFrame") -> "list[pl.DataFrame]":
@@ -74,8 +74,8 @@ def hostile(features: Features, frame: "pl.DataFrame") -> "list[pl.DataFrame]":
     return [*blocks, head.head(1).with_columns(*null.values())]
 
 
-def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Floats, float]:
-    """Scores float64[N] of the graph and its latency in ms, from a process of its own."""
+def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Floats, Latency]:
+    """Scores float64[N] of the graph and its latency, from a process of its own."""
     import numpy as np
 
     numbers, categories = split(features, frame)
@@ -92,7 +92,7 @@ def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Fl
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
             raise NotServableError(f"the exported graph ended its process with exit code {done.returncode}: {last}")
-        return np.load(Path(folder) / "scores.npy", allow_pickle=False), float(done.stdout)
+        return np.load(Path(folder) / "scores.npy", allow_pickle=False), Latency(**json.loads(done.stdout))
 
 
 def _main(folder: Path) -> None:
@@ -102,12 +102,13 @@ def _main(folder: Path) -> None:
     with np.load(folder / "inputs.npz", allow_pickle=False) as inputs:
         numbers, categories = inputs["numbers"], inputs["categories"].astype(object)
     np.save(folder / "scores.npy", run_session(session, numbers, categories))
-    elapsed_ms = []
-    for i in np.arange(TIMED_ANSWERS) % len(numbers):
-        start = time.perf_counter()
-        run_session(session, numbers[i : i + 1], categories[i : i + 1])
-        elapsed_ms.append((time.perf_counter() - start) * 1_000)
-    sys.stdout.write(f"{np.quantile(elapsed_ms, 0.99)}\n")
+    reference, fixed = reference_session(), np.ones((1, WIDTH))
+    latency = measure(
+        lambda row: run_session(session, numbers[row : row + 1], categories[row : row + 1]),
+        lambda: run_session(reference, fixed, categories[:1, :0]),
+        rows=min(ROWS, len(numbers)),
+    )
+    sys.stdout.write(json.dumps(asdict(latency)))
 
 
 if __name__ == "__main__":

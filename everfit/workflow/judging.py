@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.evaluation.comparison import Comparison, compare, slices
-from everfit.evaluation.gate import Verdict, judge, judge_first
+from everfit.evaluation.gate import Speed, Verdict, judge, judge_first
 from everfit.evaluation.metrics import Floats, base_rate_loss, log_losses
 from everfit.store import ledger
 from everfit.workflow import manifests
@@ -42,15 +42,16 @@ def _compare(
         return _unjudged(candidate, f"fewer than {model.gate.min_unseen_days} days that the champion has not seen")
     labels = tested[model.label].to_numpy()
     losses = log_losses(labels, tested["candidate"].to_numpy())
+    speed = Speed(candidate.latency_ms, candidate.slowdown)
     if current is None:
         base = base_rate_loss(labels, training_set.positive_share)
-        verdict = judge_first(model.gate, float(losses.mean()), base, candidate.latency_ms)
+        verdict = judge_first(model.gate, float(losses.mean()), base, speed)
         return _compared(candidate, None, verdict, float(losses.mean()), base)
     theirs = _champion_losses(deployment, model, current, tested)
     days = tested["event_time"].dt.date().to_numpy()
     comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
-    verdict = judge(model.gate, training_set.cause, comparison, parts, candidate.latency_ms)
+    verdict = judge(model.gate, training_set.cause, comparison, parts, speed)
     return _compared(candidate, comparison, verdict, float(losses.mean()), float(theirs.mean()))
 
 

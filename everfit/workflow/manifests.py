@@ -55,6 +55,7 @@ class Trained(Kept, frozen=True, kw_only=True):
     latency_ms: float
     refused: str | None
     seconds: float
+    slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
 
 
 class TrainedModel(Kept, frozen=True, kw_only=True):

@@ -123,6 +123,7 @@ def _train_one(
     import polars as pl
 
     from everfit.training.artifact import Scorer, Signature
+    from everfit.training.latency import Latency
     from everfit.training.parity import check_parity
     from everfit.training.trainers import fit
 
@@ -131,9 +132,9 @@ def _train_one(
     fitted = fit(candidate, rows, features=model.features, label=model.label)
     onnx = fitted.to_onnx()
     signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
-    refused, latency_ms = None, 0.0
+    refused, latency = None, Latency(0.0, 1.0)
     try:
-        latency_ms = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency_ms
+        latency = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency
     except NotServableError as error:
         refused = str(error)
     watched = rows.with_columns(pl.Series("score", Scorer(onnx, signature).score(rows)))
@@ -148,7 +149,8 @@ def _train_one(
         calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
         profile=quality.profile(model, rows),
         metrics=summary(tested[model.label].to_numpy(), tested["candidate"].to_numpy()) if tested.height else {},
-        latency_ms=latency_ms,
+        latency_ms=latency.ms,
+        slowdown=latency.slowdown,
         refused=refused,
         seconds=time.monotonic() - began,
     )

@@ -12,7 +12,7 @@ from everfit.declaration import Gate
 from everfit.evaluation import metrics
 from everfit.evaluation.comparison import Comparison, Slice, compare, slices
 from everfit.evaluation.folds import folds
-from everfit.evaluation.gate import judge, judge_first
+from everfit.evaluation.gate import Speed, judge, judge_first
 
 CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
 GATE = Gate(backtest=timedelta(days=28), folds=4, min_unseen_days=7, margin=0.002, slice_margin=0.1, slice_rows=50)
@@ -119,7 +119,7 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
     ],
 )
 def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
-    verdict = judge(GATE, cause, comparison, parts, latency_ms)
+    verdict = judge(GATE, cause, comparison, parts, Speed(latency_ms))
     assert verdict.passed is passed
     assert re.search(told, verdict.reason)
 
@@ -134,6 +134,13 @@ def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms
     ],
 )
 def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:
-    verdict = judge_first(GATE, loss, 0.69, latency_ms)
+    verdict = judge_first(GATE, loss, 0.69, Speed(latency_ms))
     assert verdict.passed is passed
     assert told in verdict.reason
+
+
+def test_a_reason_tells_what_was_measured_on_a_busy_machine() -> None:
+    reason = judge(GATE, "drift", BETTER, [], Speed(25.0, 3.0)).reason
+    assert reason.startswith(
+        "too slow: 25.00 ms an answer (75.00 measured while a fixed graph took 3.0 times its time), allowed 20"
+    )
