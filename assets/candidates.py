@@ -7,9 +7,10 @@ import dagster as dg
 import msgspec
 
 from assets.launch import Cutoff, Fit, chosen_candidates, chosen_cutoff
-from assets.pages import columns, declared_in, feature_notes, readable
+from assets.pages import columns, declared_in, feature_notes, label_note, readable
 from assets.plots import calibration, intervals
 from assets.pools import TRAINING, training_of
+from everfit.columns import CANDIDATE, LABEL, OBSERVED_AT, renewed
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.timing import format_time
@@ -34,7 +35,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
         description="Every event whose label was known by the cutoff, with its features as of the event; split by time only.",
         deps=[[model.name, "features"], [model.name, "outcomes"]],
         pool=training_of(model),
-        metadata=columns([*model.features, (model.label, "number"), ("observed_at", "time")], feature_notes(model))
+        metadata=columns([*model.features, (LABEL, "number"), (OBSERVED_AT, "time")], feature_notes(model) | label_note(model))
         | declared_in(model),
     )
     def training_set(
@@ -143,9 +144,9 @@ def _calibration(deployment: Deployment, model: Model, made: "TrainedModel") -> 
 
     curves = {}
     for candidate in made.candidates:
-        tested = deployment.lake.get_frame(candidate.backtest)
+        tested = renewed(deployment.lake.get_frame(candidate.backtest), model.label)
         if tested.height:
-            curves[candidate.name] = calibration_curve(tested[model.label].to_numpy(), tested["candidate"].to_numpy())
+            curves[candidate.name] = calibration_curve(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy())
     return calibration(curves)
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets.pages import columns, declared_in, feature_notes, raw_columns
 from assets.provenance import Result, materialized, observe, one_day, provenance, tell
+from everfit.columns import EVENT_TIME, REQUEST_ID
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.workflow.versions import LOOK_BACK, stage_version
@@ -59,7 +60,7 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.multi_run(model.backfill.days_per_run),
         deps=[[model.name, name] for name in inputs],
-        metadata=columns([("request_id", "category"), ("event_time", "time"), *model.features], feature_notes(model))
+        metadata=columns([(REQUEST_ID, "category"), (EVENT_TIME, "time"), *model.features], feature_notes(model))
         | declared_in(model),
     )
     def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:

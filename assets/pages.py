@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from everfit.columns import LABEL
 from everfit.declaration import Column, Model
 from everfit.features.views import Latest
 from everfit.timing import format_duration
@@ -44,6 +45,11 @@ def feature_notes(model: Model) -> dict[str, str]:
             taken = "newest" if isinstance(feature, Latest) else f"{feature.statistic} over {format_duration(feature.over)} of"
             notes[name] = f"{taken} {feature.column} of {view.source}, by {view.key} (view {view.name})"
     return notes
+
+
+def label_note(model: Model) -> dict[str, str]:
+    """What the label's column holds."""
+    return {LABEL: f"{model.label}: what came true"}
 
 
 def source_columns(declared: Iterable[Column]) -> list[tuple[str, str]]:

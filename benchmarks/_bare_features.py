@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.flown.flight_delay import flight_delay
+from everfit.columns import EVENT_TIME, REQUEST_ID
 from everfit.features.history import labelled
 from everfit.features.offline import compute
 
@@ -19,9 +20,9 @@ def main(told: dict[str, object]) -> None:
     files: dict[str, list[str]] = told["sources"]  # type: ignore[assignment]
     days: list[str] = told["days"]  # type: ignore[assignment]
     sources = {name: pl.concat([pl.read_parquet(file) for file in paths]) for name, paths in files.items()}
-    wanted = ["request_id", "event_time", *(column.name for column in flight_delay.request)]
-    day = pl.col("event_time").dt.date().cast(pl.String)
-    asked = labelled(flight_delay, sources).filter(day.is_in(days)).select(wanted).sort("event_time", "request_id")
+    wanted = [REQUEST_ID, EVENT_TIME, *(column.name for column in flight_delay.request)]
+    day = pl.col(EVENT_TIME).dt.date().cast(pl.String)
+    asked = labelled(flight_delay, sources).filter(day.is_in(days)).select(wanted).sort(EVENT_TIME, REQUEST_ID)
     frame = compute(flight_delay.views, sources, asked)
     for (name,), part in frame.with_columns(day.alias("_day")).partition_by("_day", as_dict=True, include_key=False).items():
         part.write_parquet(Path(str(told["folder"])) / f"{name}.parquet", compression="zstd", statistics=False)

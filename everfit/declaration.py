@@ -325,6 +325,7 @@ class Model(Part):
     def _consistent(self) -> Self:
         sources = [source.name for source in self.sources]
         _unique("sources", sources)
+        _unique("views", [view.name for view in self.views])
         _unique("candidates", [candidate.name for candidate in self.candidates])
         _unique("features", [name for name, _ in self.features])
         fields = [column.name for column in self.request]

@@ -11,6 +11,7 @@ from datetime import datetime
 import polars as pl
 import sqlalchemy as sa
 
+from everfit.columns import EVENT_TIME, LABEL, SCORE, VERSION, renewed
 from everfit.declaration import Model
 from everfit.evidence import Evidence
 from everfit.evidence.drift import judge_drift
@@ -49,7 +50,7 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
     if champion is None:
         return Judged()
     rows = frames.logged(connection, model, span, known_at=known_at)
-    versions = sorted({*rows["version"].to_list(), champion.version})
+    versions = sorted({*rows[VERSION].to_list(), champion.version})
     judged = [one for version in versions for one in _judge(connection, lake, model, span, version, rows)]
     history = judgements.history(connection, model, champion)
     judgements.record(connection, judged)
@@ -64,7 +65,7 @@ def _judge(
     connection: sa.Connection, lake: Lake, model: Model, span: Span, version: int, window: pl.DataFrame
 ) -> Iterator[Judgement]:
     """All evidence on one version's rows of the window, in its order: quality, drift, performance, freshness."""
-    rows = window.filter(pl.col("version") == version)
+    rows = window.filter(pl.col(VERSION) == version)
     promoted = ledger.promoted(connection, model.name, version)
     if promoted is None:
         yield _judgement(model, version, span, _of_a_stranger(version, rows.height))
@@ -74,7 +75,8 @@ def _judge(
     whole = rows.height == window.height
     quality = judge_quality(model, candidate.profile, rows, whole=whole, length=span[1] - span[0])
     yield _judgement(model, version, span, quality)
-    drift, html = judge_drift(candidate.calibration, lake.get_frame(candidate.reference), rows, html=True)
+    reference = renewed(lake.get_frame(candidate.reference), model.label)
+    drift, html = judge_drift(candidate.calibration.renewed(), reference, rows, html=True)
     report = {"html": lake.put(html.encode(), "html")} if html else {}
     yield _judgement(model, version, span, drift, report)
     yield _judgement(model, version, span, _performance(model, known, rows, span[1] + model.log.lateness))
@@ -90,11 +92,11 @@ def _of_a_stranger(version: int, rows: int) -> Evidence:
 
 def _performance(model: Model, known: Version, rows: pl.DataFrame, at: datetime) -> Evidence:
     """Of the rows whose outcome is known, and old enough that a slow one would be too."""
-    matured = rows.filter(pl.col("outcome").is_not_null(), pl.col("event_time") <= at - model.training.label_delay)
+    matured = rows.filter(pl.col(LABEL).is_not_null(), pl.col(EVENT_TIME) <= at - model.training.label_delay)
     return judge_performance(
-        matured["event_time"].dt.date().to_numpy(),
-        matured["outcome"].to_numpy(),
-        matured["score"].to_numpy(),
+        matured[EVENT_TIME].dt.date().to_numpy(),
+        matured[LABEL].to_numpy(),
+        matured[SCORE].to_numpy(),
         expected=known.expected_loss,
         min_rows=model.drift.min_rows,
     )

@@ -84,7 +84,7 @@ class Loop:
     def play(self, start: datetime, end: datetime) -> None:
         """Publish, answer with the champion and observe the outcomes of ``[start, end)``."""
         self.publish(since=start, until=end)
-        asked = labelled(self.model, self.recorded).filter(pl.col("event_time").is_between(start, end, closed="left"))
+        asked = labelled(self.model, self.recorded).filter(pl.col("_event_time").is_between(start, end, closed="left"))
         rows = compute(self.model.views, self.recorded, asked)
         with self.deployment.engine.connect() as connection:
             champion = ledger.champion(connection, self.model.name)
@@ -93,12 +93,12 @@ class Loop:
         names = [name for name, _ in self.model.features]
         predictions = [
             Prediction(
-                request_id=row["request_id"],
+                request_id=row["_request_id"],
                 model=self.model.name,
                 version=champion.version,
                 role="champion",
                 entity=row[self.model.entity],
-                event_time=row["event_time"],
+                event_time=row["_event_time"],
                 features={name: row[name] for name in names},
                 score=float(score),
                 schema=self.model.schema_id,
@@ -107,10 +107,10 @@ class Loop:
         ]
         outcomes = [
             Outcome(
-                request_id=row["request_id"],
+                request_id=row["_request_id"],
                 model=self.model.name,
-                outcome=row[self.model.label],
-                observed_at=row["observed_at"],
+                outcome=row["_label"],
+                observed_at=row["_observed_at"],
             )
             for row in rows.iter_rows(named=True)
         ]

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from everfit.columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID, STATIC, TIMER
 from everfit.declaration import Candidate, Model
 from everfit.demo.result import Timer
 from everfit.workflow.days import ALWAYS
@@ -36,23 +37,23 @@ def timer_scores(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl
     Args:
         model: the declaration.
         plan: when to retrain, and by which recipe.
-        first: the rows that version 1 was trained on: event_time, the features, the label and observed_at.
-        answered: the requests of the span in event order: request_id, event_time, the features, the label (null where it was
-            never known), observed_at, and ``static``, version 1's score.
+        first: the rows that version 1 was trained on: EVENT_TIME, the features, LABEL and OBSERVED_AT.
+        answered: the requests of the span in event order: REQUEST_ID, EVENT_TIME, the features, LABEL (null where it was
+            never known), OBSERVED_AT, and STATIC, version 1's score.
 
     Returns:
-        request_id and ``timer``, a row a request.
+        REQUEST_ID and TIMER, a row a request.
     """
     import polars as pl
 
-    columns = ["event_time", "observed_at", model.label, *(name for name, _ in model.features)]
-    known = pl.concat([first.select(columns), answered.filter(pl.col(model.label).is_not_null()).select(columns)])
+    columns = [EVENT_TIME, OBSERVED_AT, LABEL, *(name for name, _ in model.features)]
+    known = pl.concat([first.select(columns), answered.filter(pl.col(LABEL).is_not_null()).select(columns)])
     recipe = next(candidate for candidate in model.candidates if candidate.name == plan.recipe)
     edges = [*plan.cutoffs, ALWAYS]
-    parts = [answered.filter(pl.col("event_time") < edges[0]).select("request_id", timer=pl.col("static"))]
+    parts = [answered.filter(pl.col(EVENT_TIME) < edges[0]).select(REQUEST_ID, pl.col(STATIC).alias(TIMER))]
     for cutoff, until in pairwise(edges):
-        asked = answered.filter(pl.col("event_time").is_between(cutoff, until, closed="left"))
-        parts.append(_fitted_scores(model, recipe, known.filter(pl.col("observed_at") <= cutoff), asked))
+        asked = answered.filter(pl.col(EVENT_TIME).is_between(cutoff, until, closed="left"))
+        parts.append(_fitted_scores(model, recipe, known.filter(pl.col(OBSERVED_AT) <= cutoff), asked))
     return pl.concat(parts)
 
 
@@ -61,5 +62,5 @@ def _fitted_scores(model: Model, recipe: Candidate, known: "pl.DataFrame", asked
 
     from everfit.training.trainers import fit
 
-    fitted = fit(recipe, known, features=model.features, label=model.label)
-    return asked.select("request_id", pl.Series("timer", fitted.predict(asked), dtype=pl.Float64))
+    fitted = fit(recipe, known, features=model.features, label=LABEL)
+    return asked.select(REQUEST_ID, pl.Series(TIMER, fitted.predict(asked), dtype=pl.Float64))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from everfit.columns import renewed
 from everfit.declaration import Model
 from everfit.demo import scores, story
 from everfit.demo.baseline import timer
@@ -45,7 +46,8 @@ def collect(
         retrainings = story.retrainings(connection, model.name)
         observed = _outcomes(connection, model, span)
     plan = timer(model, *span, [version.candidate.name for _, version in promotions])
-    losses = scores.losses(model, plan, deployment.lake.get_frame(first.training_set.rows_hash), frame)
+    trained_on = renewed(deployment.lake.get_frame(first.training_set.rows_hash), model.label)
+    losses = scores.losses(model, plan, trained_on, frame)
     return DemoResult(
         model=model.name,
         description=model.description,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from everfit.columns import CONTINUOUS, EVENT_TIME, LABEL, REQUEST_ID, SCORE, STATIC, TIMER, VERSION
 from everfit.declaration import Model
 from everfit.demo.baseline import timer_scores
 from everfit.demo.result import Losses, Timer, Week
@@ -19,25 +20,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 LINES = ("static", "timer", "continuous")
+_SCORES = (STATIC, TIMER, CONTINUOUS)
 
 
 def answers(connection: sa.Connection, model: Model, span: tuple[datetime, datetime], first: int) -> "pl.DataFrame":
     """The requests of a span in event order, one row each.
 
     Returns:
-        request_id, event_time, version (the champion that answered), each feature, the label and observed_at (null where no
-        outcome came), ``continuous`` (the champion's score) and ``static`` (the score of version ``first``, or null).
+        REQUEST_ID, EVENT_TIME, VERSION (the champion that answered), each feature, LABEL and OBSERVED_AT (null where no
+        outcome came), CONTINUOUS (the champion's score) and STATIC (the score of version ``first``, or null).
     """
     import polars as pl
 
-    logged = frames.logged(connection, model, span, known_at=ALWAYS, late=True).unique("request_id", maintain_order=True)
+    logged = frames.logged(connection, model, span, known_at=ALWAYS, late=True).unique(REQUEST_ID, maintain_order=True)
     table = predictions.c
     query = sa.select(table.request_id, table.score).where(table.model == model.name, table.version == first)
     within = (table.event_time >= span[0], table.event_time < span[1])
     rows = [tuple(row) for row in connection.execute(query.where(*within))]
-    static = pl.DataFrame(rows, schema={"request_id": pl.String(), "static": pl.Float64()}, orient="row")
-    joined = logged.join(static, on="request_id", how="left", maintain_order="left")
-    return joined.rename({"outcome": model.label, "score": "continuous"})
+    static = pl.DataFrame(rows, schema={REQUEST_ID: pl.String(), STATIC: pl.Float64()}, orient="row")
+    joined = logged.join(static, on=REQUEST_ID, how="left", maintain_order="left")
+    return joined.rename({SCORE: CONTINUOUS})
 
 
 def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataFrame") -> "pl.DataFrame":
@@ -50,20 +52,20 @@ def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataF
         answered: of :func:`answers`.
 
     Returns:
-        event_time, version, and the losses ``static``, ``timer`` and ``continuous``.
+        EVENT_TIME, VERSION, and the losses ``static``, ``timer`` and ``continuous``.
 
     Raises:
         EmptyPartitionError: when there is no such request.
     """
     import polars as pl
 
-    scored = answered.join(timer_scores(model, plan, first, answered), on="request_id", maintain_order="left")
-    scored = scored.filter(pl.all_horizontal(pl.col(model.label, *LINES).is_not_null()))
+    scored = answered.join(timer_scores(model, plan, first, answered), on=REQUEST_ID, maintain_order="left")
+    scored = scored.filter(pl.all_horizontal(pl.col(LABEL, *_SCORES).is_not_null()))
     if scored.is_empty():
         raise EmptyPartitionError(f"{model.name}: no request has an outcome and both answers: did version 1 run as shadow?")
-    labels = scored[model.label].to_numpy()
-    found = [pl.Series(line, log_losses(labels, scored[line].to_numpy())) for line in LINES]
-    return scored.select("event_time", "version").with_columns(found)
+    labels = scored[LABEL].to_numpy()
+    found = [pl.Series(line, log_losses(labels, scored[score].to_numpy())) for line, score in zip(LINES, _SCORES, strict=True)]
+    return scored.select(EVENT_TIME, VERSION).with_columns(found)
 
 
 def mean_losses(frame: "pl.DataFrame") -> Losses:
@@ -77,7 +79,7 @@ def weekly(frame: "pl.DataFrame", windows: Sequence[tuple[datetime, datetime]]) 
 
     weeks = []
     for start, end in windows:
-        rows = frame.filter(pl.col("event_time").is_between(start, end, closed="left"))
+        rows = frame.filter(pl.col(EVENT_TIME).is_between(start, end, closed="left"))
         if rows.height:
             weeks.append(Week(start, end, rows.height, mean_losses(rows)))
     return weeks

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from everfit.columns import VERSION
 from everfit.demo.result import Alarm, Moved, Retraining, VersionLife
 from everfit.deployment import Deployment
 from everfit.store.tables import evidence, ledger, retrain_requests
@@ -76,7 +77,7 @@ def lives(promotions: "list[tuple[Any, Version]]", answered: "pl.DataFrame", los
 
     found = []
     for entry, version in promotions:
-        own = pl.col("version") == entry.to_version
+        own = pl.col(VERSION) == entry.to_version
         scored = losses.filter(own)
         found.append(
             VersionLife(

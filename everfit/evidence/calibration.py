@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from everfit.columns import EVENT_TIME, SCORE
 from everfit.declaration import DriftPolicy
 from everfit.evidence.distances import Measure, distance
 from everfit.features.views import Kind
@@ -43,6 +44,13 @@ class Calibration(Kept, frozen=True, kw_only=True):
     sample_rows: int
     seed: int
 
+    def renewed(self) -> "Calibration":
+        """With the scores' column as it is named now, where an earlier version of everfit wrote ``score``."""
+        if any(threshold.column == SCORE for threshold in self.thresholds):
+            return self
+        thresholds = [msgspec.structs.replace(t, column=SCORE) if t.column == "score" else t for t in self.thresholds]
+        return msgspec.structs.replace(self, thresholds=thresholds)
+
 
 def reference_sample(
     policy: DriftPolicy, frame: "pl.DataFrame", columns: Sequence[tuple[str, Kind]], *, cutoff: datetime, seed: int = 0
@@ -50,8 +58,8 @@ def reference_sample(
     """At most ``policy.sample_rows`` training rows of the last ``policy.reference`` before the cutoff, in order of time."""
     import polars as pl
 
-    recent = frame.filter(pl.col("event_time").is_between(cutoff - policy.reference, cutoff, closed="left"))
-    return sample(recent.select("event_time", *(name for name, _ in columns)), policy.sample_rows, seed)
+    recent = frame.filter(pl.col(EVENT_TIME).is_between(cutoff - policy.reference, cutoff, closed="left"))
+    return sample(recent.select(EVENT_TIME, *(name for name, _ in columns)), policy.sample_rows, seed)
 
 
 def calibrate(
@@ -67,9 +75,9 @@ def calibrate(
 
     Args:
         policy: the declared budget, window and reference span.
-        frame: the training rows: ``event_time`` and the columns.
+        frame: the training rows: EVENT_TIME and the columns.
         reference: of :func:`reference_sample`.
-        columns: name and kind of the features, and ``("score", "number")``.
+        columns: name and kind of the features, and ``(SCORE, "number")``.
         cutoff: windows are counted back from here, within the reference span: older ones are no part of the reference.
         seed: of the windows' samples, now and later.
     """
@@ -109,8 +117,8 @@ def training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetim
     import polars as pl
 
     starts = [cutoff - policy.window * i for i in range(1, policy.reference // policy.window + 1)]
-    spans = [pl.col("event_time").is_between(start, start + policy.window, closed="left") for start in starts]
-    first = cast(datetime | None, frame["event_time"].min())
+    spans = [pl.col(EVENT_TIME).is_between(start, start + policy.window, closed="left") for start in starts]
+    first = cast(datetime | None, frame[EVENT_TIME].min())
     whole = [span for start, span in zip(starts, spans, strict=True) if first and start >= first]
     windows = [frame.filter(span) for span in whole]
     return [window for window in windows if window.height >= policy.min_rows]

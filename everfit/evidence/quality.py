@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from everfit.columns import EVENT_TIME, SCHEMA
 from everfit.declaration import Integer, Model, Number
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
@@ -45,10 +46,10 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 def profile(model: Model, frame: "pl.DataFrame") -> Profile:
-    """Profile the training rows (``event_time`` and the features), in windows counted back from the newest."""
+    """Profile the training rows (EVENT_TIME and the features), in windows counted back from the newest."""
     import numpy as np
 
-    newest = cast(datetime | None, frame["event_time"].max())
+    newest = cast(datetime | None, frame[EVENT_TIME].max())
     windows = training_windows(model.drift, frame, newest + INSTANT) if newest else []
     columns = [
         ColumnProfile(
@@ -70,7 +71,7 @@ def judge_quality(
     Args:
         model: the declaration, for the bounds of the request's fields.
         profile: the version's.
-        window: one row a prediction: the features, and ``schema`` as it was logged.
+        window: one row a prediction: the features, and SCHEMA as it was logged.
         whole: whether this version alone answered the window; only then are too few rows a break.
         length: of the window; by default as declared. Too few rows are too few for their time.
 
@@ -105,7 +106,7 @@ def _of_volume(usual: float, window: "pl.DataFrame") -> list[str]:
 
 
 def _of_schema(profile: Profile, window: "pl.DataFrame") -> list[str]:
-    unknown = set(window["schema"].unique()) - {profile.schema} if "schema" in window.columns else set()
+    unknown = set(window[SCHEMA].unique()) - {profile.schema} if SCHEMA in window.columns else set()
     return [f"schema {', '.join(sorted(unknown))} instead of {profile.schema}"] if unknown else []
 
 

@@ -1,11 +1,12 @@
 """The labelled rows that a model's ``history`` makes of its sources: what was asked, when, and what came true."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import narwhals.stable.v2 as nw
 
+from everfit.columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration import Model
 from everfit.errors import SourceError
 from everfit.features.known import MOMENT, key_text
@@ -24,10 +25,13 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
 
     Args:
         model: the declaration.
-        sources: the rows of every source that ``history`` reads, by name.
+        sources: the rows of every source that ``history`` reads, by name. Where a request field has the name of the event
+            time, the observation or the label, ``history`` makes both: that one with an underscore before it, the field
+            without.
 
     Returns:
-        One row a request: request_id, event_time, the request's fields (float64 or text), the label (0 or 1) and observed_at.
+        One row a request: REQUEST_ID, EVENT_TIME, the request's fields (float64 or text), LABEL (0 or 1) and OBSERVED_AT, by
+        the names of :mod:`everfit.columns`.
 
     Raises:
         SourceError: when ``history`` leaves out a column, or two of its rows have one identity.
@@ -35,29 +39,46 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     read = inspect.signature(model.history).parameters
     made = nw.from_native(model.history(*(nw.from_native(sources[name]) for name in read)), eager_only=True)
     identity = model.identity or [model.entity]
-    wanted = ["event_time", *(column.name for column in model.request), model.label, "observed_at", *identity]
+    event_time, observed_at, label = (_own(model, made.columns, name) for name in ("event_time", "observed_at", model.label))
+    wanted = [event_time, *(column.name for column in model.request), label, observed_at, *identity]
     missing = [name for name in dict.fromkeys(wanted) if name not in made.columns]
     if missing:
         told = ", ".join(map(repr, missing))
         raise SourceError(f"{model.name}: its history makes no column {told}; it makes {', '.join(made.columns)}")
-    at = nw.col("event_time").cast(MOMENT)
+    at = nw.col(event_time).cast(MOMENT)
     name = [nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *(key_text(made, column) for column in identity)]
     rows: pl.DataFrame = made.select(
-        nw.concat_str(*name, separator="-").alias("request_id"),
-        at,
+        nw.concat_str(*name, separator="-").alias(REQUEST_ID),
+        at.alias(EVENT_TIME),
         *(nw.col(column.name).cast(KINDS["category" if column.kind == "category" else "number"]) for column in model.request),
-        nw.col(model.label).cast(nw.Float64),
-        nw.col("observed_at").cast(MOMENT),
+        nw.col(label).cast(nw.Float64).alias(LABEL),
+        nw.col(observed_at).cast(MOMENT).alias(OBSERVED_AT),
     ).to_polars()
-    rows = rows.sort("event_time", maintain_order=True)
+    rows = rows.sort(EVENT_TIME, maintain_order=True)
     _require_distinct(model, rows, identity)
     return rows
 
 
+def _own(model: Model, made: Sequence[str], name: str) -> str:
+    """What ``history`` calls a column of ours: by its name, or with an underscore, which it needs beside a field of that name.
+
+    Raises:
+        SourceError: when the only column of that name is the request field's.
+    """
+    if f"_{name}" in made:
+        return f"_{name}"
+    if any(column.name == name for column in model.request):
+        raise SourceError(
+            f"{model.name}: {name!r} is a field of its request too; let its history make '_{name}' for ours and {name!r} for "
+            f"the field; it makes {', '.join(made)}"
+        )
+    return name
+
+
 def _require_distinct(model: Model, rows: "pl.DataFrame", identity: list[str]) -> None:
-    twice = rows.filter(rows["request_id"].is_duplicated())
+    twice = rows.filter(rows[REQUEST_ID].is_duplicated())
     if not twice.is_empty():
         raise SourceError(
             f"{model.name}: its history makes {twice.height} requests that share event time and {', '.join(identity)}, such as "
-            f"{twice['request_id'][0]}; name in identity=[…] the columns of the history that tell them apart"
+            f"{twice[REQUEST_ID][0]}; name in identity=[…] the columns of the history that tell them apart"
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from everfit.columns import EVENT_TIME
 from everfit.errors import SourceError
 from everfit.features.known import LARGEST_UNITS, key_text, known_rows, moment, too_large
 from everfit.features.views import FeatureView, Latest, Windowed
@@ -26,7 +27,8 @@ def compute(views: Sequence[FeatureView], sources: Mapping[str, "pl.DataFrame"],
     Args:
         views: what to compute.
         sources: the rows of every source that the views read, by name.
-        spine: ``event_time`` and the views' key columns, a row a request; it may ask the same thing twice.
+        spine: EVENT_TIME (of :mod:`everfit.columns`) and the views' key columns, a row a request; it may ask the same thing
+            twice.
 
     Returns:
         The spine, in its order, with one column a feature: float64 for numbers, text for categories.
@@ -35,7 +37,7 @@ def compute(views: Sequence[FeatureView], sources: Mapping[str, "pl.DataFrame"],
         SourceError: when a source, a column of it or a column of the spine is missing or has a type that does not fit.
     """
     asked = nw.from_native(spine, eager_only=True)
-    for column in ["event_time", *(view.key for view in views)]:
+    for column in [EVENT_TIME, *(view.key for view in views)]:
         if column not in asked.columns:
             raise SourceError(f"features are asked for without {column!r}; the rows have {', '.join(asked.columns)}")
     result = asked
@@ -43,7 +45,7 @@ def compute(views: Sequence[FeatureView], sources: Mapping[str, "pl.DataFrame"],
         if view.source not in sources:
             raise SourceError(f"view {view.name} reads source {view.source!r}; given are {', '.join(sources) or 'none'}")
         rows = _running(view, known_rows(view, sources[view.source]))
-        moments = asked.select(key=key_text(asked, view.key), at=moment(asked, "event_time"))
+        moments = asked.select(key=key_text(asked, view.key), at=moment(asked, EVENT_TIME))
         result = result.with_columns(*_features(view, rows, moments))
     return result.to_native()
 

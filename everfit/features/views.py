@@ -137,6 +137,7 @@ def feature_view(
             raise DeclarationError(f"view {name}: takes {parameters or 'nothing'}; its one parameter names its source")
         if not features:
             raise DeclarationError(f"view {name}: takes no feature; name at least one, such as latest('price')")
+        _usable_names(name, features)
         _one_reading_a_column(name, features)
         try:
             lifetime = None if ttl is None else parse_duration(ttl)
@@ -145,6 +146,16 @@ def feature_view(
         return FeatureView(name, parameters[0], key, known_at, lifetime, dict(features), tie_break, shape)
 
     return declare
+
+
+def _usable_names(view: str, features: Mapping[str, Feature]) -> None:
+    """Refuse names that frames cannot hold beside everfit's own columns, or that Polars reads as a pattern of names."""
+    for name in features:
+        if not name[:1].isalnum():
+            raise DeclarationError(
+                f"view {view}: feature {name!r} needs a name that begins with a letter or a digit; an underscore marks "
+                "everfit's own columns"
+            )
 
 
 def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:

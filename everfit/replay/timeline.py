@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from everfit.columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration import Integer, Model, Source
 from everfit.errors import SourceError
 from everfit.events import Outcome
@@ -57,9 +58,9 @@ def timeline(model: Model, start: datetime, end: datetime) -> Iterator[Instant]:
     read = inspect.signature(model.history).parameters
     asked = labelled(model, {name: recorded(model.source(name)) for name in read})
     played = {source.name: published(source, start, end) for source in model.sources}
-    requests = asked.filter(pl.col("event_time").is_between(start, end, closed="left"))
-    observed = pl.col("observed_at").is_between(start, end, closed="left") & (pl.col("event_time") >= model.go_live)
-    outcomes = asked.filter(observed).sort("observed_at", maintain_order=True)
+    requests = asked.filter(pl.col(EVENT_TIME).is_between(start, end, closed="left"))
+    observed = pl.col(OBSERVED_AT).is_between(start, end, closed="left") & (pl.col(EVENT_TIME) >= model.go_live)
+    outcomes = asked.filter(observed).sort(OBSERVED_AT, maintain_order=True)
     yield from _merged(model, played, outcomes, requests)
 
 
@@ -113,7 +114,7 @@ def _merged(
     model: Model, played: Mapping[str, "pl.DataFrame"], outcomes: "pl.DataFrame", requests: "pl.DataFrame"
 ) -> Iterator[Instant]:
     rows = {name: _Due(frame["_known_at"], frame.drop("_known_at").iter_rows(named=True)) for name, frame in played.items()}
-    observed = _Due(outcomes["observed_at"], (_outcome(model, row) for row in outcomes.iter_rows(named=True)))
+    observed = _Due(outcomes[OBSERVED_AT], (_outcome(model, row) for row in outcomes.iter_rows(named=True)))
     asked = (_request(model, row) for row in requests.iter_rows(named=True))
 
     def instant(at: datetime, together: Sequence[Request]) -> Instant:
@@ -122,7 +123,7 @@ def _merged(
 
     for at, together in groupby(asked, key=lambda request: request.event_time):
         yield instant(at, list(together))
-    ends = [frame["_known_at"].max() for frame in played.values()] + [outcomes["observed_at"].max()]
+    ends = [frame["_known_at"].max() for frame in played.values()] + [outcomes[OBSERVED_AT].max()]
     rest = instant(max((end for end in ends if isinstance(end, datetime)), default=model.go_live), [])
     if rest.rows or rest.outcomes:
         yield rest
@@ -132,9 +133,9 @@ def _request(model: Model, row: dict[str, Any]) -> Request:
     inputs = {
         column.name: int(row[column.name]) if isinstance(column, Integer) else row[column.name] for column in model.request
     }
-    return Request(row["request_id"], str(row[model.entity]), row["event_time"], inputs)
+    return Request(row[REQUEST_ID], str(row[model.entity]), row[EVENT_TIME], inputs)
 
 
 def _outcome(model: Model, row: dict[str, Any]) -> tuple[str, Outcome]:
-    outcome = Outcome(request_id=row["request_id"], model=model.name, outcome=row[model.label], observed_at=row["observed_at"])
+    outcome = Outcome(request_id=row[REQUEST_ID], model=model.name, outcome=row[LABEL], observed_at=row[OBSERVED_AT])
     return str(row[model.entity]), outcome

@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 import sqlalchemy as sa
 
+from everfit.columns import DEGRADED, EVENT_TIME, FEATURES, LABEL, OBSERVED_AT, REQUEST_ID, SCHEMA, SCORE, VERSION
 from everfit.declaration import Model, Source
 from everfit.errors import SourceError
 from everfit.store.tables import source_rows
@@ -29,15 +30,15 @@ _LOGGED = sa.text("""
 """)
 
 _OWN: dict[str, pl.DataType] = {
-    "request_id": pl.String(),
-    "event_time": MOMENT,
-    "version": pl.Int64(),
-    "schema": pl.String(),
-    "degraded": pl.Boolean(),
-    "score": pl.Float64(),
-    "features": pl.String(),
-    "outcome": pl.Float64(),
-    "observed_at": MOMENT,
+    REQUEST_ID: pl.String(),
+    EVENT_TIME: MOMENT,
+    VERSION: pl.Int64(),
+    SCHEMA: pl.String(),
+    DEGRADED: pl.Boolean(),
+    SCORE: pl.Float64(),
+    FEATURES: pl.String(),
+    LABEL: pl.Float64(),
+    OBSERVED_AT: MOMENT,
 }
 
 
@@ -54,14 +55,15 @@ def logged(
         late: whether rows that came after their window had closed are wanted too.
 
     Returns:
-        One row a request and version that answered it (two, where it was asked again after a swap): request_id, event_time,
-        version, schema, degraded, score, each feature, outcome and observed_at (null where it was not known).
+        One row a request and version that answered it (two, where it was asked again after a swap): REQUEST_ID, EVENT_TIME,
+        VERSION, SCHEMA, DEGRADED, SCORE, each feature, and LABEL and OBSERVED_AT (null where the outcome was not known), all
+        by the names of :mod:`everfit.columns`.
     """
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
     rows = connection.execute(_LOGGED, bound).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
     types = pl.Struct({name: TYPES[kind] for name, kind in model.features})
-    return frame.with_columns(pl.col("features").str.json_decode(types)).unnest("features")
+    return frame.with_columns(pl.col(FEATURES).str.json_decode(types)).unnest(FEATURES)
 
 
 def landed(connection: sa.Connection, source: Source, span: tuple[datetime, datetime]) -> pl.DataFrame:
@@ -81,8 +83,7 @@ def decode_rows(source: Source, rows: Sequence[str]) -> pl.DataFrame:
     """
     times = [column.name for column in source.columns if column.kind == "time"]
     types = {column.name: pl.String() if column.kind == "time" else TYPES[column.kind] for column in source.columns}
-    frame = pl.DataFrame({"row": pl.Series(rows, dtype=pl.String)})
-    frame = frame.with_columns(pl.col("row").str.json_decode(pl.Struct(types))).unnest("row")
+    frame = pl.Series(rows, dtype=pl.String).str.json_decode(pl.Struct(types)).struct.unnest()
     try:
         return frame.with_columns(pl.col(times).str.to_datetime("%+", time_unit="us", time_zone="UTC"))
     except pl.exceptions.InvalidOperationError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from everfit.columns import EVENT_TIME, REQUEST_ID, renewed
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError, LakeError
@@ -92,7 +93,7 @@ def compute_days(deployment: Deployment, model: Model, days: Sequence[str]) -> C
     code, dataset = stage_version(model, "features"), features_dataset(model)
     with deployment.engine.begin() as connection:
         spine = _spine(connection, model, sources, (midnight(first), midnight(last) + DAY))
-        by_day = _by_day(compute(model.views, sources, spine), "event_time", days)
+        by_day = _by_day(compute(model.views, sources, spine), EVENT_TIME, days)
         made = [_put(deployment, dataset, day, by_day[day], code, lineage.features_inputs(day)) for day in days]
         partitions.record(connection, made)
     return Computed([_day_made(day, [one], [by_day[day]]) for day, one in zip(days, made, strict=True)], cut)
@@ -116,9 +117,17 @@ def load_frames(deployment: Deployment, hashes: Sequence[str]) -> "pl.DataFrame"
     Raises:
         LakeError: when their columns differ, because some were made by an earlier declaration.
     """
+    return _joined([deployment.lake.get_frame(digest) for digest in hashes])
+
+
+def load_features(deployment: Deployment, model: Model, hashes: Sequence[str]) -> "pl.DataFrame":
+    """Days of features one after the other, by the names of :mod:`everfit.columns`; as :func:`load_frames`."""
+    return _joined([renewed(deployment.lake.get_frame(digest), model.label) for digest in hashes])
+
+
+def _joined(parts: "Sequence[pl.DataFrame]") -> "pl.DataFrame":
     import polars as pl
 
-    parts = [deployment.lake.get_frame(digest) for digest in hashes]
     try:
         return pl.concat(parts) if parts else pl.DataFrame()
     except pl.exceptions.PolarsError as error:
@@ -128,22 +137,22 @@ def load_frames(deployment: Deployment, hashes: Sequence[str]) -> "pl.DataFrame"
 def _spine(
     connection: sa.Connection, model: Model, sources: "Mapping[str, pl.DataFrame]", span: tuple[datetime, datetime]
 ) -> "pl.DataFrame":
-    """The events of a span: request_id, event_time and the request's fields."""
+    """The events of a span: REQUEST_ID, EVENT_TIME and the request's fields."""
     import polars as pl
 
     from everfit.features.history import labelled
 
-    wanted = ["request_id", "event_time", *(column.name for column in model.request)]
+    wanted = [REQUEST_ID, EVENT_TIME, *(column.name for column in model.request)]
     start, end = span
     parts = []
     if start < model.go_live:
-        before = pl.col("event_time").is_between(start, min(end, model.go_live), closed="left")
+        before = pl.col(EVENT_TIME).is_between(start, min(end, model.go_live), closed="left")
         parts.append(labelled(model, sources).filter(before).select(wanted))
     if end > model.go_live:
         since = (max(start, model.go_live), end)
         answered = frames.logged(connection, model, since, known_at=ALWAYS, late=True)
-        parts.append(answered.select(wanted).unique("request_id", keep="first", maintain_order=True))
-    return pl.concat(parts).sort("event_time", "request_id")
+        parts.append(answered.select(wanted).unique(REQUEST_ID, keep="first", maintain_order=True))
+    return pl.concat(parts).sort(EVENT_TIME, REQUEST_ID)
 
 
 def _lineage(deployment: Deployment, model: Model, days: Sequence[str]) -> Lineage:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from everfit.columns import CANDIDATE, EVENT_TIME, LABEL, renewed
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.evaluation.comparison import Comparison, compare, slices
@@ -35,20 +36,20 @@ def evaluate(deployment: Deployment, model: Model, trained: TrainedModel, data_v
 def _compare(
     deployment: Deployment, model: Model, candidate: Trained, current: Version | None, training_set: TrainingSet
 ) -> Compared:
-    tested = deployment.lake.get_frame(candidate.backtest)
+    tested = renewed(deployment.lake.get_frame(candidate.backtest), model.label)
     if candidate.refused:
         return _unjudged(candidate, f"its exported answers are not its own: {candidate.refused}")
     if tested.is_empty():
         return _unjudged(candidate, f"fewer than {model.gate.min_unseen_days} days that the champion has not seen")
-    labels = tested[model.label].to_numpy()
-    losses = log_losses(labels, tested["candidate"].to_numpy())
+    labels = tested[LABEL].to_numpy()
+    losses = log_losses(labels, tested[CANDIDATE].to_numpy())
     speed = Speed(candidate.latency_ms, candidate.slowdown)
     if current is None:
         base = base_rate_loss(labels, training_set.positive_share)
         verdict = judge_first(model.gate, float(losses.mean()), base, speed)
         return _compared(candidate, None, verdict, float(losses.mean()), base)
     theirs = _champion_losses(deployment, model, current, tested)
-    days = tested["event_time"].dt.date().to_numpy()
+    days = tested[EVENT_TIME].dt.date().to_numpy()
     comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
     verdict = judge(model.gate, training_set.cause, comparison, parts, speed)
@@ -60,7 +61,7 @@ def _champion_losses(deployment: Deployment, model: Model, current: Version, tes
 
     signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
     scorer = Scorer(deployment.lake.get(current.candidate.onnx, "onnx"), signature)
-    return log_losses(tested[model.label].to_numpy(), scorer.score(tested))
+    return log_losses(tested[LABEL].to_numpy(), scorer.score(tested))
 
 
 def _unjudged(candidate: Trained, reason: str) -> Compared:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from everfit.columns import CANDIDATE, EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID, SCORE, renewed
 from everfit.declaration import Candidate, Model
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError, NotServableError
@@ -17,7 +18,7 @@ from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.features.views import Kind
 from everfit.store import frames, judgements, ledger, partitions, requests
 from everfit.store.requests import RetrainRequest
-from everfit.workflow.days import load_frames, load_raw
+from everfit.workflow.days import load_features, load_raw
 from everfit.workflow.lineage import features_dataset, midnight
 from everfit.workflow.manifests import Trained, TrainedModel, TrainingSet
 from everfit.workflow.versions import code_version
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-SCORE: tuple[str, Kind] = ("score", "number")
+SCORED: tuple[str, Kind] = (SCORE, "number")
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are held against the native ones
 
 
@@ -62,10 +63,10 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
             raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
         labels = _labels(deployment, connection, model, cutoff)
         quarantined = judgements.quarantined(connection, model)
-    rows = load_frames(deployment, list(days.values())).join(labels, on="request_id", how="inner")
-    broken = (pl.col("event_time").is_between(*span, closed="left") for span in quarantined)
+    rows = load_features(deployment, model, list(days.values())).join(labels, on=REQUEST_ID, how="inner")
+    broken = (pl.col(EVENT_TIME).is_between(*span, closed="left") for span in quarantined)
     rows = rows.filter(*_known_by(model, cutoff), *(~within for within in broken))
-    rows = rows.unique("request_id").sort("event_time", "request_id")
+    rows = rows.unique(REQUEST_ID).sort(EVENT_TIME, REQUEST_ID)
     if rows.is_empty():
         raise EmptyPartitionError(
             f"{model.name}: no label was known by {cutoff:%Y-%m-%d}; wait for outcomes or publish history"
@@ -78,7 +79,7 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
         request=request.id if request else None,
         rows_hash=deployment.lake.put_frame(rows),
         rows=rows.height,
-        positive_share=float(rows[model.label].mean()),  # type: ignore[arg-type]
+        positive_share=float(rows[LABEL].mean()),  # type: ignore[arg-type]
         days=days,
         code_version=code_version(model),
     )
@@ -88,12 +89,12 @@ def _known_by(model: Model, moment: datetime) -> "list[pl.Expr]":
     """Which rows may be learnt from at a moment: old enough that every label would be known, slow ones included."""
     import polars as pl
 
-    at = pl.col("event_time")
-    return [at < moment, at <= moment - model.training.label_delay, pl.col("observed_at") <= moment]
+    at = pl.col(EVENT_TIME)
+    return [at < moment, at <= moment - model.training.label_delay, pl.col(OBSERVED_AT) <= moment]
 
 
 def _labels(deployment: Deployment, connection: sa.Connection, model: Model, cutoff: datetime) -> "pl.DataFrame":
-    """request_id, label, observed_at: of the history before the go-live, and of the log's outcomes from then on."""
+    """REQUEST_ID, LABEL, OBSERVED_AT: of the history before the go-live, and of the log's outcomes from then on."""
     import polars as pl
 
     from everfit.features.history import labelled
@@ -101,15 +102,15 @@ def _labels(deployment: Deployment, connection: sa.Connection, model: Model, cut
     known_at = min(cutoff, model.go_live)
     past = labelled(model, load_raw(deployment, model, before=known_at)).filter(*_known_by(model, known_at))
     answered = frames.logged(connection, model, (model.go_live, cutoff), known_at=cutoff, late=True)
-    live = answered.filter(pl.col("outcome").is_not_null()).unique("request_id").rename({"outcome": model.label})
-    return pl.concat([frame.select("request_id", model.label, "observed_at") for frame in (past, live)])
+    live = answered.filter(pl.col(LABEL).is_not_null()).unique(REQUEST_ID)
+    return pl.concat([frame.select(REQUEST_ID, LABEL, OBSERVED_AT) for frame in (past, live)])
 
 
 def train(deployment: Deployment, model: Model, training_set: TrainingSet, data_version: str) -> TrainedModel:
     """Fit every candidate: on rolling origins over the days that the champion has not seen, and on everything."""
     with deployment.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
-    rows = deployment.lake.get_frame(training_set.rows_hash)
+    rows = renewed(deployment.lake.get_frame(training_set.rows_hash), model.label)
     origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
     candidates = [
         _train_one(deployment, model, candidate, rows, origins, training_set.cutoff) for candidate in model.candidates
@@ -129,7 +130,7 @@ def _train_one(
 
     began = time.monotonic()
     tested = backtest(model, candidate, rows, origins)
-    fitted = fit(candidate, rows, features=model.features, label=model.label)
+    fitted = fit(candidate, rows, features=model.features, label=LABEL)
     onnx = fitted.to_onnx()
     signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
     refused, latency = None, Latency(0.0, 1.0)
@@ -137,8 +138,8 @@ def _train_one(
         latency = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency
     except NotServableError as error:
         refused = str(error)
-    watched = rows.with_columns(pl.Series("score", Scorer(onnx, signature).score(rows)))
-    columns = [*model.features, SCORE]
+    watched = rows.with_columns(pl.Series(SCORE, Scorer(onnx, signature).score(rows)))
+    columns = [*model.features, SCORED]
     reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
     return Trained(
         name=candidate.name,
@@ -148,7 +149,7 @@ def _train_one(
         reference=deployment.lake.put_frame(reference),
         calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
         profile=quality.profile(model, rows),
-        metrics=summary(tested[model.label].to_numpy(), tested["candidate"].to_numpy()) if tested.height else {},
+        metrics=summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {},
         latency_ms=latency.ms,
         slowdown=latency.slowdown,
         refused=refused,
@@ -157,16 +158,16 @@ def _train_one(
 
 
 def backtest(model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: Sequence[Fold]) -> "pl.DataFrame":
-    """The folds' rows with the recipe's score as ``candidate``, each trained on what was known when its fold began."""
+    """The folds' rows with the recipe's score as CANDIDATE, each trained on what was known when its fold began."""
     import polars as pl
 
     from everfit.training.trainers import fit
 
-    parts = [rows.clear().with_columns(pl.Series("candidate", [], dtype=pl.Float64))]
+    parts = [rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=pl.Float64))]
     for origin in origins:
         known = rows.filter(*_known_by(model, origin.start))
-        fold = rows.filter(pl.col("event_time").is_between(origin.start, origin.end, closed="left"))
+        fold = rows.filter(pl.col(EVENT_TIME).is_between(origin.start, origin.end, closed="left"))
         if known.height and fold.height:
-            fitted = fit(candidate, known, features=model.features, label=model.label)
-            parts.append(fold.with_columns(pl.Series("candidate", fitted.predict(fold))))
+            fitted = fit(candidate, known, features=model.features, label=LABEL)
+            parts.append(fold.with_columns(pl.Series(CANDIDATE, fitted.predict(fold))))
     return pl.concat(parts)

@@ -1,20 +1,16 @@
 """The real Postgres and broker from the wheels: one server a session, a database and a broker of its own for each test."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import Engine
 
 from everfit.embedded.postgres import Postgres
 from everfit.store.database import create_engine, migrate
 from tests.brokers import running_broker
-
-TEMPLATE = "migrated"
+from tests.databases import TEMPLATE, fresh_database
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +36,8 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture
 def database_url(postgres: Postgres) -> Iterator[str]:
     """URL of a fresh, migrated database."""
-    name = f"test_{uuid.uuid4().hex}"
-    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
-    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-    with psycopg.connect(postgres.url("postgres", "psycopg").replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(copy)
-        yield postgres.url(name)
-        connection.execute(drop)
+    with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
         assert judgements.quarantined(connection, MODEL) == [broken]
     held_back = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, broken[1]), request=None)
     rows = loop.deployment.lake.get_frame(held_back.rows_hash)
-    assert rows["event_time"].max() < broken[0]  # type: ignore[operator]
+    assert rows["_event_time"].max() < broken[0]  # type: ignore[operator]
     with loop.deployment.engine.begin() as connection:
         connection.execute(sa.update(quarantines).values(released_at=sa.func.now()))
     released = training.assemble(loop.deployment, MODEL, cutoff=broken[1], request=None)

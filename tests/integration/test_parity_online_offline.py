@@ -30,7 +30,7 @@ def looked_up(engine: Engine, model: Model, asked: Sequence[Mapping[str, Any]]) 
 
     async def find() -> list[Found]:
         store = Lookup(engine)
-        rows = [({name: row[name] for name in fields}, row["event_time"]) for row in asked]
+        rows = [({name: row[name] for name in fields}, row["_event_time"]) for row in asked]
         found = [(await store.features(model, [row], at))[0] for row, at in rows]
         await store.close()
         return found
@@ -77,11 +77,11 @@ def test_every_request_is_the_same_to_the_last_bit(published: Engine, example: E
 
 def test_moments_between_and_before_and_long_after(published: Engine, example: Example) -> None:
     one = labelled(example.model, example.recorded)
-    first, last = one["event_time"].min(), one["event_time"].max()
+    first, last = one["_event_time"].min(), one["_event_time"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     moments = pl.datetime_range(first, last, "7h13m", time_zone="UTC", eager=True).to_list()
-    spine = one[: len(moments) + 2].with_columns(pl.Series("event_time", [BEFORE, *moments, AFTER], one["event_time"].dtype))
+    spine = one[: len(moments) + 2].with_columns(pl.Series("_event_time", [BEFORE, *moments, AFTER], one["_event_time"].dtype))
     seen = same(published, example, spine)
     assert seen[0].degraded
     assert seen[-1].degraded

@@ -23,7 +23,7 @@ from everfit.declaration import (
     TrainingWindow,
 )
 from everfit.errors import DeclarationError, UnknownModelError
-from everfit.features import feature_view, latest
+from everfit.features import FeatureView, feature_view, latest
 from models.electricity_price import electricity_price
 
 MISSPELT = {"fold": 3}
@@ -43,6 +43,21 @@ def of_unheard_source(unheard_of: Any) -> Any:
 @feature_view(key="unheard_of", known_at="period_end", features=latest("other"))
 def of_unheard_key(half_hours: Any) -> Any:
     return half_hours
+
+
+def market_now(half_hours: Any) -> Any:
+    return half_hours
+
+
+def named(name: str) -> dict[str, Any]:
+    """The newest price, as a feature of that name."""
+    return {name: latest("price")["price"]}
+
+
+def namesake() -> FeatureView:
+    """A view with the name of one of the model's, which takes something else."""
+    assert "market_now" in [view.name for view in electricity_price.views]
+    return feature_view(key="region", known_at="period_end", features=named("another"))(market_now)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +96,13 @@ def of_unheard_key(half_hours: Any) -> Any:
         (lambda: changed(candidates=[]), "candidates"),
         (lambda: changed(candidates=[GradientBoosting(), GradientBoosting()]), "gradient_boosting declared twice"),
         (lambda: changed(views=electricity_price.views * 2), "declared twice"),
+        (lambda: changed(views=[*electricity_price.views, namesake()]), "views: market_now declared twice"),
+        (
+            lambda: feature_view(key="region", known_at="t", features=named("_score"))(market_now),
+            "feature '_score' needs a name",
+        ),
+        (lambda: feature_view(key="region", known_at="t", features=named("*"))(market_now), "feature '*' needs a name"),
+        (lambda: feature_view(key="region", known_at="t", features=named("^a$"))(market_now), "feature '^a$' needs a name"),
         (lambda: changed(colour="red"), "Model electricity_price: colour: Extra inputs are not permitted"),
     ],
 )

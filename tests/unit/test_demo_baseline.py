@@ -36,12 +36,12 @@ def rows(first: int, days: int) -> pl.DataFrame:
     """A request a day from day ``first`` on, its outcome known two days later."""
     at = [LIVE + (first + i) * DAY for i in range(days)]
     columns: Mapping[str, Any] = {
-        "request_id": [f"r{first + i}" for i in range(days)],
-        "event_time": at,
-        "observed_at": [moment + 2 * DAY for moment in at],
+        "_request_id": [f"r{first + i}" for i in range(days)],
+        "_event_time": at,
+        "_observed_at": [moment + 2 * DAY for moment in at],
         "meter": ["a"] * days,
-        "high": [1.0] * days,
-        "static": [0.1] * days,
+        "_label": [1.0] * days,
+        "_static": [0.1] * days,
     }
     return pl.DataFrame(columns)
 
@@ -57,8 +57,8 @@ def test_of_recipes_promoted_equally_often_it_takes_the_earliest() -> None:
 
 def test_without_a_promotion_it_is_version_1() -> None:
     plan = timer(a_model(), LIVE, LIVE + 6 * DAY, ["mlp"])
-    scores = timer_scores(a_model(), plan, rows(-5, 5).drop("static"), rows(0, 6))
-    assert scores["timer"].to_list() == [0.1] * 6
+    scores = timer_scores(a_model(), plan, rows(-5, 5).drop("_static"), rows(0, 6))
+    assert scores["_timer"].to_list() == [0.1] * 6
 
 
 def test_each_fit_sees_only_the_outcomes_known_at_its_cutoff(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,18 +69,18 @@ def test_each_fit_sees_only_the_outcomes_known_at_its_cutoff(monkeypatch: pytest
             return np.full(frame.height, len(fits) / 10 + 0.1)
 
     def fit(candidate: Any, frame: pl.DataFrame, **_: Any) -> Fitted:
-        fits.append((candidate.name, frame["observed_at"].to_list()))
+        fits.append((candidate.name, frame["_observed_at"].to_list()))
         return Fitted()
 
     monkeypatch.setattr("everfit.training.trainers.fit", fit)
     plan = Timer("mlp", [LIVE + 4 * DAY, LIVE + 8 * DAY])
-    scores = timer_scores(a_model(), plan, rows(-5, 5).drop("static"), rows(0, 12))
+    scores = timer_scores(a_model(), plan, rows(-5, 5).drop("_static"), rows(0, 12))
 
     assert [name for name, _ in fits] == ["mlp", "mlp"]
     assert [max(known) for _, known in fits] == plan.cutoffs
     assert [len(known) for _, known in fits] == [5 + 3, 5 + 7]
-    assert scores["request_id"].to_list() == [f"r{i}" for i in range(12)]
-    assert scores["timer"].round(3).to_list() == [0.1] * 4 + [0.2] * 4 + [0.3] * 4
+    assert scores["_request_id"].to_list() == [f"r{i}" for i in range(12)]
+    assert scores["_timer"].round(3).to_list() == [0.1] * 4 + [0.2] * 4 + [0.3] * 4
 
 
 def test_a_request_without_an_outcome_is_answered_and_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,12 +91,12 @@ def test_a_request_without_an_outcome_is_answered_and_never_trained_on(monkeypat
             return np.zeros(frame.height)
 
     def fit(_candidate: Any, frame: pl.DataFrame, **_: Any) -> Fitted:
-        trained.append(frame["high"].null_count())
+        trained.append(frame["_label"].null_count())
         return Fitted()
 
     monkeypatch.setattr("everfit.training.trainers.fit", fit)
-    asked = rows(0, 8).with_columns(high=pl.when(pl.int_range(8) == 1).then(None).otherwise(pl.col("high")))
-    scores = timer_scores(a_model(), Timer("mlp", [LIVE + 4 * DAY]), rows(-5, 5).drop("static"), asked)
+    asked = rows(0, 8).with_columns(_label=pl.when(pl.int_range(8) == 1).then(None).otherwise(pl.col("_label")))
+    scores = timer_scores(a_model(), Timer("mlp", [LIVE + 4 * DAY]), rows(-5, 5).drop("_static"), asked)
 
     assert trained == [0]
     assert scores.height == 8

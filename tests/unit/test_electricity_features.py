@@ -2,28 +2,28 @@
 
 from functools import cache
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
+from everfit.features.history import labelled
 from everfit.features.offline import compute
-from models.electricity_price import electricity_price, labelled_half_hours, recorded_half_hours
+from models.electricity_price import electricity_price, recorded_half_hours
 
 
 @cache
 def computed() -> pl.DataFrame:
     """Every labelled half-hour with its features."""
     recorded = recorded_half_hours()
-    spine = labelled_half_hours(nw.from_native(recorded)).to_native()
+    spine = labelled(electricity_price, {"half_hours": recorded})
     return compute(electricity_price.views, {"half_hours": recorded}, spine)
 
 
 def test_the_price_of_a_naive_join_gives_the_label_away_and_ours_does_not() -> None:
-    recorded = recorded_half_hours().select(event_time="period_start", own_price="price")
-    rows = computed().join(recorded, on="event_time")
-    naive = roc_auc_score(rows["up"], rows["own_price"] - rows["price_24h"])
-    honest = roc_auc_score(rows["up"], rows["price"] - rows["price_24h"])
+    recorded = recorded_half_hours().select(_event_time="period_start", own_price="price")
+    rows = computed().join(recorded, on="_event_time")
+    naive = roc_auc_score(rows["_label"], rows["own_price"] - rows["price_24h"])
+    honest = roc_auc_score(rows["_label"], rows["price"] - rows["price_24h"])
     assert naive > 0.999
     assert honest < 0.95
 
@@ -31,7 +31,7 @@ def test_the_price_of_a_naive_join_gives_the_label_away_and_ours_does_not() -> N
 def test_no_feature_holds_the_half_hour_asked_about() -> None:
     recorded = recorded_half_hours()
     half_hour = 1_000
-    asked = recorded[half_hour].select(event_time="period_start", region="region")
+    asked = recorded[half_hour].select(_event_time="period_start", region="region")
     changed = recorded.with_columns(
         pl.when(pl.int_range(pl.len()) >= half_hour).then(0.987654).otherwise(pl.col(name)).alias(name)
         for name in ("price", "demand", "neighbour_price", "neighbour_demand", "transfer")
@@ -44,7 +44,7 @@ def test_the_features_are_what_they_say() -> None:
     recorded = recorded_half_hours()
     prices = recorded["price"].to_numpy()
     rows = computed()
-    at = recorded["period_start"].search_sorted(rows["event_time"]).to_numpy()
+    at = recorded["period_start"].search_sorted(rows["_event_time"]).to_numpy()
     assert (rows["price"].to_numpy() == prices[at - 1]).all()
     assert (rows["demand_yesterday"].to_numpy() == recorded["demand"].to_numpy()[at - 48]).all()
     day = np.array([prices[i - 48 : i].mean() for i in at[:2_000]])

@@ -23,7 +23,7 @@ WEEK = timedelta(days=7)
 WEEKS = 26
 CUTOFF = START + WEEKS * WEEK
 ROWS = 200  # a week
-COLUMNS: list[tuple[str, Kind]] = [("load", "number"), ("zone", "category"), ("still", "number"), ("score", "number")]
+COLUMNS: list[tuple[str, Kind]] = [("load", "number"), ("zone", "category"), ("still", "number"), ("_score", "number")]
 POLICY = DriftPolicy(window=WEEK, min_rows=100, sample_rows=1_000)
 
 
@@ -33,13 +33,13 @@ def stream(weeks: int, *, start: datetime = START, seed: int = 0, shift: float =
     rows = weeks * ROWS
     return pl.DataFrame(
         {
-            "event_time": [start + i * WEEK / ROWS for i in range(rows)],
+            "_event_time": [start + i * WEEK / ROWS for i in range(rows)],
             "load": np.sin(np.arange(rows) / ROWS) + random.normal(0, 0.5, rows) + shift,
             "zone": random.choice(["east", "west"], rows, p=[0.3, 0.7]),
             "still": np.full(rows, 0.25),
-            "score": random.beta(2, 2, rows),
+            "_score": random.beta(2, 2, rows),
         },
-        schema_overrides={"event_time": pl.Datetime("us", "UTC")},
+        schema_overrides={"_event_time": pl.Datetime("us", "UTC")},
     )
 
 
@@ -50,8 +50,8 @@ MODEL = electricity_price.model_copy(
 
 def quality_stream(weeks: int) -> pl.DataFrame:
     """The stream as it is logged, with a bounded request field."""
-    hours = pl.col("event_time").dt.hour().cast(pl.Float64)
-    return stream(weeks).with_columns(hour=hours, schema=pl.lit(MODEL.schema_id))
+    hours = pl.col("_event_time").dt.hour().cast(pl.Float64)
+    return stream(weeks).with_columns(hour=hours, _schema=pl.lit(MODEL.schema_id))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_nothing_is_alarmed_while_nothing_happens_and_a_shift_at_once(
         (pl.when(pl.int_range(pl.len()) % 2 == 0).then("load").alias("load"), "load"),
         (pl.lit(None, dtype=pl.Float64).alias("load"), "load"),
         (pl.lit(None, dtype=pl.String).alias("zone"), "zone"),
-        (pl.lit(0.99).alias("score"), "score"),
+        (pl.lit(0.99).alias("_score"), "_score"),
     ],
     ids=["constant comes alive", "new category", "half null", "all null", "category all null", "scores collapse"],
 )
@@ -157,7 +157,7 @@ def test_a_sample_is_bounded_seeded_and_in_order() -> None:
     frame = stream(10)
     drawn = sample(frame, 500, seed=1)
     assert drawn.height == 500
-    assert drawn["event_time"].is_sorted()
+    assert drawn["_event_time"].is_sorted()
     assert drawn.equals(sample(frame, 500, seed=1))
     assert not drawn.equals(sample(frame, 500, seed=2))
 
@@ -198,7 +198,7 @@ def test_freshness_is_the_age_of_the_training_data(age_days: float, verdict: str
         ({"still": pl.col("load")}, None),
         ({"zone": pl.lit("north") + pl.int_range(pl.len()).cast(pl.String)}, None),
         ({"hour": pl.col("hour") + 24}, "hour outside 0 to 23 in 200 rows, such as 24.0"),
-        ({"schema": pl.lit("other")}, "schema other instead of"),
+        ({"_schema": pl.lit("other")}, "schema other instead of"),
     ],
     ids=["nothing", "nulls", "stuck", "constant comes alive", "new categories", "bounds", "schema"],
 )

@@ -64,7 +64,7 @@ def random_spine(seed: int, rows: int = 200) -> pl.DataFrame:
     draw = np.random.default_rng(seed)
     return pl.DataFrame(
         {
-            "event_time": [START + MINUTE * int(at) for at in draw.integers(-60, 900, rows) // 5 * 5],
+            "_event_time": [START + MINUTE * int(at) for at in draw.integers(-60, 900, rows) // 5 * 5],
             "shop": draw.choice(["a", "b", "c", "never"], rows),
         }
     )
@@ -100,7 +100,7 @@ def test_equals_a_naive_reference(seed: int) -> None:
     assert_frame_equal(made.select(spine.columns), spine)
     for row in made.iter_rows(named=True):
         for view in VIEWS:
-            for name, value in reference(view, sales, row["shop"], row["event_time"]).items():
+            for name, value in reference(view, sales, row["shop"], row["_event_time"]).items():
                 assert row[name] == (pytest.approx(value, abs=1e-9) if isinstance(value, float) else value), (row, name)
 
 
@@ -115,7 +115,7 @@ def test_what_is_known_later_changes_nothing() -> None:
         pl.when(later).then(pl.lit("a")).otherwise("shop").alias("shop"),
     )
     assert not scrambled.equals(sales)
-    before = pl.col("event_time") <= horizon
+    before = pl.col("_event_time") <= horizon
     assert_frame_equal(
         compute(VIEWS, {"sales": sales}, spine).filter(before),
         compute(VIEWS, {"sales": scrambled}, spine).filter(before),
@@ -133,7 +133,7 @@ def test_a_tie_counts_and_the_far_end_of_a_window_does_not() -> None:
             "edition": [0, 1],
         }
     )
-    spine = pl.DataFrame({"event_time": [START + 60 * MINUTE, START + 60 * MINUTE - MINUTE], "shop": ["a", "a"]})
+    spine = pl.DataFrame({"_event_time": [START + 60 * MINUTE, START + 60 * MINUTE - MINUTE], "shop": ["a", "a"]})
     made = compute(VIEWS, {"sales": sales}, spine)
     assert made["price"].to_list() == [2.0, 1.0]
     assert made["price_mean"].to_list() == [2.0, 1.0]
@@ -143,7 +143,7 @@ def test_a_tie_counts_and_the_far_end_of_a_window_does_not() -> None:
 def test_the_time_to_live_ends_after_its_last_instant() -> None:
     sales = random_sales(0, rows=1).with_columns(shop=pl.lit("a"), known_at=pl.lit(START), price=pl.lit(1.0), edition=pl.lit(1))
     instant = timedelta(microseconds=1)
-    spine = pl.DataFrame({"event_time": [START + 120 * MINUTE, START + 120 * MINUTE + instant], "shop": ["a", "a"]})
+    spine = pl.DataFrame({"_event_time": [START + 120 * MINUTE, START + 120 * MINUTE + instant], "shop": ["a", "a"]})
     assert compute(VIEWS, {"sales": sales}, spine)["price"].to_list() == [1.0, None]
 
 
@@ -153,16 +153,16 @@ def test_without_a_tie_break_all_rows_of_a_moment_count_and_the_last_is_the_late
         return sales
 
     sales = pl.DataFrame({"shop": ["a"] * 3, "known_at": [START] * 3, "price": [3.0, 1.0, 2.0]})
-    spine = pl.DataFrame({"event_time": [START], "shop": ["a"]})
+    spine = pl.DataFrame({"_event_time": [START], "shop": ["a"]})
     assert compute([last], {"sales": sales}, spine).row(0) == (START, "a", 2.0, 6.0)
 
 
 def test_units_and_zones_of_time_are_brought_together() -> None:
     sales, spine = random_sales(4), random_spine(5)
     mixed = sales.with_columns(pl.col("known_at").cast(pl.Datetime("ns", "Australia/Sydney")))
-    naive = spine.with_columns(pl.col("event_time").dt.replace_time_zone(None).cast(pl.Datetime("ms")))
-    expected = compute(VIEWS, {"sales": sales}, spine).drop("event_time")
-    assert_frame_equal(compute(VIEWS, {"sales": mixed}, naive).drop("event_time"), expected, check_exact=True)
+    naive = spine.with_columns(pl.col("_event_time").dt.replace_time_zone(None).cast(pl.Datetime("ms")))
+    expected = compute(VIEWS, {"sales": sales}, spine).drop("_event_time")
+    assert_frame_equal(compute(VIEWS, {"sales": mixed}, naive).drop("_event_time"), expected, check_exact=True)
 
 
 def test_whole_numbers_are_one_key_whatever_type_holds_them() -> None:
@@ -171,7 +171,7 @@ def test_whole_numbers_are_one_key_whatever_type_holds_them() -> None:
         return sales
 
     sales = pl.DataFrame({"shop": [7, 8], "known_at": [START, START], "price": [1.0, 2.0]})
-    spine = pl.DataFrame({"event_time": [START, START], "shop": [8.0, 7.0]})
+    spine = pl.DataFrame({"_event_time": [START, START], "shop": [8.0, 7.0]})
     assert compute([numbered], {"sales": sales}, spine)["price"].to_list() == [2.0, 1.0]
 
 
@@ -185,9 +185,9 @@ def test_nan_infinity_and_rows_without_key_or_time_are_not_known() -> None:
             "edition": [1, 2, 3, 4],
         }
     )
-    made = compute(VIEWS, {"sales": sales}, pl.DataFrame({"event_time": [START + MINUTE], "shop": ["a"]}))
+    made = compute(VIEWS, {"sales": sales}, pl.DataFrame({"_event_time": [START + MINUTE], "shop": ["a"]}))
     numbers = {"price": None, "price_mean": None, "price_sum": 0.0, "prices": 0.0, "brands": 2.0}
-    assert made.drop("event_time").row(0, named=True) == {"shop": "a", "brand": "x"} | numbers
+    assert made.drop("_event_time").row(0, named=True) == {"shop": "a", "brand": "x"} | numbers
 
 
 def test_inputs_are_not_changed_and_empty_ones_are_answered() -> None:
@@ -229,7 +229,7 @@ def test_a_sum_that_leaves_64_bits_is_told() -> None:
 def test_a_missing_source_and_a_spine_without_its_key_are_told() -> None:
     with pytest.raises(SourceError, match="view newest reads source 'sales'; given are orders"):
         compute(VIEWS, {"orders": random_sales(0)}, random_spine(0))
-    with pytest.raises(SourceError, match="features are asked for without 'shop'; the rows have event_time"):
+    with pytest.raises(SourceError, match="features are asked for without 'shop'; the rows have _event_time"):
         compute(VIEWS, {"sales": random_sales(0)}, random_spine(0).drop("shop"))
     with pytest.raises(SourceError, match=r"view windows: .*edition.*; source sales has shop"):
         compute([windows], {"sales": random_sales(0).drop("edition")}, random_spine(0))

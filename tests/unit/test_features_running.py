@@ -37,7 +37,7 @@ def test_equals_offline_to_the_last_bit(seed: int) -> None:
             before = {row.key: row for row in rows}
             rows += extend(view, known_values(view, batch), before)
         for asked in offline.iter_rows(named=True):
-            made = answered(view, rows, asked["shop"], asked["event_time"])
+            made = answered(view, rows, asked["shop"], asked["_event_time"])
             assert made == {name: asked[name] for name in view.features}
 
 

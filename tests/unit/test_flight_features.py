@@ -32,7 +32,7 @@ def computed() -> pl.DataFrame:
 
 def test_every_flight_of_the_year_is_on_record_once_and_known_after_it_should_have_left() -> None:
     record = recorded_flights()
-    assert record.height == labelled(flight_delay, {"flights": record})["request_id"].n_unique() == 336_776
+    assert record.height == labelled(flight_delay, {"flights": record})["_request_id"].n_unique() == 336_776
     assert record["fate"].value_counts().sort("count")["count"].to_list() == [1_175, 8_255, 327_346]
     assert ((record["known_at"] - record["departs_at"]) > timedelta()).all()
 
@@ -40,8 +40,8 @@ def test_every_flight_of_the_year_is_on_record_once_and_known_after_it_should_ha
 def test_moments_are_utc_whatever_the_season() -> None:
     summer = recorded_flights().filter(pl.col("departs_at").dt.month() == 7)
     asked = labelled(flight_delay, {"flights": summer})
-    assert (asked["event_time"].dt.hour() == (asked["hour"] + 4) % 24).all()
-    assert (computed()["event_time"].dt.hour() == (computed()["hour"] + 5) % 24).all()
+    assert (asked["_event_time"].dt.hour() == (asked["hour"] + 4) % 24).all()
+    assert (computed()["_event_time"].dt.hour() == (computed()["hour"] + 5) % 24).all()
     first = recorded_flights().filter(pl.col("carrier") == "HA")[0]  # 9:00 in New York to 15:16 in Honolulu
     assert (first["departs_at"][0], first["known_at"][0]) == (
         datetime(2013, 1, 1, 14, tzinfo=UTC),
@@ -57,7 +57,7 @@ def departed(flights: Any) -> Any:
 
 def test_the_lateness_of_a_naive_join_gives_the_label_away_and_ours_does_not() -> None:
     rows = compute([departed], sources(), computed()).drop_nulls(["naive", "carrier_late_3h"])
-    naive, honest = (float(roc_auc_score(rows["late"], rows[name])) for name in ("naive", "carrier_late_3h"))
+    naive, honest = (float(roc_auc_score(rows["_label"], rows[name])) for name in ("naive", "carrier_late_3h"))
     assert naive > 0.8
     assert honest < 0.68
 
@@ -75,7 +75,7 @@ def test_no_feature_holds_what_became_known_later() -> None:
             temp=pl.when(pl.col("hour") + timedelta(hours=1) > at).then(451.0).otherwise("temp")
         ),
     }
-    asked = labelled(flight_delay, given).filter(pl.col("event_time").is_between(at - timedelta(days=1), at))
+    asked = labelled(flight_delay, given).filter(pl.col("_event_time").is_between(at - timedelta(days=1), at))
     assert asked.height > 800
     assert compute(flight_delay.views, changed, asked).equals(compute(flight_delay.views, given, asked))
 
@@ -85,7 +85,7 @@ def test_the_rates_are_what_they_say() -> None:
     known, late = record["known_at"].to_numpy(), (record["minutes_late"] > 15).to_numpy()
     day = np.timedelta64(24, "h")
     for row in computed()[5_000::1_500].iter_rows(named=True):
-        at = np.datetime64(row["event_time"].replace(tzinfo=None), "us")
+        at = np.datetime64(row["_event_time"].replace(tzinfo=None), "us")
         within = (known <= at) & (known > at - day)
         for key in ("origin", "carrier"):
             seen = late[within & (record[key] == row[key]).to_numpy()]
@@ -94,6 +94,6 @@ def test_the_rates_are_what_they_say() -> None:
 
 def test_rows_whose_label_may_still_come_are_not_learnt_from() -> None:
     waiting = flight_delay.training.label_delay
-    delays = computed()["observed_at"] - computed()["event_time"]
+    delays = computed()["_observed_at"] - computed()["_event_time"]
     assert (delays <= waiting).sum() > 0.999 * len(delays)
     assert delays.median() > timedelta(hours=2), "labels come hours late"  # type: ignore[operator]

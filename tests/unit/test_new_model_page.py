@@ -41,7 +41,7 @@ def test_every_hour_of_every_pump_is_asked_about_and_has_its_features(model: Mod
     made = compute(model.views, {"readings": rows}, asked)
     assert made.height == rows.height == 16 * 7 * 24 * 6
     assert made.null_count().select(name for name, _ in model.features).max_horizontal().max() == 6  # the first hour of each
-    assert 0.05 < made["stopped"].mean() < 0.3  # type: ignore[operator]
+    assert 0.05 < made["_label"].mean() < 0.3  # type: ignore[operator]
 
 
 def test_a_request_sees_the_reading_of_the_hour_before(model: Model) -> None:

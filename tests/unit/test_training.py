@@ -8,6 +8,7 @@ import pytest
 
 from everfit.declaration import Candidate, GradientBoosting, TorchMLP
 from everfit.errors import DeclarationError, FeatureError, NotServableError
+from everfit.features.history import labelled
 from everfit.features.views import Kind
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.encoding import MOST_CATEGORIES, Encoding
@@ -46,14 +47,12 @@ def made_rows(rows: int = 2_000) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def electricity() -> pl.DataFrame:
     """The labelled rows of the first 300 days with their features as they were known."""
-    import narwhals.stable.v2 as nw
-
     from everfit.features.offline import compute
 
     recorded = electricity_price.sources[0].recorded
     assert recorded is not None
     half_hours = recorded()[: 300 * 48]
-    rows = electricity_price.history(nw.from_native(half_hours)).to_native()
+    rows = labelled(electricity_price, {"half_hours": half_hours})
     return compute(electricity_price.views, {"half_hours": half_hours}, rows)
 
 
@@ -137,11 +136,11 @@ def test_the_exported_graph_answers_as_the_model_does(candidate: Candidate) -> N
 @pytest.mark.parametrize("candidate", electricity_price.candidates, ids=lambda candidate: candidate.name)
 def test_the_exported_graph_answers_as_the_model_does_on_the_market(candidate: Candidate, electricity: pl.DataFrame) -> None:
     features = electricity_price.features
-    model = fit(candidate, electricity[:6_000], features=features, label="up")
+    model = fit(candidate, electricity[:6_000], features=features, label="_label")
     signature = Signature("electricity_price", features, electricity_price.schema_id)
     holdout = electricity[6_000:]
     assert check_parity(model.to_onnx(), signature, holdout, model.predict).difference <= 1e-5
-    loss = -np.where(holdout["up"] == 1, np.log(model.predict(holdout)), np.log1p(-model.predict(holdout))).mean()
+    loss = -np.where(holdout["_label"] == 1, np.log(model.predict(holdout)), np.log1p(-model.predict(holdout))).mean()
     assert loss < 0.6
 
 

@@ -1,0 +1,24 @@
+"""Databases of their own for tests, on the session's server."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from everfit.embedded.postgres import Postgres
+
+TEMPLATE = "migrated"  # what is copied from
+
+
+@contextmanager
+def fresh_database(postgres: Postgres) -> Iterator[str]:
+    """URL of a migrated database that lives as long as the block."""
+    name = f"test_{uuid.uuid4().hex}"
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+    with psycopg.connect(postgres.url("postgres", "psycopg").replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(copy)
+        yield postgres.url(name)
+        connection.execute(drop)
