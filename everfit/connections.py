@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import httpx
     import psycopg
 
+    from everfit.settings import Settings
+
 TIMEOUT_SECONDS = 5
 TOPICS = (PREDICTIONS, OUTCOMES, DEPLOYMENTS)
 PREPARE = "run `everfit prepare`"
@@ -54,6 +56,22 @@ def connections(addresses: Mapping[str, str]) -> list[Check]:
         "lake": _lake,
     }
     return [ask(addresses[name]) for name, ask in asking.items() if name in addresses]
+
+
+def shared(settings: "Settings") -> list[Check]:
+    """Whether serving works with the Postgres, Kafka and MLflow that this command works with; nothing where it is away."""
+    import msgspec
+
+    from everfit.uses import Uses, differences, uses
+
+    answer = _get(f"{settings.serving.rstrip('/')}/uses", settings.token)
+    if isinstance(answer, str) or answer.status_code != 200:
+        return []
+    todo = "give both the same addresses: predictions and outcomes in two places never meet"
+    found = differences(uses(settings), msgspec.json.decode(answer.content, type=Uses))
+    return [Check("one stack", f"serving works with {one}", todo) for one in found] or [
+        Check("one stack", "serving works with the Postgres, Kafka and MLflow of this command")
+    ]
 
 
 def _database(url: str) -> Check:
@@ -155,12 +173,13 @@ def _lake(folder: str) -> Check:
     return Check("lake", f"{folder} can be written to")
 
 
-def _get(url: str) -> "httpx.Response | str":
+def _get(url: str, token: str = "") -> "httpx.Response | str":
     """The answer, or why there is none."""
     import httpx
 
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        return httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False)
+        return httpx.get(url, timeout=3 * TIMEOUT_SECONDS, headers=headers, trust_env=False)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
 

@@ -1,7 +1,8 @@
 """Where the parts of a deployment answer: one frozen record, read from the environment.
 
-In the embedded mode (nothing set) ``everfit up`` writes the addresses it chose to ``.everfit/run/endpoints.json`` and every
-process of the stack reads them from there. A variable that is set wins over that file.
+``everfit up`` writes the addresses that its stack works with, those it chose and those it was given, to
+``.everfit/run/endpoints.json``; every command reads them from there. While that file is there, a variable that names another
+place is refused: the services and the command would work on two different stacks.
 """
 
 import json
@@ -10,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from everfit.errors import ServiceError
+from everfit.errors import ServiceError, SettingsError
 from everfit.formats import require_format
-from everfit.variables import require_sound
+from everfit.places import same_place
+from everfit.variables import masked, require_sound
 
 VARIABLES = {
     "database_url": "EVERFIT_DATABASE_URL",
@@ -23,6 +25,8 @@ VARIABLES = {
     "lake": "EVERFIT_LAKE",
 }
 ENDPOINTS_FORMAT = 1  # of endpoints.json
+GIVEN = "given"  # in endpoints.json: the names of what the environment of `everfit up` gave, with commas
+STACK = "EVERFIT_STACK"  # the home of the stack that a process belongs to: it was started with that stack's addresses
 TOKEN = "EVERFIT_SERVING_TOKEN"  # noqa: S105 - the variable's name
 MLFLOW_PAGES, SERVING_PAGES = "EVERFIT_MLFLOW_PAGES", "EVERFIT_SERVING_PAGES"
 
@@ -63,10 +67,11 @@ class Settings:
         """Read the environment, and for what it leaves open the addresses of the embedded stack.
 
         Raises:
-            SettingsError: when a variable makes no sense.
+            SettingsError: when a variable makes no sense, or names another place than the running stack works with.
             ServiceError: when an address is in neither: the stack is not up, or a variable was forgotten.
         """
         require_sound(environ)
+        require_one_stack(environ)
         home = home_folder(environ)
         found = addresses(environ)
         missing = [variable for name, variable in VARIABLES.items() if name not in found]
@@ -111,10 +116,38 @@ def elsewhere(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def endpoints(home: Path) -> dict[str, str]:
-    """What ``everfit up`` chose, or nothing where it is not up."""
+    """What the stack of ``everfit up`` works with, or nothing where it is not up."""
     file = home / "run" / "endpoints.json"
     if not file.exists():
         return {}
     held = json.loads(file.read_text())
     require_format(held, ENDPOINTS_FORMAT, str(file))
     return {name: value for name, value in held.items() if name != "format"}
+
+
+def given_to_stack(home: Path) -> set[str]:
+    """The names of the addresses that ``everfit up`` was given and did not choose."""
+    return set(filter(None, endpoints(home).get(GIVEN, "").split(",")))
+
+
+def conflicts(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Each variable that names another place than the stack of this home works with, in words with both addresses."""
+    if environ.get(STACK):
+        return []
+    used = endpoints(home_folder(environ))
+    return [
+        f"{variable} is {masked(environ[variable])}, and the stack works with {masked(used[name])}"
+        for name, variable in VARIABLES.items()
+        if environ.get(variable) and name in used and not same_place(environ[variable], used[name])
+    ]
+
+
+def require_one_stack(environ: Mapping[str, str] = os.environ) -> None:
+    """Refuse an environment that would split the stack in two.
+
+    Raises:
+        SettingsError: with both addresses of each part, and what to do.
+    """
+    if found := conflicts(environ):
+        todo = "unset the variable; or run `everfit down` and `everfit up`, so that all of the stack uses what it names"
+        raise SettingsError(f"everfit is up in {home_folder(environ)} with other addresses: {'; '.join(found)}: {todo}")

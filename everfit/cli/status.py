@@ -1,6 +1,7 @@
 """``everfit status``."""
 
 import json
+import os
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -22,10 +23,11 @@ MEGABYTE = 2**20
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
     """What runs, since when, where, and with how much memory; what acts by itself, and what it waits for."""
+    from everfit.embedded.given import managed
     from everfit.embedded.status import states
 
     home = home_folder()
-    found = [] if elsewhere() else states(home)
+    found = [] if elsewhere() else states(home, managed(home, os.environ))
     acting, problem = _automations()
     read, late = _prediction_log()
     if as_json:

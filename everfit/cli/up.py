@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from everfit.settings import home_folder
-from everfit.variables import require_sound
+from everfit.settings import given_to_stack, home_folder
+from everfit.variables import masked, require_sound
 
 NAMES = {
     "dagster": "Dagster",
@@ -28,7 +28,8 @@ def up(
 ) -> None:
     """Start what is not up: Postgres, broker, MLflow, Dagster and serving. Prints where they answer.
 
-    What is on record from before a model went live lands at once, so that its assets can be materialized.
+    A part whose address the environment gives is used by all, and not started. What is on record from before a model went live
+    lands at once, so that its assets can be materialized.
     """
     from rich.console import Console
 
@@ -55,8 +56,9 @@ def up(
             console.print(f"{model}: {rows:,} rows from before it went live have landed")
     kept = all(step == "kept" for step in steps.values())
     console.print("everfit is already up" if kept else f"everfit is up after {time.monotonic() - began:.1f} s")
+    given = given_to_stack(home)
     for name, label in NAMES.items():
-        console.print(f"  {label:<9} {told[name]}")
+        console.print(f"  {label:<9} {masked(told[name])}{'  (given)' if name in given else ''}")
     console.print(f"  state     {home}")
 
 

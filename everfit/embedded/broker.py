@@ -51,6 +51,16 @@ def partitions(address: str) -> dict[str, int]:
         return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
 
 
+def topic_ids(address: str) -> dict[str, str]:
+    """The id of every topic: one that was deleted and made again, or lives on another broker, has another.
+
+    Raises:
+        ServiceError: when the broker does not answer.
+    """
+    with _admin(address) as admin:
+        return {topic["name"]: str(topic["topic_id"]) for topic in admin.describe_topics()}
+
+
 def create_topics(
     address: str, topics: Iterable[str] = TOPICS, *, partitions: int = 1, largest_bytes: int | None = None
 ) -> None:

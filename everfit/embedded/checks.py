@@ -8,11 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from everfit.catalogue import load_models
-from everfit.connections import Check, connections
+from everfit.connections import Check, connections, shared
 from everfit.embedded import ports
+from everfit.embedded.given import managed
 from everfit.embedded.status import State, states
 from everfit.errors import DeclarationError
-from everfit.settings import VARIABLES, addresses, elsewhere
+from everfit.settings import VARIABLES, Settings, addresses, conflicts, elsewhere
 from everfit.variables import problem, problems
 
 DISK_BYTES = 2 * 2**30
@@ -27,15 +28,16 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         Check("python", platform.python_version()),
         _disk(home),
         *wrong,
-        *_overridden(environ),
+        *_given({**environ, "EVERFIT_HOME": str(home)}),
         *([] if elsewhere(environ) else _embedded(home, environ)),
         *([] if wrong else connections(found)),
+        *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
         _models(),
     ]
 
 
 def _embedded(home: Path, environ: Mapping[str, str]) -> list[Check]:
-    services = states(home)
+    services = states(home, managed(home, environ))
     idle = [state for state in services if state.name in ports.DEFAULTS and state.pid is None]
     told = [check for state in idle if (check := _port(state, environ))]
     return [_wheels(), *told, *_left_over(home, services), *_services(services)]
@@ -55,10 +57,13 @@ def _disk(home: Path) -> Check:
     return Check("disk", found, "" if free >= DISK_BYTES else "free some space, or move EVERFIT_HOME: 2 GB are wanted")
 
 
-def _overridden(environ: Mapping[str, str]) -> list[Check]:
-    """Commands talk to these and not to what ``everfit up`` starts."""
+def _given(environ: Mapping[str, str]) -> list[Check]:
+    """The addresses that are given, and whether the stack that runs works with the same."""
+    if found := conflicts(environ):
+        todo = "unset it; or run `everfit down` and `everfit up`, so that all of the stack uses what it names"
+        return [Check("environment", one, todo) for one in found]
     own = [variable for variable in VARIABLES.values() if environ.get(variable)]
-    return [Check("environment", f"given by {', '.join(own)}, whatever `everfit up` chose")] if own else []
+    return [Check("environment", f"given: {', '.join(own)}")] if own else []
 
 
 def _port(state: State, environ: Mapping[str, str]) -> Check | None:
@@ -77,17 +82,25 @@ def _port(state: State, environ: Mapping[str, str]) -> Check | None:
 
 def _left_over(home: Path, services: Sequence[State]) -> list[Check]:
     """Files of an ``up`` that was killed."""
-    stale = [file for file in [home / "run" / "endpoints.json"] if file.exists() and all(s.pid is None for s in services)]
+    idle = bool(services) and all(service.pid is None for service in services)
+    stale = [file for file in [home / "run" / "endpoints.json"] if file.exists() and idle]
     stale += home.glob("postgres.making-*")
     return [Check("left over", f"{file} belongs to nothing that runs", "run `everfit up` or `everfit down`") for file in stale]
 
 
 def _services(services: Sequence[State]) -> list[Check]:
     """Those that should run and do not; whether one that runs does what it should is asked of it."""
+    if not services:
+        return [Check("stack", "every part of it was given to `everfit up`")]
     if all(state.state == "down" and not state.problem for state in services):
         return [Check("stack", "down; `everfit up` starts it")]
     told = [Check(state.name, state.problem or "does not run", "run `everfit up`") for state in services if state.state != "up"]
     return told or [Check("stack", f"up: {', '.join(state.name for state in services)}")]
+
+
+def _shared(environ: Mapping[str, str]) -> list[Check]:
+    """Whether all work with the same parts; an environment that conflicts was told before."""
+    return [] if conflicts(environ) else shared(Settings.load(environ))
 
 
 def _models() -> Check:

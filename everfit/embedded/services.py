@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from everfit.embedded import broker, health, kafka
 from everfit.embedded.ports import LOCAL
@@ -66,21 +67,30 @@ def answers(name: str, port: int, since: float) -> bool:
             return health.http(where + HEALTH[name])
 
 
-def endpoints(home: Path, postgres: Postgres, ports: Mapping[str, int]) -> dict[str, str]:
-    """What ``endpoints.json`` says, by the names of :class:`everfit.settings.Settings`."""
+def endpoints(
+    home: Path, postgres: Postgres, ports: Mapping[str, int], given: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """The addresses of all parts, chosen and ``given``, by the names of :class:`everfit.settings.Settings`."""
     web = {name: address(name, ports[name]) for name in HEALTH if name in ports}
     kafka = {"kafka": address(BROKER, ports[BROKER])} if BROKER in ports else {}
-    return {"database_url": postgres.url("everfit"), **kafka, **web, "lake": str(home / "lake")}
+    return {"database_url": postgres.url("everfit"), **kafka, **web, "lake": str(home / "lake"), **given}
 
 
 def build(
-    home: Path, project: Path, postgres: Postgres, ports: Mapping[str, int], *, real_kafka: bool = False
+    home: Path,
+    project: Path,
+    postgres: Postgres,
+    ports: Mapping[str, int],
+    *,
+    real_kafka: bool = False,
+    given: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Service]:
     """The services that ``ports`` names, and Dagster's daemon with its webserver, each after those that it needs.
 
-    ``project`` is the folder that the models are imported from; ``real_kafka`` puts Apache Kafka in the broker's place.
+    ``project`` is the folder that the models are imported from; ``real_kafka`` puts Apache Kafka in the broker's place; the
+    parts whose addresses are ``given`` are used by all, and not among the services.
     """
-    told = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports).items()}
+    told = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports, given).items()}
     path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
     automation = {"EVERFIT_AUTOMATION": os.environ.get("EVERFIT_AUTOMATION") or "on"}  # off everywhere else
     own = {"EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}

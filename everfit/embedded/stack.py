@@ -15,11 +15,13 @@ from typing import Literal
 
 from everfit.embedded import ports, processes
 from everfit.embedded.dagster_home import write_dagster_home
+from everfit.embedded.given import given_parts, make_ready, run_here
 from everfit.embedded.postgres import Postgres
 from everfit.embedded.services import BROKER, POSTGRES, SERVICES, build, endpoints
 from everfit.embedded.starting import GRACE_SECONDS, Heard, Starter, leader
 from everfit.errors import StackError
-from everfit.settings import ENDPOINTS_FORMAT
+from everfit.places import without_password
+from everfit.settings import ENDPOINTS_FORMAT, GIVEN, VARIABLES
 
 BrokerKind = Literal["embedded", "kafka"]
 
@@ -49,21 +51,40 @@ class Stack:
     def up(self) -> dict[str, str]:
         """Bring up what is not up, and return the addresses, by the names of ``endpoints.json``.
 
+        A part whose address the environment gives is used, and not started.
+
         Raises:
-            StackError: when a port that was asked for is taken, a service does not start, or another ``up`` is at work.
+            SettingsError: when the environment gives another address than what runs already uses.
+            StackError: when a port that was asked for is taken, a service does not start, what is given does not answer, or
+                another ``up`` is at work.
         """
         with self._alone():
+            given = self._given()
             self._end_orphans()
-            chosen = {name: self._port(name) for name in self.names if name in ports.DEFAULTS}
-            self._start_postgres()
+            here = run_here(self.names, given)
+            chosen = {name: self._port(name) for name in here if name in ports.DEFAULTS}
+            if POSTGRES in here:
+                self._start_postgres(own="database_url" not in given)
             (self.home / "mlflow").mkdir(exist_ok=True)
             if "code" in chosen:
                 write_dagster_home(self.home, self.postgres.url("dagster", "psycopg2"), chosen["code"])
-            told = endpoints(self.home, self.postgres, chosen)
-            self._tell(told)
-            services = build(self.home, self.project, self.postgres, chosen, real_kafka=self._real_kafka())
+            told = endpoints(self.home, self.postgres, chosen, given)
+            self._tell(told, given)
+            real_kafka = self._real_kafka()
+            services = build(self.home, self.project, self.postgres, chosen, real_kafka=real_kafka, given=given)
             self._starter.start_all(services)
             return told
+
+    def _given(self) -> dict[str, str]:
+        """What is given, found to answer and made ready; before anything is started or ended."""
+        given = given_parts(self.home, self.environ)
+        if self.broker and "kafka" in given:
+            raise StackError(
+                f"{VARIABLES['kafka']} gives {given['kafka']}, so that no broker is started; leave --broker {self.broker} out, "
+                "or unset the variable"
+            )
+        make_ready(given, self.names)
+        return given
 
     def down(self) -> list[str]:
         """End everything of this stack, orphans included; returns the names of what was running.
@@ -86,21 +107,26 @@ class Stack:
     def _endpoints(self) -> Path:
         return self.home / "run" / "endpoints.json"
 
-    def _tell(self, told: Mapping[str, str]) -> None:
+    def _tell(self, told: Mapping[str, str], given: Mapping[str, str]) -> None:
+        """Write the addresses down, for every command; a password that was given is not written."""
+        addresses = {name: without_password(value) for name, value in told.items()}
         written = self._endpoints.with_suffix(".new")
-        written.write_text(json.dumps({"format": ENDPOINTS_FORMAT, **told}, indent=2) + "\n")
+        document = {"format": ENDPOINTS_FORMAT, **addresses} | ({GIVEN: ",".join(given)} if given else {})
+        written.write_text(json.dumps(document, indent=2) + "\n")
         written.replace(self._endpoints)
 
-    def _start_postgres(self) -> None:
+    def _start_postgres(self, *, own: bool) -> None:
+        """Start it with its databases; ``own`` where everfit's own is one of them."""
         from everfit.store.database import create_engine, migrate
 
         running = self.postgres.process() is not None
         self.heard(POSTGRES, "kept" if running else "starting")
         self.postgres.start()
         self.postgres.create_databases()
-        engine = create_engine(self.postgres.url("everfit"))
-        migrate(engine)
-        engine.dispose()
+        if own:
+            engine = create_engine(self.postgres.url("everfit"))
+            migrate(engine)
+            engine.dispose()
         if not running:
             self.heard(POSTGRES, "started")
 

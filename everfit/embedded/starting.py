@@ -15,6 +15,7 @@ from everfit.embedded import processes
 from everfit.embedded.logs import log_file, tail
 from everfit.embedded.services import Service, address, answers
 from everfit.errors import StackError
+from everfit.settings import STACK
 
 DEADLINE_SECONDS = 90.0
 GRACE_SECONDS = 15.0
@@ -81,7 +82,7 @@ class Starter:
 
     def _spawn(self, service: Service) -> psutil.Process:
         marks = {
-            processes.STACK: str(self.home),
+            STACK: str(self.home),
             processes.SERVICE: service.name,
             processes.RECIPE: service.recipe,
             processes.PORT: str(service.port),

@@ -11,6 +11,7 @@ import msgspec
 from everfit.errors import ServiceError
 from everfit.replay.timeline import Request
 from everfit.timing import format_time
+from everfit.uses import Uses
 
 TIMEOUT_SECONDS = 30.0
 
@@ -58,6 +59,10 @@ class ServingClient:
         """The version that answers now; None where none does."""
         served = msgspec.json.decode(self._wanted("GET", f"/v2/models/{model}").body, type=_Metadata)
         return served.roles.get("champion")
+
+    def uses(self) -> Uses:
+        """The Postgres, Kafka and MLflow that serving works with."""
+        return msgspec.json.decode(self._wanted("GET", "/uses").body, type=Uses)
 
     def close(self) -> None:
         """Give the connection back."""

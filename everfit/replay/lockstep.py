@@ -10,6 +10,8 @@ from everfit.store.database import reachable
 from everfit.timing import format_time
 from everfit.waiting import STALL_SECONDS, wait_until
 
+ARRIVAL_SECONDS = 30.0  # of outcomes that a pass has read before it closed a window
+
 _STATE = sa.text("""
     SELECT (SELECT max(newest) FROM clocks WHERE model = :model) AS asked,
            (SELECT max(observed_at) FROM outcomes WHERE model = :model) AS observed,
@@ -64,6 +66,22 @@ def await_decision(engine: sa.Engine, model: str, window_end: datetime, stall_se
         lambda: state_of(engine, model),
         lambda state: _reached(state.decided, window_end),
         f"the window of {model} that ends {format_time(window_end)} to be decided; is the sensor on that reads the log?",
+        stall_seconds=stall_seconds,
+    )
+
+
+def await_outcomes(engine: sa.Engine, model: str, sent: datetime, kafka: str, stall_seconds: float = ARRIVAL_SECONDS) -> None:
+    """Return when an outcome observed at ``sent`` or later is stored; a window that closed after it has read it before.
+
+    Raises:
+        ServiceError: when none arrives, and nothing else does, for ``stall_seconds``.
+    """
+    wait_until(
+        lambda: state_of(engine, model),
+        lambda state: _reached(state.observed, sent),
+        f"any outcome of {model} from {format_time(sent)} on, sent to Kafka at {kafka}, to arrive in Postgres, though the "
+        "window they were sent in is decided. Does the loop read another Kafka (`everfit doctor` asks each process), or are "
+        "they refused (`everfit dead-letters list`)?",
         stall_seconds=stall_seconds,
     )
 

@@ -20,13 +20,15 @@ from everfit.deployment import Deployment
 from everfit.errors import RequestError, ServiceError
 from everfit.replay.client import Answer, ServingClient
 from everfit.replay.landing import MICROSECOND, catch_up
-from everfit.replay.lockstep import await_decision, await_read, await_retraining, state_of
+from everfit.replay.lockstep import await_decision, await_outcomes, await_read, await_retraining, state_of
 from everfit.replay.observing import OutcomeProducer
 from everfit.replay.progress import Progress
 from everfit.replay.timeline import Instant, timeline
+from everfit.settings import Settings
 from everfit.store.database import create_engine
 from everfit.store.publishing import publish
 from everfit.timing import format_time
+from everfit.uses import differences, uses
 
 Listener = Callable[[Progress, str], None]
 
@@ -59,11 +61,12 @@ def replay(
     check_range(model, start, end)
     file = progress_file(deployment.settings.home, model)
     progress = Progress.load(file, model.name, start)
-    _require_champion(deployment, model)
-    catch_up(deployment, model, progress.sent_until or start)
     settings = deployment.settings
     with ExitStack() as opened:
         serving = opened.enter_context(closing(ServingClient(settings.serving, settings.token)))
+        _require_champion(deployment, model)
+        _require_one_stack(settings, serving)
+        catch_up(deployment, model, progress.sent_until or start)
         producer = opened.enter_context(OutcomeProducer(settings.kafka))
         publishing = create_engine(settings.database_url, durable=False)  # what a killed server forgets is caught up with
         opened.callback(publishing.dispose)
@@ -91,6 +94,15 @@ def _require_champion(deployment: Deployment, model: Model) -> None:
         raise RequestError(f"{model.name} has no champion that could answer: `everfit train {model.name}` makes the first")
 
 
+def _require_one_stack(settings: Settings, serving: ServingClient) -> None:
+    """Refuse before anything is sent: outcomes in one Kafka and predictions in another never meet."""
+    if found := differences(uses(settings), serving.uses()):
+        raise ServiceError(
+            f"serving at {settings.serving} works with {'; with '.join(found)}: give both the same addresses, for what is sent "
+            "here would never meet what serving logs there"
+        )
+
+
 @dataclass(slots=True)
 class _Player:
     """One replay under way."""
@@ -105,6 +117,7 @@ class _Player:
     free_running: bool
     listener: Listener
     refusals: int = 0
+    unseen: datetime | None = None  # when the first outcome was observed of those sent since a window was decided
 
     def play(self, end: datetime) -> None:
         """Send what is left of the range, holding the clock at every window's end."""
@@ -155,6 +168,7 @@ class _Player:
         self.producer.send(instant)
         progress.outcomes += len(instant.outcomes)
         if instant.outcomes:
+            self.unseen = self.unseen or min(outcome.observed_at for _, outcome in instant.outcomes)
             progress.observed_until = max(outcome.observed_at for _, outcome in instant.outcomes)
         if flush_first:
             self.producer.flush()
@@ -188,6 +202,9 @@ class _Player:
             with self._timed("deciding"):
                 self.serving.flush()
                 await_decision(self.deployment.engine, self.model.name, due)
+                if self.unseen:
+                    await_outcomes(self.deployment.engine, self.model.name, self.unseen, self.deployment.settings.kafka)
+            self.unseen = None
         self.progress.save(self.file)
         self.listener(self.progress, f"played to {format_time(instant.at)}")
         self._retrained()

@@ -23,6 +23,8 @@ from everfit.serving.exposition import exposition
 from everfit.serving.protocol import inferred, model_metadata, predicted, server_metadata
 from everfit.serving.reports import REPORTS, Reports
 from everfit.serving.service import Answered, Service
+from everfit.serving.using import USES, Using
+from everfit.settings import Settings
 from everfit.store.lake import Lake
 
 FLUSH_SECONDS = 10.0
@@ -39,7 +41,7 @@ Write = Callable[[Model, Asked, Answered], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
-def create_app(service: Service, lake: Lake, token: str | None = None) -> Starlette:
+def create_app(service: Service, lake: Lake, token: str | None = None, settings: Settings | None = None) -> Starlette:
     """The application over a service that it starts and stops. Where a token is set, all but health asks for it."""
     endpoints = _Endpoints(service)
     routes = [
@@ -54,6 +56,7 @@ def create_app(service: Service, lake: Lake, token: str | None = None) -> Starle
         Route("/flush", endpoints.flush, methods=["POST"]),
         Route("/metrics", endpoints.metrics),
         Route(REPORTS + "{digest}", Reports(lake).report),
+        *([Route(USES, Using(settings).answer)] if settings else []),
     ]
     return Starlette(
         routes=routes,

@@ -23,7 +23,7 @@ from everfit.embedded.stack import Stack
 from everfit.embedded.starting import leader
 from everfit.events import wall_clock
 from everfit.replay.landing import bootstrap
-from everfit.settings import Settings
+from everfit.settings import VARIABLES, Settings
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
 from everfit.waiting import wait_until
@@ -85,6 +85,8 @@ def _stack(order: Order) -> Iterator[tuple[Stack, Deployment]]:
         **{variable: str(ports.any_free()) for variable in ports.VARIABLES.values()},
     }
     before = dict(os.environ)
+    for variable in VARIABLES.values():
+        os.environ.pop(variable, None)  # of a stack that a person has up: the drill breaks none but its own
     os.environ.update(own)
     stack = Stack(folder, names=SERVICES, broker=order.broker)
     try:

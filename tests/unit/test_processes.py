@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from everfit.embedded import processes
+from everfit.settings import STACK
 
 Spawn = Callable[..., psutil.Process]
 
@@ -23,7 +24,7 @@ def spawn(home: Path) -> Iterator[Spawn]:
 
     def start(*command: str, stack: Path = home) -> psutil.Process:
         log = home / f"{len(children)}.log"
-        marks = {processes.STACK: str(stack), processes.SERVICE: "it", processes.PORT: "7", processes.RECIPE: "r"}
+        marks = {STACK: str(stack), processes.SERVICE: "it", processes.PORT: "7", processes.RECIPE: "r"}
         children.append(processes.spawn(command, marks, Path("/"), log))
         return psutil.Process(children[-1].pid)
 

@@ -18,6 +18,7 @@ from everfit.replay import player
 from everfit.replay.client import Answer, Reply
 from everfit.replay.progress import Progress
 from everfit.replay.timeline import Instant, Request
+from everfit.uses import Uses
 
 LIVE = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,6 +34,14 @@ class World:
     decided: int = 0
     asked: datetime | None = None  # the newest event time in the log
     champion: int | None = 1
+    kafka: str = "here:9092"  # that serving works with
+    outcomes_since: list[datetime] = field(default_factory=list)  # what was waited for in the store
+
+    def uses(self) -> Uses:
+        return Uses({"database_url": "postgresql://db/everfit", "kafka": self.kafka, "mlflow": "http://mlflow:5000"})
+
+    def await_outcomes(self, _engine: object, _model: str, sent: datetime, _kafka: str) -> None:
+        self.outcomes_since.append(sent)
 
     def publish(self, _engine: object, _models: object, source: str, rows: list[Any]) -> int:
         self.journal.append(f"rows {len(rows)} of {source}")
@@ -88,14 +97,15 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     def producer(_bootstrap: str) -> Iterator[Any]:
         yield SimpleNamespace(send=world.send, flush=lambda: world.journal.append("acknowledged"))
 
-    serving = SimpleNamespace(predict=world.predict, flush=world.flush, close=lambda: None)
+    serving = SimpleNamespace(predict=world.predict, flush=world.flush, uses=world.uses, close=lambda: None)
+    monkeypatch.setattr(player, "uses", lambda _: World().uses())
     monkeypatch.setattr(player, "timeline", lambda _m, start, end: iter([i for i in instants(24) if start <= i.at < end]))
     monkeypatch.setattr(player, "ServingClient", lambda _url, _token: serving)
     monkeypatch.setattr(player, "OutcomeProducer", producer)
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)
     monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(asked=world.asked, champion=world.champion))
     monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
-    for name in ("publish", "await_decision", "await_retraining"):
+    for name in ("publish", "await_decision", "await_outcomes", "await_retraining"):
         monkeypatch.setattr(player, name, getattr(world, name))
     return world
 
@@ -117,6 +127,20 @@ def test_what_is_known_comes_before_the_request_and_the_clock_is_held_past_laten
         *["acknowledged", "flush", "read"],
     ]
     assert (progress.source_rows, progress.outcomes, progress.answered, progress.windows) == (4, 3, 4, 1)
+
+
+def test_after_each_window_an_outcome_of_it_must_have_arrived(world: World, tmp_path: Path) -> None:
+    play(tmp_path, 6)
+
+    assert world.outcomes_since == [LIVE + HOUR, LIVE + 4 * HOUR]
+
+
+def test_a_serving_on_another_kafka_is_refused_before_anything_is_sent(world: World, tmp_path: Path) -> None:
+    world.kafka = "there:9092"
+    with pytest.raises(ServiceError, match="works with Kafka at there:9092, and this command Kafka at here:9092"):
+        play(tmp_path, 4)
+
+    assert world.journal == []
 
 
 def test_free_running_waits_for_nothing(world: World, tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""Whether two addresses lead to the same place, however they are written: users, passwords and drivers do not count."""
+
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+Place = tuple[object, ...]
+
+
+def place(address: str) -> Place:
+    """What an address leads to: of a URL host, port and path, of a bootstrap list its servers, of a folder its full path."""
+    if "://" in address:
+        url = urlsplit(address)
+        host = url.hostname or dict(parse_qsl(url.query)).get("host", "")
+        return (url.scheme.partition("+")[0], host, url.port, url.path.rstrip("/"))
+    if ":" in address:
+        return tuple(sorted(server.strip().lower() for server in address.split(",")))
+    return (str(Path(address).absolute()),)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether both lead to the same."""
+    return place(one) == place(other)
+
+
+def without_password(address: str) -> str:
+    """The address with no password in it, to be written down."""
+    url = urlsplit(address)
+    if "://" not in address or not (url.password or "password" in dict(parse_qsl(url.query))):
+        return address
+    query = urlencode([(name, value) for name, value in parse_qsl(url.query) if name != "password"], safe="/")
+    return urlunsplit((url.scheme, _without_password(url), url.path, query, url.fragment))
+
+
+def _without_password(url: SplitResult) -> str:
+    user, at, server = url.netloc.rpartition("@")
+    return f"{user.partition(':')[0]}{at}{server}"
