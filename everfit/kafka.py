@@ -46,8 +46,9 @@ def options(bootstrap: str, environ: Mapping[str, str] = os.environ) -> dict[str
 
 
 def consumer_options(bootstrap: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """What every consumer of a log is built with: its offsets are Postgres', and it never jumps."""
-    return {**options(bootstrap, environ), "enable_auto_commit": False, "auto_offset_reset": "none"}
+    """What every consumer of a log is built with: its offsets are Postgres', it never jumps, and reads what was committed."""
+    reading = {"enable_auto_commit": False, "auto_offset_reset": "none", "isolation_level": "read_committed"}
+    return options(bootstrap, environ) | reading
 
 
 def security(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

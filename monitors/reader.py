@@ -21,9 +21,11 @@ from everfit.declaration import Model
 from everfit.errors import EventError, ServiceError
 from everfit.events import OUTCOMES, PREDICTIONS, wall_clock
 from everfit.kafka import consumer_options, options, require_kafka, unusable
+from everfit.store import log
 from everfit.store.copying import is_plain, outcome_line, prediction_line
 from everfit.store.log import Batch, DeadLetter, Position, Step
 from monitors.standing import Standing, fingerprint
+from monitors.transactions import OpenTransactions
 
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
@@ -53,6 +55,7 @@ class LogReader:
         self._contract = Contract(models)
         self._topics = topics
         self._at: dict[TopicPartition, Position] = {}
+        self._ends: dict[TopicPartition, tuple[int, int]] = {}  # as they are stored, or will be with the last batch
         self._engine: sa.Engine | None = None
         require_kafka(bootstrap)
         try:
@@ -61,6 +64,7 @@ class LogReader:
         except KafkaError as error:
             raise unusable(bootstrap, error) from error
         self._standing = Standing(bootstrap, self._admin, self._consumer)
+        self._transactions = OpenTransactions(self._admin)
 
     def __enter__(self) -> Self:
         return self
@@ -85,38 +89,46 @@ class LogReader:
         assert self._engine is not None
         partitions = sorted(self._consumer.assignment())
         places = self._standing.places(self._engine, partitions)
+        with self._engine.connect() as connection:
+            ends = log.ends(connection)
         self._at = {partition: place.position for partition, place in places.items()}
+        self._ends = {partition: ends.get(partition, (0, 0)) for partition in places}
         for partition, place in places.items():
             self._consumer.seek(partition, place.read_from)
 
     @_uncollected()
     def poll(self) -> Batch | None:
-        """What is new, decoded; None when nothing came within a poll."""
+        """What is new, decoded; None when nothing came within a poll.
+
+        Markers of transactions, and records of aborted ones, are passed over: a batch may move a position and hold no record.
+        """
         try:
             polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
+            positions = {p: self._consumer.position(p) for p in self._at.keys() & self._consumer.assignment()}
+            if not polled:
+                self._transactions.look({p: at for p, at in positions.items() if at < (self._consumer.highwater(p) or 0)})
         except (OffsetOutOfRangeError, LogTruncationError, NoOffsetForPartitionError) as error:
             logger.warning("a log is not as it was: %s", error)
             self.reposition()
             return None
         except KafkaError as error:
             raise ServiceError(f"Kafka cannot be read: {error!r}; what was not committed is read again") from error
-        if not polled:
-            return None
         batch, now = Batch(), wall_clock()
         for partition, records in polled.items():
             read = self._read_predictions if partition.topic == PREDICTIONS else self._read_outcomes
             read(records, now, batch)
-            batch.steps.append(self._step(partition, records[-1]))
-        return batch
+        batch.steps += [step for p, at in positions.items() if (step := self._step(p, at, polled.get(p, ())))]
+        return batch if batch.steps else None
 
     def caught_up(self) -> bool:
-        """Whether every partition has told its end, and all before it was read; an empty poll may only be an early one."""
-        assigned = self._consumer.assignment()
-        ends = {partition: self._consumer.highwater(partition) for partition in assigned}
-        return all(end is not None and self._consumer.position(partition) >= end for partition, end in ends.items())
+        """Whether every partition has told its end, and all that can be read was; an empty poll may only be an early one.
+
+        An open transaction is not waited for: until it is committed or aborted, nothing after its first record can be read.
+        """
+        return all(self._is_read(partition, self._consumer.position(partition)) for partition in self._consumer.assignment())
 
     def lag(self) -> int:
-        """How many records are known to be on the assigned partitions and were not read."""
+        """How many records known to be on the assigned partitions were not read; those of open transactions count."""
         ends = {partition: self._consumer.highwater(partition) or 0 for partition in self._at}
         return sum(max(0, ends[partition] - position.next_offset) for partition, position in self._at.items())
 
@@ -147,12 +159,21 @@ class LogReader:
             rows.lines.append(outcome_line(event))
             rows.records.append(record)
 
-    def _step(self, partition: TopicPartition, last: Any) -> Step:
-        """From where reading stood on the partition to after its last record."""
-        before = self._at[partition]
-        here = Position(partition.topic, partition.partition, last.offset + 1, before.log_id, fingerprint(last.value))
-        self._at[partition] = here
-        return Step(before.next_offset, here, self._consumer.highwater(partition) or here.next_offset)
+    def _is_read(self, partition: TopicPartition, position: int) -> bool:
+        end = self._consumer.highwater(partition)
+        return end is not None and (position >= end or self._transactions.holds(partition, position))
+
+    def _step(self, partition: TopicPartition, position: int, records: Sequence[Any]) -> Step | None:
+        """From where reading stood on the partition to where it stands now; None where nothing is new, its end included."""
+        before, highwater = self._at[partition], self._consumer.highwater(partition)
+        end = max(highwater or 0, position)
+        ends = end, position if self._is_read(partition, position) else end
+        if highwater is None or (position, ends) == (before.next_offset, self._ends[partition]):
+            return None
+        marks = (fingerprint(records[-1].value), records[-1].offset) if records else (before.fingerprint, before.record_offset)
+        here = Position(partition.topic, partition.partition, position, before.log_id, *marks)
+        self._at[partition], self._ends[partition] = here, ends
+        return Step(before.next_offset, here, *ends)
 
     def _dead_letter(self, record: Any, reason: str) -> DeadLetter:
         log_id = self._at[TopicPartition(record.topic, record.partition)].log_id

@@ -2,6 +2,7 @@
 
 A log that began again (an embedded broker after a restart, a topic deleted and made anew) is told by the topic's id, by the
 last record's SHA-256, because a log that has grown again looks healthy by its offsets alone, and by an end that lies before.
+That record need not be the one before the position: markers of transactions take offsets too, and are no records.
 It is said, and read from its beginning: the identities keep its rows single. Where retention has deleted what was not read yet,
 the gap is recorded with its size, and reading goes on after it.
 """
@@ -76,12 +77,12 @@ class Standing:
         told = {
             p: position
             for p, position in stored.items()
-            if p not in other and position.fingerprint and starts[p] < position.next_offset
+            if p not in other and position.fingerprint and starts[p] <= _record_offset(position)
         }
         return other | self._changed(told)
 
     def _changed(self, told: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
-        """Those whose record before the position is another one now, or whose log ends before it.
+        """Those whose last record read is another one now, or whose log ends before the position.
 
         Where retention or compaction has taken that record away, there is nothing to compare, and the log is the same.
         """
@@ -92,7 +93,7 @@ class Standing:
         with closing(KafkaConsumer(**consumer_options(self._bootstrap))) as consumer:
             consumer.assign(list(waiting))
             for partition in waiting:
-                consumer.seek(partition, told[partition].next_offset - 1)
+                consumer.seek(partition, _record_offset(told[partition]))
             deadline = time.monotonic() + VERIFY_SECONDS
             while waiting and time.monotonic() < deadline:
                 found, ended = _looked_at(consumer, waiting, told)
@@ -109,7 +110,7 @@ class Standing:
 def _looked_at(
     consumer: KafkaConsumer, waiting: Collection[TopicPartition], told: Mapping[TopicPartition, Position]
 ) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
-    """By one poll: whether the record before the position is the one that was read; and the partitions that end before it."""
+    """By one poll: whether the record is the one that was read; and the partitions that end before the position."""
     try:
         polled = consumer.poll(timeout_ms=POLL_MS)
     except OffsetOutOfRangeError as error:
@@ -119,9 +120,15 @@ def _looked_at(
     found = {}
     for partition, records in polled.items():
         position, first = told[partition], records[0]
-        found[partition] = first.offset >= position.next_offset or fingerprint(first.value) == position.fingerprint
+        found[partition] = first.offset > _record_offset(position) or fingerprint(first.value) == position.fingerprint
+    passed = {p: True for p in waiting if p not in found and consumer.position(p) >= told[p].next_offset}
     ends = {p: consumer.highwater(p) for p in waiting if p not in found}
-    return found, {p for p, end in ends.items() if end is not None and end < told[p].next_offset}
+    return found | passed, {p for p, end in ends.items() if end is not None and end < told[p].next_offset}
+
+
+def _record_offset(position: Position) -> int:
+    """Of the last record that was read."""
+    return position.next_offset - 1 if position.record_offset is None else position.record_offset
 
 
 def _settled(

@@ -29,22 +29,30 @@ REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceed
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where reading stands on one partition: the next offset, which log that is, and the last record's SHA-256."""
+    """Where reading stands on one partition: the next offset, which log that is, and the last record's SHA-256 and offset.
+
+    Markers of transactions and holes of compaction may lie between that record and the next offset.
+    """
 
     topic: str
     partition: int
     next_offset: int
     log_id: str
     fingerprint: str
+    record_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From the offset that must be the stored one to the position that is stored then; ``end`` is the log's end by now."""
+    """From the offset that must be the stored one to the position that is stored then.
+
+    ``end`` is the log's end by now; ``readable`` how far it can be read, where a transaction that is open keeps that below.
+    """
 
     since: int
     position: Position
     end: int
+    readable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +112,22 @@ class Written:
 def positions(connection: sa.Connection) -> dict[tuple[str, int], Position]:
     """Where reading stands, by topic and partition."""
     columns = consumer_offsets.c
-    query = sa.select(columns.topic, columns.partition, columns.next_offset, columns.log_id, columns.fingerprint)
+    record = sa.func.coalesce(columns.record_offset, columns.next_offset - 1)
+    query = sa.select(columns.topic, columns.partition, columns.next_offset, columns.log_id, columns.fingerprint, record)
     return {(row.topic, row.partition): Position(*row) for row in connection.execute(query)}
 
 
-def all_read(connection: sa.Connection) -> bool:
-    """Whether nothing that a consumer has seen at the end of a log waits to be read, by whomever."""
+def ends(connection: sa.Connection) -> dict[tuple[str, int], tuple[int, int]]:
+    """The end of each log when it was last read, and how far it could be read then, by topic and partition."""
     columns = consumer_offsets.c
-    waiting = sa.select(columns.topic).where(columns.next_offset < columns.end_offset).limit(1)
+    query = sa.select(columns.topic, columns.partition, columns.end_offset, columns.readable_offset)
+    return {(row.topic, row.partition): (row.end_offset, row.readable_offset) for row in connection.execute(query)}
+
+
+def all_read(connection: sa.Connection) -> bool:
+    """Whether nothing that a consumer has seen on a log, and that can be read, waits to be read, by whomever."""
+    columns = consumer_offsets.c
+    waiting = sa.select(columns.topic).where(columns.next_offset < columns.readable_offset).limit(1)
     return connection.execute(waiting).first() is None
 
 
@@ -120,7 +136,8 @@ def restart(connection: sa.Connection, stored: Position, log_id: str) -> None:
     table = consumer_offsets
     here = (table.c.topic == stored.topic, table.c.partition == stored.partition)
     same = (table.c.next_offset == stored.next_offset, table.c.fingerprint == stored.fingerprint)
-    again = {"next_offset": 0, "end_offset": 0, "log_id": log_id, "fingerprint": "", "restarts": table.c.restarts + 1}
+    nothing = {"next_offset": 0, "end_offset": 0, "readable_offset": 0, "fingerprint": "", "record_offset": None}
+    again = nothing | {"log_id": log_id, "restarts": table.c.restarts + 1}
     connection.execute(sa.update(table).where(*here, *same).values(**again))
 
 
@@ -128,8 +145,8 @@ def skip(connection: sa.Connection, gap: Gap) -> bool:
     """Record a gap, and that reading goes on after it; False where somebody has recorded it already."""
     table = consumer_offsets
     here = (table.c.topic == gap.topic, table.c.partition == gap.partition, table.c.next_offset == gap.first)
-    moved = sa.update(table).where(*here).values(next_offset=gap.next, fingerprint="").returning(table.c.topic)
-    if connection.execute(moved).first() is None:
+    moved = sa.update(table).where(*here).values(next_offset=gap.next, fingerprint="", record_offset=None)
+    if connection.execute(moved.returning(table.c.topic)).first() is None:
         return False
     row = {"topic": gap.topic, "partition": gap.partition, "log_id": gap.log_id, "first_offset": gap.first}
     connection.execute(insert(log_gaps).values(row | {"next_offset": gap.next}).on_conflict_do_nothing())
@@ -289,6 +306,7 @@ def _move_offsets(connection: sa.Connection, steps: Sequence[Step]) -> None:
     for step in steps:
         position = step.position
         here = (table.c.topic == position.topic, table.c.partition == position.partition)
-        to = {"next_offset": position.next_offset, "log_id": position.log_id, "fingerprint": position.fingerprint}
-        end = {"end_offset": max(step.end, position.next_offset), "updated_at": sa.func.now()}
-        connection.execute(sa.update(table).where(*here).values(**to, **end))
+        to = {name: getattr(position, name) for name in ("next_offset", "log_id", "fingerprint", "record_offset")}
+        readable = step.end if step.readable is None else step.readable
+        ends = {"end_offset": max(step.end, position.next_offset), "readable_offset": max(readable, position.next_offset)}
+        connection.execute(sa.update(table).where(*here).values(**to, **ends, updated_at=sa.func.now()))

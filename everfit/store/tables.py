@@ -116,8 +116,10 @@ consumer_offsets = Table(
     Column("next_offset", BigInteger, nullable=False),
     _text("log_id"),
     _text("fingerprint"),  # SHA-256 of the last record read: a log that grew again has the same offsets, not the same bytes
+    Column("record_offset", BigInteger),  # of that record; null: the one before next_offset
     Column("restarts", Integer, nullable=False, server_default=text("0")),
     Column("end_offset", BigInteger, nullable=False, server_default=text("0")),  # the log's end when it was last read
+    Column("readable_offset", BigInteger, nullable=False, server_default=text("0")),  # its end, or where a transaction is open
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 

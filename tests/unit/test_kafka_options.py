@@ -25,6 +25,7 @@ def test_what_is_set_reaches_every_client(tmp_path: Path) -> None:
     authority.touch()
     told = kafka.consumer_options("host:9092", SCRAM | {kafka.CAFILE: str(authority)})
     assert told["bootstrap_servers"] == "host:9092"
+    assert told["isolation_level"] == "read_committed"
     assert told["security_protocol"] == "SASL_SSL"
     assert told["ssl_cafile"] == str(authority)
     assert (told["sasl_mechanism"], told["sasl_plain_username"], told["sasl_plain_password"]) == (
