@@ -271,7 +271,7 @@ class Limits(Part):
     alone, never by those for another cause, and by no breaker.
 
     A run that failed is launched again, ``attempts`` times in all: the second time after ``retry_after`` of wall clock, then
-    after twice that, and so on.
+    after twice that, and so on. So is a window judged again that could not be; after that it closes, and says so.
     """
 
     cooldown: Duration = timedelta(days=7)

@@ -49,6 +49,10 @@ class UnknownLetterError(EverfitError, LookupError):
     """No dead letter has that number."""
 
 
+class UnknownWindowError(EverfitError, LookupError):
+    """No window of that model that closed under a champion begins at that moment."""
+
+
 class LakeError(EverfitError):
     """A lake object is missing or its content does not match its name."""
 

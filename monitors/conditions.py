@@ -8,16 +8,18 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from everfit.declaration import Model
 from everfit.policy import PastRequest, tripped
+from everfit.store import failures
 from everfit.store.tables import quarantines, retrain_requests
+from everfit.timing import format_time
 from monitors.alerts import Watched
 
 Causes = dict[tuple[str, str], str]
 
 
 def look(connection: sa.Connection, models: Mapping[str, Model]) -> Watched:
-    """Failed requests, tripped breakers and quarantines."""
-    holding = _failed(connection) | _breakers(connection, models) | _quarantines(connection)
-    return Watched({"request", "breaker", "quarantine"}, holding, {})
+    """Failed requests, tripped breakers, quarantines, and what is set aside."""
+    holding = _failed(connection) | _breakers(connection, models) | _quarantines(connection) | _stuck(connection)
+    return Watched({"request", "breaker", "quarantine", "stuck"}, holding, {})
 
 
 def _failed(connection: sa.Connection) -> Causes:
@@ -59,4 +61,13 @@ def _quarantines(connection: sa.Connection) -> Causes:
             f"quarantine:{row.start:%Y-%m-%dT%H:%M}",
         ): f"the window from {row.start:%Y-%m-%d %H:%M} is quarantined: {row.reason}"
         for row in rows
+    }
+
+
+def _stuck(connection: sa.Connection) -> Causes:
+    """What fails and is tried again, while the rest goes on."""
+    return {
+        (failure.part.model, f"stuck:{failure.part}"): f"{failure.part} fails, {failure.attempts} attempts since "
+        f"{format_time(failure.first_at)}: {failure.error}; all else goes on, `everfit status` says when it is tried again"
+        for failure in failures.listed(connection)
     }

@@ -8,16 +8,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.store import judgements, log
 from everfit.store.database import reachable
+from everfit.store.failures import Part
+from everfit.store.isolation import Isolation
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.store.log import LogWriter, Written
-from monitors.judge import judge_window
+from everfit.timing import format_time
+from monitors.judge import Judged, judge_window
 from monitors.pipeline import Pipeline
 from monitors.reader import LogReader
 
@@ -110,22 +114,38 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], se
     """Close every window whose end the model's clock has passed, oldest first, each in a transaction of its own.
 
     What the deadline or a request for a retraining leaves over is closed by the next pass. Several may do this at a time: each
-    window is closed by one of them, and no row slips in between.
+    window is closed by one of them, and no row slips in between. A window that cannot be judged holds up its own model alone,
+    and that until ``limits.attempts`` are used up: then it closes, and says what could not be judged.
     """
     with engine.connect() as connection:
         due = judgements.due(connection, models.values())
     for model in due:
         while time.monotonic() < deadline and not seen.requested:
-            with engine.begin() as connection:
-                if _due(connection, model) is None:
-                    break
-                log.hold_windows(connection, model.name)
-                span = _due(connection, model)
-                if span is None:
-                    break
-                judged = judge_window(connection, lake, model, span)
+            judged = _close_next(engine, lake, model)
+            if judged is None:
+                break
             seen.judgements += judged.judgements
             seen.requested |= judged.requested
+
+
+def _close_next(engine: sa.Engine, lake: Lake, model: Model) -> Judged | None:
+    """Close the oldest window that is due; None where none is, or where it failed and waits to be tried again."""
+    with engine.connect() as connection:
+        span = _due(connection, model)
+    if span is None:
+        return None
+    isolation, part = Isolation(engine), Part(model.name, "window", format_time(span[0]))
+    before = isolation.failure(part)
+    last = before is not None and before.attempts + 1 >= model.limits.attempts
+    return isolation.attempt(part, partial(_close, engine, lake, model, span, last), retry_after=model.limits.retry_after)
+
+
+def _close(engine: sa.Engine, lake: Lake, model: Model, span: tuple[datetime, datetime], last: bool) -> Judged:
+    with engine.begin() as connection:
+        log.hold_windows(connection, model.name)
+        if _due(connection, model) != span:
+            return Judged()  # somebody else has closed it since
+        return judge_window(connection, lake, model, span, last=last)
 
 
 def _due(connection: sa.Connection, model: Model) -> tuple[datetime, datetime] | None:

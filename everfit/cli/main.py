@@ -15,6 +15,7 @@ from everfit.cli import (
     drill,
     history,
     ingest,
+    judge,
     prepare,
     prune,
     publish,
@@ -47,6 +48,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(prune.prune)
 app.command()(train.train)
 app.command()(history.history)
+app.command()(judge.judge)
 app.command()(backfill.backfill)
 app.command()(drill.drill)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from everfit.embedded.automation import Automation
     from everfit.embedded.status import State
+    from everfit.store.failures import Failure
     from everfit.store.log_state import TopicState
 
 MEGABYTE = 2**20
@@ -29,7 +30,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     home = home_folder()
     found = [] if elsewhere() else states(home, managed(home, os.environ))
     acting, problem = _automations()
-    read, late = _prediction_log()
+    read, late, aside = _prediction_log()
     if as_json:
         document = {
             "home": str(home),
@@ -37,6 +38,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
             "memory_bytes": sum(state.memory_bytes for state in found),
             "services": [asdict(state) for state in found],
             "prediction_log": {"topics": [asdict(one) for one in read], "late": late},
+            "set_aside": [asdict(one) for one in aside],
             "automation": [asdict(one) for one in acting],
             "automation_problem": problem,
         }
@@ -44,27 +46,28 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     else:
         _print(found)
         _print_log(read, late)
+        _print_aside(aside)
         _print_automations(acting, problem)
 
 
-def _prediction_log() -> "tuple[list[TopicState], dict[str, int]]":
-    """How reading of the log stands; nothing where Postgres does not answer, which the services tell."""
+def _prediction_log() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure]]":
+    """How reading of the log stands, and what is set aside; nothing where Postgres does not answer, which the services tell."""
     from everfit.settings import addresses
 
     url = addresses().get("database_url")
     if url is None:
-        return [], {}
+        return [], {}, []
     import sqlalchemy as sa
 
-    from everfit.store import log_state
+    from everfit.store import failures, log_state
     from everfit.store.database import create_engine, reachable
 
     engine = create_engine(url)
     try:
         with reachable(engine), engine.connect() as connection:
-            return log_state.topics(connection), log_state.late(connection)
+            return log_state.topics(connection), log_state.late(connection), failures.listed(connection)
     except (ServiceError, sa.exc.ProgrammingError):  # the latter where the schema is not there yet
-        return [], {}
+        return [], {}, []
     finally:
         engine.dispose()
 
@@ -78,6 +81,15 @@ def _print_log(read: "Sequence[TopicState]", late: dict[str, int]) -> None:
         print(f"{one.topic:<22} {numbers}")
     for model, count in late.items():
         print(f"{model}: {count} predictions came after their window had closed")
+
+
+def _print_aside(aside: "Sequence[Failure]") -> None:
+    """What fails while the rest goes on, and when it is tried again."""
+    if aside:
+        print("\nset aside")
+    for one in aside:
+        tried = f"{one.attempts} attempts since {one.first_at:%Y-%m-%d %H:%M:%S}, the next at {one.retry_at:%Y-%m-%d %H:%M:%S}"
+        print(f"{one.part.model or 'everfit'}: {one.part}: {one.error} ({tried})")
 
 
 def _automations() -> "tuple[list[Automation], str | None]":

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+Kind = Literal["quality", "drift", "performance", "freshness"]
+
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """One verdict. ``statistic`` at or above ``threshold`` is an alarm; both are None where nothing could be measured.
@@ -11,7 +13,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     ``detail`` holds the numbers behind it, JSON-able.
     """
 
-    kind: Literal["quality", "drift", "performance", "freshness"]
+    kind: Kind
     verdict: Literal["ok", "alarm", "insufficient"]
     statistic: float | None = None
     threshold: float | None = None

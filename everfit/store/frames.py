@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from everfit.columns import DEGRADED, EVENT_TIME, FEATURES, LABEL, OBSERVED_AT, REQUEST_ID, SCHEMA, SCORE, VERSION
 from everfit.declaration import Model, Source
 from everfit.errors import SourceError
-from everfit.store.tables import source_rows
+from everfit.store.tables import predictions, source_rows
 
 MOMENT = pl.Datetime("us", "UTC")
 TYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float64(), "time": MOMENT}
@@ -25,7 +25,7 @@ _LOGGED = sa.text("""
         ORDER BY observed_at DESC LIMIT 1
     ) o ON TRUE
     WHERE p.model = :model AND p.role = 'champion' AND p.event_time >= :start AND p.event_time < :end
-      AND (NOT p.late OR :late)
+      AND (NOT p.late OR :late) AND (CAST(:version AS integer) IS NULL OR p.version = :version)
     ORDER BY p.event_time, p.request_id, p.version
 """)
 
@@ -42,8 +42,22 @@ _OWN: dict[str, pl.DataType] = {
 }
 
 
+def answered(connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> dict[int, int]:
+    """How many requests of ``[start, end)`` each version answered as champion, those that came late left out."""
+    columns = predictions.c
+    within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
+    counted = sa.select(columns.version, sa.func.count()).where(*within, columns.role == "champion", ~columns.late)
+    return {row[0]: row[1] for row in connection.execute(counted.group_by(columns.version))}
+
+
 def logged(
-    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], *, known_at: datetime, late: bool = False
+    connection: sa.Connection,
+    model: Model,
+    span: tuple[datetime, datetime],
+    *,
+    known_at: datetime,
+    late: bool = False,
+    version: int | None = None,
 ) -> pl.DataFrame:
     """The champions' answers to the requests of ``[start, end)``, in event order.
 
@@ -53,13 +67,14 @@ def logged(
         span: half-open span of event time.
         known_at: an outcome observed later does not show.
         late: whether rows that came after their window had closed are wanted too.
+        version: whose answers; by default those of all versions.
 
     Returns:
         One row a request and version that answered it (two, where it was asked again after a swap): REQUEST_ID, EVENT_TIME,
         VERSION, SCHEMA, DEGRADED, SCORE, each feature, and LABEL and OBSERVED_AT (null where the outcome was not known), all
         by the names of :mod:`everfit.columns`.
     """
-    bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
+    bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late, "version": version}
     rows = connection.execute(_LOGGED, bound).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
     types = pl.Struct({name: TYPES[kind] for name, kind in model.features})

@@ -9,10 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from everfit.declaration import Model
+from everfit.errors import UnknownWindowError
 from everfit.events import wall_clock
+from everfit.evidence import Kind
 from everfit.policy import Decision, Finding, History, PastRequest
 from everfit.store import ledger, requests
 from everfit.store.tables import clocks, decisions, evidence, predictions, quarantines, windows
+from everfit.timing import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Judgement:
     version: int
     window_start: datetime
     window_end: datetime
-    kind: str
+    kind: Kind
     verdict: str
     statistic: float | None
     threshold: float | None
@@ -92,6 +95,44 @@ def record(connection: sa.Connection, judgements: Sequence[Judgement]) -> None:
     if judgements:
         rows = [{name: getattr(judgement, name) for name in Judgement.__slots__} for judgement in judgements]
         connection.execute(sa.insert(evidence), rows)
+
+
+def replace(connection: sa.Connection, judgements: Sequence[Judgement]) -> None:
+    """Write evidence in the place of what could not be judged."""
+    held = [judgement.id for judgement in judgements]
+    connection.execute(sa.delete(evidence).where(evidence.c.id.in_(held), evidence.c.detail.has_key("unjudged")))
+    record(connection, judgements)
+
+
+def kinds(connection: sa.Connection, model: Model, end: datetime) -> set[tuple[int, str]]:
+    """What was judged of the window that ends then, by version and kind; not what could not be."""
+    columns = evidence.c
+    of_window = (columns.model == model.name, columns.window_end == end, ~columns.detail.has_key("unjudged"))
+    return {(row.version, row.kind) for row in connection.execute(sa.select(columns.version, columns.kind).where(*of_window))}
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closed window's end, and the champion when it closed."""
+
+    end: datetime
+    champion: int
+
+
+def closed_window(connection: sa.Connection, model: Model, start: datetime) -> Closed:
+    """The closed window that begins at a moment.
+
+    Raises:
+        UnknownWindowError: when none does, or there was no champion to judge; the message names the newest that do.
+    """
+    columns = windows.c
+    closed = (columns.model == model.name, columns.champion.is_not(None))
+    found = connection.execute(sa.select(columns.end, columns.champion).where(*closed, columns.start == start)).first()
+    if found is None:
+        newest = sa.select(columns.start).where(*closed).order_by(columns.start.desc()).limit(3)
+        begin = ", ".join(map(format_time, connection.execute(newest).scalars())) or "none yet"
+        raise UnknownWindowError(f"{model.name}: no closed window begins at {format_time(start)}; the newest begin at {begin}")
+    return Closed(found.end, found.champion)
 
 
 def record_decision(connection: sa.Connection, model: Model, at: datetime, champion: int, decision: Decision) -> None:

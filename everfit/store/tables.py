@@ -255,3 +255,16 @@ alerts = Table(
     Column("count", Integer, nullable=False, server_default=text("0")),  # how often it was sent
     _time("resolved_at", nullable=True),
 )
+
+failures = Table(
+    "failures",
+    metadata,
+    _text("model", primary_key=True),  # empty where it concerns none
+    _text("stage", primary_key=True),  # window, raw_data, features, launch, declaration, …
+    _text("part", primary_key=True),  # a window's start, a day, a request, a module; empty where it is the whole stage
+    _text("error"),
+    _time("first_at"),  # wall clock, as all that follow
+    _time("last_at"),
+    _time("retry_at"),
+    Column("attempts", Integer, nullable=False),
+)

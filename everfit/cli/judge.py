@@ -1,0 +1,44 @@
+"""``everfit judge``: judge a closed window once more, where it could not be."""
+
+from typing import Annotated
+
+import typer
+
+
+def judge(
+    model: Annotated[str, typer.Argument(help="A declared model.")],
+    window: Annotated[str, typer.Option("--window", help="Its start, UTC, as 2013-04-01 or 2013-04-01T12:00:00Z.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the evidence as one JSON document.")] = False,
+) -> None:
+    """Judge what of a closed window could not be judged, once its reason is mended.
+
+    What was judged stays as it is, and so does the decision; later decisions go by the new evidence. For example:
+    everfit judge flight_delay --window 2013-04-01
+    """
+    import msgspec
+
+    from everfit.catalogue import find_model
+    from everfit.deployment import Deployment
+    from everfit.errors import UnknownWindowError
+    from everfit.store.database import reachable
+    from everfit.timing import parse_time
+    from monitors.judge import judge_again
+
+    try:
+        start = parse_time(window)
+    except ValueError as error:
+        raise UnknownWindowError(f"--window: {error}") from error
+    deployment = Deployment.load()
+    try:
+        declared = find_model(deployment.models, model)
+        with reachable(deployment.engine), deployment.engine.begin() as connection:
+            judged = judge_again(connection, deployment.lake, declared, start)
+    finally:
+        deployment.close()
+    if as_json:
+        typer.echo(msgspec.json.encode(judged).decode())
+        return
+    for one in judged:
+        typer.echo(f"version {one.version}  {one.kind:<11} {one.verdict:<12} {one.reason}")
+    if not judged:
+        typer.echo("nothing of it was left unjudged")

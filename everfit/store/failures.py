@@ -1,0 +1,85 @@
+"""What failed and was set aside: one part of one model, since when, why, and when it is tried again. Wall clock throughout."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from everfit.store.tables import failures
+
+LONGEST = timedelta(hours=1)  # between two attempts: what somebody has mended goes on within the hour
+ERROR_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What may fail by itself: a model (empty where it concerns none), a stage of its loop, and a window, day or request."""
+
+    model: str
+    stage: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.stage, self.name]))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that failed ``attempts`` times in a row; ``error`` is what the newest attempt said."""
+
+    part: Part
+    error: str
+    first_at: datetime
+    last_at: datetime
+    retry_at: datetime
+    attempts: int = 1
+
+    def again(self, error: str, now: datetime, retry_after: timedelta) -> "Failure":
+        """After one attempt more: each waits twice as long as the one before, at most :data:`LONGEST`."""
+        waiting = min(retry_after * 2**self.attempts, LONGEST)
+        return replace(self, error=error, last_at=now, retry_at=now + waiting, attempts=self.attempts + 1)
+
+
+def first(part: Part, error: str, now: datetime, retry_after: timedelta) -> Failure:
+    """A part that has failed once."""
+    return Failure(part, error, now, now, now + retry_after)
+
+
+def listed(connection: sa.Connection) -> Sequence[Failure]:
+    """All that is set aside, the oldest first."""
+    columns = failures.c
+    query = sa.select(failures).order_by(columns.first_at, columns.model, columns.stage, columns.part)
+    return [
+        Failure(Part(row.model, row.stage, row.part), row.error, row.first_at, row.last_at, row.retry_at, row.attempts)
+        for row in connection.execute(query)
+    ]
+
+
+def save(connection: sa.Connection, failure: Failure) -> None:
+    """Write a failure down, or what became of it."""
+    key = {"model": failure.part.model, "stage": failure.part.stage, "part": failure.part.name}
+    told = {name: getattr(failure, name) for name in ("first_at", "last_at", "retry_at", "attempts")}
+    values = told | {"error": storable(failure.error)}
+    written = insert(failures).values(key | values)
+    connection.execute(written.on_conflict_do_update(index_elements=list(key), set_=values))
+
+
+def clear(connection: sa.Connection, parts: Collection[Part]) -> None:
+    """These have passed."""
+    keys = [(part.model, part.stage, part.name) for part in parts]
+    columns = failures.c
+    if keys:
+        connection.execute(sa.delete(failures).where(sa.tuple_(columns.model, columns.stage, columns.part).in_(keys)))
+
+
+def describe(error: BaseException) -> str:
+    """An exception as one line of text: its class, and the first line of what it says."""
+    said = str(error).strip().splitlines()
+    return storable(f"{type(error).__name__}: {said[0]}" if said else type(error).__name__)
+
+
+def storable(text: str) -> str:
+    """As much of it as Postgres can hold: a message may quote whatever bytes somebody sent."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")[:ERROR_CHARACTERS]

@@ -1,0 +1,116 @@
+"""Gather the evidence on one window: for each version that answered in it, and for the champion, every kind in its order."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
+
+import polars as pl
+import sqlalchemy as sa
+
+from everfit.columns import EVENT_TIME, LABEL, SCORE, renewed
+from everfit.declaration import Model
+from everfit.evidence import Evidence, Kind
+from everfit.evidence.drift import judge_drift
+from everfit.evidence.freshness import judge_freshness
+from everfit.evidence.performance import judge_performance
+from everfit.evidence.quality import judge_quality
+from everfit.store import frames, ledger
+from everfit.store.judgements import Judgement
+from everfit.store.lake import Lake
+from everfit.timing import format_time
+from everfit.workflow import manifests
+from everfit.workflow.manifests import Trained, Version
+from monitors.trial import Trial, unjudged
+
+Span = tuple[datetime, datetime]
+Found = tuple[Evidence, dict[str, str]]  # and what a person may open of it
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One closed window of a model, and what it is judged with."""
+
+    connection: sa.Connection
+    lake: Lake
+    model: Model
+    span: Span
+
+    @property
+    def known_at(self) -> datetime:
+        """When it could close at the earliest: outcomes observed later do not count."""
+        return self.span[1] + self.model.log.lateness
+
+    def gather(self, champion: int, trial: Trial) -> Iterator[Judgement]:
+        """All evidence; a window that spans a swap of champions is judged for each version apart."""
+        counts = frames.answered(self.connection, self.model, self.span)
+        for version in sorted({*counts, champion}):
+            count = counts.get(version, 0)
+            promoted = ledger.promoted(self.connection, self.model.name, version)
+            if promoted is None:
+                yield self.judgement(version, _of_a_stranger(version, count))
+                continue
+            for kind, judge in self._kinds(promoted, whole=count == sum(counts.values())).items():
+                yield self.judgement(version, *trial(judge, partial(_instead, kind)))
+
+    def judgement(self, version: int, evidence: Evidence, report: dict[str, str] | None = None) -> Judgement:
+        """Evidence on a version as it is stored."""
+        text = "|".join([self.model.name, str(version), format_time(self.span[1]), evidence.kind])
+        return Judgement(
+            id=hashlib.sha256(text.encode()).hexdigest()[:16],
+            model=self.model.name,
+            version=version,
+            window_start=self.span[0],
+            window_end=self.span[1],
+            kind=evidence.kind,
+            verdict=evidence.verdict,
+            statistic=evidence.statistic,
+            threshold=evidence.threshold,
+            reason=evidence.reason,
+            detail=evidence.detail | (report or {}),
+        )
+
+    def _kinds(self, promoted: ledger.Champion, *, whole: bool) -> dict[Kind, Callable[[], Found]]:
+        """How each kind is judged of one version; rows and manifest are read by the first that needs them."""
+        model, (start, end) = self.model, self.span
+        known = cache(partial(manifests.get, self.lake, promoted.manifest, Version))
+        read = partial(frames.logged, self.connection, model, self.span, known_at=self.known_at, version=promoted.version)
+        rows: Callable[[], pl.DataFrame] = cache(read)
+        return {
+            "quality": lambda: (
+                judge_quality(model, known().candidate.profile, rows(), whole=whole, length=end - start),
+                {},
+            ),
+            "drift": lambda: self._drift(known().candidate, rows()),
+            "performance": lambda: (self._performance(known(), rows()), {}),
+            "freshness": lambda: (judge_freshness(promoted.trained_until, end, model.freshness.max_training_age), {}),
+        }
+
+    def _drift(self, candidate: Trained, rows: pl.DataFrame) -> Found:
+        """With Evidently's report of an alarm."""
+        reference = renewed(self.lake.get_frame(candidate.reference), self.model.label)
+        evidence, html = judge_drift(candidate.calibration.renewed(), reference, rows, html=True)
+        return evidence, {"html": self.lake.put(html.encode(), "html")} if html else {}
+
+    def _performance(self, known: Version, rows: pl.DataFrame) -> Evidence:
+        """Of the rows whose outcome is known, and old enough that a slow one would be too."""
+        mature = pl.col(EVENT_TIME) <= self.known_at - self.model.training.label_delay
+        matured = rows.filter(pl.col(LABEL).is_not_null(), mature)
+        return judge_performance(
+            matured[EVENT_TIME].dt.date().to_numpy(),
+            matured[LABEL].to_numpy(),
+            matured[SCORE].to_numpy(),
+            expected=known.expected_loss,
+            min_rows=self.model.drift.min_rows,
+        )
+
+
+def _instead(kind: Kind, error: Exception) -> Found:
+    return unjudged(kind, error), {}
+
+
+def _of_a_stranger(version: int, rows: int) -> Evidence:
+    """Told, never a reason to stop: there is nothing to hold such rows against."""
+    told = f"version {version} answered {rows} rows as champion, and the ledger does not know it"
+    return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": rows})
