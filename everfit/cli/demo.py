@@ -1,5 +1,6 @@
 """``everfit demo``: the whole loop on the electricity market, from an empty folder to a report."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,9 +15,13 @@ def demo(
         Literal["embedded", "kafka"] | None,
         typer.Option(help="The broker from the wheel, or Apache Kafka from KAFKA_HOME; remembered for the next time."),
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree that what other models made in the demo's home goes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")] = False,
 ) -> None:
-    """Train, serve, replay sixteen months, retrain by drift, and leave a report; an earlier demo is removed."""
+    """Train, serve, replay sixteen months, retrain by drift, and leave a report; an earlier demo is removed.
+
+    It has a home of its own, the folder `demo` under EVERFIT_HOME, and touches nothing beside it.
+    """
     import msgspec
     from rich.console import Console
 
@@ -25,15 +30,20 @@ def demo(
     from everfit.settings import home_folder
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    home = home_folder()
+    home = home_folder() / "demo"
+
+    def agree(others: str) -> bool:
+        return yes or (sys.stdin.isatty() and typer.confirm(f"{others}. Remove it?", err=True))
+
     with shown(MODEL, END) as playing:
-        result = Demo(home, Path.cwd(), console.print, playing, broker=broker).run()
+        result = Demo(home, Path.cwd(), console.print, playing, broker=broker, agree=agree).run()
     if as_json:
         typer.echo(msgspec.json.encode(result.summary()).decode())
     else:
         tell(result)
-        typer.echo(f"report   {home / 'demo' / 'report.html'}\nsummary  {home / 'demo' / 'summary.json'}")
-        typer.echo("`everfit up` brings the same state up again, to look around in")
+        shown_home = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
+        typer.echo(f"report   {shown_home / 'report.html'}\nsummary  {shown_home / 'summary.json'}")
+        typer.echo(f"`EVERFIT_HOME={shown_home} everfit up` brings the same state up again, to look around in")
 
 
 def tell(result: "DemoResult") -> None:

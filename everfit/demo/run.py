@@ -1,8 +1,9 @@
 """The demo from an empty folder to its report: up, first training, replay, report, down."""
 
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from everfit.catalogue import find_model
+from everfit.catalogue import find_model, load_models
 from everfit.declaration import Model
+from everfit.demo.beginning import made_by_others, require_empty
 from everfit.demo.collect import collect
 from everfit.demo.report import render
 from everfit.demo.result import DemoResult
@@ -23,6 +25,7 @@ from everfit.replay.landing import bootstrap
 from everfit.replay.lockstep import await_retraining
 from everfit.replay.player import Listener, replay
 from everfit.retraining import ask_for_training, await_training
+from everfit.settings import Settings, models_package
 from everfit.timing import format_time
 
 MODEL = "electricity_price"
@@ -38,8 +41,9 @@ STAGES = {  # of the replay's own clock
 
 @dataclass(slots=True)
 class Demo:
-    """One demo in a home folder. ``say`` gets a line a stage, ``playing`` shows the replay's progress.
+    """One demo in a home folder of its own. ``say`` gets a line a stage, ``playing`` shows the replay's progress.
 
+    ``agree`` is asked before anything that another model made there is removed, with what that is.
     ``broker`` is 'embedded' (the wheel's) or 'kafka' (Apache Kafka from ``KAFKA_HOME``); None keeps what the home has.
     """
 
@@ -50,47 +54,52 @@ class Demo:
     model: str = MODEL
     end: datetime = END
     broker: BrokerKind | None = None
+    agree: Callable[[str], bool] = lambda _: False
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """Where summary and report are left."""
-        return self.home / "demo"
 
     def run(self) -> DemoResult:
         """Run the demo and leave its summary and report; the stack is down afterwards, whatever happened.
 
         Raises:
-            StackError: when the folder holds state that no demo made, or the stack does not start.
+            StackError: when the folder holds what another model made and nobody agrees that it goes, what the environment gives
+                is not empty, or the stack does not start.
             ServiceError: when a service does not answer, or the loop stands still.
         """
-        stack = Stack(self.home, self.project, say=self.say, broker=self.broker)
-        self._begin_anew(stack)
+        environ = {**self.environ, "EVERFIT_HOME": str(self.home)}
+        models = load_models(models_package(environ))
+        stack = Stack(self.home, self.project, say=self.say, broker=self.broker, environ=environ)
+        self._begin_anew(stack, models)
         try:
             with self._stage("starting the stack"):
                 stack.up()
-            deployment = Deployment.load()
+            deployment = Deployment(Settings.load(environ))
             with closing(deployment):
-                result = self._play(deployment, find_model(deployment.models, self.model))
+                model = find_model(models, self.model)
+                require_empty(deployment, model)
+                result = self._play(deployment, model)
         finally:
             with self._stage("stopping the stack"):
                 stack.down()
         result = msgspec.structs.replace(result, seconds=self.seconds)
-        leave(result, self.folder)
+        leave(result, self.home)
         return result
 
-    def _begin_anew(self, stack: Stack) -> None:
-        """Remove an earlier demo and everything it left; never what a demo did not make."""
-        earlier = self.folder.exists()
-        if not earlier and (self.home / "postgres").exists():
-            raise StackError(f"{self.home} holds state that no demo made; move it away, or set EVERFIT_HOME to another folder")
-        if earlier:
+    def _begin_anew(self, stack: Stack, models: Mapping[str, Model]) -> None:
+        """Remove an earlier demo and everything it left; what another model made only where that is agreed to."""
+        if self.home.exists():
+            self._require_agreement(made_by_others(stack.postgres, self.model, models))
             self.say(f"an earlier demo is in {self.home}: it is removed, and the demo begins anew")
             stack.down()
             for part in self.home.iterdir():
                 if part.name != "run":
                     shutil.rmtree(part) if part.is_dir() else part.unlink()
-        self.folder.mkdir(parents=True)
+        self.home.mkdir(parents=True, exist_ok=True)
+
+    def _require_agreement(self, others: Sequence[str]) -> None:
+        told = f"{self.home} also holds what other models made: {'; '.join(others)}"
+        if others and not self.agree(told):
+            raise StackError(f"{told}. Nothing was removed: move the folder away, or agree that it goes by --yes")
 
     def _play(self, deployment: Deployment, model: Model) -> DemoResult:
         with self._stage("first training"):
@@ -103,7 +112,7 @@ class Demo:
         self.seconds |= parts | {"replay: all else": took - sum(parts.values())}
         with self._stage("fitting the timer, computing the report"):
             span = (model.go_live, self.end)
-            return collect(deployment, model, span, answered=progress.answered, folder=self.folder, seconds={})
+            return collect(deployment, model, span, answered=progress.answered, folder=self.home, seconds={})
 
     def _first_training(self, deployment: Deployment, model: Model) -> None:
         """Train on what came before the go-live, keep version 1 as a pinned shadow, and see that it answers."""

@@ -9,6 +9,7 @@ from everfit.demo import run
 from everfit.demo.result import DemoResult
 from everfit.demo.run import Demo
 from everfit.errors import StackError
+from everfit.settings import Settings
 from tests.results import a_result
 
 
@@ -18,8 +19,9 @@ class FakeStack:
     told: list[str]
     broken: bool
 
-    def __init__(self, home: Path, project: Path, say: Any, broker: str | None) -> None:
+    def __init__(self, home: Path, project: Path, say: Any, broker: str | None, environ: Any) -> None:
         self.home = home
+        self.postgres = None
 
     def up(self) -> None:
         self.told.append("up")
@@ -32,13 +34,10 @@ class FakeStack:
 
 
 class FakeDeployment:
-    """Declares nothing."""
+    """Has nothing but an end."""
 
-    models: dict[str, Any] = {}  # noqa: RUF012
-
-    @classmethod
-    def load(cls) -> "FakeDeployment":
-        return cls()
+    def __init__(self, settings: Any) -> None:
+        assert settings["EVERFIT_HOME"].endswith("home")
 
     def close(self) -> None:
         FakeStack.told.append("closed")
@@ -49,7 +48,11 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     FakeStack.told, FakeStack.broken = [], False
     monkeypatch.setattr(run, "Stack", FakeStack)
     monkeypatch.setattr(run, "Deployment", FakeDeployment)
+    monkeypatch.setattr(Settings, "load", lambda environ: environ)
+    monkeypatch.setattr(run, "load_models", lambda _: {})
     monkeypatch.setattr(run, "find_model", lambda _models, name: name)
+    monkeypatch.setattr(run, "require_empty", lambda *_: None)
+    monkeypatch.setattr(run, "made_by_others", lambda *_: [])
     return []
 
 
@@ -62,7 +65,7 @@ def test_it_leaves_summary_and_report_and_is_down(home: Path, said: list[str], m
     result = play(home, said, monkeypatch)
 
     assert FakeStack.told == ["up", "closed", "down"]
-    assert {"summary.json", "report.html"} == {file.name for file in (home / "demo").iterdir()}
+    assert {"postgres", "summary.json", "report.html"} == {file.name for file in home.iterdir()}
     assert list(result.seconds) == ["starting the stack", "stopping the stack"]
 
 
@@ -78,13 +81,22 @@ def test_a_second_demo_says_so_and_begins_anew(home: Path, said: list[str], monk
     assert (home / "run" / "lock").exists()
 
 
-def test_state_that_no_demo_made_is_left_alone(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / "postgres").mkdir(parents=True)
-    with pytest.raises(StackError, match="holds state that no demo made; move it away, or set EVERFIT_HOME"):
-        play(home, said, monkeypatch)
-
-    assert FakeStack.told == []
-    assert (home / "postgres").exists()
+@pytest.mark.parametrize("agreed", [False, True])
+def test_what_another_model_made_goes_only_by_agreement(
+    home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, agreed: bool
+) -> None:
+    play(home, said, monkeypatch)
+    (home / "postgres" / "flights").touch()
+    monkeypatch.setattr(run, "made_by_others", lambda *_: ["flight_delay (1 trainings)"])
+    named: list[str] = []
+    demo = Demo(home, home.parent, said.append, lambda *_: None, agree=lambda told: named.append(told) or agreed)  # type: ignore[func-returns-value]
+    if agreed:
+        demo.run()
+    else:
+        with pytest.raises(StackError, match=r"flight_delay \(1 trainings\)\. Nothing was removed: .* --yes"):
+            demo.run()
+    assert (home / "postgres" / "flights").exists() is not agreed
+    assert named == [f"{home} also holds what other models made: flight_delay (1 trainings)"]
 
 
 def test_what_was_started_is_stopped_when_something_fails(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
