@@ -59,9 +59,9 @@ def _source(model: Model, name: str, days: dg.PartitionsDefinition[str]) -> dg.A
 def _look_back(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     return dg.AssetSpec(
         [model.name, LOOK_BACK],
-        description="What the features of a day look back on: its own raw data and those of the days before that its views "
-        "reach. Nothing is stored here; the data version is the digest of those days' versions, so that a corrected day marks "
-        "every day that looked at it.",
+        description="What the features of a day look back on: the raw data of every day, earlier or later, of which a row "
+        "became known in time for the day's requests and is not forgotten by then. Nothing is stored here; the data version is "
+        "the digest of those days' versions, so that a corrected day marks every day that looked at it.",
         group_name=model.name,
         owners=model.owners,
         kinds={"parquet"},

@@ -19,7 +19,7 @@ from everfit.store import partitions
 from everfit.store.tables import partition_versions
 from everfit.workflow.chunks import Chunk
 from everfit.workflow.days import available_days, land_days
-from everfit.workflow.lineage import features_dataset, lookahead, lookback, raw_dataset
+from everfit.workflow.lineage import Lineage, features_dataset
 
 DAYS, ALONE, REPEATS = 90, 10, 3
 
@@ -77,13 +77,12 @@ def _bare_run(instance: Instance) -> float:
 
 def _script(instance: Instance, model: Model, days: list[str], made: dict[str, str]) -> float:
     """The bare script as a process; what it wrote is what the backfill made."""
-    first, last = lookback(model, days[0]), lookahead(model, days[-1])
     lake = instance.deployment.lake
-    with instance.deployment.engine.connect() as connection:
-        held = {source.name: partitions.newest(connection, raw_dataset(model, source.name)) for source in model.sources}
+    lineage = Lineage.up_to_date(instance.deployment, model)
+    first = min(one for day in days for _, one in lineage.seen[day])
     sources = {
-        name: [str(lake.path(digest, "parquet")) for day, digest in made_of.items() if first <= day <= last]
-        for name, made_of in held.items()
+        source: [str(lake.path(made_of[day].hash, "parquet")) for day in made_of if first <= day < lineage.whole_before]
+        for source, made_of in lineage.raw.items()
     }
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "told.json"

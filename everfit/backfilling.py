@@ -9,13 +9,14 @@ import msgspec
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import BackfillError
+from everfit.features.spans import DAY
 from everfit.orchestrator import ENDED, Held, Orchestrator
 from everfit.store.database import reachable
-from everfit.timing import format_time
+from everfit.timing import format_time, midnight
 from everfit.waiting import wait_until
 from everfit.workflow.chunks import DAILY, Chunk, keep_order, plan
 from everfit.workflow.days import available_days
-from everfit.workflow.lineage import DAY, Outdated, horizon, midnight, outdated
+from everfit.workflow.lineage import Outdated, horizon, outdated
 
 TAG = "everfit/backfill"
 PRIORITY = "-10"  # after retrainings, and after what a person launches

@@ -1,7 +1,7 @@
 """Times and durations: aware, UTC, microseconds; durations are written as ``30m``, ``24h``, ``7d``."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -59,6 +59,11 @@ def parse_time(text: object) -> datetime:
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC: ``1996-09-04T00:30:00Z``."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def midnight(day: str | date) -> datetime:
+    """The beginning of a day, UTC."""
+    return datetime.combine(date.fromisoformat(str(day)), time(), UTC)
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

@@ -29,8 +29,9 @@ def retraining(deployment: Deployment, model: Model, request: "RetrainRequest") 
     Raises:
         EmptyPartitionError: when nothing has landed before the request's cutoff.
     """
+    from everfit.timing import midnight
     from everfit.workflow.days import available_days
-    from everfit.workflow.lineage import midnight, stale_days
+    from everfit.workflow.lineage import stale_days
 
     days = [day for day in available_days(deployment, model) if midnight(day) < request.cutoff]
     if not days:

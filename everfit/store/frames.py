@@ -103,3 +103,19 @@ def decode_rows(source: Source, rows: Sequence[str]) -> pl.DataFrame:
         return frame.with_columns(pl.col(times).str.to_datetime("%+", time_unit="us", time_zone="UTC"))
     except pl.exceptions.InvalidOperationError as error:
         raise SourceError(f"source {source.name}: a landed row holds a time that cannot be read: {error}") from error
+
+
+def by_day(frame: pl.DataFrame, column: str, days: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """The rows of each of these days, by a column of times (UTC), in their order; an empty frame where there are none."""
+    parts = parts_by_day(frame, column)
+    return {day: parts.get(day, frame.clear()) for day in days}
+
+
+def parts_by_day(frame: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
+    """The rows by day, of a column of times (UTC), in their order."""
+    if frame.is_empty():
+        return {}
+    parts = frame.with_columns(pl.col(column).dt.date().cast(pl.String).alias("_day")).partition_by(
+        "_day", as_dict=True, include_key=False, maintain_order=True
+    )
+    return {str(day): part for (day,), part in parts.items()}

@@ -1,6 +1,6 @@
 """Daily partitions: the landed rows of a day, and the features of its events as they were known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from everfit.columns import EVENT_TIME, REQUEST_ID, renewed
-from everfit.declaration import Model
+from everfit.declaration import Model, Source
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError, LakeError
+from everfit.features.spans import DAY
 from everfit.store import frames, partitions, source_days
 from everfit.store.partitions import PartitionVersion
-from everfit.workflow.lineage import DAY, Lineage, features_dataset, horizon, lookahead, lookback, midnight, raw_dataset
+from everfit.timing import midnight
+from everfit.workflow import past_requests, span_records
+from everfit.workflow.lineage import Lineage, features_dataset, horizon, raw_dataset
 from everfit.workflow.versions import stage_version
 
 if TYPE_CHECKING:
@@ -61,12 +64,13 @@ def land_days(deployment: Deployment, model: Model, days: Sequence[str]) -> list
     code = stage_version(model, "raw_data")
     with deployment.engine.begin() as connection:
         changes = source_days.changes(connection, [source.name for source in model.sources])
-        _require_landed(model, days, changes)
+        _require_landed(model, days, {day for touched in changes.values() for day in touched})
         for source in model.sources:
-            cut = _by_day(frames.landed(connection, source, span), source.event_time, days)
+            cut = frames.by_day(frames.landed(connection, source, span), source.event_time, days)
             dataset, touched = raw_dataset(model, source.name), changes[source.name]
             versions = [_put(deployment, dataset, day, cut[day], code, {"changes": touched.get(day, 0)}) for day in days]
             partitions.record(connection, versions)
+            span_records.record(connection, model, source, cut, touched)
             made.append(versions)
             parts.append(cut)
     return [_day_made(day, [by_day[i] for by_day in made], [cut[day] for cut in parts]) for i, day in enumerate(days)]
@@ -76,27 +80,41 @@ def compute_days(deployment: Deployment, model: Model, days: Sequence[str]) -> C
     """Compute the features of the events of these days, each as of its own event time, from all that has landed by now.
 
     Events are the labelled rows of ``history`` before the go-live, and the requests in the prediction log from then on. Raw
-    days that the views look back on, and that were not cut yet or were touched since, are cut first.
+    days of which they may see a row, and that were not cut yet or were touched since, are cut first.
 
     Raises:
         EmptyPartitionError: when nothing has landed on one of the days, or the model's clock has not passed it.
     """
     from everfit.features.offline import compute
 
-    first, last = min(days), max(days)
-    since, until = lookback(model, first), lookahead(model, last)
-    behind = [day for day in _lineage(deployment, model, days).stale_raw() if since <= day <= until]
+    lineage = Lineage.up_to_date(deployment, model, since=min(days))
+    _require_landed(model, days, lineage.landed)
+    seen = {one for day in days for one in lineage.seen[day]}
+    behind = sorted({day for _, day in seen} & set(lineage.stale_raw()))
     cut = land_days(deployment, model, behind) if behind else []
-    lineage = _lineage(deployment, model, days)
-    seen = {name: [one.hash for day, one in made.items() if since <= day <= until] for name, made in lineage.raw.items()}
-    sources = {name: load_frames(deployment, hashes) for name, hashes in seen.items()}
     code, dataset = stage_version(model, "features"), features_dataset(model)
     with deployment.engine.begin() as connection:
-        spine = _spine(connection, model, sources, (midnight(first), midnight(last) + DAY))
-        by_day = _by_day(compute(model.views, sources, spine), EVENT_TIME, days)
+        lineage = lineage.with_cut(connection) if cut else lineage
+        sources = {source.name: _seen_rows(deployment, connection, lineage, source, seen) for source in model.sources}
+        spine = _spine(deployment, connection, model, (midnight(min(days)), midnight(max(days)) + DAY))
+        by_day = frames.by_day(compute(model.views, sources, spine), EVENT_TIME, days)
         made = [_put(deployment, dataset, day, by_day[day], code, lineage.features_inputs(day)) for day in days]
         partitions.record(connection, made)
     return Computed([_day_made(day, [one], [by_day[day]]) for day, one in zip(days, made, strict=True)], cut)
+
+
+def _seen_rows(
+    deployment: Deployment, connection: sa.Connection, lineage: Lineage, source: Source, seen: Collection[tuple[str, str]]
+) -> "pl.DataFrame":
+    """The rows of the days of a source that are seen: of whole days as they were cut, of later ones as they have landed."""
+    import polars as pl
+
+    days = sorted(day for name, day in seen if name == source.name)
+    whole = [lineage.raw[source.name][day].hash for day in days if day < lineage.whole_before]
+    later = [(midnight(day), midnight(day) + DAY) for day in days if day >= lineage.whole_before]
+    parts = [load_frames(deployment, whole)] if whole else []
+    parts += [frames.landed(connection, source, span) for span in later]
+    return pl.concat(parts) if parts else frames.decode_rows(source, [])
 
 
 def load_raw(
@@ -134,36 +152,25 @@ def _joined(parts: "Sequence[pl.DataFrame]") -> "pl.DataFrame":
         raise LakeError(f"days made by different declarations do not fit together ({error}); run `everfit backfill`") from error
 
 
-def _spine(
-    connection: sa.Connection, model: Model, sources: "Mapping[str, pl.DataFrame]", span: tuple[datetime, datetime]
-) -> "pl.DataFrame":
+def _spine(deployment: Deployment, connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> "pl.DataFrame":
     """The events of a span: REQUEST_ID, EVENT_TIME and the request's fields."""
     import polars as pl
 
-    from everfit.features.history import labelled
-
-    wanted = [REQUEST_ID, EVENT_TIME, *(column.name for column in model.request)]
     start, end = span
     parts = []
     if start < model.go_live:
-        before = pl.col(EVENT_TIME).is_between(start, min(end, model.go_live), closed="left")
-        parts.append(labelled(model, sources).filter(before).select(wanted))
+        past = past_requests.held(connection, model)
+        assert past is not None, "brought up before"
+        asked = deployment.lake.get_frame(past.hash)
+        parts.append(asked.filter(pl.col(EVENT_TIME).is_between(start, min(end, model.go_live), closed="left")))
     if end > model.go_live:
-        since = (max(start, model.go_live), end)
-        answered = frames.logged(connection, model, since, known_at=ALWAYS, late=True)
-        parts.append(answered.select(wanted).unique(REQUEST_ID, keep="first", maintain_order=True))
+        wanted = [REQUEST_ID, EVENT_TIME, *(column.name for column in model.request)]
+        answered = frames.logged(connection, model, (max(start, model.go_live), end), known_at=ALWAYS, late=True)
+        parts.append(answered.select(wanted).unique([REQUEST_ID, EVENT_TIME], keep="first", maintain_order=True))
     return pl.concat(parts).sort(EVENT_TIME, REQUEST_ID)
 
 
-def _lineage(deployment: Deployment, model: Model, days: Sequence[str]) -> Lineage:
-    with deployment.engine.connect() as connection:
-        lineage = Lineage.read(connection, model, since=min(days))
-    _require_landed(model, days, lineage.changes)
-    return lineage
-
-
-def _require_landed(model: Model, days: Sequence[str], changes: source_days.Changes) -> None:
-    landed = {day for touched in changes.values() for day in touched}
+def _require_landed(model: Model, days: Sequence[str], landed: Collection[str]) -> None:
     empty = [day for day in days if day not in landed]
     if empty:
         told = f"{', '.join(empty[:5])}{f' and {len(empty) - 5} more days' if len(empty) > 5 else ''}"
@@ -171,17 +178,6 @@ def _require_landed(model: Model, days: Sequence[str], changes: source_days.Chan
             f"{model.name}: nothing has landed on {told}, or its clock has not passed it; publish the rows first, "
             "or choose other days"
         )
-
-
-def _by_day(frame: "pl.DataFrame", column: str, days: Sequence[str]) -> "dict[str, pl.DataFrame]":
-    import polars as pl
-
-    if frame.is_empty():
-        return dict.fromkeys(days, frame)
-    parts = frame.with_columns(pl.col(column).dt.date().cast(pl.String).alias("_day")).partition_by(
-        "_day", as_dict=True, include_key=False, maintain_order=True
-    )
-    return {day: parts.get((day,), frame.clear()) for day in days}
 
 
 def _put(

@@ -1,40 +1,33 @@
 """What each day was made from, and which days are out of date because that has changed.
 
 A day of raw data is made from the rows that had landed: ``source_days`` counts the publications that touched it. A day of
-features is made from the raw days that its views look back on (before the go-live also those that bring its labels) and from
-its own requests in the log, by the declaration of then.
+features is made, by the declaration of then, from the requests of the day and from the raw days of which a row became known in
+time for them and is not forgotten by then: which these are, is decided by ``known_at`` alone, so that it is the same whatever
+days are made together and however long after its own time, or before it, a row becomes known.
 """
 
 import hashlib
-import inspect
-import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.deployment import Deployment
-from everfit.features.views import Latest
+from everfit.features.spans import days_reached, reach
 from everfit.store import judgements, partitions, source_days
 from everfit.store.partitions import PartitionVersion
+from everfit.timing import midnight
+from everfit.workflow import past_requests, span_records
 from everfit.workflow.versions import stage_version
-
-DAY = timedelta(days=1)
-KNOWN_WITHIN = timedelta(days=7)  # a row is taken to be known at most this long after its own event time
 
 _LOGGED = sa.text("""
     SELECT (event_time AT TIME ZONE 'UTC')::date AS day, count(*) FROM predictions
     WHERE model = :model AND role = 'champion' AND event_time >= :since GROUP BY day
 """)
-
-
-def midnight(day: str | date) -> datetime:
-    """The beginning of a day, UTC."""
-    return datetime.combine(date.fromisoformat(str(day)), time(), UTC)
 
 
 def raw_dataset(model: Model, source: str) -> str:
@@ -47,60 +40,77 @@ def features_dataset(model: Model) -> str:
     return f"{model.name}/features"
 
 
-def lookback(model: Model, day: str) -> str:
-    """The first day whose raw rows can matter for features of ``day``; the first of all where a view looks back without end."""
-    taken = [(view.ttl, feature) for view in model.views for feature in view.features.values()]
-    if any(ttl is None and isinstance(feature, Latest) for ttl, feature in taken):
-        return "0001-01-01"
-    reach = [window for view in model.views for window in view.windows] + [ttl for ttl, _ in taken if ttl]
-    return (midnight(day) - max(reach, default=DAY) - KNOWN_WITHIN).date().isoformat()
-
-
-def lookahead(model: Model, day: str) -> str:
-    """The last day whose raw rows can matter for features of ``day``.
-
-    Before the go-live its events are the labelled rows of ``history``, and a label may be made of a row of a later day.
-    """
-    if midnight(day) >= model.go_live:
-        return day
-    read = inspect.signature(model.history).parameters
-    reach = [model.training.label_delay - source.known_after for source in model.sources if source.name in read]
-    later = midnight(day) + math.ceil(max(reach, default=DAY * 0) / DAY) * DAY
-    return max(day, min(later, model.go_live - DAY).date().isoformat())
-
-
 def horizon(connection: sa.Connection, model: Model) -> date:
     """The first day that is not whole yet by the model's clock (by the go-live, before it ticks)."""
     return max(judgements.clock(connection, model) or model.go_live, model.go_live).date()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lineage:
-    """What has landed and what was made of it, at one moment, by day: publications that touched it, and newest versions."""
+    """What has landed and what was made of it, at one moment, by day.
+
+    ``changes`` are the publications that touched a day, of all that landed; ``landed`` are the whole days among them. ``raw``
+    and ``features`` are newest versions, ``spans`` says when the rows of a day became known to each view, ``asked`` has a
+    digest of the requests of each day before the go-live, and ``logged`` counts those of each day since.
+    """
 
     model: Model
-    landed: list[str]
+    whole_before: str
     changes: source_days.Changes
     raw: Mapping[str, Mapping[str, PartitionVersion]]
     features: Mapping[str, PartitionVersion]
+    spans: span_records.Spans
+    asked: Mapping[str, str]
     logged: Mapping[str, int]
 
     @classmethod
     def read(cls, connection: sa.Connection, model: Model, *, since: str | None = None) -> "Lineage":
-        """All of it up to the model's clock; requests are counted from ``since`` on."""
+        """As it is on record; requests in the log are counted from ``since`` on."""
         sources = [source.name for source in model.sources]
-        whole = horizon(connection, model)
-        changes = source_days.changes(connection, sources, before=whole)
         counted_since = max(model.go_live, midnight(since)) if since else model.go_live
         logged = connection.execute(_LOGGED, {"model": model.name, "since": counted_since})
+        past = past_requests.held(connection, model)
         return cls(
             model,
-            sorted({day for days in changes.values() for day in days}),
-            changes,
-            {source: partitions.held(connection, raw_dataset(model, source)) for source in sources},
+            horizon(connection, model).isoformat(),
+            source_days.changes(connection, sources),
+            _raw(connection, model),
             partitions.held(connection, features_dataset(model)),
+            span_records.held(connection, model),
+            past.inputs["days"] if past else {},
             {day.isoformat(): count for day, count in logged},
         )
+
+    @classmethod
+    def up_to_date(cls, deployment: Deployment, model: Model, *, since: str | None = None) -> "Lineage":
+        """The same, when the record has been brought up to what has landed."""
+        with deployment.engine.begin() as connection:
+            changes = source_days.changes(connection, [source.name for source in model.sources])
+            span_records.bring_up(connection, model, changes)
+            past_requests.bring_up(connection, deployment.lake, model, changes)
+            return replace(cls.read(connection, model, since=since), changes=changes)
+
+    def with_cut(self, connection: sa.Connection) -> "Lineage":
+        """The same, when days of raw data were cut since."""
+        return replace(self, raw=_raw(connection, self.model))
+
+    @cached_property
+    def landed(self) -> list[str]:
+        """The whole days on which rows have landed, in order."""
+        return sorted({day for days in self.changes.values() for day in days if day < self.whole_before})
+
+    @cached_property
+    def seen(self) -> Mapping[str, list[tuple[str, str]]]:
+        """The sources' days that requests of a landed day may see a row of: (source, day), in order."""
+        seen: dict[str, list[tuple[str, str]]] = {day: [] for day in self.landed}
+        days = [date.fromisoformat(day) for day in self.landed]
+        for source, of_source in self.spans.items():
+            reaches = {view.name: reach(view) for view in self.model.views if view.source == source}
+            for day, of_views in of_source.items():
+                reached = (days_reached(of_views.get(view, []), after, days) for view, after in reaches.items())
+                for later in set[date]().union(*reached):
+                    seen[later.isoformat()].append((source, day))
+        return seen
 
     def raw_inputs(self, source: str, day: str) -> dict[str, Any]:
         """What a day of a source is cut from now."""
@@ -109,15 +119,18 @@ class Lineage:
     def features_inputs(self, day: str) -> dict[str, Any]:
         """What the features of a day would be made from now: the digest of the raw versions they see, and their requests.
 
-        Which versions those were says ``partition_versions``: of each day since ``since`` the newest made by then.
+        Which versions those were says ``partition_versions``: of each day that the spans name the newest made by then.
         """
-        since, until = lookback(self.model, day), lookahead(self.model, day)
-        digest = hashlib.sha256()
-        for source, days in self.raw.items():
-            order = list(days)
-            seen = order[bisect_left(order, since) : bisect_right(order, until)]
-            digest.update("".join(f"{source} {one} {days[one].hash}\n" for one in seen).encode())
-        return {"since": since, "raw_data": digest.hexdigest(), "requests": self.logged.get(day, 0)}
+        digest = hashlib.sha256("".join(f"{line}\n" for line in self._seen_versions(day)).encode())
+        since = min((one for _, one in self.seen[day]), default=day)
+        asked = {"asked": self.asked.get(day, "")} if midnight(day) < self.model.go_live else {}
+        return {"since": since, "raw_data": digest.hexdigest(), "requests": self.logged.get(day, 0), **asked}
+
+    def _seen_versions(self, day: str) -> Iterator[str]:
+        """A line for each day of a source that is seen; of one that is not whole what has landed of it by now."""
+        for source, one in self.seen[day]:
+            version = self.raw[source].get(one) if one < self.whole_before else None
+            yield f"{source} {one} {version.hash if version else self.changes[source].get(one, 0)}"
 
     def stale_raw(self) -> dict[str, str]:
         """The landed days whose raw data are not, or no longer, cut from all that landed; each with the reason."""
@@ -132,7 +145,7 @@ class Lineage:
     def stale_features(self) -> dict[str, str]:
         """The landed days whose features are not, or no longer, made from what has landed; each with the reason."""
         code = stage_version(self.model, "features")
-        behind = self.stale_raw()
+        behind = self._behind()
         reasons = ((day, self._features_reason(day, code, behind)) for day in self.landed)
         return {day: reason for day, reason in reasons if reason}
 
@@ -144,16 +157,27 @@ class Lineage:
             return "the sources' declaration changed"
         return "rows were added or corrected" if version.inputs != self.raw_inputs(source, day) else ""
 
-    def _features_reason(self, day: str, code: str, behind: Iterable[str]) -> str:
+    def _behind(self) -> set[tuple[str, str]]:
+        """The landed days of each source whose raw data are out of date."""
+        code = stage_version(self.model, "raw_data")
+        return {(source, day) for source in self.raw for day in self.landed if self._raw_reason(source, day, code)}
+
+    def _features_reason(self, day: str, code: str, behind: set[tuple[str, str]]) -> str:
         version = self.features.get(day)
         if version is None:
             return "never made"
         if version.code_version != code:
             return "the features' declaration changed"
-        then, now, until = version.inputs, self.features_inputs(day), lookahead(self.model, day)
-        if then.get("raw_data") != now["raw_data"] or any(now["since"] <= one <= until for one in behind):
+        then, now = version.inputs, self.features_inputs(day)
+        if then.get("raw_data") != now["raw_data"] or any(one in behind for one in self.seen[day]):
             return "rows that it looks back on were added or corrected"
+        if then.get("asked") != now.get("asked"):
+            return "its requests were added or corrected"
         return "more requests were logged" if then.get("requests", 0) < now["requests"] else ""
+
+
+def _raw(connection: sa.Connection, model: Model) -> dict[str, dict[str, PartitionVersion]]:
+    return {source.name: partitions.held(connection, raw_dataset(model, source.name)) for source in model.sources}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +198,7 @@ class Outdated:
 
 def outdated(deployment: Deployment, model: Model, *, since: str = "", before: str = "9999") -> Outdated:
     """The landed days in ``[since, before)`` whose raw data or features do not follow from what has landed."""
-    with deployment.engine.connect() as connection:
-        lineage = Lineage.read(connection, model)
+    lineage = Lineage.up_to_date(deployment, model)
     stages = (lineage.stale_raw(), lineage.stale_features())
     return Outdated(*({day: reason for day, reason in found.items() if since <= day < before} for found in stages))
 

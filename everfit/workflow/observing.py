@@ -44,7 +44,8 @@ def note(deployment: Deployment, model: Model, seen: Sequence[Observed]) -> None
 
 def _sources(lineage: Lineage) -> Iterator[Observed]:
     for source, days in lineage.changes.items():
-        yield from (Observed(source, day, str(changes), "publications", changes) for day, changes in days.items())
+        whole = ((day, changes) for day, changes in days.items() if day < lineage.whole_before)
+        yield from (Observed(source, day, str(changes), "publications", changes) for day, changes in whole)
 
 
 def _look_back(lineage: Lineage) -> Iterator[Observed]:
@@ -52,7 +53,8 @@ def _look_back(lineage: Lineage) -> Iterator[Observed]:
     for day in lineage.landed:
         if all(day in made for made in lineage.raw.values()):
             inputs = lineage.features_inputs(day)
-            yield Observed(LOOK_BACK, day, inputs["raw_data"], "since", inputs["since"])
+            version = "-".join(filter(None, [inputs["raw_data"], inputs.get("asked")]))
+            yield Observed(LOOK_BACK, day, version, "since", inputs["since"])
 
 
 def _dataset(model: Model, asset: str) -> str:

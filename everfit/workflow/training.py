@@ -18,8 +18,9 @@ from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.features.views import Kind
 from everfit.store import frames, judgements, ledger, partitions, requests
 from everfit.store.requests import RetrainRequest
+from everfit.timing import midnight
 from everfit.workflow.days import load_features, load_raw
-from everfit.workflow.lineage import features_dataset, midnight
+from everfit.workflow.lineage import features_dataset
 from everfit.workflow.manifests import Trained, TrainedModel, TrainingSet
 from everfit.workflow.versions import code_version
 

@@ -13,8 +13,9 @@ from everfit.deployment import Deployment
 from everfit.replay.landing import bootstrap
 from everfit.store import partitions
 from everfit.store.publishing import publish
+from everfit.timing import midnight
 from everfit.workflow import training
-from everfit.workflow.lineage import features_dataset, lookback, midnight
+from everfit.workflow.lineage import features_dataset
 from tests.e2e.brief.electricity_price import electricity_price as model
 from tests.e2e.dagster_pages import Dagster
 from tests.e2e.stack import Stack, running
@@ -103,7 +104,7 @@ def test_a_correction_is_shown_made_and_trained_on(stack: Stack, deployment: Dep
     row = source.recorded().filter(pl.col("period_start") == midnight(CORRECTED))  # type: ignore[misc]
     publish(deployment.engine, deployment.models, source.name, row.with_columns(price=1 - pl.col("price")))
     done = stack.json("backfill", model.name)
-    looked = [day for day in before if lookback(model, day) <= CORRECTED <= day]
+    looked = [day for day in before if CORRECTED <= day <= "1996-06-17"]  # its longest window is seven days
     assert [(run["assets"], run["first"], run["last"]) for run in done["runs"]] == [
         (["raw_data", "features"], CORRECTED, CORRECTED),
         (["features"], looked[1], looked[-1]),

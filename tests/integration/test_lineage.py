@@ -1,5 +1,6 @@
 """Which days are out of date and why, and what a correction changes: on real rows, by the functions behind the assets."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from everfit.store import partitions
 from everfit.store.partitions import PartitionVersion
 from everfit.store.publishing import publish
 from everfit.store.tables import partition_versions
+from everfit.timing import midnight
 from everfit.workflow import days, training
-from everfit.workflow.lineage import features_dataset, lookback, midnight, outdated, raw_dataset, stale_days
+from everfit.workflow.lineage import features_dataset, outdated, raw_dataset, stale_days
 from models.electricity_price import electricity_price
 from tests.loop import Loop
 
@@ -50,6 +52,11 @@ def bring_up(loop: Loop) -> list[str]:
     return stale.days
 
 
+def looking_back_on_the_corrected(days: Iterable[str]) -> list[str]:
+    """The corrected day and the seven after it: the longest window is seven days."""
+    return [day for day in days if CORRECTED <= day <= "1996-05-27"]
+
+
 def held(loop: Loop, dataset: str) -> dict[str, PartitionVersion]:
     with loop.deployment.engine.connect() as connection:
         return partitions.held(connection, dataset)
@@ -68,7 +75,7 @@ def test_what_was_made_is_not_made_again(loop: Loop) -> None:
     assert made == days.available_days(loop.deployment, MODEL)
     assert held(loop, RAW)[CORRECTED].inputs == {"changes": 1}
     inputs = held(loop, FEATURES)[CORRECTED].inputs
-    assert (inputs["since"], inputs["requests"]) == (lookback(MODEL, CORRECTED), 0)
+    assert (inputs["since"], inputs["requests"]) == ("1996-05-13", 0), "what became known at its midnight is a week old"
     assert not outdated(loop.deployment, MODEL)
     loop.publish(until=UNTIL)
     assert bring_up(loop) == [], "rows that have landed before touch nothing"
@@ -76,7 +83,8 @@ def test_what_was_made_is_not_made_again(loop: Loop) -> None:
 
 def test_a_lone_day_is_as_one_made_with_all_others(loop: Loop) -> None:
     alone = days.compute_days(loop.deployment, MODEL, [CORRECTED])
-    assert [one.day for one in alone.cut] == [f"1996-05-{day:02d}" for day in range(6, 21)], "its look-back was cut first"
+    assert [one.day for one in alone.cut] == [f"1996-05-{day:02d}" for day in range(13, 21)], "its look-back was cut first"
+
     bring_up(loop)
     assert versions(loop, FEATURES, CORRECTED) == [alone.days[0].data_version]
 
@@ -86,10 +94,9 @@ def test_a_correction_reaches_exactly_the_days_that_look_back_on_it(loop: Loop) 
     before = {day: version.hash for day, version in held(loop, FEATURES).items()}
     correct(loop)
     stale = outdated(loop.deployment, MODEL)
-    seen_by = [day for day in before if lookback(MODEL, day) <= CORRECTED <= day]
+    seen_by = looking_back_on_the_corrected(before)
     assert list(stale.raw_data.items()) == [(CORRECTED, "rows were added or corrected")]
     assert list(stale.features) == seen_by
-    assert len(seen_by) == 15
     assert set(stale.features.values()) == {"rows that it looks back on were added or corrected"}
     assert stale_days(loop.deployment, MODEL, before=midnight(seen_by[3])) == seen_by[:3]
     bring_up(loop)
@@ -168,7 +175,7 @@ def test_another_declaration_makes_anew_exactly_what_reads_it(made: Loop) -> Non
     assert (stale.raw_data, set(stale.features.values())) == ({}, {"the features' declaration changed"})
     half_hours = MODEL.sources[0]
     fewer = half_hours.model_copy(update={"columns": half_hours.columns[:-1]})
-    other_source = MODEL.model_copy(update={"sources": [fewer]})
+    other_source = MODEL.model_copy(update={"sources": [fewer], "views": MODEL.views[1:]})
     assert set(outdated(deployment, other_source).raw_data.values()) == {"the sources' declaration changed"}
     other_recipe = MODEL.model_copy(update={"candidates": [GradientBoosting(trees=30)]})
     assert not outdated(deployment, other_recipe)

@@ -18,10 +18,10 @@ from assets.provenance import observe, report
 from everfit.declaration import GradientBoosting, Model
 from everfit.store import partitions
 from everfit.workflow import days
-from everfit.workflow.lineage import features_dataset, lookback
+from everfit.workflow.lineage import features_dataset
 from orchestration.days import add_new_days
 from orchestration.schedules import night
-from tests.integration.test_lineage import CORRECTED, MODEL, RECORDED, UNTIL, correct
+from tests.integration.test_lineage import CORRECTED, MODEL, RECORDED, UNTIL, correct, looking_back_on_the_corrected
 from tests.loop import Loop
 
 
@@ -101,7 +101,7 @@ def test_a_corrected_day_marks_its_raw_data_and_then_what_looked_at_it(made: Pag
     observe(partial(report, made.instance), made.loop.deployment, MODEL)
     assert made.stale() == {"raw_data": {CORRECTED}}
     made.materialize("raw_data", first=CORRECTED)
-    looked = {day for day in made.days if lookback(MODEL, day) <= CORRECTED <= day}
+    looked = {*looking_back_on_the_corrected(made.days)}
     assert made.stale() == {"features": looked}
     made.materialize("features", first=min(looked), last=max(looked))
     assert made.stale() == {}
@@ -110,7 +110,7 @@ def test_a_corrected_day_marks_its_raw_data_and_then_what_looked_at_it(made: Pag
 def test_a_lone_day_cuts_what_it_looks_back_on_and_says_so(pages: Pages, loop: Loop) -> None:
     pages.materialize("features", first=CORRECTED)
     raw = pages.instance.get_materialized_partitions(dg.AssetKey([MODEL.name, "raw_data"]))
-    assert raw == {day for day in pages.days if lookback(MODEL, CORRECTED) <= day <= CORRECTED}
+    assert raw == {day for day in pages.days if "1996-05-13" <= day <= CORRECTED}
     assert pages.stale() == {}
     correct(loop)
     pages.materialize("features", first=CORRECTED)
@@ -158,7 +158,7 @@ def test_every_night_exactly_what_changed_is_made_and_said(pages: Pages) -> None
     assert next_night(4) == []
     said = pages.instance.fetch_observations(dg.AssetKey([MODEL.name, "features"]), limit=1).records[0].asset_observation
     assert said
-    assert said.metadata["feature days made anew"].value == 15
+    assert said.metadata["feature days made anew"].value == 8
 
 
 def test_a_day_that_lands_late_takes_its_place(pages: Pages) -> None:

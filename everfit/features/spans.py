@@ -1,0 +1,68 @@
+"""When the rows of a source became known to a view, and to which requests they still matter."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from everfit.features.known import moment, shaped
+from everfit.features.views import FeatureView, Latest
+
+Span = tuple[datetime, datetime]  # the first and the last moment, both included
+
+DAY = timedelta(days=1)
+LAST = datetime.max.replace(tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)
+
+
+def known_spans(view: FeatureView, source: Any) -> list[Span]:
+    """The spans in which rows of a source became known, in order: one for each run of days on which some of them did.
+
+    Args:
+        view: the declared view.
+        source: a frame of the source's rows, in whatever order.
+
+    Raises:
+        SourceError: as :func:`everfit.features.known.shaped`.
+    """
+    made = shaped(view, source)
+    moments = made.select(at=moment(made, view.known_at)).filter(~nw.col("at").is_null())
+    of_days = moments.group_by(nw.col("at").dt.date().alias("day")).agg(first=nw.col("at").min(), last=nw.col("at").max())
+    spans: list[Span] = []
+    for first, last in of_days.sort("day").select("first", "last").rows():
+        if spans and first.date() - spans[-1][1].date() <= DAY:
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return spans
+
+
+def reach(view: FeatureView) -> timedelta | None:
+    """For how long after it became known a row may matter to a request, the last instant included; None where for ever."""
+    windows = [over - INSTANT for over in view.windows]  # ``(at - over, at]``
+    if not any(isinstance(feature, Latest) for feature in view.features.values()):
+        return max(windows)
+    return None if view.ttl is None else max([view.ttl, *windows])
+
+
+def days_reached(spans: Iterable[Span], after: timedelta | None, days: Sequence[date]) -> set[date]:
+    """The days of which a request may see something that became known in the spans.
+
+    Args:
+        spans: what :func:`known_spans` made.
+        after: the view's :func:`reach`.
+        days: the days to choose from (UTC), in order.
+    """
+    reached: set[date] = set()
+    for first, last in spans:
+        reached.update(days[bisect_left(days, first.date()) : bisect_right(days, _later(last, after))])
+    return reached
+
+
+def _later(moment: datetime, after: timedelta | None) -> date:
+    """The day on which a span of time that begins at a moment ends; the last of all where it does not end before."""
+    if after is None or after > LAST - moment:
+        return date.max
+    return (moment + after).date()

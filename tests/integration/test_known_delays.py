@@ -1,0 +1,242 @@
+"""Whatever a row's delay, before or after its own time: the same features, however days are made, as serving answers."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+
+from everfit.declaration import Category, Integer, Model, Number, Source, Time
+from everfit.features import count, feature_view, latest, mean, total
+from everfit.features.running import Value
+from everfit.store import lookup, partitions
+from everfit.store.lookup import Lookup
+from everfit.store.publishing import publish
+from everfit.workflow import days
+from everfit.workflow.lineage import features_dataset, outdated
+from models.electricity_price import electricity_price
+from tests.loop import Loop
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+DAYS, HOUR = 6, timedelta(hours=1)
+Row = dict[str, Any]
+
+readings = Source(
+    name="readings",
+    columns=[Integer("number"), Time("at"), Category("pump"), Number("value", nullable=True), Integer("delay_hours")],
+    identity=["number"],
+    event_time="at",
+)
+orders = Source(
+    name="orders", columns=[Time("at"), Category("pump"), Integer("stopped")], identity=["at", "pump"], event_time="at"
+)
+
+
+def later(readings: Any) -> Any:
+    """When each reading became known: its own delay after its time, or before it."""
+    told = readings.to_native()
+    return told.with_columns(known=pl.col("at") + pl.duration(hours=pl.col("delay_hours")), only=pl.col("value"))
+
+
+@feature_view(key="pump", known_at="known", ttl="30h", features=latest("value"))
+def newest(readings: Any) -> Any:
+    """Forgotten after a day and a quarter."""
+    return later(readings)
+
+
+@feature_view(key="pump", known_at="known", features={"ever": latest("only")["only"]})
+def newest_ever(readings: Any) -> Any:
+    """Never forgotten."""
+    return later(readings)
+
+
+@feature_view(
+    key="pump",
+    known_at="known",
+    features={"sum_2d": total("value", over="48h"), "mean_5h": mean("value", over="5h"), "count_1d": count("value", over="1d")},
+)
+def lately(readings: Any) -> Any:
+    """Windows that begin and end in other days."""
+    return later(readings)
+
+
+@feature_view(key="pump", known_at="known", tie_break="number", features={"counted": total("only", over="24h")})
+def tied(readings: Any) -> Any:
+    """One row of a moment counts."""
+    return later(readings)
+
+
+def asked(orders: Any) -> Any:
+    """What was asked is known at once."""
+    import narwhals.stable.v2 as nw
+
+    return orders.with_columns(event_time=nw.col("at"), observed_at=nw.col("at"))
+
+
+MODEL: Model = electricity_price.model_copy(
+    update={
+        "name": "pumps",
+        "task": electricity_price.task.model_copy(update={"label": "stopped"}),
+        "entity": "pump",
+        "go_live": START + timedelta(days=DAYS),
+        "sources": [readings, orders],
+        "request": [Category("pump")],
+        "views": [newest, newest_ever, lately, tied],
+        "history": asked,
+    }
+)
+FEATURES = [name for view in MODEL.views for name in view.features]
+
+hours = st.integers(-24, 24 * (DAYS + 2)).map(lambda hour: START + hour * HOUR)
+delays = st.one_of(st.integers(-60, 60), st.sampled_from([0, 24, -24, 20 * 24, 5 * 24]))
+pumps = st.sampled_from(["p1", "p2"])
+values = st.one_of(st.none(), st.integers(-40, 40).map(lambda number: number / 8))
+
+
+@st.composite
+def publications(draw: st.DrawFn) -> list[list[Row]]:
+    """Readings that are published in any order; a number that comes again corrects what it told."""
+    row = st.fixed_dictionaries(
+        {"number": st.integers(0, 12), "at": hours, "pump": pumps, "value": values, "delay_hours": delays}
+    )
+    return draw(st.lists(st.lists(row, min_size=1, max_size=6, unique_by=lambda one: one["number"]), min_size=1, max_size=4))
+
+
+REQUESTS: list[Row] = [
+    {"at": START + hour * HOUR, "pump": pump, "stopped": 0} for hour in range(0, 24 * DAYS, 6) for pump in ("p1", "p2")
+]
+
+
+@pytest.fixture
+def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
+    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)  # a busy machine may answer late, but not with other numbers
+    return Loop(engine, tmp_path, MODEL, {"orders": pl.DataFrame(REQUESTS)})
+
+
+def begin(loop: Loop) -> None:
+    """Nothing but the requests has landed, and nothing was made."""
+    engine = loop.deployment.engine
+    with engine.begin() as connection:
+        names = [name for name in sa.inspect(connection).get_table_names() if name != "alembic_version"]
+        connection.execute(sa.text(f"TRUNCATE {', '.join(names)} CASCADE"))
+    publish(engine, loop.deployment.models, "orders", REQUESTS)
+
+
+def land(loop: Loop, rows: Sequence[Row]) -> None:
+    publish(loop.deployment.engine, loop.deployment.models, "readings", rows)
+
+
+def bring_up(loop: Loop) -> tuple[set[str], set[str]]:
+    """What a backfill does; returns the days whose features were stale, and those that changed."""
+    stale, before = outdated(loop.deployment, loop.model), made(loop)
+    if stale.raw_data:
+        days.land_days(loop.deployment, loop.model, list(stale.raw_data))
+    if stale.features:
+        days.compute_days(loop.deployment, loop.model, list(stale.features))
+    after = made(loop)
+    assert not outdated(loop.deployment, loop.model)
+    return set(stale.features), {day for day in after if after[day] != before.get(day)}
+
+
+def made(loop: Loop) -> dict[str, str]:
+    with loop.deployment.engine.connect() as connection:
+        return partitions.newest(connection, features_dataset(loop.model))
+
+
+def stored(loop: Loop) -> list[dict[str, Value]]:
+    """The features of every request, in order."""
+    frame = days.load_frames(loop.deployment, list(made(loop).values()))
+    return frame.select(FEATURES).to_dicts()
+
+
+def served(loop: Loop) -> list[dict[str, Value]]:
+    """The same as serving answers."""
+
+    async def find() -> list[dict[str, Value]]:
+        store = Lookup(loop.deployment.engine)
+        found = [(await store.features(loop.model, [{"pump": one["pump"]}], one["at"]))[0].features for one in REQUESTS]
+        await store.close()
+        return found
+
+    return asyncio.run(find())
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(publications())
+def test_together_one_by_one_after_corrections_and_online_are_one(loop: Loop, given_rows: list[list[Row]]) -> None:
+    begin(loop)
+    for rows in given_rows:
+        land(loop, rows)
+        bring_up(loop)
+    step_by_step = stored(loop)
+    assert step_by_step == served(loop)
+    available = days.available_days(loop.deployment, loop.model)
+    forget(loop)
+    for day in reversed(available):
+        days.compute_days(loop.deployment, loop.model, [day])
+    assert stored(loop) == step_by_step
+    forget(loop)
+    days.compute_days(loop.deployment, loop.model, available)
+    assert stored(loop) == step_by_step
+
+
+def forget(loop: Loop) -> None:
+    """Nothing was made of what has landed."""
+    with loop.deployment.engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM partition_versions"))
+
+
+def reading(number: int, at: datetime, delay: timedelta, value: float = 1.0) -> Row:
+    return {"number": number, "at": at, "pump": "p1", "value": value, "delay_hours": delay // HOUR}
+
+
+FORGOTTEN = MODEL.model_copy(update={"views": [newest, lately, tied]})
+
+
+@pytest.mark.parametrize(
+    ("at", "delay", "seen_from", "seen_until"),
+    [
+        ("2020-01-02T05:00Z", timedelta(), 2, 4),  # 48 hours are over before the 4th is
+        ("2019-12-14T05:00Z", timedelta(days=20), 3, 5),
+        ("2020-01-05T05:00Z", timedelta(days=-3), 2, 4),
+        ("2020-01-08T05:00Z", timedelta(days=-5), 3, 5),  # its own day is not whole by the model's clock
+        ("2020-01-01T00:00Z", timedelta(days=1), 2, 3),  # known at midnight: the window's last instant is of the 3rd
+    ],
+)
+def test_a_correction_makes_the_days_that_can_see_it_stale_and_right(
+    loop: Loop, at: str, delay: timedelta, seen_from: int, seen_until: int
+) -> None:
+    loop.model = FORGOTTEN
+    loop.deployment.__dict__["models"] = {FORGOTTEN.name: FORGOTTEN}
+    begin(loop)
+    moment = datetime.fromisoformat(at)
+    land(loop, [reading(1, moment, delay), reading(2, START + 143 * HOUR, timedelta())])
+    bring_up(loop)
+    land(loop, [reading(1, moment, delay, value=5.0)])
+    stale, changed = bring_up(loop)
+    expected = {f"2020-01-{day:02d}" for day in range(seen_from, seen_until + 1)}
+    assert (stale, changed) == (expected, expected)
+    assert outdated(loop.deployment, loop.model).days == []
+
+
+def test_a_correction_that_is_known_later_leaves_the_days_before_it(loop: Loop) -> None:
+    begin(loop)
+    land(loop, [reading(1, START, timedelta(hours=1)), reading(2, START, timedelta(hours=2), value=3.0)])
+    bring_up(loop)
+    land(loop, [reading(1, START, timedelta(days=3))])
+    bring_up(loop)
+    assert stored(loop) == served(loop)
+    assert [one["ever"] for one in stored(loop)][::2] == [None] + [3.0] * 11 + [1.0] * 12
+
+
+def test_a_source_of_which_nothing_can_be_seen_is_no_fault(loop: Loop) -> None:
+    begin(loop)
+    days.compute_days(loop.deployment, loop.model, days.available_days(loop.deployment, loop.model))
+    assert stored(loop) == served(loop)
+    assert {one["count_1d"] for one in stored(loop)} == {0.0}
