@@ -1,21 +1,23 @@
 """What is wrong with the prediction log, as Postgres knows it: whoever read it, a sensor's pass or `everfit ingest`.
 
 A gap is a cause for as long as another may follow: its partition is told of once, again while it goes on losing records, and
-is over after a day without. A log that began again is an event, told once a log.
+is over after a day without. A log that began again is an event, told once a log. Reading that falls behind and does not
+catch up is told by partition: no window closes until all is read.
 """
 
 import os
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from everfit.store import log_state
-from everfit.store.log_state import Deleted, Rejected, Restarted
+from everfit.store.log_state import Deleted, Lagging, Rejected, Restarted
+from everfit.timing import format_time, parse_duration
 from everfit.variables import require_sound
 from monitors.alerts import Watched
 
-BUDGET = "EVERFIT_ALERT_DEAD_LETTERS"
+BUDGET, LAG = "EVERFIT_ALERT_DEAD_LETTERS", "EVERFIT_ALERT_LAG"
 NEWEST_RECORDS = 1_000  # of each partition: what a share of dead letters is taken of
 LEAST_RECORDS = 20  # fewer say nothing of a share
 GAP_HOLDS = timedelta(days=1)
@@ -29,6 +31,29 @@ def dead_letter_budget(environ: Mapping[str, str] = os.environ) -> float:
     """
     require_sound({BUDGET: environ.get(BUDGET, "")})
     return float((environ.get(BUDGET) or "5%").rstrip("%")) / 100
+
+
+def patience(environ: Mapping[str, str] = os.environ) -> timedelta:
+    """For how long the lag of a partition may stay as high as it is: ``EVERFIT_ALERT_LAG``, or ten minutes.
+
+    Raises:
+        SettingsError: when it is no duration.
+    """
+    require_sound({LAG: environ.get(LAG, "")})
+    return parse_duration(environ.get(LAG) or "10m")
+
+
+def lag_causes(lagging: Iterable[Lagging], now: datetime, allowed: timedelta) -> Watched:
+    """The partitions whose lag has not fallen for longer than is allowed."""
+    held = [one for one in lagging if now - one.since > allowed]
+    return Watched({"lag"}, {("", f"lag:{one.topic}:{one.partition}"): _lag(one) for one in held}, {})
+
+
+def _lag(one: Lagging) -> str:
+    behind = f"reading {one.topic}, partition {one.partition}, is {one.records:,} records behind"
+    told = f"{behind}, and since {format_time(one.since)} it was never fewer than {one.lowest:,}"
+    todo = "run `everfit ingest`, or more members of it, one a partition at most; `everfit status` shows the lag"
+    return f"{told}: no window closes until all is read; {todo}"
 
 
 def look(connection: sa.Connection, budget: float) -> Watched:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
     """One sensor over all models' log; on where automation is."""
-    from everfit.store import requests
+    from everfit.events import wall_clock
+    from everfit.store import log_state, requests
     from monitors import alerts, conditions, log_conditions
     from monitors.launches import settle
     from monitors.watch import watch
@@ -41,10 +42,12 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
     pages = everfit.settings.serving_pages
-    with everfit.engine.connect() as connection:
+    with everfit.engine.begin() as connection:
         pending = requests.in_status(connection, "pending")
         wrong = conditions.look(connection, everfit.models)
         wrong |= log_conditions.look(connection, log_conditions.dead_letter_budget())
+        now = wall_clock()
+        wrong |= log_conditions.lag_causes(log_state.note_lags(connection, now), now, log_conditions.patience())
     alerts.tell(everfit.engine, wrong, alerts.Channel.from_environment())
     return dg.SensorResult(
         run_requests=[*_launches(everfit, pending)],

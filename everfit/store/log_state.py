@@ -110,3 +110,33 @@ def restarted(connection: sa.Connection) -> list[Restarted]:
 def rejected(connection: sa.Connection, newest: int) -> list[Rejected]:
     """Every topic by its dead letters among the ``newest`` records that were read of each partition, by whomever."""
     return [Rejected(*row) for row in connection.execute(_REJECTED, {"newest": newest})]
+
+
+@dataclass(frozen=True, slots=True)
+class Lagging:
+    """A partition with ``records`` left to read, of which there were never fewer than ``lowest`` since then, by the wall clock."""
+
+    topic: str
+    partition: int
+    records: int
+    lowest: int
+    since: datetime
+
+
+_NOTE_LAGS = sa.text("""
+    INSERT INTO log_lags AS held (topic, partition, lowest, since)
+    SELECT topic, partition, greatest(readable_offset - next_offset, 0), :now FROM consumer_offsets
+    ON CONFLICT (topic, partition) DO UPDATE SET lowest = excluded.lowest, since = excluded.since
+    WHERE excluded.lowest < held.lowest OR held.lowest = 0
+""")
+_LAGGING = sa.text("""
+    SELECT topic, partition, o.readable_offset - o.next_offset, l.lowest, l.since
+    FROM log_lags l JOIN consumer_offsets o USING (topic, partition)
+    WHERE o.readable_offset > o.next_offset ORDER BY topic, partition
+""")
+
+
+def note_lags(connection: sa.Connection, now: datetime) -> list[Lagging]:
+    """Note how far reading of each partition is behind; returns those that are, with since when that has not fallen."""
+    connection.execute(_NOTE_LAGS, {"now": now})
+    return [Lagging(*row) for row in connection.execute(_LAGGING)]

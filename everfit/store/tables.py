@@ -123,6 +123,15 @@ consumer_offsets = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
+log_lags = Table(
+    "log_lags",
+    metadata,
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("lowest", BigInteger, nullable=False),  # records left to read, at the least since reading fell behind
+    _time("since"),  # wall clock: when it fell to that
+)
+
 log_gaps = Table(
     "log_gaps",
     metadata,

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.events import PREDICTIONS, encode, wall_clock
-from everfit.store import letters, log
+from everfit.store import letters, log, log_state
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, Gap, LogWriter, Position, Step
 from everfit.store.tables import alerts, log_gaps
 from monitors.alerts import Channel, tell
-from monitors.log_conditions import look
+from monitors.log_conditions import lag_causes, look
 from monitors.watch import watch
 from tests.events import MODEL, prediction, produce
 from tests.hooks import Hook, listening
@@ -89,3 +89,28 @@ def test_dead_letters_are_told_once_by_whomever_they_were_read_and_over_when_the
         for number in letters.waiting(connection):
             letters.mark_redriven(connection, number)
     assert tick(engine, Channel()) == [f"resolved {cause}"]
+
+
+def test_reading_that_never_catches_up_is_told_until_it_does(engine: sa.Engine) -> None:
+    began, minute, read = wall_clock(), timedelta(minutes=1), [0]
+
+    def behind(minutes: int, records: int) -> list[str]:
+        """A partition is read on, and ends so many records later; what a pass of the sensor tells then."""
+        position = Position(PREDICTIONS, 0, read[0] + 100, "a", "of its last record")
+        assert LogWriter(engine).write(Batch(steps=[Step(read[0], position, read[0] + 100 + records)]))
+        read[0] += 100
+        now = began + minutes * minute
+        with engine.begin() as connection:
+            wrong = lag_causes(log_state.note_lags(connection, now), now, 10 * minute)
+        return [notice.state for notice in tell(engine, wrong, Channel())]
+
+    assert behind(0, 0) == []
+    assert behind(1, 500) == [], "it may still fall"
+    assert behind(9, 900) == []
+    assert behind(12, 600) == ["raised"], "for longer than ten minutes there were never fewer than at the first"
+    assert behind(13, 510) == [], "told once"
+    assert behind(14, 499) == ["resolved"], "it falls"
+    assert behind(30, 600) == ["raised"]
+    assert behind(31, 0) == ["resolved"]
+    backlog = [behind(32 + minutes, 5_000 - minutes) for minutes in range(60)]
+    assert backlog == [[]] * 60, "a backlog that shrinks is no alert"

@@ -36,6 +36,7 @@ CHOSEN = {
     "EVERFIT_ALERT_REMINDER": "2h",
     "EVERFIT_ALERT_SILENCE": "1h",
     "EVERFIT_ALERT_DEAD_LETTERS": "20%",
+    "EVERFIT_ALERT_LAG": "30m",
 }
 STATE = {"storage", "local_artifact_storage", "compute_logs", "run_launcher"}
 

@@ -1,10 +1,12 @@
 """What of the log is a cause to tell somebody, and with which words: tables of cases."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from everfit.errors import SettingsError
-from everfit.store.log_state import Deleted, Rejected, Restarted
-from monitors.log_conditions import dead_letter_budget, dead_letter_causes, gap_causes, restart_causes
+from everfit.store.log_state import Deleted, Lagging, Rejected, Restarted
+from monitors.log_conditions import dead_letter_budget, dead_letter_causes, gap_causes, lag_causes, patience, restart_causes
 
 TOPIC = "everfit.outcomes"
 DEAD = f"dead letters of {TOPIC}"
@@ -83,3 +85,25 @@ def test_the_budget_is_a_percentage(written: str, share: float) -> None:
 def test_a_budget_that_is_no_percentage_is_refused(written: str) -> None:
     with pytest.raises(SettingsError, match=f"EVERFIT_ALERT_DEAD_LETTERS='{written}' is no share; write a percentage"):
         dead_letter_budget({"EVERFIT_ALERT_DEAD_LETTERS": written})
+
+
+def test_a_lag_that_did_not_fall_for_as_long_as_is_allowed_is_told() -> None:
+    now = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    lagging = [
+        Lagging(TOPIC, 0, 1_500, 1_200, now - timedelta(minutes=10)),
+        Lagging(TOPIC, 1, 1_500, 1_200, now - timedelta(minutes=11)),
+    ]
+    watched = lag_causes(lagging, now, patience({}))
+    assert watched.families == {"lag"}
+    (message,) = watched.holding.values()
+    assert watched.holding.keys() == {("", f"lag:{TOPIC}:1")}
+    assert message.startswith(
+        "reading everfit.outcomes, partition 1, is 1,500 records behind, and since 2024-01-01T11:49:00Z it was never fewer "
+        "than 1,200: no window closes until all is read; run `everfit ingest`"
+    )
+
+
+def test_how_long_a_lag_is_bearable_is_a_duration() -> None:
+    assert patience({"EVERFIT_ALERT_LAG": "1h"}) == timedelta(hours=1)
+    with pytest.raises(SettingsError, match="EVERFIT_ALERT_LAG='soon' is no duration"):
+        patience({"EVERFIT_ALERT_LAG": "soon"})
