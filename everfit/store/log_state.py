@@ -114,7 +114,7 @@ def rejected(connection: sa.Connection, newest: int) -> list[Rejected]:
 
 @dataclass(frozen=True, slots=True)
 class Lagging:
-    """A partition with ``records`` left to read, of which there were never fewer than ``lowest`` since then, by the wall clock."""
+    """A partition with ``records`` left to read, never fewer than ``lowest`` since then, by the wall clock."""
 
     topic: str
     partition: int
