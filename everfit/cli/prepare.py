@@ -8,13 +8,14 @@ import typer
 def prepare(
     partitions: Annotated[int, typer.Option(min=1, help="Of each topic that is not there yet.")] = 3,
 ) -> None:
-    """Make ready what the environment names: the schema in Postgres, the topics in Kafka, and what is on record.
+    """Make ready what the environment names: the schema in Postgres, the topics in Kafka, what is on record, and the views.
 
     `everfit up` does this for the embedded stack. Run again, it changes nothing.
     """
     from everfit.deployment import Deployment
     from everfit.embedded.broker import create_topics
     from everfit.replay.landing import bootstrap
+    from everfit.store.building import build
     from everfit.store.database import migrate
 
     deployment = Deployment.load()
@@ -25,5 +26,7 @@ def prepare(
         print("the topics are there")
         for name, model in deployment.models.items():
             print(f"{name}: {bootstrap(deployment, model):,} rows from before it went live have landed")
+        for view in build(deployment.engine, deployment.models, wait=True):
+            print(f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}")
     finally:
         deployment.close()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,7 +30,8 @@ def up(
     """Start what is not up: Postgres, broker, MLflow, Dagster and serving. Prints where they answer.
 
     A part whose address the environment gives is used by all, and not started. What is on record from before a model went live
-    lands at once, so that its assets can be materialized.
+    lands at once, so that its assets can be materialized. Views whose declaration
+    changed are built from what has landed.
     """
     from rich.console import Console
 
@@ -54,12 +56,32 @@ def up(
         spinner.update("landing what is on record")
         for model, rows in _land().items():
             console.print(f"{model}: {rows:,} rows from before it went live have landed")
+        for line in _build_views(spinner.update):
+            console.print(line)
     kept = all(step == "kept" for step in steps.values())
     console.print("everfit is already up" if kept else f"everfit is up after {time.monotonic() - began:.1f} s")
     given = given_to_stack(home)
     for name, label in NAMES.items():
         console.print(f"  {label:<9} {masked(told[name])}{'  (given)' if name in given else ''}")
     console.print(f"  state     {home}")
+
+
+def _build_views(progress: Callable[[str], None]) -> list[str]:
+    """Build the views whose declaration changed since rows landed; what there is to say of those that cannot be."""
+    from everfit.deployment import Deployment
+    from everfit.store.building import build
+
+    deployment = Deployment.load()
+    try:
+        failed = build(
+            deployment.engine,
+            deployment.models,
+            wait=True,
+            report=lambda view: progress(f"building view {view.name[0]}: {view.share:.0%}"),
+        )
+    finally:
+        deployment.close()
+    return [f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}" for view in failed]
 
 
 def _land() -> dict[str, int]:

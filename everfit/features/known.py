@@ -27,6 +27,8 @@ def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
     except nw.exceptions.ColumnNotFoundError as error:
         told = str(error).splitlines()[0]
         raise SourceError(f"view {view.name}: {told}; source {view.source} has {', '.join(frame.columns)}") from error
+    except Exception as error:
+        raise SourceError(f"view {view.name}: its function fails: {type(error).__name__}: {error}") from error
     needed = [view.key, view.known_at, *view.columns, *([view.tie_break] if view.tie_break else [])]
     missing = [column for column in needed if column not in made.columns]
     if missing:

@@ -14,7 +14,7 @@ from everfit.serving.metrics import Metrics
 from everfit.serving.outlet import Record
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.roster import Roster, Version
-from everfit.store.lookup import Lookup
+from everfit.store.lookup import Lookup, declared_readings
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class Service:
         self.log = log
         self.metrics = metrics
         self._lookup = lookup
+        self._readings = {name: declared_readings(model) for name, model in models.items()}
         self._schemas = {name: model.schema_id for name, model in models.items()}
 
     def model(self, name: str) -> Model:
@@ -65,7 +66,7 @@ class Service:
             ServiceError: when the model has no champion yet.
             NotServableError: when the champion answers anything but a probability.
         """
-        found = await self._lookup.features(model, asked.rows, asked.at)
+        found = await self._lookup.features(self._readings[model.name], asked.rows, asked.at)
         lineup = self.roster.lineups[model.name]
         if lineup.champion is None:
             raise ServiceError(f"{model.name} has no champion yet; train and promote one: `everfit train {model.name}`")

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.features.running import RunningRow, Value, answer, expired, key_of
+from everfit.features.versions import define
 from everfit.features.views import FeatureView
-from everfit.store.online import AS_OF, Asked, bind, row_of
+from everfit.store.online import AS_SERVED, Asked, bind, row_of
 
 CONNECTIONS = 4
 TIMEOUT_SECONDS = 0.5
@@ -31,6 +32,25 @@ class Found(NamedTuple):
     degraded: bool
 
 
+class Reading(NamedTuple):
+    """A view, and the version of it that is read."""
+
+    view: FeatureView
+    version: str
+
+
+class _Held(NamedTuple):
+    """The running row that was known at a moment, and whether its version knows all that has landed."""
+
+    row: RunningRow | None
+    whole: bool
+
+
+def declared_readings(model: Model) -> list[Reading]:
+    """The views of a model as it declares them."""
+    return [Reading(view, define(view, model.source(view.source)).version) for view in model.views]
+
+
 class Lookup:
     """The online store as serving reads it. One event loop owns it; close it when done."""
 
@@ -41,29 +61,29 @@ class Lookup:
         self._retry_at = 0.0
         self._remembered: OrderedDict[tuple[str, str, str], dict[str, Value]] = OrderedDict()
 
-    async def features(self, model: Model, rows: Sequence[Mapping[str, Value]], at: datetime) -> list[Found]:
-        """The features of the model's views for each row of request fields, as known at a moment.
+    async def features(self, readings: Sequence[Reading], rows: Sequence[Mapping[str, Value]], at: datetime) -> list[Found]:
+        """The features of these versions of views for each row of request fields, as known at a moment.
 
         Never fails for the database's sake: what cannot be read is answered by the last known values of the same key, or
-        nulls, and told as degraded.
+        nulls, and is degraded. So is what is read of a version that does not know all that has landed.
         """
-        asked = [one for row in rows for view in model.views for one in _asked(model, view, row, at)]
+        asked = [one for row in rows for reading in readings for one in _asked(reading, row, at)]
         if not asked:
             return [Found({}, False) for _ in rows]
         held = await self._held(asked)
         if held is None:
-            return [Found(self._last_known(model, row), True) for row in rows]
+            return [Found(self._last_known(readings, row), True) for row in rows]
         answers = iter(held)
         found = []
         for row in rows:
             features: dict[str, Value] = {}
             degraded = False
-            for view in model.views:
-                now, *ago = (next(answers) for _ in range(1 + len(view.windows)))
-                taken = answer(view, at, now, dict(zip(view.windows, ago, strict=True)))
-                self._remember((model.name, view.name, key_of(row[view.key])), taken)
+            for reading in readings:
+                now, *ago = (next(answers) for _ in range(1 + len(reading.view.windows)))
+                taken = _taken(reading.view, at, now, [one.row for one in ago])
+                self._remember((reading.view.name, reading.version, key_of(row[reading.view.key])), taken)
                 features |= taken
-                degraded |= now is None or expired(view, at, now)
+                degraded |= not now.whole or now.row is None or expired(reading.view, at, now.row)
             found.append(Found(features, degraded))
         return found
 
@@ -72,7 +92,7 @@ class Lookup:
         while self._idle:
             await self._idle.pop().close()
 
-    async def _held(self, asked: Sequence[Asked]) -> list[RunningRow | None] | None:
+    async def _held(self, asked: Sequence[Asked]) -> list[_Held] | None:
         """The running rows asked for; None where the database does not answer in time, or just did not."""
         if time.monotonic() < self._retry_at:
             return None
@@ -83,7 +103,7 @@ class Lookup:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             logger.warning("the online store does not answer, last known values are used: %r", error)
             return None
-        return [row_of(one, row) for one, row in zip(asked, rows, strict=True)]
+        return [_Held(row_of(one, row), row[4]) for one, row in zip(asked, rows, strict=True)]
 
     async def _fetch(self, bound: tuple[list[Any], ...]) -> list[Any]:
         if self._idle:
@@ -96,7 +116,7 @@ class Lookup:
     async def _fetch_by(self, connection: psycopg.AsyncConnection[Any], bound: tuple[list[Any], ...]) -> list[Any]:
         whole = False
         try:
-            cursor = await connection.execute(AS_OF, bound, prepare=True)
+            cursor = await connection.execute(AS_SERVED, bound, prepare=True)
             rows = await cursor.fetchall()
             whole = True
         finally:
@@ -109,11 +129,11 @@ class Lookup:
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
 
-    def _last_known(self, model: Model, row: Mapping[str, Value]) -> dict[str, Value]:
+    def _last_known(self, readings: Sequence[Reading], row: Mapping[str, Value]) -> dict[str, Value]:
         features: dict[str, Value] = {}
-        for view in model.views:
+        for view, version in readings:
             nothing: dict[str, Value] = dict.fromkeys(view.features)
-            features |= self._remembered.get((model.name, view.name, key_of(row[view.key])), nothing)
+            features |= self._remembered.get((view.name, version, key_of(row[view.key])), nothing)
         return features
 
     def _remember(self, identity: tuple[str, str, str], features: dict[str, Value]) -> None:
@@ -123,7 +143,14 @@ class Lookup:
             self._remembered.popitem(last=False)
 
 
-def _asked(model: Model, view: FeatureView, row: Mapping[str, Value], at: datetime) -> list[Asked]:
+def _asked(reading: Reading, row: Mapping[str, Value], at: datetime) -> list[Asked]:
     """The view's key now, and at the beginning of each of its windows."""
-    key = key_of(row[view.key])
-    return [Asked(model.name, view.name, key, moment) for moment in (at, *(at - over for over in view.windows))]
+    view, key = reading.view, key_of(row[reading.view.key])
+    return [Asked(view.name, reading.version, key, moment) for moment in (at, *(at - over for over in view.windows))]
+
+
+def _taken(view: FeatureView, at: datetime, now: _Held, ago: Sequence[RunningRow | None]) -> dict[str, Value]:
+    """The features; nulls where the version has not come to the key yet: a sum over nothing would be a number."""
+    if now.row is None and not now.whole:
+        return dict.fromkeys(view.features)
+    return answer(view, at, now.row, dict(zip(view.windows, ago, strict=True)))

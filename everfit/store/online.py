@@ -1,4 +1,4 @@
-"""The online store: running rows of every view, as of any moment."""
+"""The online store: running rows of every version of every view, as of any moment."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -14,10 +14,23 @@ ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 # The newest row known by each asked moment: one backward step in the primary key's index each.
 AS_OF = """
     SELECT f.known_at, f."values"::text, f.sums, f.counts
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked(model, view, key, at, n)
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked(view, version, key, at, n)
     LEFT JOIN LATERAL (
         SELECT known_at, "values", sums, counts FROM online_features
-        WHERE model = asked.model AND view = asked.view AND key = asked.key AND known_at <= asked.at
+        WHERE view = asked.view AND version = asked.version AND key = asked.key AND known_at <= asked.at
+        ORDER BY known_at DESC LIMIT 1
+    ) f ON TRUE
+    ORDER BY asked.n
+"""
+
+# The same for serving, which also has to know whether the version knows all that has landed.
+AS_SERVED = """
+    SELECT f.known_at, f."values"::text, f.sums, f.counts, coalesce(v.state = 'built', false)
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked(view, version, key, at, n)
+    LEFT JOIN view_versions v ON v.view = asked.view AND v.version = asked.version
+    LEFT JOIN LATERAL (
+        SELECT known_at, "values", sums, counts FROM online_features
+        WHERE view = asked.view AND version = asked.version AND key = asked.key AND known_at <= asked.at
         ORDER BY known_at DESC LIMIT 1
     ) f ON TRUE
     ORDER BY asked.n
@@ -25,37 +38,43 @@ AS_OF = """
 
 # The rows come as one JSON document, which the driver writes in one piece.
 _INSERT = """
-    INSERT INTO online_features (model, view, key, known_at, "values", sums, counts)
+    INSERT INTO online_features (view, version, key, known_at, "values", sums, counts)
     SELECT * FROM json_to_recordset(%s::json)
-        AS new(model text, view text, key text, known_at timestamptz, "values" jsonb, sums bigint[], counts bigint[])
+        AS new(view text, version text, key text, known_at timestamptz, "values" jsonb, sums bigint[], counts bigint[])
 """
 
 _DELETE = """
     DELETE FROM online_features f
-    USING unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS stale(model, view, key, since)
-    WHERE f.model = stale.model AND f.view = stale.view AND f.key = stale.key AND f.known_at >= stale.since
+    USING unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS stale(view, version, key, since)
+    WHERE f.view = stale.view AND f.version = stale.version AND f.key = stale.key AND f.known_at >= stale.since
+"""
+
+_DELETE_KEYS = """
+    DELETE FROM online_features
+    WHERE view = %(view)s AND version = %(version)s
+      AND (%(after)s::text IS NULL OR key COLLATE "C" > %(after)s) AND (%(upto)s::text IS NULL OR key COLLATE "C" <= %(upto)s)
 """
 
 _VALUES = msgspec.json.Decoder(tuple[Value, ...])
 
 
 class Asked(NamedTuple):
-    """A key of a model's view, as of a moment."""
+    """A key of a view's version, as of a moment."""
 
-    model: str
     view: str
+    version: str
     key: str
     at: datetime
 
 
 def bind(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
-    """The arrays that :data:`AS_OF` takes, one entry a question."""
+    """The arrays that :data:`AS_OF` and :data:`AS_SERVED` take, one entry a question."""
     return tuple([one[i] for one in asked] for i in range(4))
 
 
 def row_of(asked: Asked, found: tuple[Any, ...]) -> RunningRow | None:
-    """One answer of :data:`AS_OF`; None where nothing was known."""
-    known_at, values, sums, counts = found
+    """One answer of :data:`AS_OF` or :data:`AS_SERVED`; None where nothing was known."""
+    known_at, values, sums, counts = found[:4]
     return None if known_at is None else RunningRow(asked.key, known_at, _VALUES.decode(values), tuple(sums), tuple(counts))
 
 
@@ -66,18 +85,18 @@ def as_of(cursor: psycopg.Cursor[Any], asked: Sequence[Asked]) -> list[RunningRo
 
 
 def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRow]]) -> None:
-    """Add running rows; each comes with the names of its model and view."""
+    """Add running rows; each comes with its view and the view's version."""
     new = [
         {
-            "model": model,
             "view": view,
+            "version": version,
             "key": row.key,
             "known_at": row.known_at,
             "values": row.values,
             "sums": row.sums,
             "counts": row.counts,
         }
-        for model, view, row in rows
+        for view, version, row in rows
     ]
     if new:
         cursor.execute(_INSERT, [msgspec.json.encode(new).decode()])
@@ -86,3 +105,8 @@ def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRo
 def delete_since(cursor: psycopg.Cursor[Any], stale: Sequence[Asked]) -> None:
     """Remove the rows of these keys that were known at or after their moments."""
     cursor.execute(_DELETE, bind(stale))
+
+
+def delete_keys(cursor: psycopg.Cursor[Any], view: str, version: str, after: str | None, upto: str | None) -> None:
+    """Remove the rows of a version's keys in ``(after, upto]``, in the order of code points; None is no limit."""
+    cursor.execute(_DELETE_KEYS, {"view": view, "version": version, "after": after, "upto": upto})

@@ -5,6 +5,7 @@ has landed, makes the later running rows of its key be summed again from what ha
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,17 +16,20 @@ import sqlalchemy as sa
 
 from everfit.catalogue import find_source
 from everfit.declaration import Model, Source
+from everfit.errors import SourceError
 from everfit.events import wall_clock
+from everfit.features.keys import keeps_keys
 from everfit.features.running import Known, RunningRow, extend, known_values
 from everfit.features.views import FeatureView
+from everfit.store import source_rows, view_versions
+from everfit.store.building import build
 from everfit.store.database import reachable
 from everfit.store.frames import decode_rows
 from everfit.store.offered import Offered, Row, check, frame_of
 from everfit.store.online import ALWAYS, Asked, as_of, delete_since, insert
+from everfit.store.view_versions import DeclaredViews, ViewVersion
 
 Cursor = psycopg.Cursor[Any]
-
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('everfit.sources/' || %s, 0))"
 
 # The offered rows come as one JSON document, which the driver writes in one piece. Each is looked up by the index (OFFSET 0
 # keeps the planner, which cannot know how many there are, from reading the whole table for one).
@@ -49,22 +53,11 @@ _TOUCH = """
     ON CONFLICT (source, day) DO UPDATE SET changes = source_days.changes + 1
 """
 
-_LANDED_OF_KEYS = """
-    SELECT row::text FROM source_rows
-    WHERE source = %(source)s AND (%(column)s::text IS NULL OR row ->> %(column)s = ANY(%(keys)s))
-    ORDER BY event_time, identity COLLATE "C"
-"""
-
-_LANDED_BEFORE_VIEW = """
-    SELECT NOT EXISTS (SELECT FROM online_features WHERE model = %s AND view = %s)
-           AND (SELECT count(*) FROM source_rows WHERE source = %s) > %s
-"""
-
 
 class _Change(NamedTuple):
     """What a publication changes in a view: what became known, and what was held before corrected rows replaced it."""
 
-    model: str
+    version: ViewVersion
     view: FeatureView
     known: Known
     replaced: Known
@@ -79,6 +72,8 @@ class _Change(NamedTuple):
 
 def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: Sequence[Row] | pl.DataFrame) -> int:
     """Land rows of a source and bring the online state up to date; when it returns, serving reads them.
+
+    Versions of views that were declared after rows had landed are built first, unless another process is at it.
 
     Args:
         engine: of the everfit database.
@@ -96,13 +91,41 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: S
     """
     declared = find_source(models, source)
     offered = check(declared, rows, wall_clock())
-    with reachable(engine), engine.begin() as connection:
+    views = DeclaredViews(models.values(), source)
+    with reachable(engine):
+        fresh = _publish(engine, declared, views, offered, only_if_built=True)
+        if fresh is None:
+            build(engine, models, source)
+            fresh = _publish(engine, declared, views, offered)
+    assert fresh is not None
+    return fresh
+
+
+def _publish(
+    engine: sa.Engine, source: Source, views: DeclaredViews, offered: Sequence[Offered], *, only_if_built: bool = False
+) -> int | None:
+    """Land and follow in one transaction; None, and nothing is written, where a declared version is to be built first."""
+    with engine.begin() as connection:
         cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-        cursor.execute(_LOCK, [source])
-        fresh, replaced = _land(cursor, source, offered)
+        source_rows.hold(cursor, source.name)
+        versions = _registered(cursor, source, views)
+        if only_if_built and any(versions[name].state != "built" and not versions[name].problem for name in views.definitions):
+            return None
+        fresh, replaced = _land(cursor, source.name, offered)
         if fresh:
-            _follow(cursor, models, declared, frame_of(declared, [one.row for one in fresh]), replaced)
+            new = frame_of(source, [one.row for one in fresh])
+            _follow(cursor, views, versions, source, new, decode_rows(source, replaced) if replaced else None)
     return len(fresh)
+
+
+def _registered(cursor: Cursor, source: Source, views: DeclaredViews) -> dict[tuple[str, str], ViewVersion]:
+    """All versions over the source, the declared ones among them."""
+    versions = view_versions.registered(cursor, source.name)
+    missing = [definition for name, definition in views.definitions.items() if name not in versions]
+    if missing:
+        view_versions.register(cursor, missing)
+        versions = view_versions.registered(cursor, source.name)
+    return versions
 
 
 def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list[Offered], list[str]]:
@@ -122,57 +145,76 @@ def _document(offered: Sequence[Offered]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def _follow(cursor: Cursor, models: Mapping[str, Model], source: Source, new: pl.DataFrame, replaced: Sequence[str]) -> None:
-    """Bring every view that reads the source up to date with its new rows."""
-    old = decode_rows(source, replaced) if replaced else None
-    changes = [
-        _Change(model.name, view, known_values(view, new), {} if old is None else known_values(view, old))
-        for model in models.values()
-        for view in model.views
-        if view.source == source.name
-    ]
-    asked = [Asked(change.model, change.view.name, key, ALWAYS) for change in changes for key in change.since()]
+def _follow(
+    cursor: Cursor,
+    views: DeclaredViews,
+    versions: Mapping[tuple[str, str], ViewVersion],
+    source: Source,
+    new: pl.DataFrame,
+    old: pl.DataFrame | None,
+) -> None:
+    """Bring every version over the source up to date; one that cannot be, and is not declared here, is left behind."""
+    changes = []
+    for name, version in versions.items():
+        try:
+            change = _change(cursor, views, version, new, old)
+        except SourceError as error:
+            if name in views.definitions:
+                raise
+            view_versions.leave_behind(cursor, version.definition, str(error))
+            continue
+        changes += [change] if change else []
+    asked = [Asked(*change.version.name, key, ALWAYS) for change in changes for key in change.since()]
     newest = {one[:3]: row for one, row in zip(asked, as_of(cursor, asked), strict=True)}
     added: list[tuple[str, str, RunningRow]] = []
     for change in changes:
-        last = {key: newest[change.model, change.view.name, key] for key in change.since()}
-        rows = _running_rows(cursor, change, source, last, new.height)
-        added += [(change.model, change.view.name, row) for row in rows]
+        last = {key: newest[*change.version.name, key] for key in change.since()}
+        try:
+            rows = _running_rows(cursor, change, source, last)
+        except SourceError as error:
+            if change.version.name in views.definitions:
+                raise
+            view_versions.leave_behind(cursor, change.version.definition, str(error))
+            continue
+        added += [(*change.version.name, row) for row in rows]
     insert(cursor, added)
 
 
-def _running_rows(
-    cursor: Cursor, change: _Change, source: Source, last: Mapping[str, RunningRow | None], fresh_rows: int
-) -> list[RunningRow]:
+def _change(
+    cursor: Cursor, views: DeclaredViews, version: ViewVersion, new: pl.DataFrame, old: pl.DataFrame | None
+) -> _Change | None:
+    """What the rows change in the keys of a version that publications follow; None where there are none."""
+    definition, view = version.definition, views.view(version.definition)
+    if view is None:
+        view_versions.leave_behind(cursor, definition)
+        return None
+    known, replaced = known_values(view, new), {} if old is None else known_values(view, old)
+    if definition.keyed_by_column and not version.own_keys:
+        rows = new if old is None else pl.concat([new, old])
+        if not keeps_keys(view, rows):
+            view_versions.mark_own_keys(cursor, definition)
+            version = replace(version, own_keys=True, progress=None)
+    followed = ({one: held for one, held in made.items() if version.follows(one[0])} for made in (known, replaced))
+    change = _Change(version, view, *followed)
+    return change if change.known or change.replaced else None
+
+
+def _running_rows(cursor: Cursor, change: _Change, source: Source, last: Mapping[str, RunningRow | None]) -> list[RunningRow]:
     """What to add to the online state for one view: appended to the last rows, or summed again where order was broken."""
-    view = change.view
-    if None in last.values() and _landed_before_view(cursor, change, source, fresh_rows):
-        return extend(view, known_values(view, _landed(cursor, source)), {})
     since = change.since()
     if change.replaced or any(row is not None and since[key] <= row.known_at for key, row in last.items()):
         return _summed_again(cursor, change, source, since)
-    return extend(view, change.known, {key: row for key, row in last.items() if row is not None})
-
-
-def _landed_before_view(cursor: Cursor, change: _Change, source: Source, fresh_rows: int) -> bool:
-    """Whether the view was declared after rows of its source had landed."""
-    found = cursor.execute(_LANDED_BEFORE_VIEW, [change.model, change.view.name, source.name, fresh_rows]).fetchone()
-    return bool(found and found[0])
+    return extend(change.view, change.known, {key: row for key, row in last.items() if row is not None})
 
 
 def _summed_again(cursor: Cursor, change: _Change, source: Source, since: Mapping[str, datetime]) -> list[RunningRow]:
     """The running rows of the touched keys from the earliest touched moments on; those held are removed."""
-    view = change.view
-    landed = known_values(view, _landed(cursor, source, view.key, list(since)))
+    view, definition = change.view, change.version.definition
+    apart = definition.keyed_by_column and not change.version.own_keys
+    rows = source_rows.of_keys(cursor, source, view.key if apart else None, list(since))
+    landed = known_values(view, rows)
     known = {(key, at): values for (key, at), values in landed.items() if key in since and at >= since[key]}
-    touched = [Asked(change.model, view.name, key, at) for key, at in since.items()]
+    touched = [Asked(*change.version.name, key, at) for key, at in since.items()]
     delete_since(cursor, touched)
     before = as_of(cursor, touched)
     return extend(view, known, {row.key: row for row in before if row is not None})
-
-
-def _landed(cursor: Cursor, source: Source, key: str | None = None, keys: Sequence[str] = ()) -> pl.DataFrame:
-    """All rows of the source that have landed; only those of the keys, where the key is a text column of the source."""
-    texts = {column.name for column in source.columns if column.kind == "category"}
-    bound = {"source": source.name, "column": key if key in texts else None, "keys": list(keys)}
-    return decode_rows(source, [document for (document,) in cursor.execute(_LANDED_OF_KEYS, bound)])

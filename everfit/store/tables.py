@@ -52,11 +52,49 @@ source_days = Table(
     Column("changes", BigInteger, nullable=False, server_default=text("1")),  # publications that touched the day
 )
 
+view_versions = Table(
+    "view_versions",
+    metadata,
+    _text("view", primary_key=True),
+    _text("version", primary_key=True),
+    _text("source"),
+    Column("definition", JSONB, nullable=False),  # everfit.features.versions.Definition
+    _text("state"),  # building; built; stale: built once, and rows have landed since that it does not know
+    _text("progress", nullable=True),  # the state of the keys up to this one follows publications; of all, once it is built
+    Column("own_keys", Boolean, nullable=False, server_default=text("false")),  # its function makes keys, not the source
+    Column("rows_read", BigInteger, nullable=False, server_default=text("0")),  # of rows_landed, by building
+    Column("rows_landed", BigInteger, nullable=False, server_default=text("0")),
+    _text("problem", nullable=True),  # why it cannot be built
+    Column("registered_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    _time("built_at", nullable=True),
+    Column("used_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),  # declared or served by then
+    Index("view_versions_by_source", "source"),
+)
+
+schemas = Table(
+    "schemas",
+    metadata,
+    _text("model", primary_key=True),
+    _text("schema", primary_key=True),
+    Column("features", JSONB, nullable=False),  # name and kind of every input, in order
+    Column("first_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+schema_views = Table(
+    "schema_views",
+    metadata,
+    _text("model", primary_key=True),
+    _text("schema", primary_key=True),
+    _text("view", primary_key=True),
+    _text("version", primary_key=True),
+    Column("declared_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),  # last
+)
+
 online_features = Table(
     "online_features",
     metadata,
-    _text("model", primary_key=True),
     _text("view", primary_key=True),
+    _text("version", primary_key=True),
     _text("key", primary_key=True),
     _time("known_at", primary_key=True),
     Column("values", JSONB, nullable=False),  # the row's own values, in the order of FeatureView.columns

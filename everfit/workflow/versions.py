@@ -5,15 +5,14 @@ that it reads, and with nothing else: another learning rate leaves the features 
 """
 
 import hashlib
-import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
 from typing import Any, Literal
 
 from everfit.declaration import Model, Part
+from everfit.features.fingerprint import function_version
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -80,42 +79,3 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
 
 def _told(part: Part) -> tuple[str, dict[str, Any]]:
     return type(part).__name__, part.model_dump(mode="json")
-
-
-@cache
-def function_version(function: Callable[..., Any]) -> str:
-    """SHA-256 over a function's source and over what it refers to in its own package: functions, and constants by value."""
-    told: dict[str, str] = {}
-    _tell(function, told)
-    return hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()
-
-
-def _tell(function: Any, told: dict[str, str]) -> None:
-    name = f"{function.__module__}.{function.__qualname__}"
-    if name in told:
-        return
-    told[name] = _source(function)
-    package = function.__module__.split(".")[0]
-    for used in _names(function.__code__):
-        value = function.__globals__.get(used)
-        if isinstance(value, FunctionType):
-            if value.__module__.split(".")[0] == package:
-                _tell(value, told)
-        elif not (value is None or callable(value) or isinstance(value, ModuleType)):
-            told[f"{name}:{used}"] = repr(value)
-
-
-def _source(function: Any) -> str:
-    """A function's source; its bytecode where it was typed in and has no file."""
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return repr((function.__code__.co_code, function.__code__.co_consts))
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """The global names that a function's code and the functions inside it may use."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)

@@ -15,7 +15,7 @@ from everfit.features.history import labelled
 from everfit.features.offline import compute
 from everfit.store import lookup
 from everfit.store.frames import landed
-from everfit.store.lookup import Found, Lookup
+from everfit.store.lookup import Found, Lookup, declared_readings
 from everfit.store.publishing import publish
 from models.electricity_price import electricity_price, recorded_half_hours
 from tests.examples import EXAMPLES, Example
@@ -31,7 +31,8 @@ def looked_up(engine: Engine, model: Model, asked: Sequence[Mapping[str, Any]]) 
     async def find() -> list[Found]:
         store = Lookup(engine)
         rows = [({name: row[name] for name in fields}, row["_event_time"]) for row in asked]
-        found = [(await store.features(model, [row], at))[0] for row, at in rows]
+        readings = declared_readings(model)
+        found = [(await store.features(readings, [row], at))[0] for row, at in rows]
         await store.close()
         return found
 
@@ -108,10 +109,10 @@ def test_a_database_that_was_started_anew_degrades_no_answer(engine: Engine, mon
 
     async def find() -> list[Found]:
         store = Lookup(engine)
-        before = await store.features(electricity_price, [row], at)
+        before = await store.features(declared_readings(electricity_price), [row], at)
         with engine.connect() as connection:
             assert connection.execute(others).rowcount >= 1
-        after = await store.features(electricity_price, [row], at)
+        after = await store.features(declared_readings(electricity_price), [row], at)
         await store.close()
         return [*before, *after]
 

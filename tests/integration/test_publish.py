@@ -15,7 +15,7 @@ from everfit.errors import DeclarationError, ServiceError, SourceError
 from everfit.store.database import create_engine
 from everfit.store.frames import landed
 from everfit.store.publishing import publish
-from everfit.store.tables import online_features, source_rows
+from everfit.store.tables import online_features, source_rows, view_versions
 from models.electricity_price import electricity_price, half_hours, recorded_half_hours
 
 MODELS = {electricity_price.name: electricity_price}
@@ -26,7 +26,7 @@ def online(engine: Engine) -> list[tuple[Any, ...]]:
     """The whole online state, in order."""
     table = online_features
     with engine.connect() as connection:
-        query = sa.select(table).order_by(table.c.model, table.c.view, table.c.key, table.c.known_at)
+        query = sa.select(table).order_by(table.c.view, table.c.version, table.c.key, table.c.known_at)
         return [tuple(row) for row in connection.execute(query)]
 
 
@@ -50,6 +50,7 @@ def expected(engine: Engine) -> list[tuple[Any, ...]]:
     with engine.begin() as connection:
         connection.execute(sa.delete(source_rows))
         connection.execute(sa.delete(online_features))
+        connection.execute(sa.delete(view_versions))
     return state
 
 

@@ -1,0 +1,31 @@
+"""Does a view's function keep the keys of its source's rows? Only then can the rows of one key be read by themselves."""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from everfit.features.known import shaped
+from everfit.features.views import FeatureView
+
+_CARRIED = "_key_of_the_source"
+
+
+def keeps_keys(view: FeatureView, source: Any) -> bool:
+    """Whether every row that the function makes of these has the key of the row it is made of.
+
+    A copy of the key is carried through the function; where the function drops it, the rows of each key are tried alone.
+
+    Raises:
+        SourceError: when the function cannot shape the rows.
+    """
+    frame = nw.from_native(source, eager_only=True)
+    made = shaped(view, frame.with_columns(nw.col(view.key).alias(_CARRIED)).to_native())
+    if _CARRIED in made.columns:
+        return _are(made[view.key], made[_CARRIED])
+    keys = frame[view.key].drop_nulls().unique()
+    return all(_are(shaped(view, frame.filter(nw.col(view.key) == key).to_native())[view.key], key) for key in keys)
+
+
+def _are(made: nw.Series[Any], expected: Any) -> bool:
+    """Whether the keys that were made are the expected ones; rows without a key are known to nobody."""
+    return made.dtype == nw.String and bool(((made == expected) | made.is_null()).all())

@@ -1,0 +1,62 @@
+"""The rows of a source as they have landed: read whole, by key or by a range of keys, and held while they are published."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import psycopg
+
+from everfit.declaration import Source
+from everfit.store.frames import decode_rows
+
+Cursor = psycopg.Cursor[Any]
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('everfit.sources/' || %s, 0))"
+
+_OF_KEYS = """
+    SELECT row::text FROM source_rows
+    WHERE source = %(source)s AND (%(column)s::text IS NULL OR row ->> %(column)s = ANY(%(keys)s))
+    ORDER BY event_time, identity COLLATE "C"
+"""
+
+_BETWEEN_KEYS = """
+    SELECT row::text FROM source_rows
+    WHERE source = %(source)s
+      AND (%(after)s::text IS NULL OR (row ->> %(column)s) COLLATE "C" > %(after)s)
+      AND (%(upto)s::text IS NULL OR (row ->> %(column)s) COLLATE "C" <= %(upto)s)
+    ORDER BY event_time, identity COLLATE "C"
+"""
+
+_COUNT_BY_KEY = """
+    SELECT row ->> %(column)s AS key, count(*) FROM source_rows
+    WHERE source = %(source)s AND row ->> %(column)s IS NOT NULL
+    GROUP BY 1 ORDER BY (row ->> %(column)s) COLLATE "C"
+"""
+
+
+def hold(cursor: Cursor, source: str) -> None:
+    """Publish or build alone on this source until the transaction ends."""
+    cursor.execute(_LOCK, [source])
+
+
+def of_keys(cursor: Cursor, source: Source, column: str | None = None, keys: Sequence[str] = ()) -> pl.DataFrame:
+    """All rows that have landed, in event order; those with one of these texts in a column, where it is named."""
+    bound = {"source": source.name, "column": column, "keys": list(keys)}
+    return decode_rows(source, [document for (document,) in cursor.execute(_OF_KEYS, bound)])
+
+
+def between_keys(cursor: Cursor, source: Source, column: str, after: str | None, upto: str | None) -> pl.DataFrame:
+    """The rows whose text in a column lies in ``(after, upto]`` by code points, in event order; None is no limit."""
+    bound = {"source": source.name, "column": column, "after": after, "upto": upto}
+    return decode_rows(source, [document for (document,) in cursor.execute(_BETWEEN_KEYS, bound)])
+
+
+def count_by_key(cursor: Cursor, source: str, column: str) -> list[tuple[str, int]]:
+    """How many rows have landed by the text in a column, in the order of code points."""
+    return cursor.execute(_COUNT_BY_KEY, {"source": source, "column": column}).fetchall()
+
+
+def count(cursor: Cursor, source: str) -> int:
+    """How many rows of a source have landed."""
+    row = cursor.execute("SELECT count(*) FROM source_rows WHERE source = %s", [source]).fetchone()
+    return int(row[0]) if row else 0

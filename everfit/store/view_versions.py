@@ -1,0 +1,146 @@
+"""Which versions of the views there are, and how far the online state of each has come.
+
+``building``   its state is being made from what has landed; publications follow it for the keys up to ``progress``
+``built``      its state follows from all that has landed, and every publication keeps it so
+``stale``      it was built; then rows were published by a process that does not have its function. It is built anew, and
+               keeps what it has until then
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+import psycopg
+
+from everfit.declaration import Model
+from everfit.features.versions import Definition, Shape, define
+from everfit.features.views import FeatureView
+
+Cursor = psycopg.Cursor[Any]
+State = Literal["building", "built", "stale"]
+
+_OF_SOURCE = """
+    SELECT view, version, definition::text, state, progress, own_keys, rows_read, rows_landed, problem FROM view_versions
+    WHERE %(source)s::text IS NULL OR source = %(source)s ORDER BY view, registered_at, version
+"""
+
+# A version that meets no landed row has nothing to be built from.
+_REGISTER = """
+    INSERT INTO view_versions (view, version, source, definition, state, built_at)
+    SELECT %(view)s, %(version)s, %(source)s, %(definition)s, CASE WHEN landed THEN 'building' ELSE 'built' END,
+           CASE WHEN landed THEN NULL ELSE now() END
+    FROM (SELECT EXISTS (SELECT FROM source_rows WHERE source = %(source)s) AS landed) AS rows
+    ON CONFLICT DO NOTHING
+"""
+
+_LEFT_BEHIND = """
+    UPDATE view_versions SET state = CASE state WHEN 'built' THEN 'stale' ELSE state END, progress = NULL, rows_read = 0,
+        problem = coalesce(%(problem)s, problem)
+    WHERE view = %(view)s AND version = %(version)s AND (state = 'built' OR progress IS NOT NULL)
+"""
+
+_OWN_KEYS = """
+    UPDATE view_versions SET own_keys = true, progress = NULL, rows_read = 0 WHERE view = %(view)s AND version = %(version)s
+"""
+
+_START = """
+    UPDATE view_versions SET rows_landed = %(rows)s, problem = NULL WHERE view = %(view)s AND version = %(version)s
+"""
+
+_ADVANCE = """
+    UPDATE view_versions
+    SET progress = %(progress)s, rows_read = rows_read + %(rows)s, problem = NULL,
+        state = CASE WHEN %(progress)s::text IS NULL THEN 'built' ELSE state END,
+        built_at = CASE WHEN %(progress)s::text IS NULL THEN now() END
+    WHERE view = %(view)s AND version = %(version)s
+"""
+
+_FAIL = "UPDATE view_versions SET problem = %(problem)s WHERE view = %(view)s AND version = %(version)s"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewVersion:
+    """A registered version; ``name`` is its view and version. Building has read ``rows_read`` of ``rows_landed`` rows."""
+
+    name: tuple[str, str]
+    definition: Definition
+    state: State
+    progress: str | None
+    own_keys: bool
+    rows_read: int
+    rows_landed: int
+    problem: str | None
+
+    @property
+    def share(self) -> float:
+        """How much of it is built, of 1."""
+        return 1.0 if self.state == "built" else min(self.rows_read / max(self.rows_landed, 1), 1.0)
+
+    def follows(self, key: str) -> bool:
+        """Whether its state of a key is complete, so that publications have to keep it so."""
+        return self.state == "built" or (self.progress is not None and key <= self.progress)
+
+
+class DeclaredViews:
+    """The view versions that a process declares over one source or all, and the functions that it has."""
+
+    def __init__(self, models: Iterable[Model], source: str | None = None) -> None:
+        self.definitions: dict[tuple[str, str], Definition] = {}
+        self._shapes: dict[Any, Shape] = {}
+        for model in models:
+            for view in model.views:
+                if source is None or view.source == source:
+                    definition = define(view, model.source(view.source))
+                    self.definitions[definition.view, definition.version] = definition
+                    self._shapes[definition.needs] = view.shape
+
+    def view(self, definition: Definition) -> FeatureView | None:
+        """A version that can be extended here, declared by this process or not; None where its function is elsewhere."""
+        shape = self._shapes.get(definition.needs)
+        return None if shape is None else definition.as_view(shape)
+
+
+def registered(cursor: Cursor, source: str | None = None) -> dict[tuple[str, str], ViewVersion]:
+    """Every registered version of the views of a source, or of all, by view and version; the oldest of a view first."""
+    found = cursor.execute(_OF_SOURCE, {"source": source}).fetchall()
+    versions = [
+        ViewVersion((view, version), msgspec.json.decode(text, type=Definition), *rest) for view, version, text, *rest in found
+    ]
+    return {version.name: version for version in versions}
+
+
+def register(cursor: Cursor, definitions: Sequence[Definition]) -> None:
+    """Add versions that are not there yet; the caller holds the locks of their sources."""
+    for definition in definitions:
+        document = msgspec.json.encode(definition).decode()
+        cursor.execute(_REGISTER, _named(definition) | {"source": definition.source, "definition": document})
+
+
+def start(cursor: Cursor, definition: Definition, rows: int) -> None:
+    """Building begins, or is resumed, where so many rows have landed."""
+    cursor.execute(_START, _named(definition) | {"rows": rows})
+
+
+def advance(cursor: Cursor, definition: Definition, progress: str | None, rows: int) -> None:
+    """The keys up to ``progress`` are built, by so many rows more; all are where it is None."""
+    cursor.execute(_ADVANCE, _named(definition) | {"progress": progress, "rows": rows})
+
+
+def fail(cursor: Cursor, definition: Definition, problem: str) -> None:
+    """The version cannot be built, for the reason that is given; building it is tried again when a process starts."""
+    cursor.execute(_FAIL, _named(definition) | {"problem": problem})
+
+
+def leave_behind(cursor: Cursor, definition: Definition, problem: str | None = None) -> None:
+    """Rows land that the version does not follow: it is built anew by who can, and answers from it are degraded until then."""
+    cursor.execute(_LEFT_BEHIND, _named(definition) | {"problem": problem})
+
+
+def mark_own_keys(cursor: Cursor, definition: Definition) -> None:
+    """The view's function makes keys of its own: from now on the rows of one key are found by reading them all."""
+    cursor.execute(_OWN_KEYS, _named(definition))
+
+
+def _named(definition: Definition) -> dict[str, Any]:
+    return {"view": definition.view, "version": definition.version}
