@@ -53,7 +53,7 @@ def computed(engine: Engine, model: Model, at: datetime = NOW, keys: Sequence[st
         cursor = connection.connection.cursor()
         landed = source_rows.of_keys(cursor, model.source("readings"))  # type: ignore[arg-type]
     spine = pl.DataFrame(
-        {"event_time": [at] * len(keys), "pump": list(keys)}, schema_overrides={"event_time": pl.Datetime("us", "UTC")}
+        {"_event_time": [at] * len(keys), "pump": list(keys)}, schema_overrides={"_event_time": pl.Datetime("us", "UTC")}
     )
     names = [name for view in model.views for name in view.features]
     return compute(model.views, {"readings": landed}, spine).select(names).to_dicts()
