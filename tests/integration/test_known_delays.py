@@ -16,7 +16,7 @@ from everfit.declaration import Category, Integer, Model, Number, Source, Time
 from everfit.features import count, feature_view, latest, mean, total
 from everfit.features.running import Value
 from everfit.store import lookup, partitions
-from everfit.store.lookup import Lookup
+from everfit.store.lookup import Lookup, declared_readings
 from everfit.store.publishing import publish
 from everfit.workflow import days
 from everfit.workflow.lineage import features_dataset, outdated
@@ -160,7 +160,8 @@ def served(loop: Loop) -> list[dict[str, Value]]:
 
     async def find() -> list[dict[str, Value]]:
         store = Lookup(loop.deployment.engine)
-        found = [(await store.features(loop.model, [{"pump": one["pump"]}], one["at"]))[0].features for one in REQUESTS]
+        readings = declared_readings(loop.model)
+        found = [(await store.features(readings, [{"pump": one["pump"]}], one["at"]))[0].features for one in REQUESTS]
         await store.close()
         return found
 
