@@ -16,6 +16,7 @@ from everfit.declaration import Category, Integer, Model, Number, Source, Time
 from everfit.features import count, feature_view, latest, mean, total
 from everfit.features.running import Value
 from everfit.store import lookup, partitions
+from everfit.store.building import build
 from everfit.store.lookup import Lookup, declared_readings
 from everfit.store.publishing import publish
 from everfit.workflow import days
@@ -238,6 +239,7 @@ def test_a_correction_that_is_known_later_leaves_the_days_before_it(loop: Loop) 
 
 def test_a_source_of_which_nothing_can_be_seen_is_no_fault(loop: Loop) -> None:
     begin(loop)
+    build(loop.deployment.engine, loop.deployment.models)
     days.compute_days(loop.deployment, loop.model, days.available_days(loop.deployment, loop.model))
     assert stored(loop) == served(loop)
     assert {one["count_1d"] for one in stored(loop)} == {0.0}
