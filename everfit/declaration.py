@@ -200,6 +200,16 @@ class Gate(Part):
     max_latency_ms: float = Field(20.0, gt=0)
 
 
+class QualityPolicy(Part):
+    """When a window of the log counts as broken.
+
+    A row of which a field lies outside its ``between`` is neither trained nor compared on. Where more than the share
+    ``out_of_bounds`` of a window's rows are such in one field, that field is taken to be broken, and quarantined.
+    """
+
+    out_of_bounds: float = Field(0.01, ge=0, le=1)
+
+
 class DriftPolicy(Part):
     """When a window of the log counts as drifted.
 
@@ -307,6 +317,7 @@ class Model(Part):
     training: TrainingWindow = TrainingWindow()
     log: PredictionLog = PredictionLog()
     gate: Gate = Gate()
+    quality: QualityPolicy = QualityPolicy()
     drift: DriftPolicy = DriftPolicy()
     freshness: FreshnessPolicy
     backfill: BackfillPolicy = BackfillPolicy()

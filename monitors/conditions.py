@@ -1,6 +1,7 @@
 """What is wrong with the models, as the store shows it: one look at all of them together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -9,10 +10,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from everfit.declaration import Model
 from everfit.policy import PastRequest, tripped
 from everfit.store import failures
+from everfit.store.quarantines import Quarantine, of_model
 from everfit.store.tables import quarantines, retrain_requests
 from everfit.timing import format_time
 from monitors.alerts import Watched
 
+DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 Causes = dict[tuple[str, str], str]
 
 
@@ -52,16 +55,25 @@ def _breakers(connection: sa.Connection, models: Mapping[str, Model]) -> Causes:
 
 
 def _quarantines(connection: sa.Connection) -> Causes:
-    """Windows that nobody has released."""
-    columns = quarantines.c
-    rows = connection.execute(sa.select(columns.model, columns.start, columns.reason).where(columns.released_at.is_(None)))
-    return {
-        (
-            row.model,
-            f"quarantine:{row.start:%Y-%m-%dT%H:%M}",
-        ): f"the window from {row.start:%Y-%m-%d %H:%M} is quarantined: {row.reason}"
-        for row in rows
-    }
+    """What nobody has released, a cause a window: its name is the window's first day, also where that was released."""
+    found: Causes = {}
+    for name in connection.execute(sa.select(quarantines.c.model).distinct().order_by(quarantines.c.model)).scalars().all():
+        rows = sorted(of_model(connection, name), key=lambda row: row.quarantined_at)
+        for _, group in groupby(rows, key=lambda row: row.quarantined_at):
+            window = list(group)
+            held = [row for row in window if row.release is None]
+            if held:
+                since = min(row.start for row in window)
+                found[name, f"quarantine:{since:%Y-%m-%dT%H:%M}"] = _quarantined(name, held)
+    return found
+
+
+def _quarantined(model: str, held: Sequence[Quarantine]) -> str:
+    reasons = "; ".join(dict.fromkeys(row.reason for row in held))
+    since, until = min(row.start for row in held), max(row.end for row in held)
+    span = f"from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+    release = f"--from {since:%Y-%m-%d} --to {until + DAY - MICROSECOND:%Y-%m-%d} --reason …"
+    return f"not trained on {span}: {reasons}; where it is right after all, `everfit quarantine release {model} {release}`"
 
 
 def _stuck(connection: sa.Connection) -> Causes:

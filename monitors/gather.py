@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from everfit.columns import EVENT_TIME, LABEL, SCORE, renewed
 from everfit.declaration import Model
 from everfit.evidence import Evidence, Kind
+from everfit.evidence.bounds import within
 from everfit.evidence.drift import judge_drift
 from everfit.evidence.freshness import judge_freshness
 from everfit.evidence.performance import judge_performance
@@ -90,7 +91,7 @@ class Window:
     def _drift(self, candidate: Trained, rows: pl.DataFrame) -> Found:
         """With Evidently's report of an alarm."""
         reference = renewed(self.lake.get_frame(candidate.reference), self.model.label)
-        evidence, html = judge_drift(candidate.calibration.renewed(), reference, rows, html=True)
+        evidence, html = judge_drift(candidate.calibration.renewed(), reference, within(self.model, rows), html=True)
         return evidence, {"html": self.lake.put(html.encode(), "html")} if html else {}
 
     def _performance(self, known: Version, rows: pl.DataFrame) -> Evidence:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.policy import Decision, History, decide, request_id
-from everfit.store import judgements, ledger, requests
+from everfit.store import judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -98,10 +98,13 @@ def _undecided(error: Exception) -> Decision:
 
 
 def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: list[Judgement]) -> None:
-    """Broken windows are not trained on until somebody releases them."""
-    broken = [one.reason for one in judged if one.kind == "quality" and one.verdict == "alarm"]
-    if broken:
-        judgements.quarantine(connection, model, span, "; ".join(broken))
+    """What is broken is not trained on until somebody releases it: by column, every day of the window."""
+    reasons: dict[str, str] = {}
+    for one in judged:
+        if one.kind == "quality" and one.verdict == "alarm":
+            for column, reason in one.detail["by_column"].items():
+                reasons[column] = "; ".join(filter(None, [reasons.get(column), reason]))
+    quarantines.put(connection, model.name, span, reasons)
 
 
 def _request(connection: sa.Connection, model: Model, span: Span, champion: int, decision: Decision) -> bool:

@@ -19,6 +19,7 @@ from everfit.cli import (
     prepare,
     prune,
     publish,
+    quarantine,
     replay,
     status,
     train,
@@ -45,6 +46,7 @@ app.command()(publish.publish)
 app.command()(replay.replay)
 app.command()(ingest.ingest)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(quarantine.app, name="quarantine")
 app.command()(prune.prune)
 app.command()(train.train)
 app.command()(history.history)

@@ -1,18 +1,20 @@
 """Quality: is a window broken? Structural breaks only; changes of distribution are drift.
 
-Held against a profile of the champion's training windows: an unknown schema, values outside their declared bounds, a jump in
-nulls, a value stuck that varied in training, and too few rows.
+Held against a profile of the champion's training windows: an unknown schema, more values outside their declared bounds than
+are tolerated, a jump in nulls, a value stuck that varied in training, and too few rows. Each break names its column.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from everfit.columns import EVENT_TIME, SCHEMA
-from everfit.declaration import Integer, Model, Number
+from everfit.declaration import Model
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
+from everfit.evidence.bounds import outside
 from everfit.evidence.calibration import training_windows
 from everfit.evidence.distances import null_share, present
 
@@ -23,6 +25,9 @@ NULL_JUMP = 0.2  # share of rows that may be null beyond the emptiest training w
 LEAST_VOLUME = 0.5  # of the rows of the median training window
 LEAST_ROWS = 50  # fewer prove nothing
 INSTANT = timedelta(microseconds=1)
+EVERY = "*"  # columns: the rows themselves are suspect
+
+Break = tuple[str, str]  # a column, and what is wrong with it
 
 
 class ColumnProfile(msgspec.Struct, frozen=True):
@@ -87,7 +92,8 @@ def judge_quality(
     if window.height < LEAST_ROWS and not volume:
         told = f"{window.height} rows of this version; fewer than {LEAST_ROWS} prove nothing"
         return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": window.height})
-    breaks = [*volume, *_of_schema(profile, window), *_of_bounds(model, window)]
+    tolerated, beyond = _of_bounds(model, window)
+    breaks = [*volume, *_of_schema(profile, window), *beyond]
     if whole or window.height >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
         breaks += _of_columns(profile, window)
     return Evidence(
@@ -95,42 +101,48 @@ def judge_quality(
         verdict="alarm" if breaks else "ok",
         statistic=float(len(breaks)),
         threshold=1.0,
-        reason="; ".join(breaks) or f"nothing broken in {window.height} rows",
-        detail={"rows": window.height, "breaks": breaks},
+        reason="; ".join([*([told for _, told in breaks] or [f"nothing broken in {window.height} rows"]), *tolerated]),
+        detail={"rows": window.height, "breaks": [told for _, told in breaks], "by_column": _by_column(breaks)},
     )
 
 
-def _of_volume(usual: float, window: "pl.DataFrame") -> list[str]:
+def _by_column(breaks: Sequence[Break]) -> dict[str, str]:
+    columns = dict.fromkeys(column for column, _ in breaks)
+    return {column: "; ".join(told for name, told in breaks if name == column) for column in columns}
+
+
+def _of_volume(usual: float, window: "pl.DataFrame") -> list[Break]:
     few = window.height < LEAST_VOLUME * usual
-    return [f"{window.height} rows where training windows hold {usual:.0f}"] if few else []
+    return [(EVERY, f"{window.height} rows where training windows hold {usual:.0f}")] if few else []
 
 
-def _of_schema(profile: Profile, window: "pl.DataFrame") -> list[str]:
+def _of_schema(profile: Profile, window: "pl.DataFrame") -> list[Break]:
     unknown = set(window[SCHEMA].unique()) - {profile.schema} if SCHEMA in window.columns else set()
-    return [f"schema {', '.join(sorted(unknown))} instead of {profile.schema}"] if unknown else []
+    return [(EVERY, f"schema {', '.join(sorted(unknown))} instead of {profile.schema}")] if unknown else []
 
 
-def _of_bounds(model: Model, window: "pl.DataFrame") -> list[str]:
-    import polars as pl
+def _of_bounds(model: Model, window: "pl.DataFrame") -> tuple[list[str], list[Break]]:
+    """What is tolerated, because such rows are left out one by one; and what is more than that."""
+    tolerated, breaks = [], []
+    for name, (low, high), beyond in outside(model):
+        values = window.filter(beyond)[name]
+        if values.is_empty():
+            continue
+        told = f"{name} outside {low} to {high} in {len(values)} rows, such as {values[0]}"
+        if len(values) > model.quality.out_of_bounds * window.height:
+            breaks.append((name, told))
+        else:
+            tolerated.append(f"{told}: left out")
+    return tolerated, breaks
 
-    breaks = []
-    for column in model.request:
-        if isinstance(column, Number | Integer) and column.between:
-            low, high = column.between
-            outside = window.filter(~pl.col(column.name).is_between(low, high))[column.name]
-            if not outside.is_empty():
-                breaks.append(f"{column.name} outside {low} to {high} in {len(outside)} rows, such as {outside[0]}")
-    return breaks
 
-
-def _of_columns(profile: Profile, window: "pl.DataFrame") -> list[str]:
+def _of_columns(profile: Profile, window: "pl.DataFrame") -> list[Break]:
     breaks = []
     for past in profile.columns:
         nulls, values = null_share(window[past.column]), present(window[past.column])
         if nulls > past.null_share + NULL_JUMP:
-            breaks.append(
-                f"{past.column} is null in {nulls:.0%} of the rows, in training windows at most {past.null_share:.0%}"
-            )
+            most = f"in training windows at most {past.null_share:.0%}"
+            breaks.append((past.column, f"{past.column} is null in {nulls:.0%} of the rows, {most}"))
         if past.varies and len(values) >= LEAST_ROWS and values.n_unique() == 1:
-            breaks.append(f"{past.column} is stuck at {values[0]}")
+            breaks.append((past.column, f"{past.column} is stuck at {values[0]}"))
     return breaks

@@ -14,7 +14,7 @@ from everfit.events import wall_clock
 from everfit.evidence import Kind
 from everfit.policy import Decision, Finding, History, PastRequest
 from everfit.store import ledger, requests
-from everfit.store.tables import clocks, decisions, evidence, predictions, quarantines, windows
+from everfit.store.tables import clocks, decisions, evidence, predictions, windows
 from everfit.timing import format_time
 
 
@@ -158,16 +158,3 @@ def newest(connection: sa.Connection, model: Model) -> Sequence[Judgement]:
     columns = [evidence.c[name] for name in Judgement.__slots__]
     query = sa.select(*columns).where(evidence.c.model == model.name).ext(distinct_on(evidence.c.kind))
     return [Judgement(*row) for row in connection.execute(query.order_by(evidence.c.kind, evidence.c.window_end.desc()))]
-
-
-def quarantine(connection: sa.Connection, model: Model, span: tuple[datetime, datetime], reason: str) -> None:
-    """Keep a span of event time out of every training set until it is released."""
-    values = {"model": model.name, "start": span[0], "end": span[1], "reason": reason}
-    connection.execute(insert(quarantines).values(values).on_conflict_do_nothing())
-
-
-def quarantined(connection: sa.Connection, model: Model) -> list[tuple[datetime, datetime]]:
-    """The spans that are not trained on."""
-    columns = quarantines.c
-    query = sa.select(columns.start, columns.end).where(columns.model == model.name, columns.released_at.is_(None))
-    return [(start, end) for start, end in connection.execute(query.order_by(columns.start))]

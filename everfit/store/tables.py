@@ -225,9 +225,21 @@ quarantines = Table(
     metadata,
     _text("model", primary_key=True),
     _time("start", primary_key=True),
-    _time("end"),
+    _time("end"),  # at the latest the next midnight
+    _text("column", primary_key=True),  # or * for all of them
     _text("reason"),
-    _time("released_at", nullable=True),
+    _time("quarantined_at"),  # the end of the window that was judged
+)
+
+quarantine_releases = Table(
+    "quarantine_releases",
+    metadata,
+    _text("model", primary_key=True),
+    _time("start", primary_key=True),
+    _text("column", primary_key=True),
+    _text("actor"),
+    _text("reason"),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
 decisions = Table(

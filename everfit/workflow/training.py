@@ -14,9 +14,10 @@ from everfit.errors import EmptyPartitionError, NotServableError
 from everfit.evaluation.folds import Fold, folds
 from everfit.evaluation.metrics import summary
 from everfit.evidence import quality
+from everfit.evidence.bounds import within
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.features.views import Kind
-from everfit.store import frames, judgements, ledger, partitions, requests
+from everfit.store import frames, judgements, ledger, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight
 from everfit.workflow.days import load_features, load_raw
@@ -49,7 +50,7 @@ def default_cutoff(deployment: Deployment, model: Model, request: RetrainRequest
 
 
 def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request: RetrainRequest | None) -> TrainingSet:
-    """Collect the labelled rows that were known by the cutoff, in event order, quarantined spans left out.
+    """Collect the labelled rows that were known by the cutoff, in event order, without quarantined days and rows out of bounds.
 
     Raises:
         EmptyPartitionError: when no features before the cutoff were computed, or none of their labels was known.
@@ -63,10 +64,10 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
         if not days:
             raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
         labels = _labels(deployment, connection, model, cutoff)
-        quarantined = judgements.quarantined(connection, model)
+        quarantined = quarantines.holding(connection, model)
     rows = load_features(deployment, model, list(days.values())).join(labels, on=REQUEST_ID, how="inner")
     broken = (pl.col(EVENT_TIME).is_between(*span, closed="left") for span in quarantined)
-    rows = rows.filter(*_known_by(model, cutoff), *(~within for within in broken))
+    rows = within(model, rows.filter(*_known_by(model, cutoff), *(~quarantine for quarantine in broken)))
     rows = rows.unique(REQUEST_ID).sort(EVENT_TIME, REQUEST_ID)
     if rows.is_empty():
         raise EmptyPartitionError(

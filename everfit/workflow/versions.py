@@ -24,7 +24,7 @@ LOOK_BACK = "look_back"  # what the features of a day see of raw_data; versioned
 MODULES: dict[Stage, tuple[str, ...]] = {
     "raw_data": ("store/frames.py",),
     "features": ("features/*.py", "store/frames.py"),
-    "training_set": ("workflow/training.py", "features/history.py"),
+    "training_set": ("workflow/training.py", "features/history.py", "evidence/bounds.py"),
     "trained_model": ("workflow/training.py", "training/*.py", "evaluation/folds.py", "evidence/calibration.py"),
     "evaluation": ("workflow/judging.py", "evaluation/*.py"),
     "champion": ("workflow/promotion.py",),
@@ -69,6 +69,7 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
                 yield function_version(view.shape)
         case "training_set":
             yield model.label, model.go_live, function_version(model.history), _told(model.training)
+            yield [*map(_told, model.request)]
         case "trained_model":
             yield model.label, model.features, [*map(_told, model.candidates)], _told(model.gate), _told(model.drift)
         case "evaluation":

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from everfit.embedded.ports import any_free
 from everfit.events import wall_clock
-from everfit.store import judgements, ledger, requests
+from everfit.store import ledger, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import alerts, clocks, outcomes
 from models.electricity_price import electricity_price as model
@@ -87,7 +87,7 @@ def test_a_webhook_that_refuses_is_tried_again(engine: sa.Engine, hook: Hook) ->
 
 def test_a_quarantine_and_a_breaker(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        judgements.quarantine(connection, model, (AT, AT + timedelta(days=7)), "demand is stuck")
+        quarantines.put(connection, model.name, (AT, AT + timedelta(days=7)), {"demand": "demand is stuck"})
         for number in range(model.limits.stop_after_rejections):
             asked = RetrainRequest(f"r{number}", model.name, "drift", "why", 1, AT, AT + timedelta(days=number))
             requests.ask(connection, asked)

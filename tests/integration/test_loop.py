@@ -10,11 +10,13 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from everfit.columns import REQUEST_ID
 from everfit.errors import EmptyPartitionError, StaleChampionError
+from everfit.events import Outcome, Prediction
 from everfit.policy import request_id
-from everfit.store import judgements, partitions, requests
+from everfit.store import partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
-from everfit.store.tables import decisions, evidence, ledger, quarantines, retrain_requests, windows
+from everfit.store.tables import decisions, evidence, ledger, retrain_requests, windows
 from everfit.workflow import days, lineage, manifests, training
 from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet
 from everfit.workflow.promotion import conclude
@@ -138,14 +140,63 @@ def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
     assert verdict.verdict == "alarm"
     assert "demand is stuck at 0.25" in verdict.reason
     with loop.deployment.engine.connect() as connection:
-        assert judgements.quarantined(connection, MODEL) == [broken]
+        assert quarantines.holding(connection, MODEL) == list(quarantines.days_of(broken))
+        columns = {one.column for one in quarantines.of_model(connection, MODEL.name)}
+        assert columns == {"demand", "demand_24h", "demand_yesterday"}
     held_back = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, broken[1]), request=None)
     rows = loop.deployment.lake.get_frame(held_back.rows_hash)
     assert rows["_event_time"].max() < broken[0]  # type: ignore[operator]
     with loop.deployment.engine.begin() as connection:
-        connection.execute(sa.update(quarantines).values(released_at=sa.func.now()))
+        held = quarantines.of_model(connection, MODEL.name)
+        assert quarantines.release(connection, held, "ann", "the meter was right") == 3 * 7
+        assert quarantines.release(connection, held, "bob", "again") == 0
+        assert {one.release.actor for one in quarantines.of_model(connection, MODEL.name) if one.release} == {"ann"}
     released = training.assemble(loop.deployment, MODEL, cutoff=broken[1], request=None)
     assert released.rows == held_back.rows + 6 * 48, "the last day is whole only when the clock has passed its end"
+
+
+def test_a_few_rows_out_of_bounds_are_left_out_one_by_one_and_quarantine_nothing(loop: Loop) -> None:
+    loop.bootstrap()
+    end = MODEL.go_live + WEEK
+    loop.play(MODEL.go_live, end - timedelta(hours=1))
+    before = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, end), request=None).rows
+    far = [odd_hour(number, hour) for number, hour in enumerate([1e9, -1.0, 48.0])]
+    loop.log(far, [outcome_of(one) for one in far])
+    loop.play(end - timedelta(hours=1), end)
+    verdict, drift = (one for one in loop.judge(MODEL.go_live).judgements if one.kind in ("quality", "drift"))
+    assert verdict.verdict == "ok"
+    assert verdict.reason.endswith("half_hour outside 0 to 47 in 3 rows, such as 1000000000.0: left out")
+    assert (verdict.detail["rows"], drift.detail["rows"]) == (339, 336)
+    with loop.deployment.engine.connect() as connection:
+        assert quarantines.holding(connection, MODEL) == []
+    assembled = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, end), request=None)
+    learnt = loop.deployment.lake.get_frame(assembled.rows_hash)
+    assert learnt["half_hour"].is_between(0, 47).all()
+    assert not learnt[REQUEST_ID].is_in([one.request_id for one in far]).any()
+    assert assembled.rows == before
+
+
+def odd_hour(number: int, hour: float) -> Prediction:
+    """A request of the first afternoon whose half-hour there is none of."""
+    asked = prediction(number, at=MODEL.go_live + timedelta(hours=12, seconds=number))
+    return msgspec.structs.replace(asked, request_id=f"odd-{number}", features=asked.features | {"half_hour": hour})
+
+
+def outcome_of(asked: Prediction) -> Outcome:
+    """It went up, known an hour later."""
+    at = asked.event_time + timedelta(hours=1)
+    return Outcome(request_id=asked.request_id, model=asked.model, outcome=1.0, observed_at=at)
+
+
+@pytest.mark.parametrize("column", [MODEL.label, "*", "demand", "of_no_use"])
+def test_what_is_quarantined_is_left_out_if_the_model_reads_it(loop: Loop, column: str) -> None:
+    loop.bootstrap()
+    day = (MODEL.go_live - timedelta(days=3), MODEL.go_live - timedelta(days=2))
+    rows = training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None).rows
+    with loop.deployment.engine.begin() as connection:
+        quarantines.put(connection, MODEL.name, day, {column: "a person saw it"})
+    without = training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None)
+    assert rows - without.rows == (0 if column == "of_no_use" else 48)
 
 
 def _with_days(loop: Loop, cutoff: datetime) -> datetime:

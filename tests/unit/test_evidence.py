@@ -9,6 +9,7 @@ import pytest
 
 from everfit.declaration import Category, DriftPolicy, Integer, Number
 from everfit.errors import FeatureError
+from everfit.evidence.bounds import within
 from everfit.evidence.calibration import Calibration, calibrate, reference_sample, sample
 from everfit.evidence.distances import distance, null_share
 from everfit.evidence.drift import judge_drift
@@ -206,6 +207,21 @@ def test_quality_finds_breaks_and_leaves_drift_alone(change: dict[str, pl.Expr],
     evidence = judge_quality(MODEL, profile(MODEL, quality_stream(WEEKS)), quality_stream(1).with_columns(**change))
     assert evidence.verdict == ("alarm" if told else "ok")
     assert (told or "nothing broken") in evidence.reason
+
+
+@pytest.mark.parametrize(("rows", "verdict"), [(0, "ok"), (2, "ok"), (3, "alarm"), (200, "alarm")])
+def test_a_share_of_rows_out_of_bounds_is_tolerated(rows: int, verdict: str) -> None:
+    hour = pl.when(pl.int_range(pl.len()) < rows).then(24.0).otherwise("hour").alias("hour")
+    evidence = judge_quality(MODEL, profile(MODEL, quality_stream(WEEKS)), quality_stream(1).with_columns(hour))
+    assert evidence.verdict == verdict
+    assert (f"hour outside 0 to 23 in {rows} rows, such as 24.0" in evidence.reason) == (rows > 0)
+    assert list(evidence.detail["by_column"]) == (["hour"] if verdict == "alarm" else [])
+
+
+def test_rows_out_of_bounds_are_left_out_one_by_one() -> None:
+    frame = pl.DataFrame({"hour": [0.0, 23.0, -0.5, 23.5, 1e9, None], "load": [1e9] * 6})
+    assert within(MODEL, frame)["hour"].to_list() == [0.0, 23.0, None]
+    assert within(MODEL.model_copy(update={"request": [Number("load")]}), frame).equals(frame)
 
 
 def test_too_few_rows_are_a_break_only_where_one_version_answered_all() -> None:

@@ -1,0 +1,102 @@
+"""What is kept out of training sets and of the gate: spans of at most a day, by column, until a person releases them.
+
+A release is a row of its own, append-only as the ledger: who, when, why. What was released is quarantined by nothing again.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from everfit.declaration import Model
+from everfit.store.tables import quarantine_releases, quarantines
+
+ALL_COLUMNS = "*"  # the rows themselves are suspect: too few of them, or of an unknown schema
+
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Who let a span count again, when by the wall clock, and why."""
+
+    actor: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """One column on one day, or the part of it that lies in the window; ``quarantined_at`` is the window's end."""
+
+    model: str
+    start: datetime
+    end: datetime
+    column: str
+    reason: str
+    quarantined_at: datetime
+    release: Release | None
+
+
+def put(connection: sa.Connection, model: str, span: Span, reasons: Mapping[str, str]) -> None:
+    """Quarantine every day of a window for each column, with its reason."""
+    rows = [
+        {"model": model, "start": start, "end": end, "column": column, "reason": reason, "quarantined_at": span[1]}
+        for column, reason in reasons.items()
+        for start, end in days_of(span)
+    ]
+    if rows:
+        connection.execute(insert(quarantines).values(rows).on_conflict_do_nothing())
+
+
+def days_of(span: Span) -> Iterator[Span]:
+    """The span cut at midnight, UTC."""
+    start, end = span
+    while start < end:
+        midnight = datetime.combine(start.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+        yield start, min(midnight, end)
+        start = midnight
+
+
+def of_model(connection: sa.Connection, model: str) -> Sequence[Quarantine]:
+    """All that there ever were, in order of time and column."""
+    held, freed = quarantines.c, quarantine_releases.c
+    same = (held.model == freed.model) & (held.start == freed.start) & (held.column == freed.column)
+    query = sa.select(quarantines, freed.actor, freed.reason.label("why"), freed.at).select_from(
+        quarantines.outerjoin(quarantine_releases, same)
+    )
+    rows = connection.execute(query.where(held.model == model).order_by(held.start, held.column.collate("C")))
+    return [
+        Quarantine(
+            row.model,
+            row.start,
+            row.end,
+            row.column,
+            row.reason,
+            row.quarantined_at,
+            Release(row.actor, row.why, row.at) if row.at else None,
+        )
+        for row in rows
+    ]
+
+
+def holding(connection: sa.Connection, model: Model) -> list[Span]:
+    """The spans that are neither trained nor judged on: of a column that the model reads, of its label, or of all columns."""
+    read = {name for name, _ in model.features} | {model.label, ALL_COLUMNS}
+    found = of_model(connection, model.name)
+    return sorted({(one.start, one.end) for one in found if one.release is None and one.column in read})
+
+
+def release(connection: sa.Connection, found: Collection[Quarantine], actor: str, reason: str) -> int:
+    """Let what is held count again, from the next training on; returns how many were held until now."""
+    rows = [
+        {"model": one.model, "start": one.start, "column": one.column, "actor": actor, "reason": reason}
+        for one in found
+        if one.release is None
+    ]
+    if not rows:
+        return 0
+    added = insert(quarantine_releases).values(rows).on_conflict_do_nothing().returning(quarantine_releases.c.start)
+    return len(connection.execute(added).all())
