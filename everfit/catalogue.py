@@ -10,24 +10,39 @@ from everfit.errors import DeclarationError, EverfitError, SourceError, UnknownM
 from everfit.settings import models_package
 
 
-def load_models(package: str | None = None) -> dict[str, Model]:
-    """Import the package's modules and collect their models by name, sorted.
+class Catalogue(dict[str, Model]):
+    """The declared models by name, sorted; ``broken`` says of each module that cannot be used why."""
+
+    def __init__(self, models: Mapping[str, Model], broken: Mapping[str, str]) -> None:
+        super().__init__(sorted(models.items()))
+        self.broken = dict(broken)
+
+
+def load_models(package: str | None = None) -> Catalogue:
+    """Import the package's modules and collect their models. A module that cannot be imported sets only its own models aside.
 
     Raises:
-        DeclarationError: when the package is missing, holds no model, declares a name twice or a model is malformed.
+        DeclarationError: when the package is missing, or no module of it holds a model that can be used.
     """
     name = package or models_package()
-    found: dict[str, Model] = {}
+    found: dict[str, list[tuple[str, Model]]] = {}
+    broken: dict[str, str] = {}
     for info in pkgutil.iter_modules(_package(name).__path__):
-        module = _imported(f"{name}.{info.name}")
-        for model in vars(module).values():
-            if isinstance(model, Model):
-                if model.name in found and found[model.name] is not model:
-                    raise DeclarationError(f"model {model.name!r} is declared twice in {name}; rename one")
-                found[model.name] = model
-    if not found:
-        raise DeclarationError(f"package {name!r} declares no model; add a module with a Model")
-    return dict(sorted(found.items()))
+        module = f"{name}.{info.name}"
+        try:
+            declared = [value for value in vars(_imported(module)).values() if isinstance(value, Model)]
+        except EverfitError as error:
+            broken[module] = str(error)
+            continue
+        for model in declared:
+            found.setdefault(model.name, []).append((module, model))
+    for twice, places in found.items():
+        if any(model is not places[0][1] for _, model in places):
+            broken |= {module: f"model {twice!r} is declared twice in {name}; rename one" for module, _ in places}
+    usable = {one: places[0][1] for one, places in found.items() if all(model is places[0][1] for _, model in places)}
+    if not usable:
+        raise DeclarationError("\n".join(broken.values()) or f"package {name!r} declares no model; add a module with a Model")
+    return Catalogue(usable, broken)
 
 
 def _package(name: str) -> ModuleType:
@@ -54,6 +69,11 @@ def _imported(name: str) -> ModuleType:
         raise DeclarationError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
+def broken_modules(models: Mapping[str, Model]) -> Mapping[str, str]:
+    """The modules that were set aside when these models were collected, and why."""
+    return models.broken if isinstance(models, Catalogue) else {}
+
+
 def find_model(models: Mapping[str, Model], name: str) -> Model:
     """The model of that name.
 
@@ -61,7 +81,8 @@ def find_model(models: Mapping[str, Model], name: str) -> Model:
         UnknownModelError: when none is declared; the message lists those that are.
     """
     if name not in models:
-        raise UnknownModelError(f"no model {name!r}; declared are {', '.join(models)}")
+        told = "".join(f"; set aside: {why}" for why in broken_modules(models).values())
+        raise UnknownModelError(f"no model {name!r}; declared are {', '.join(models)}{told}")
     return models[name]
 
 

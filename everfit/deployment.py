@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Deployment:
     """What a process of everfit works with; :meth:`close` gives the connections back."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, models: "Mapping[str, Model] | None" = None) -> None:
         self.settings = settings
+        self._models = models
 
     @classmethod
     def load(cls) -> "Deployment":
@@ -48,10 +49,10 @@ class Deployment:
 
     @cached_property
     def models(self) -> "Mapping[str, Model]":
-        """The declared models by name."""
+        """The models by name: those that were given, or all that are declared."""
         from everfit.catalogue import load_models
 
-        return load_models(self.settings.models)
+        return load_models(self.settings.models) if self._models is None else self._models
 
     def close(self) -> None:
         """Give back what was opened."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -15,10 +16,12 @@ from everfit.declaration import Model
 from everfit.errors import SettingsError
 from everfit.policy import refusal, request_id
 from everfit.store import judgements, ledger, requests
+from everfit.store.failures import describe
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import outcomes
 from everfit.timing import format_duration, format_time, parse_duration
 from monitors.alerts import Watched
+from monitors.trial import Trial
 
 SILENCE = "EVERFIT_ALERT_SILENCE"
 
@@ -60,8 +63,13 @@ def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Map
         model = models[name]
         since = f"since {format_time(promoted_at)}" if promoted_at else "ever"
         told = f"nothing was promoted {since}, more than {format_duration(model.freshness.silence)} ago by the wall clock"
-        holding[name, "overdue"] = f"{told}; {_ask(connection, model)}"
+        done = Trial(connection, last=True)(partial(_ask, connection, model), _not_asked)
+        holding[name, "overdue"] = f"{told}; {done}"
     return Watched({"overdue"}, holding, {})
+
+
+def _not_asked(error: Exception) -> str:
+    return f"a retraining could not be asked for: {describe(error)}"
 
 
 def _ask(connection: sa.Connection, model: Model) -> str:

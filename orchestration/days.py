@@ -1,6 +1,8 @@
 """Days as Dagster's partitions: added when they have become whole, in the order of time, for a run's range is one in it."""
 
 from collections.abc import Hashable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -8,16 +10,19 @@ from assets.graph import days_of
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 
+if TYPE_CHECKING:
+    from everfit.store.isolation import Isolation
+    from everfit.workflow.chunks import Reordered
+
 Request = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
 
 _complete: dict[tuple[str, str], Hashable] = {}  # by database and model: what was there when Dagster held every day of it
 
 
-def new_days(instance: dg.DagsterInstance, deployment: Deployment) -> Iterator[Request]:
+def new_days(instance: dg.DagsterInstance, deployment: Deployment, isolation: "Isolation") -> Iterator[Request]:
     """The days that Dagster does not hold yet. Two looks at the store for all models; more only where something moved."""
     from everfit.store import judgements, source_days
-    from everfit.workflow.chunks import keep_order
-    from everfit.workflow.days import available_days
+    from everfit.store.failures import Part
 
     models = deployment.models.values()
     with deployment.engine.connect() as connection:
@@ -29,15 +34,24 @@ def new_days(instance: dg.DagsterInstance, deployment: Deployment) -> Iterator[R
         there = (until, *(marks.get(source.name) for source in model.sources))
         if _complete.get(key) == there:
             continue
-        days = days_of(model)
-        held = days.get_partition_keys(dynamic_partitions_store=instance)
-        change = keep_order(held, available_days(deployment, model))
+        change = isolation.attempt(Part(model.name, "days"), partial(_change, instance, deployment, model))
+        if change is None:
+            continue
         if change.remove:
-            yield days.build_delete_request(change.remove)
+            yield days_of(model).build_delete_request(change.remove)
         if change.add:
-            yield days.build_add_request(change.add)
+            yield days_of(model).build_add_request(change.add)
         else:
             _complete[key] = there
+
+
+def _change(instance: dg.DagsterInstance, deployment: Deployment, model: Model) -> "Reordered":
+    """What brings Dagster's list of a model's days up to what has landed."""
+    from everfit.workflow.chunks import keep_order
+    from everfit.workflow.days import available_days
+
+    held = days_of(model).get_partition_keys(dynamic_partitions_store=instance)
+    return keep_order(held, available_days(deployment, model))
 
 
 def add_new_days(instance: dg.DagsterInstance, deployment: Deployment, model: Model) -> list[str]:

@@ -4,8 +4,7 @@ import gc
 
 import dagster as dg
 
-from assets import model_assets, model_checks
-from everfit.catalogue import load_models
+from orchestration.declared import declared
 from orchestration.resources import everfit, mlflow
 from orchestration.schedules import nightly_backfills, source_days
 from orchestration.sensors import prediction_log
@@ -13,12 +12,12 @@ from orchestration.switch import dead_mans_switch
 
 
 def build() -> dg.Definitions:
-    """Definitions for all declared models."""
-    models = load_models().values()
+    """Definitions for all declared models that can be used."""
+    found = declared()
     return dg.Definitions(
-        assets=[asset for model in models for asset in model_assets(model)],
-        asset_checks=[check for model in models for check in model_checks(model)],
-        schedules=nightly_backfills(models),
+        assets=found.assets,
+        asset_checks=found.checks,
+        schedules=nightly_backfills(found.models.values()),
         sensors=[prediction_log, source_days, dead_mans_switch],
         resources={"everfit": everfit, "mlflow": mlflow},
         executor=dg.in_process_executor,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 
 from everfit.deployment import Deployment
+from everfit.settings import Settings
+from orchestration.declared import declared
 
 if TYPE_CHECKING:
     from dagster_mlflow.resources import MlFlow
@@ -21,7 +23,7 @@ def everfit(_: dg.InitResourceContext) -> Deployment:
 
 @cache
 def _deployment() -> Deployment:
-    return Deployment.load()
+    return Deployment(Settings.load(), declared().models)
 
 
 @dg.resource(required_resource_keys={"everfit"}, description="dagster-mlflow's tracking: one MLflow run a Dagster run.")

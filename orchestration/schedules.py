@@ -43,8 +43,16 @@ def _nightly(at: str, names: Sequence[str]) -> dg.ScheduleDefinition:
         description=f"Makes the days whose rows were added or corrected, and those that look back on them: {', '.join(names)}.",
     )
     def nightly(context: dg.ScheduleEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> Night:
-        at = context.scheduled_execution_time
-        asked = [night(context.instance, everfit, everfit.models[name], at) for name in names]
+        from everfit.store.failures import Part
+        from everfit.store.isolation import Isolation
+
+        at, isolation = context.scheduled_execution_time, Isolation(everfit.engine)
+        asked = [
+            isolation.attempt(Part(name, "backfill"), partial(night, context.instance, everfit, everfit.models[name], at))
+            or dg.SkipReason(f"the night of {name} fails: `everfit status` says why")
+            for name in names
+            if name in everfit.models
+        ]
         launched = [request for one in asked if not isinstance(one, dg.SkipReason) for request in one]
         told = "; ".join(str(one.skip_message) for one in asked if isinstance(one, dg.SkipReason))
         return launched or dg.SkipReason(told)
@@ -85,7 +93,12 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
 )
 def source_days(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SkipReason:
     """The same question as every night, asked all day long, without the answer."""
-    told = sum(observe(partial(report, context.instance), everfit, model) for model in everfit.models.values())
+    from everfit.store.failures import Part
+    from everfit.store.isolation import Isolation
+
+    isolation, tell = Isolation(everfit.engine), partial(report, context.instance)
+    seen = {name: partial(observe, tell, everfit, model) for name, model in everfit.models.items()}
+    told = sum(isolation.attempt(Part(name, "source_days"), work) or 0 for name, work in seen.items())
     return dg.SkipReason(f"told the data versions of {told} days" if told else "no source day was touched")
 
 

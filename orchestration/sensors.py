@@ -6,11 +6,13 @@ once.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from assets.checks import check_evaluation
+from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from orchestration import pools
@@ -19,7 +21,9 @@ from orchestration.days import new_days
 from orchestration.launches import held, retraining
 
 if TYPE_CHECKING:
+    from everfit.store.isolation import Isolation
     from everfit.store.requests import RetrainRequest
+    from monitors.alerts import Watched
     from monitors.watch import Seen
 
 
@@ -31,44 +35,91 @@ if TYPE_CHECKING:
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
     """One sensor over all models' log; on where automation is."""
-    from everfit.events import wall_clock
-    from everfit.store import log_state, requests
-    from monitors import alerts, conditions, log_conditions
+    from everfit.catalogue import broken_modules
+    from everfit.store import requests
+    from everfit.store.failures import Part
+    from everfit.store.isolation import Isolation
+    from monitors import alerts
     from monitors.launches import settle
     from monitors.watch import watch
 
-    instance = context.instance
+    instance, isolation = context.instance, Isolation(everfit.engine)
+    broken = broken_modules(everfit.models).items()
+    isolation.settle("declaration", {Part(module, "declaration"): why for module, why in broken})
     pools.register(instance, pools.limits(everfit.models.values()))
     settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
-    pages = everfit.settings.serving_pages
-    with everfit.engine.begin() as connection:
+    isolation = Isolation(everfit.engine)  # as the windows have left it
+    with everfit.engine.connect() as connection:
         pending = requests.in_status(connection, "pending")
-        wrong = conditions.look(connection, everfit.models)
-        wrong |= log_conditions.look(connection, log_conditions.dead_letter_budget())
-        now = wall_clock()
-        wrong |= log_conditions.lag_causes(log_state.note_lags(connection, now), now, log_conditions.patience())
-    alerts.tell(everfit.engine, wrong, alerts.Channel.from_environment())
+    launches = [*_launches(everfit, pending, isolation)]
+    days = [*new_days(instance, everfit, isolation)]
+    checks = [*_checks(seen, everfit.settings.serving_pages, isolation)]
+    alerts.tell(everfit.engine, _wrong(everfit), alerts.Channel.from_environment())
     return dg.SensorResult(
-        run_requests=[*_launches(everfit, pending)],
-        dynamic_partitions_requests=[*new_days(instance, everfit)],
-        asset_events=[*_observations(seen), *(check_evaluation(judged, pages) for judged in seen.judgements)],
-        skip_reason=None if pending else _told(seen),
+        run_requests=launches,
+        dynamic_partitions_requests=days,
+        asset_events=[*_observations(seen), *checks],
+        skip_reason=None if launches else _told(seen),
     )
 
 
-def _launches(deployment: Deployment, pending: "Sequence[RetrainRequest]") -> Iterator[dg.RunRequest]:
-    """A run for each pending request of a declared model; one that has nothing to train on has failed."""
-    from everfit.store import requests
+def _wrong(deployment: Deployment) -> "Watched":
+    """What somebody has to be told of: the models, what is set aside, and the log."""
+    from everfit.events import wall_clock
+    from everfit.store import log_state
+    from monitors import conditions, log_conditions
+
+    now = wall_clock()
+    with deployment.engine.begin() as connection:
+        wrong = conditions.look(connection, deployment.models)
+        wrong |= log_conditions.look(connection, log_conditions.dead_letter_budget())
+        return wrong | log_conditions.lag_causes(log_state.note_lags(connection, now), now, log_conditions.patience())
+
+
+def _launches(deployment: Deployment, pending: "Sequence[RetrainRequest]", isolation: "Isolation") -> Iterator[dg.RunRequest]:
+    """A run for each pending request of a declared model; one that cannot be launched after all attempts has failed."""
+    from everfit.store.failures import Part
 
     for request in pending:
-        if request.model not in deployment.models:
+        model = deployment.models.get(request.model)
+        if model is None:
             continue
-        try:
-            yield retraining(deployment, deployment.models[request.model], request)
-        except EmptyPartitionError as error:
-            with deployment.engine.begin() as connection:
-                requests.mark(connection, request.id, "failed", result=str(error))
+        part = Part(model.name, "launch", request.id)
+        work = partial(_launch, deployment, model, request)
+        run = isolation.attempt(part, work, retry_after=model.limits.retry_after)
+        failure = isolation.failure(part)
+        if run:
+            yield run
+        elif failure and failure.attempts >= model.limits.attempts:
+            _give_up(deployment, request, f"it could not be launched in {failure.attempts} attempts: {failure.error}")
+            isolation.passed(part)
+
+
+def _launch(deployment: Deployment, model: Model, request: "RetrainRequest") -> dg.RunRequest | None:
+    """None where there is nothing to train on."""
+    try:
+        return retraining(deployment, model, request)
+    except EmptyPartitionError as error:
+        _give_up(deployment, request, str(error))
+        return None
+
+
+def _give_up(deployment: Deployment, request: "RetrainRequest", why: str) -> None:
+    from everfit.store import requests
+
+    with deployment.engine.begin() as connection:
+        requests.mark(connection, request.id, "failed", result=why)
+
+
+def _checks(seen: "Seen", pages: str, isolation: "Isolation") -> Iterator[dg.AssetCheckEvaluation]:
+    """What was judged, on the champions."""
+    from everfit.store.failures import Part
+
+    for judged in seen.judgements:
+        made = isolation.attempt(Part(judged.model, "check", judged.kind), partial(check_evaluation, judged, pages))
+        if made:
+            yield made
 
 
 def _observations(seen: "Seen") -> Iterator[dg.AssetObservation]:

@@ -51,12 +51,11 @@ def up(
             spinner.update("starting " + ", ".join(name for name, step in steps.items() if step == "starting"))
 
         home = home_folder()
-        load_models()  # a declaration that cannot be used is told before anything is started
+        for module, why in load_models().broken.items():  # told before anything is started, and refused where all are
+            console.print(f"{module} is set aside: {why}", style="red")
         told = Stack(home, Path.cwd(), say=console.print, heard=heard, broker=broker).up()
         spinner.update("landing what is on record")
-        for model, rows in _land().items():
-            console.print(f"{model}: {rows:,} rows from before it went live have landed")
-        for line in _build_views(spinner.update):
+        for line in [*_land(), *_build_views(spinner.update)]:
             console.print(line)
     kept = all(step == "kept" for step in steps.values())
     console.print("everfit is already up" if kept else f"everfit is up after {time.monotonic() - began:.1f} s")
@@ -84,14 +83,20 @@ def _build_views(progress: Callable[[str], None]) -> list[str]:
     return [f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}" for view in failed]
 
 
-def _land() -> dict[str, int]:
-    """Publish what is on record from before each model's go-live and has not landed; rows by model, where there were any."""
+def _land() -> list[str]:
+    """Publish what is on record from before each model's go-live and has not landed; a line for each that has some to tell."""
     from everfit.deployment import Deployment
-    from everfit.replay.landing import bootstrap
+    from everfit.replay.landing import bootstrap_all
 
     deployment = Deployment.load()
     try:
-        landed = {name: bootstrap(deployment, model) for name, model in deployment.models.items()}
+        landed = dict(bootstrap_all(deployment))
     finally:
         deployment.close()
-    return {name: rows for name, rows in landed.items() if rows}
+    return [
+        f"{name}: {rows:,} rows from before it went live have landed"
+        if isinstance(rows, int)
+        else f"{name}: what is on record did not land: {rows.error}"
+        for name, rows in landed.items()
+        if rows
+    ]

@@ -32,7 +32,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if elsewhere(environ) else _embedded(home, environ)),
         *([] if wrong else connections(found)),
         *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
-        _models(),
+        *_models(),
     ]
 
 
@@ -103,9 +103,11 @@ def _shared(environ: Mapping[str, str]) -> list[Check]:
     return [] if conflicts(environ) else shared(Settings.load(environ))
 
 
-def _models() -> Check:
+def _models() -> list[Check]:
+    """The models that can be used, and each module that cannot."""
     try:
         models = load_models()
     except DeclarationError as error:
-        return Check("models", str(error), "correct the declaration")
-    return Check("models", ", ".join(models))
+        return [Check("models", str(error), "correct the declaration")]
+    broken = [Check("models", f"{module}: {why}", "correct the declaration") for module, why in models.broken.items()]
+    return [Check("models", ", ".join(models)), *broken]

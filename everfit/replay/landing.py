@@ -1,6 +1,8 @@
 """Publish what was known before a moment, in one go: the bootstrap, and what a replay that begins later finds missing."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -8,6 +10,8 @@ from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.replay.timeline import published
 from everfit.store.database import reachable
+from everfit.store.failures import Failure, Part
+from everfit.store.isolation import Isolation
 from everfit.store.publishing import publish
 from everfit.store.tables import source_rows
 
@@ -20,6 +24,17 @@ def bootstrap(deployment: Deployment, model: Model) -> int:
     What becomes known at that very moment is part of it, so that the last day before is whole.
     """
     return catch_up(deployment, model, model.go_live + MICROSECOND)
+
+
+def bootstrap_all(deployment: Deployment) -> Iterator[tuple[str, int | Failure]]:
+    """The same for every model: its name and the rows that were new, or why it failed; the others go on."""
+    with reachable(deployment.engine):
+        isolation = Isolation(deployment.engine)
+        for name, model in deployment.models.items():
+            part = Part(name, "landing")
+            rows = isolation.attempt(part, partial(bootstrap, deployment, model), retry_after=timedelta())
+            failure = isolation.failure(part)
+            yield name, failure if rows is None and failure else rows or 0
 
 
 def catch_up(deployment: Deployment, model: Model, until: datetime) -> int:

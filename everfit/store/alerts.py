@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from everfit.store.failures import storable
 from everfit.store.tables import alerts
 
 LOCK = 0x616C657274  # "alert": the number of the advisory lock
@@ -56,7 +57,7 @@ def unsettled(connection: sa.Connection) -> Sequence[Alert]:
 def save(connection: sa.Connection, changed: Sequence[Alert]) -> None:
     """Write alerts as they stand now; one that is over opens anew with its row."""
     for alert in changed:
-        values = {name: getattr(alert, name) for name in Alert.__slots__}
+        values = {name: getattr(alert, name) for name in Alert.__slots__} | {"message": storable(alert.message)}
         written = insert(alerts).values(values)
         connection.execute(written.on_conflict_do_update(index_elements=["model", "cause"], set_=values))
 

@@ -61,7 +61,7 @@ def save(connection: sa.Connection, failure: Failure) -> None:
     """Write a failure down, or what became of it."""
     key = {"model": failure.part.model, "stage": failure.part.stage, "part": failure.part.name}
     told = {name: getattr(failure, name) for name in ("first_at", "last_at", "retry_at", "attempts")}
-    values = told | {"error": storable(failure.error)}
+    values = told | {"error": storable(failure.error)[:ERROR_CHARACTERS]}
     written = insert(failures).values(key | values)
     connection.execute(written.on_conflict_do_update(index_elements=list(key), set_=values))
 
@@ -77,9 +77,9 @@ def clear(connection: sa.Connection, parts: Collection[Part]) -> None:
 def describe(error: BaseException) -> str:
     """An exception as one line of text: its class, and the first line of what it says."""
     said = str(error).strip().splitlines()
-    return storable(f"{type(error).__name__}: {said[0]}" if said else type(error).__name__)
+    return storable(f"{type(error).__name__}: {said[0]}" if said else type(error).__name__)[:ERROR_CHARACTERS]
 
 
 def storable(text: str) -> str:
-    """As much of it as Postgres can hold: a message may quote whatever bytes somebody sent."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")[:ERROR_CHARACTERS]
+    """Written so that Postgres can hold it: a message may quote whatever bytes somebody sent."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -81,7 +81,7 @@ class Isolation:
         """Write down what fails of a whole stage now; what of it was set aside before and does not fail any more has passed."""
         for part, error in current.items():
             before = self._failing.get(part)
-            if before is None or before.error != failures.storable(error):
+            if before is None or before.error != failures.storable(error)[: failures.ERROR_CHARACTERS]:
                 self.failed(part, error)
         for part in [part for part in self._failing if part.stage == stage and part not in current]:
             self.passed(part)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.policy import Cause, Status
+from everfit.store.failures import storable
 from everfit.store.tables import retrain_requests
 
 OPEN: tuple[Status, ...] = ("pending", "launched")
@@ -71,7 +72,7 @@ def mark(
     values = {
         "status": status,
         "run_id": sa.func.coalesce(sa.cast(run_id, sa.Text), columns.run_id),
-        "result": sa.func.coalesce(sa.cast(result, sa.Text), columns.result),
+        "result": sa.func.coalesce(sa.cast(result and storable(result), sa.Text), columns.result),
         "updated_at": sa.func.now(),
     }
     connection.execute(sa.update(retrain_requests).where(columns.id == request_id).values(**values))
@@ -80,5 +81,5 @@ def mark(
 def try_again(connection: sa.Connection, request_id: str, reason: str) -> None:
     """A recorded further attempt: the run key changes, so that Dagster launches it anew."""
     columns = retrain_requests.c
-    values = {"status": "pending", "attempt": columns.attempt + 1, "result": reason, "updated_at": sa.func.now()}
+    values = {"status": "pending", "attempt": columns.attempt + 1, "result": storable(reason), "updated_at": sa.func.now()}
     connection.execute(sa.update(retrain_requests).where(columns.id == request_id).values(**values))

@@ -160,6 +160,34 @@ def test_a_package_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pyte
         load_models(package.name)
 
 
+DECLARED = "from models.electricity_price import electricity_price as e\nmade = e.model_copy(update={{'name': '{}'}})\n"
+
+
+def test_a_module_that_cannot_be_used_sets_aside_its_own_models_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "some_declared"
+    package.mkdir()
+    modules = {
+        "__init__": "",
+        "a": DECLARED.format("pump"),
+        "b": "import not_there\n",
+        "c": DECLARED.format("fan"),
+        "d": DECLARED.format("fan"),
+        "e": "from some_declared.a import made\n",
+    }
+    for name, text in modules.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    catalogue = load_models("some_declared")
+    assert {"pump"} <= set(catalogue) <= {"pump", "electricity_price"}
+    assert catalogue.broken == {
+        "some_declared.b": "module some_declared.b cannot be imported: ModuleNotFoundError: No module named 'not_there'",
+        "some_declared.c": "model 'fan' is declared twice in some_declared; rename one",
+        "some_declared.d": "model 'fan' is declared twice in some_declared; rename one",
+    }
+    with pytest.raises(UnknownModelError, match=r"no model 'fan'; declared are .*; set aside: module some_declared.b cannot"):
+        find_model(catalogue, "fan")
+
+
 def test_a_package_that_is_missing_is_told() -> None:
     with pytest.raises(DeclarationError, match="no package 'not_there'"):
         load_models("not_there")
