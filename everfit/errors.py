@@ -77,6 +77,10 @@ class SettingsError(EverfitError, ValueError):
     """A variable of the environment has a value that makes no sense, or a name that is almost one of ours."""
 
 
+class RefusedError(EverfitError):
+    """What was sent is refused for what it is: to send it again changes nothing."""
+
+
 class ServiceError(EverfitError):
     """A service that is needed does not answer."""
 

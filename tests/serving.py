@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from starlette.types import ASGIApp
 
 from everfit.declaration import Model
-from everfit.errors import ServiceError
+from everfit.errors import RefusedError, ServiceError
 from everfit.events import Role
 from everfit.serving.outlet import Record
 from everfit.training.artifact import Signature
@@ -64,7 +64,11 @@ class MemoryRegistry:
 
 
 class MemoryOutlet:
-    """Keeps what is sent; while ``away`` is set it takes nothing, while ``open`` is cleared it takes its time."""
+    """Keeps what is sent.
+
+    While ``away`` is set it takes nothing, while ``open`` is cleared it takes its time, while ``broken`` is set it fails as
+    nobody expects; a batch with one of ``refused`` is taken up to that.
+    """
 
     def __init__(self) -> None:
         self.taken: list[Record] = []
@@ -72,14 +76,24 @@ class MemoryOutlet:
         self.open = threading.Event()
         self.open.set()
         self.tried = threading.Event()
+        self.broken = threading.Event()
+        self.refused: set[bytes] = set()
+        self.grown = threading.Condition()
 
     def send(self, batch: Sequence[Record]) -> None:
         """Keep the batch."""
         self.tried.set()
         self.open.wait()
+        if self.broken.is_set():
+            raise RuntimeError("as the test wants it")
         if self.away.is_set():
             raise ServiceError("the broker is away, as the test wants it")
-        self.taken.extend(batch)
+        for record in batch:
+            if record.value in self.refused:
+                raise RefusedError("too large, as the test wants it")
+            self.taken.append(record)
+        with self.grown:
+            self.grown.notify_all()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -28,6 +28,9 @@ def exposition(service: Service) -> str:
         ),
         _render("everfit_version", "gauge", "The version that serves in a role.", versions),
         _render("everfit_log_acknowledged_total", "counter", "Predictions that Kafka has taken.", [((), log.acknowledged)]),
+        _render(
+            "everfit_log_rejected_total", "counter", "Predictions set aside: they can never be sent.", [((), log.rejected)]
+        ),
         _render("everfit_log_buffered", "gauge", "Predictions that wait in memory.", [((), log.buffered)]),
         _render("everfit_log_spooled", "gauge", "Predictions that wait on the disk.", [((), log.spooled)]),
     ]

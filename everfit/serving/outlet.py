@@ -1,17 +1,19 @@
 """The way to Kafka: a batch is acknowledged as a whole, or it is not."""
 
 import logging
+import struct
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from everfit.errors import ServiceError
+from everfit.errors import RefusedError, ServiceError
 from everfit.kafka import options, require_kafka
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
 
 TIMEOUT_SECONDS = 5.0
+UNSENDABLE = (AssertionError, TypeError, ValueError, OverflowError, struct.error)  # what the client raises of a record itself
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class Outlet(Protocol):
         """Return when all are acknowledged.
 
         Raises:
+            RefusedError: when one of them never will be, whenever it is sent; any of the others may have arrived.
             ServiceError: when one is not; any of them may have arrived.
         """
 
@@ -53,9 +56,10 @@ class KafkaOutlet:
         """Return when all are acknowledged.
 
         Raises:
-            ServiceError: when one is not within the timeout.
+            RefusedError: when one is too large, or the broker takes it for invalid.
+            ServiceError: when one is not acknowledged within the timeout.
         """
-        from kafka.errors import KafkaError
+        from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
         deadline = time.monotonic() + self._timeout_seconds
         try:
@@ -64,6 +68,9 @@ class KafkaOutlet:
             producer.flush(timeout=self._timeout_seconds)
             for acknowledged in sent:
                 acknowledged.get(timeout=max(0.0, deadline - time.monotonic()))
+        except (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError, *UNSENDABLE) as error:
+            self.close()
+            raise RefusedError(f"Kafka will not take it: {type(error).__name__} ({error})") from error
         except KafkaError as error:
             self.close()
             raise ServiceError(f"Kafka at {self._bootstrap} did not take {len(batch)} records: {error!r}") from error

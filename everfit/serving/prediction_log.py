@@ -2,7 +2,8 @@
 
 Order is kept: while anything waits in the spool, what comes later goes behind it (a batch that fails while the buffer
 overflows goes behind too). A record leaves the buffer or the spool only when Kafka has acknowledged it or the other holds
-it; so one may arrive twice, which falls on its identity in the store, and none is lost.
+it; so one may arrive twice, which falls on its identity in the store, and none is lost. What Kafka will never take, or what
+cannot be read in the spool, is set aside with its reason, and what follows goes on.
 """
 
 import logging
@@ -10,25 +11,18 @@ import threading
 import time
 from collections import deque
 
-import msgspec
-
 from everfit.errors import ServiceError
+from everfit.serving.delivery import Delivery, Done
 from everfit.serving.outlet import Outlet, Record
 from everfit.serving.spool import Spool
 
 CAPACITY_ROWS = 20_000
 BATCH_ROWS = 500
 RETRY_SECONDS = 1.0
+TAKE_OVER_SECONDS = 5.0  # between two looks for what ended processes left in the spool
 LINGER_SECONDS = 0.02  # a batch gathers that long, so that the sender does not compete with every single answer
 
 logger = logging.getLogger(__name__)
-
-
-class _Keyed(msgspec.Struct):
-    entity: str
-
-
-_KEY = msgspec.json.Decoder(_Keyed)
 
 
 class PredictionLog:
@@ -37,13 +31,15 @@ class PredictionLog:
     def __init__(self, outlet: Outlet, spool: Spool, capacity_rows: int = CAPACITY_ROWS) -> None:
         self._outlet = outlet
         self._spool = spool
+        self._delivery = Delivery(outlet, spool)
         self._capacity_rows = capacity_rows
         self._buffer: deque[Record] = deque()
         self._changed = threading.Condition()
         self._added = len(spool)
-        self._acknowledged = 0
-        self._wanted = 0  # a flush waits until so many are acknowledged
+        self._done = Done()
+        self._wanted = 0  # a flush waits until so many are done with
         self._retry_at = 0.0
+        self._take_over_at = time.monotonic() + TAKE_OVER_SECONDS
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
@@ -61,7 +57,12 @@ class PredictionLog:
     @property
     def acknowledged(self) -> int:
         """Records that Kafka took since the process started."""
-        return self._acknowledged
+        return self._done.sent
+
+    @property
+    def rejected(self) -> int:
+        """Records that were set aside since the process started: they can never be sent."""
+        return self._done.rejected
 
     def add(self, record: Record) -> None:
         """Take a record; where the buffer is full it goes to the spool at once with all that it holds, rather than be lost.
@@ -80,7 +81,7 @@ class PredictionLog:
                 self._changed.notify_all()
 
     def flush(self, timeout_seconds: float) -> None:
-        """Return when Kafka has acknowledged everything added so far.
+        """Return when Kafka has acknowledged everything added so far, but for what was set aside.
 
         Raises:
             ServiceError: when it has not within the timeout.
@@ -90,8 +91,8 @@ class PredictionLog:
             self._wanted = max(self._wanted, wanted)
             self._retry_at = 0.0
             self._changed.notify_all()
-            if not self._changed.wait_for(lambda: self._acknowledged >= wanted, timeout_seconds):
-                missing = wanted - self._acknowledged
+            if not self._changed.wait_for(lambda: self._done.records >= wanted, timeout_seconds):
+                missing = wanted - self._done.records
                 raise ServiceError(
                     f"Kafka has not taken {missing} predictions within {timeout_seconds} s; they wait in the spool"
                 )
@@ -103,13 +104,14 @@ class PredictionLog:
             self._changed.notify_all()
         self._thread.join()
         self._outlet.close()
+        self._spool.close()
 
     def _run(self) -> None:
         while self._wait():
             try:
                 self._work()
-            except OSError:
-                logger.exception("the spool takes nothing, %d predictions are in memory alone", len(self._buffer))
+            except Exception:  # the thread must not end: nothing would be sent any more
+                logger.exception("nothing can be sent or spooled, %d predictions are in memory alone", len(self._buffer))
                 if self._closing:
                     return
                 time.sleep(RETRY_SECONDS)
@@ -118,45 +120,53 @@ class PredictionLog:
         """Sleep until there is something to do; False when closing and nothing is left in memory."""
         with self._changed:
             while not (self._buffer or self._closing):
-                due = self._retry_at - time.monotonic() if self._spool else None
-                if due is not None and due <= 0:
+                due = min(self._retry_at, self._take_over_at) if self._spool else self._take_over_at
+                if due <= time.monotonic():
                     break
-                self._changed.wait(due)
+                self._changed.wait(due - time.monotonic())
             self._changed.wait_for(self._in_haste, LINGER_SECONDS)
             return bool(self._buffer) or not self._closing
 
     def _in_haste(self) -> bool:
-        return self._closing or self._acknowledged < self._wanted or len(self._buffer) >= BATCH_ROWS
+        return self._closing or self._done.records < self._wanted or len(self._buffer) >= BATCH_ROWS
 
     def _work(self) -> None:
         """Send a batch; from the spool where anything waits there, to the spool where Kafka does not answer."""
+        if time.monotonic() >= self._take_over_at:
+            self._take_over()
         if not self._spool:
-            batch = self._take(BATCH_ROWS)
-            if self._sent(batch):
-                self._acknowledge(len(batch))
-            else:
-                self._put_back(batch)
-                self._to_spool()
+            self._send()
             return
         self._to_spool()
         if time.monotonic() >= self._retry_at and not self._closing:
-            lines = self._spool.peek(BATCH_ROWS)
-            if self._sent([Record(_KEY.decode(line).entity.encode(), line) for line in lines]):
-                self._spool.drop(lines)  # before it is told: who flushed finds the spool empty
-                self._acknowledge(len(lines))
+            done = self._delivery.work_off(BATCH_ROWS)
+            self._count(done, everything=bool(done.records))
 
-    def _sent(self, batch: list[Record]) -> bool:
-        try:
-            self._outlet.send(batch)
-        except ServiceError as error:
-            logger.warning("%s; predictions go to the spool", error)
-            self._retry_at = time.monotonic() + RETRY_SECONDS
-            return False
-        return True
-
-    def _acknowledge(self, count: int) -> None:
+    def _take_over(self) -> None:
+        self._take_over_at = time.monotonic() + TAKE_OVER_SECONDS
+        taken = self._spool.take_over()
         with self._changed:
-            self._acknowledged += count
+            self._added += taken
+
+    def _send(self) -> None:
+        """Send a batch from memory; what Kafka did not take of it goes to the spool."""
+        batch = self._take(BATCH_ROWS)
+        left = batch
+        try:
+            done = self._delivery.send(batch)
+            left = batch[done.records :]
+        finally:
+            self._put_back(left)
+        self._count(done, everything=not left)
+        if left:
+            self._to_spool()
+
+    def _count(self, done: Done, *, everything: bool) -> None:
+        """Add what became of a batch; where Kafka did not answer, it is left alone for a while."""
+        if not everything:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+        with self._changed:
+            self._done = self._done.plus(done)
             self._changed.notify_all()
 
     def _to_spool(self) -> None:

@@ -1,67 +1,132 @@
-"""A local file of records that could not be sent yet: one JSON line each, synced to the disk batch by batch."""
+"""The spool: local files of records that could not be sent yet, synced to the disk batch by batch.
 
+Several processes may share a folder. Each writes to a file of its own, and takes over those of processes that ended, one that
+was killed or one of an older version, which had a single file; a lock tells who lives. What can never be sent lies beside them.
+"""
+
+import fcntl
+import logging
 import os
-import threading
+import uuid
+from base64 import b64encode
 from collections.abc import Sequence
-from itertools import islice
+from io import FileIO
 from pathlib import Path
+
+import msgspec
+
+from everfit.events import wall_clock
+from everfit.serving.spool_file import SpoolFile, write_synced
+from everfit.serving.spool_lines import Entry
+from everfit.timing import format_time
+
+SHOWN_CHARACTERS = 200
+
+logger = logging.getLogger(__name__)
 
 
 class Spool:
-    """First in, first out; what a previous process left is still there. Safe to use from several threads.
+    """First in, first out; what ended processes left goes before what is added. Safe to use from several threads.
 
-    Progress in reading is kept in memory alone: a process that dies half way sends what it had sent again, and the store
-    keeps one of each.
+    Args:
+        path: such as ``spool/topic.jsonl``: the files are ``spool/topic.*.jsonl``, what is set aside ``spool/topic.rejected``.
+
+    Raises:
+        OSError: when the folder cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._lock = threading.Lock()
-        self._read_bytes = 0
-        self._lines = self._mend()
+        self._rejected = path.with_suffix(".rejected")
+        self._own = SpoolFile.create(path.with_suffix(f".{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}"))
+        self._left: list[SpoolFile] = []
+        self._peeked = self._own
+        self._closed_to_us: set[Path] = set()
+        self.take_over()
 
     def __len__(self) -> int:
-        """Lines that wait."""
-        return self._lines
+        """Entries that wait, in all files that this process holds."""
+        return sum(map(len, (*self._left, self._own)))
 
-    def append(self, lines: Sequence[bytes]) -> None:
-        """Write lines behind the others; when it returns they are on the disk.
+    def take_over(self) -> int:
+        """Take the files of processes that ended, oldest first; returns how many entries wait in them.
+
+        One that cannot be read is told of once, and left where it is.
+        """
+        pattern = self._path.with_suffix(f".*{self._path.suffix}").name
+        count = 0
+        for path in sorted({self._path, *self._path.parent.glob(pattern)}, key=_age):
+            taken = self._taken(path)
+            if taken is None:
+                continue
+            if not taken:
+                taken.close()
+                continue
+            logger.info("took over %s with %d predictions", path.name, len(taken))
+            self._left.append(taken)
+            count += len(taken)
+        return count
+
+    def _taken(self, path: Path) -> SpoolFile | None:
+        try:
+            return SpoolFile.take_over(path)
+        except OSError as error:
+            if path not in self._closed_to_us:
+                logger.error("what an ended process left in %s cannot be sent: %s; let this user read it", path, error)  # noqa: TRY400
+                self._closed_to_us.add(path)
+            return None
+
+    def append(self, records: Sequence[bytes]) -> None:
+        """Write records behind the others; when it returns they are on the disk.
 
         Raises:
             OSError: when the disk does not take them.
         """
-        with self._lock, self._path.open("ab") as file:
-            end = file.tell()
-            try:
-                file.writelines(line + b"\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:
-                os.truncate(self._path, end)  # none of them, rather than a part
-                raise
-            self._lines += len(lines)
+        self._own.append(records)
 
-    def peek(self, count: int) -> list[bytes]:
-        """The oldest lines that wait, at most ``count``; they stay."""
-        with self._lock, self._path.open("rb") as file:
-            file.seek(self._read_bytes)
-            return [line.rstrip(b"\n") for line in islice(file, count)]
+    def peek(self, count: int) -> list[Entry]:
+        """The oldest entries that wait, at most ``count``; they stay. Fewer may be all of one file."""
+        self._peeked = self._left[0] if self._left else self._own
+        return self._peeked.peek(count)
 
-    def drop(self, lines: Sequence[bytes]) -> None:
-        """Forget the oldest lines, which :meth:`peek` gave; a spool that is read to its end takes no space."""
-        with self._lock:
-            self._read_bytes += sum(len(line) + 1 for line in lines)
-            self._lines -= len(lines)
-            if self._lines == 0:
-                os.truncate(self._path, 0)
-                self._read_bytes = 0
+    def drop(self, entries: Sequence[Entry]) -> None:
+        """Forget the oldest of the entries that :meth:`peek` gave last."""
+        self._peeked.drop(entries)
+        if not self._peeked and self._peeked is not self._own:
+            self._left.remove(self._peeked)
+            self._peeked.close()
 
-    def _mend(self) -> int:
-        """Cut off a line that a killed process left half written; returns how many are whole."""
-        with self._path.open("ab+") as file:
-            file.seek(0)
-            content = file.read()
-            whole = content.rfind(b"\n") + 1
-            file.truncate(whole)
-        return content.count(b"\n")
+    def reject(self, value: bytes, reason: str) -> None:
+        """Set bytes aside that can never be sent, with the reason; when it returns they are on the disk.
+
+        Raises:
+            OSError: when the disk does not take them.
+        """
+        line = msgspec.json.encode({"at": format_time(wall_clock()), "reason": reason} | _as_text(value)) + b"\n"
+        with FileIO(self._rejected, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # other processes of the folder set aside in the same file
+            write_synced(file, line)
+        shown = value[:SHOWN_CHARACTERS].decode(errors="backslashreplace")
+        logger.error("a prediction is set aside in %s: %s: %s", self._rejected, reason, shown)
+
+    def close(self) -> None:
+        """Let go of all files; what waits in them is taken over by another process."""
+        for file in (*self._left, self._own):
+            file.close()
+
+
+def _as_text(value: bytes) -> dict[str, str]:
+    """Bytes as they can lie in JSON."""
+    try:
+        return {"record": value.decode()}
+    except UnicodeDecodeError:
+        return {"base64": b64encode(value).decode()}
+
+
+def _age(path: Path) -> float:
+    """By which the oldest comes first; one that is gone by now is not taken over anyway."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

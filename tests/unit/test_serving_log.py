@@ -1,5 +1,6 @@
 """The prediction log: nothing lost, nothing waits, whatever the broker and the disk do."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,17 @@ def opened(outlet: MemoryOutlet, path: Path) -> Iterator[Open]:
         log.close()
 
 
+def content(path: Path) -> bytes:
+    """What lies in the files of a spool."""
+    return b"".join(file.read_bytes() for file in path.parent.glob("*.jsonl"))
+
+
+def set_aside(path: Path) -> list[str]:
+    """The records that a spool has set aside."""
+    rejected = path.with_suffix(".rejected")
+    return [json.loads(line)["record"] for line in rejected.read_text().splitlines()] if rejected.exists() else []
+
+
 def record(number: int) -> Record:
     """A record of entity NSW."""
     return Record(b"NSW", b'{"entity":"NSW","number":%d}' % number)
@@ -64,13 +76,13 @@ def test_a_broker_that_is_away_is_spooled_for_and_caught_up_in_order(opened: Ope
     with pytest.raises(ServiceError, match=r"Kafka has not taken 100 predictions within 0.3 s"):
         log.flush(0.3)
     assert (log.buffered, log.spooled) == (0, 100)
-    assert path.read_bytes().count(b"\n") == 100
+    assert content(path).count(b"\n") == 100
     outlet.away.clear()
     for number in range(100, 200):
         log.add(record(number))
     log.flush(5)
     assert outlet.taken == [record(number) for number in range(200)]
-    assert (log.spooled, path.read_bytes()) == (0, b"")
+    assert (log.spooled, content(path)) == (0, b"")
 
 
 def test_a_broker_that_hangs_does_not_slow_anybody(opened: Open, outlet: MemoryOutlet) -> None:
@@ -131,22 +143,69 @@ def test_a_disk_that_takes_nothing_keeps_records_in_memory(
     assert outlet.taken == [record(1)]
 
 
-def test_a_line_that_was_half_written_is_cut_off(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_bytes(b'{"entity":"NSW"}\n{"enti')
-    spool = Spool(path)
-    assert len(spool) == 1
-    spool.append([b'{"entity":"VIC"}'])
-    assert spool.peek(9) == [b'{"entity":"NSW"}', b'{"entity":"VIC"}']
+@pytest.mark.parametrize("culprits", [{0}, {7}, {99}, {0, 1, 2}, {3, 50, 98}, set(range(100))])
+def test_what_kafka_will_never_take_is_set_aside_and_what_follows_goes_on(
+    opened: Open, outlet: MemoryOutlet, path: Path, culprits: set[int]
+) -> None:
+    outlet.refused = {record(number).value for number in culprits}
+    log = opened()
+    for number in range(100):
+        log.add(record(number))
+    log.flush(5)
+    wanted = [record(number) for number in range(100) if number not in culprits]
+    assert list(dict.fromkeys(outlet.taken)) == wanted, "some may be sent twice, none is lost, in order"
+    assert (log.rejected, log.acknowledged, log.buffered, log.spooled) == (len(culprits), len(wanted), 0, 0)
+    assert set_aside(path) == [record(number).value.decode() for number in sorted(culprits)]
 
 
-def test_the_spool_is_read_on_from_where_it_was_dropped(path: Path) -> None:
-    spool = Spool(path)
-    spool.append([b"1", b"22", b"333"])
-    spool.drop(spool.peek(2))
-    spool.append([b"4444"])
-    assert spool.peek(5) == [b"333", b"4444"]
-    assert len(spool) == 2
+def test_what_kafka_will_never_take_holds_nothing_up_in_the_spool_either(
+    opened: Open, outlet: MemoryOutlet, path: Path
+) -> None:
+    first = opened()
+    outlet.away.set()
+    for number in range(50):
+        first.add(record(number))
+    first.close()
+    outlet.refused = {record(20).value}
+    second = opened()
+    with pytest.raises(ServiceError):
+        second.flush(0.2)
+    assert (second.rejected, set_aside(path)) == (0, []), "a broker that is away is no reason to set anything aside"
+    outlet.away.clear()
+    second.flush(5)
+    assert list(dict.fromkeys(outlet.taken)) == [record(number) for number in range(50) if number != 20]
+    assert (second.rejected, second.spooled) == (1, 0)
+
+
+def test_a_disk_that_takes_nothing_aside_loses_nothing(
+    opened: Open, outlet: MemoryOutlet, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = threading.Event()
+
+    def refuse(*_: object) -> None:
+        full.set()
+        raise OSError("no space left on device")
+
+    outlet.refused = {record(1).value}
+    log = opened()
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "reject", refuse)
+        for number in range(3):
+            log.add(record(number))
+        assert full.wait(5)
+    log.flush(5)
+    assert set(outlet.taken) == {record(0), record(2)}
+    assert set_aside(path) == [record(1).value.decode()]
+
+
+def test_whatever_goes_wrong_the_log_goes_on(opened: Open, outlet: MemoryOutlet) -> None:
+    outlet.broken.set()
+    log = opened()
+    log.add(record(1))
+    assert outlet.tried.wait(5)
+    outlet.broken.clear()
+    log.flush(5)
+    assert outlet.taken == [record(1)]
 
 
 def test_no_broker_is_told() -> None:
