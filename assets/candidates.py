@@ -171,7 +171,7 @@ def _track(mlflow: Any, deployment: Deployment, given: "TrainingSet", made: "Tra
     mlflow.log_metrics({"rows": given.rows, "share_of_positives": given.positive_share})
     mlflow.log_dict(msgspec.to_builtins(given), "training_set.json")
     run = mlflow.active_run().info
-    return f"{deployment.settings.mlflow_pages}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+    return f"{deployment.settings.mlflow_pages.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
 
 
 def _bounds(compared: "Compared") -> tuple[float, float, float] | None:

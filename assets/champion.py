@@ -45,7 +45,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
         if concluded.version is None:
             yield dg.AssetObservation(asset_key=context.asset_key, metadata=metadata)
             return
-        page = f"{everfit.settings.mlflow_pages}/#/models/{model.name}/versions/{concluded.version}"
+        page = f"{everfit.settings.mlflow_pages.rstrip('/')}/#/models/{model.name}/versions/{concluded.version}"
         yield dg.MaterializeResult(
             metadata=metadata
             | {

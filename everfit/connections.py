@@ -1,12 +1,15 @@
 """Does each connection of a deployment hold? Each check asks once, within seconds, and says what to do where it does not."""
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from everfit.errors import EverfitError
+from everfit import web
+from everfit.embedded.automation import HEARTBEAT_SECONDS
+from everfit.errors import EverfitError, ServiceError, SettingsError
 from everfit.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS
 from everfit.variables import masked
 
@@ -27,7 +30,7 @@ REFUSALS = {
 }
 LOCATIONS = """{
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { ... on PythonError { message } } } } }
-  instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } }
+  instance { daemonHealth { allDaemonStatuses { daemonType lastHeartbeatTime required } } }
 }"""
 
 
@@ -65,8 +68,11 @@ def shared(settings: "Settings") -> list[Check]:
     from everfit.uses import Uses, differences, uses
 
     answer = _get(f"{settings.serving.rstrip('/')}/uses", settings.token)
-    if isinstance(answer, str) or answer.status_code != 200:
+    if isinstance(answer, str):
         return []
+    if answer.status_code != 200:
+        how = "asks for a token: set EVERFIT_SERVING_TOKEN" if answer.status_code == 401 else f"answers {answer.status_code}"
+        return [Check("one stack", f"not known, for serving {how}")]
     todo = "give both the same addresses: predictions and outcomes in two places never meet"
     found = differences(uses(settings), msgspec.json.decode(answer.content, type=Uses))
     return [Check("one stack", f"serving works with {one}", todo) for one in found] or [
@@ -123,7 +129,7 @@ def _kafka(bootstrap: str) -> Check:
 def _mlflow(url: str) -> Check:
     """Answers a question that only MLflow understands."""
     todo = "start MLflow (`everfit up`), or correct MLFLOW_TRACKING_URI"
-    answer = _get(f"{url}/api/2.0/mlflow/registered-models/search?max_results=1")
+    answer = _get(f"{url.rstrip('/')}/api/2.0/mlflow/registered-models/search?max_results=1")
     if isinstance(answer, str):
         return Check("MLflow", f"{url}: {answer}", todo)
     if answer.status_code == 403:
@@ -133,20 +139,21 @@ def _mlflow(url: str) -> Check:
 
 def _dagster(url: str) -> Check:
     """The webserver answers, the definitions loaded, the daemon is alive."""
-    import httpx
+    from everfit.graphql import GraphQL
 
     try:
-        answer = httpx.post(f"{url}/graphql", json={"query": LOCATIONS}, timeout=TIMEOUT_SECONDS, trust_env=False)
-        told = answer.raise_for_status().json()["data"]
+        with GraphQL(url, TIMEOUT_SECONDS) as dagster:
+            told = dagster.ask(LOCATIONS)
         entries = told["workspaceOrError"]["locationEntries"]
-    except (httpx.HTTPError, ValueError, KeyError) as error:
+    except (ServiceError, KeyError) as error:
         start = "start Dagster's webserver (`everfit up`), or correct EVERFIT_DAGSTER_URL"
         return Check("Dagster", f"{url}: {error or type(error).__name__}", start)
     for entry in entries:
         if why := (entry["locationOrLoadError"] or {}).get("message"):
             return Check("Dagster", f"{url} cannot load {entry['name']}: {why.strip()}", "see the code location's log")
     daemons = told["instance"]["daemonHealth"]["allDaemonStatuses"]
-    asleep = [daemon["daemonType"] for daemon in daemons if daemon["required"] and not daemon["healthy"]]
+    since = time.time() - HEARTBEAT_SECONDS
+    asleep = [one["daemonType"] for one in daemons if one["required"] and (one["lastHeartbeatTime"] or 0.0) < since]
     if asleep:
         return Check("Dagster", f"{url}: no heartbeat of {', '.join(asleep)}", "start Dagster's daemon (`everfit up`)")
     return Check("Dagster", f"{url}, with {', '.join(entry['name'] for entry in entries)}; the daemon is alive")
@@ -154,7 +161,7 @@ def _dagster(url: str) -> Check:
 
 def _serving(url: str) -> Check:
     """Lives, and has read who serves."""
-    live, ready = _get(f"{url}/v2/health/live"), _get(f"{url}/v2/health/ready")
+    live, ready = (_get(f"{url.rstrip('/')}/v2/health/{asked}") for asked in ("live", "ready"))
     if isinstance(live, str) or live.status_code != 200:
         why = live if isinstance(live, str) else f"answers {live.status_code}"
         return Check("serving", f"{url}: {why}", "start serving (`everfit up`), or correct EVERFIT_SERVING_URL")
@@ -177,10 +184,9 @@ def _get(url: str, token: str = "") -> "httpx.Response | str":
     """The answer, or why there is none."""
     import httpx
 
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        return httpx.get(url, timeout=3 * TIMEOUT_SECONDS, headers=headers, trust_env=False)
-    except httpx.HTTPError as error:
+        return web.get(url, timeout=3 * TIMEOUT_SECONDS, token=token)
+    except (httpx.HTTPError, SettingsError) as error:
         return str(error) or type(error).__name__
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import httpx
+from uuid import uuid4
 
 from everfit.errors import ServiceError
+from everfit.graphql import GraphQL, UnansweredError
 
 LOCATION = "everfit"  # as workspace.yaml names the code location
 ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+LAUNCH = "everfit/launch"  # tag of a run that was launched here: tells one launch from any other
 
 _LOCATION = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
 _DAYS = """
@@ -64,26 +65,9 @@ class Orchestrator:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._client.close()
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        """The data of an answer.
-
-        Raises:
-            ServiceError: when the webserver does not answer, or answers with an error.
-        """
-        try:
-            answer = self._client.post("/graphql", json={"query": query, "variables": variables}).raise_for_status().json()
-        except (httpx.HTTPError, ValueError) as error:
-            how = f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else error
-            raise ServiceError(f"Dagster does not answer at {self._url} ({how}); see `everfit doctor`") from error
-        if "errors" in answer:
-            raise ServiceError(f"Dagster at {self._url} refused a question: {answer['errors'][0]['message']}")
-        return answer["data"]
+        self._graphql = GraphQL(url)
+        self.close = self._graphql.close
+        self.ask = self._graphql.ask
 
     def held(self, model: str, assets: Sequence[str]) -> dict[str, Held]:
         """The days of daily assets.
@@ -121,17 +105,21 @@ class Orchestrator:
             "selector": {**repository, "jobName": "__ASSET_JOB", "assetSelection": [{"path": list(asset)} for asset in assets]},
             "runConfigData": {},
             "mode": "default",
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+            "executionMetadata": {"tags": _tags({**tags, LAUNCH: (launch := uuid4().hex)})},
         }
-        launched = self.ask(_LAUNCH, parameters=parameters)["launchRun"]
+        try:
+            launched = self.ask(_LAUNCH, repeatable=False, parameters=parameters)["launchRun"]
+        except UnansweredError:  # it may have been launched all the same: then a run bears the mark of this launch
+            if runs := self._runs({"tags": _tags({LAUNCH: launch})}):
+                return next(iter(runs))
+            launched = self.ask(_LAUNCH, repeatable=False, parameters=parameters)["launchRun"]
         if launched["__typename"] != "LaunchRunSuccess":
             raise ServiceError(f"Dagster launches no such run: {launched.get('message') or launched.get('errors')}")
         return str(launched["run"]["runId"])
 
     def in_flight(self, tags: Mapping[str, str]) -> list[str]:
         """Ids of the runs with these tags that have not ended."""
-        told = [{"key": key, "value": value} for key, value in tags.items()]
-        return [run for run, status in self._runs({"tags": told}).items() if status not in ENDED]
+        return [run for run, status in self._runs({"tags": _tags(tags)}).items() if status not in ENDED]
 
     def statuses(self, runs: Sequence[str]) -> dict[str, str]:
         """Status of each run by id; one that was deleted counts as canceled."""
@@ -150,3 +138,7 @@ class Orchestrator:
                 return {"repositoryName": node["name"], "repositoryLocationName": LOCATION}
         told = ", ".join(node["location"]["name"] for node in nodes) or "none"
         raise ServiceError(f"Dagster at {self._url} has no code location {LOCATION!r} (loaded: {told}); see `everfit doctor`")
+
+
+def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in tags.items()]

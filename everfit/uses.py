@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from everfit import web
 from everfit.errors import ServiceError
 from everfit.events import PREDICTIONS
 from everfit.places import same_place, without_password
@@ -78,9 +79,9 @@ def _kafka(bootstrap: str) -> str | None:
 def _mlflow(url: str) -> str | None:
     import httpx
 
-    query = f"{url.rstrip('/')}/api/2.0/mlflow/experiments/get?experiment_id=0"
+    query = web.joined(url, "/api/2.0/mlflow/experiments/get?experiment_id=0")
     try:
-        answer = httpx.get(query, timeout=TIMEOUT_SECONDS, trust_env=False).raise_for_status().json()
+        answer = web.get(query, timeout=TIMEOUT_SECONDS).raise_for_status().json()
         return str(answer["experiment"]["creation_time"])
     except (httpx.HTTPError, ValueError, KeyError):
         return None

@@ -76,6 +76,8 @@ DURATION = Shape("duration", "write a number and one of s, m, h, d, such as 24h"
 SHARE = Shape("share", "write a percentage up to 100%, such as 5%", _is_share)
 TEXT = Shape("text", "", lambda _: True)
 
+SECRET = {"EVERFIT_ALERT_WEBHOOK"}  # values that no message shows: their path may be a secret
+
 SHAPES: dict[str, Shape] = {
     "EVERFIT_HOME": FOLDER,
     "EVERFIT_MODELS": PACKAGE,
@@ -98,7 +100,7 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_SERVING_TOKEN": TEXT,
     "EVERFIT_TRAININGS_AT_ONCE": NUMBER,
     "EVERFIT_AUTOMATION": SWITCH,
-    "EVERFIT_ALERT_WEBHOOK": TEXT,  # its path may be a secret: it is in no message
+    "EVERFIT_ALERT_WEBHOOK": PAGE,
     "EVERFIT_ALERT_REMINDER": DURATION,
     "EVERFIT_ALERT_SILENCE": DURATION,
     "EVERFIT_ALERT_DEAD_LETTERS": SHARE,
@@ -140,7 +142,8 @@ def problem(variable: str, value: str) -> Problem | None:
     shape = SHAPES[variable]
     if not value or shape.fits(value):
         return None
-    return Problem(variable, f"{variable}={masked(value)!r} is no {shape.noun}", f"{shape.written}, or unset it")
+    shown = variable if variable in SECRET else f"{variable}={masked(value)!r}"
+    return Problem(variable, f"{shown} is no {shape.noun}", f"{shape.written}, or unset it")
 
 
 def problems(environ: Mapping[str, str]) -> list[Problem]:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from everfit.deployment import Deployment
 from everfit.settings import Settings
+from everfit.web import trust_in_mlflow
 from orchestration.declared import declared
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Tracking:
             warnings.simplefilter("ignore", dg.BetaWarning)
             from dagster_mlflow import mlflow_tracking
 
+        trust_in_mlflow()
         config = {
             "experiment_name": _experiment(self._context),
             "mlflow_tracking_uri": self._context.resources.everfit.settings.mlflow,

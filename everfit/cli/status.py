@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +30,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
 
     home = home_folder()
     found = [] if elsewhere() else states(home, managed(home, os.environ))
-    acting, problem = _automations()
+    acting, problem = _automations(daemon_runs=all(state.state != "down" for state in found if state.name == "daemon"))
     read, late, aside = _prediction_log()
     if as_json:
         document = {
@@ -92,7 +93,7 @@ def _print_aside(aside: "Sequence[Failure]") -> None:
         print(f"{one.part.model or 'everfit'}: {one.part}: {one.error} ({tried})")
 
 
-def _automations() -> "tuple[list[Automation], str | None]":
+def _automations(*, daemon_runs: bool) -> "tuple[list[Automation], str | None]":
     """Sensors and schedules; or none, and why they are not known."""
     from everfit.embedded.automation import automations
     from everfit.settings import addresses
@@ -101,7 +102,7 @@ def _automations() -> "tuple[list[Automation], str | None]":
     if webserver is None:
         return [], "Dagster is not up"
     try:
-        return automations(webserver), None
+        return automations(webserver, time.time(), daemon_runs=daemon_runs), None
     except ServiceError as error:
         return [], str(error)
 
@@ -114,7 +115,7 @@ def _print_automations(acting: "Sequence[Automation]", problem: str | None) -> N
     width = max((len(one.name) for one in acting), default=0)
     for one in acting:
         ticked = f"{one.last_tick_at:%Y-%m-%d %H:%M:%S} {one.last_tick}" if one.last_tick_at else "never"
-        print(f"{one.name:<{width}}  {'on' if one.on else 'off':<3}  last tick {ticked}  {one.waits}")
+        print(f"{one.name:<{width}}  {one.state:<4}  last tick {ticked}  {one.waits}")
 
 
 def _print(found: "Sequence[State]") -> None:

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 from everfit.catalogue import load_models
 from everfit.connections import Check, connections, shared
 from everfit.embedded import ports
+from everfit.embedded.automation import automations
 from everfit.embedded.given import managed
 from everfit.embedded.status import State, states
-from everfit.errors import DeclarationError
+from everfit.errors import DeclarationError, EverfitError
 from everfit.settings import VARIABLES, Settings, addresses, conflicts, elsewhere
 from everfit.variables import problem, problems
 
@@ -31,6 +33,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *_given({**environ, "EVERFIT_HOME": str(home)}),
         *([] if elsewhere(environ) else _embedded(home, environ)),
         *([] if wrong else connections(found)),
+        *([] if wrong or "dagster" not in found else _automation(found["dagster"])),
         *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
         *_models(),
     ]
@@ -96,6 +99,24 @@ def _services(services: Sequence[State]) -> list[Check]:
         return [Check("stack", "down; `everfit up` starts it")]
     told = [Check(state.name, state.problem or "does not run", "run `everfit up`") for state in services if state.state != "up"]
     return told or [Check("stack", f"up: {', '.join(state.name for state in services)}")]
+
+
+def _automation(webserver: str) -> list[Check]:
+    """What is off, and whose last tick failed; nothing where Dagster is away, which its own check tells."""
+    try:
+        found = automations(webserver, time.time())
+    except EverfitError:
+        return []
+    off = ", ".join(one.name for one in found if not one.on)
+    failing = [one for one in found if one.on and one.last_tick == "failure"]
+    return [
+        *([Check("automation", f"off: {off}", "switch it on in Dagster, under Automation")] if off else []),
+        *(
+            Check("automation", f"{one.name} failed: {one.waits}", "see its ticks in Dagster, under Automation")
+            for one in failing
+        ),
+        *([] if off or failing else [Check("automation", f"on: {', '.join(one.name for one in found)}")]),
+    ]
 
 
 def _shared(environ: Mapping[str, str]) -> list[Check]:

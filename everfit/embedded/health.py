@@ -2,6 +2,9 @@
 
 import socket
 
+from everfit import web
+from everfit.errors import ServiceError
+
 TIMEOUT_SECONDS = 3.0
 
 
@@ -20,7 +23,7 @@ def http(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False).status_code == httpx.codes.OK
+        return web.get(url, timeout=TIMEOUT_SECONDS).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
@@ -41,14 +44,17 @@ def grpc(address: str, service: str) -> bool:
 
 def daemon(webserver: str, since: float) -> bool:
     """Whether Dagster's daemon, started at ``since`` (Unix time), has sent a heartbeat for its sensors."""
-    import httpx
+    return heartbeats(webserver).get("SENSOR", 0.0) >= since
+
+
+def heartbeats(webserver: str) -> dict[str, float]:
+    """When each of Dagster's daemons last sent a heartbeat (Unix time), by its type; none where the webserver is away."""
+    from everfit.graphql import GraphQL
 
     query = "{instance{daemonHealth{allDaemonStatuses{daemonType lastHeartbeatTime}}}}"
     try:
-        answer = httpx.post(f"{webserver}/graphql", json={"query": query}, timeout=TIMEOUT_SECONDS, trust_env=False)
-    except httpx.TransportError:
-        return False
-    if answer.status_code != httpx.codes.OK:
-        return False
-    statuses = answer.json()["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
-    return any(status["daemonType"] == "SENSOR" and (status["lastHeartbeatTime"] or 0) >= since for status in statuses)
+        with GraphQL(webserver, TIMEOUT_SECONDS) as dagster:
+            statuses = dagster.ask(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    except ServiceError:
+        return {}
+    return {status["daemonType"]: status["lastHeartbeatTime"] or 0.0 for status in statuses}

@@ -19,6 +19,7 @@ from everfit.errors import ServiceError, StaleChampionError
 from everfit.events import ROLES, Role
 from everfit.store import ledger
 from everfit.training.artifact import Signature
+from everfit.web import trust_in_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Registry:
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
+        trust_in_mlflow()
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def roles(self, model: str) -> dict[Role, int]:

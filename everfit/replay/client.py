@@ -4,10 +4,11 @@ import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 import msgspec
 
+from everfit import web
 from everfit.errors import ServiceError
 from everfit.replay.timeline import Request
 from everfit.timing import format_time
@@ -35,14 +36,28 @@ class Reply:
     body: bytes
 
 
+def _connection(address: SplitResult) -> http.client.HTTPConnection:
+    host = str(address.hostname)
+    if address.scheme == "https":
+        return http.client.HTTPSConnection(host, address.port, timeout=TIMEOUT_SECONDS, context=web.authorities())
+    return http.client.HTTPConnection(host, address.port, timeout=TIMEOUT_SECONDS)
+
+
 class ServingClient:
-    """Speaks to serving at ``url``, with the token where it asks for one; close it when done."""
+    """Speaks to serving at ``url``, with the token where it asks for one; close it when done.
+
+    ``https`` is TLS with certificates checked (:mod:`everfit.web`), and a path of the address is kept before every other.
+
+    Raises:
+        SettingsError: when ``url`` is no address of a server.
+    """
 
     def __init__(self, url: str, token: str = "") -> None:
-        address = urlsplit(url)
+        address = web.server(url)
+        self._path = address.path.rstrip("/")
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._url = url
-        self._connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT_SECONDS)
+        self._connection = _connection(address)
         self._answers = msgspec.json.Decoder(Answer)
 
     def predict(self, model: str, request: Request) -> Answer | Reply:
@@ -85,18 +100,17 @@ class ServingClient:
             return self._send(method, path, payload)
         except (http.client.RemoteDisconnected, ConnectionError):
             self._connection.close()
+        except OSError as error:
+            raise self._silent(error) from error
         try:
             return self._send(method, path, payload)
         except (OSError, http.client.HTTPException) as error:
             raise self._silent(error) from error
 
     def _send(self, method: str, path: str, payload: bytes | None) -> Reply:
-        try:
-            self._connection.request(method, path, payload, self._headers)
-            response = self._connection.getresponse()
-            return Reply(response.status, response.read())
-        except TimeoutError as error:
-            raise self._silent(error) from error
+        self._connection.request(method, self._path + path, payload, self._headers)
+        response = self._connection.getresponse()
+        return Reply(response.status, response.read())
 
     def _silent(self, error: Exception) -> ServiceError:
         return ServiceError(

@@ -4,16 +4,28 @@ import json
 import os
 import re
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import httpx
 import psycopg
 import pytest
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from everfit.embedded.automation import automations
 from everfit.embedded.ports import LOCAL, any_free
 from everfit.embedded.postgres import Postgres, _server
 from everfit.store.lake import Lake
@@ -81,9 +93,14 @@ def _lay_out(here: Here) -> None:
 
 
 def test_doctor_finds_every_connection_right(here: Here) -> None:
-    told = here.run("code", "everfit", "doctor")
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert "serving asks for a token: set EVERFIT_SERVING_TOKEN" in here.run("code", "everfit", "doctor").stdout
+    told = here.run("serving", "everfit", "doctor")
     assert "with everfit; the daemon is alive" in told.stdout
+    assert "serving works with the Postgres, Kafka and MLflow of this command" in told.stdout
+    wrong = [line for line in told.stdout.splitlines() if not line.startswith("ok")]
+    assert len(wrong) == 1, told.stdout + told.stderr
+    assert wrong[0].startswith("WRONG automation: off: backfill_")
+    assert wrong[0].endswith("→ switch it on in Dagster, under Automation")
     assert not any(secret in told.stdout + told.stderr for secret in SECRETS.values())
 
 
@@ -109,6 +126,33 @@ def test_a_report_of_the_sensors_opens_in_a_browser_of_this_machine(here: Here) 
     page = f"{given['EVERFIT_SERVING_PAGES']}/reports/{digest}"
     shown = httpx.get(page, auth=("anybody", SECRETS["EVERFIT_SERVING_TOKEN"]), trust_env=False)
     assert (shown.status_code, shown.text) == (200, "<p>drift</p>")
+
+
+def test_the_last_tick_is_told_whatever_port_the_code_location_had(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in here.environment("code").items():
+        if name.startswith("DAGSTER_POSTGRES"):
+            monkeypatch.setenv(name, value)
+    location = GrpcServerCodeLocationOrigin(host=LOCAL, port=any_free(), location_name="everfit")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), "prediction_log")
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.STOPPED, SensorInstigatorData())
+    tick = TickData(
+        instigator_origin_id=origin.get_id(),
+        instigator_name="prediction_log",
+        instigator_type=InstigatorType.SENSOR,
+        status=TickStatus.SKIPPED,
+        timestamp=1_767_300_000.0,
+        selector_id=state.selector_id,
+        skip_reason="read 7 rows",
+    )
+    with dg.DagsterInstance.from_config(str(here.folder / "image")) as instance:
+        instance.add_instigator_state(state)
+        instance.create_tick(tick)
+        try:
+            told = automations(here.environment("code")["EVERFIT_DAGSTER_URL"], time.time())
+        finally:
+            instance.delete_instigator_state(state.instigator_origin_id, state.selector_id)
+    (sensor,) = [one for one in told if one.name == "prediction_log"]
+    assert (sensor.last_tick, sensor.last_tick_at) == ("skipped", datetime.fromtimestamp(tick.timestamp, UTC))
 
 
 def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
