@@ -69,6 +69,14 @@ class NotServableError(EverfitError):
     """An exported model does not answer as the native one does, or is too slow; it must not be promoted."""
 
 
+class LostVersionError(EverfitError, LookupError):
+    """MLflow does not have a version, or not its artifact, any more."""
+
+
+class PromotionError(EverfitError, ValueError):
+    """A person asked to promote what cannot become champion."""
+
+
 class StaleChampionError(EverfitError):
     """The champion changed between the comparison and the promotion; compare again."""
 

@@ -1,9 +1,10 @@
 """Judge and decide on one closed window in the caller's transaction: all that is written about it stands or falls together.
 
-A window that spans a swap of champions is judged for each version apart; the policy hears only what concerns the champion.
+A window that spans a swap of champions is judged for each version apart; the policy hears what concerns the champion, and the
+version that answered a whole window in its place.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.policy import Decision, History, decide, request_id
-from everfit.store import judgements, ledger, quarantines, requests
+from everfit.store import frames, judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -49,9 +50,10 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
     if champion is None:
         return Judged()
     trial = Trial(connection, last)
-    history = judgements.history(connection, model, champion)
+    stand_in = _stand_in(window, champion)
+    history = judgements.history(connection, model, champion, stand_in)
     judged = [*_recorded(window, trial, [*window.gather(champion.version, trial)])]
-    decision = trial(partial(_decide, model, span, champion, judged, history), _undecided)
+    decision = trial(partial(_decide, model, span, {champion.version, stand_in}, judged, history), _undecided)
     judgements.record_decision(connection, model, span[1], champion.version, decision)
     _quarantine(connection, model, span, judged)
     return Judged(judged, _request(connection, model, span, champion.version, decision))
@@ -88,8 +90,25 @@ def _recorded(window: Window, trial: Trial, judged: Sequence[Judgement]) -> Iter
         yield trial(write, instead)
 
 
-def _decide(model: Model, span: Span, champion: Champion, judged: Sequence[Judgement], history: History) -> Decision:
-    current = [one.finding() for one in judged if one.version == champion.version]
+def _stand_in(window: Window, champion: Champion) -> int | None:
+    """The version that serves in the champion's place, because serving could not load that one: its alarms count.
+
+    It answered a whole window that began after the champion was promoted. None where the champion answered any of it, or where
+    the ledger does not know who did.
+    """
+    connection, name = window.connection, window.model.name
+    promoted_at = ledger.since(connection, name)
+    counts = frames.answered(connection, window.model, window.span)
+    if not counts or champion.version in counts or promoted_at is None or promoted_at > window.span[0]:
+        return None
+    version = max(counts, key=lambda one: counts[one])
+    return version if ledger.promoted(connection, name, version) else None
+
+
+def _decide(
+    model: Model, span: Span, versions: Collection[int | None], judged: Sequence[Judgement], history: History
+) -> Decision:
+    current = [one.finding() for one in judged if one.version in versions]
     return decide(model, span[1], current, history)
 
 

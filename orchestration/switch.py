@@ -26,12 +26,13 @@ def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourcePa
     """Alert, and ask for a retraining where there is something new to learn; launches nothing itself."""
     from everfit.events import wall_clock
     from everfit.store.database import reachable
-    from monitors import alerts, switch
+    from monitors import alerts, champions, switch
 
     failing = too_old(context.instance, everfit.models)
     with reachable(everfit.engine):
         with everfit.engine.begin() as connection:
             watched = switch.overdue(connection, everfit.models, failing)
+            watched |= champions.look(connection, everfit.settings.mlflow, everfit.models)
         watched |= switch.stopped(pulse(context.instance), wall_clock(), switch.silence())
         alerts.tell(everfit.engine, watched, alerts.Channel.from_environment())
     return dg.SkipReason("; ".join(watched.holding.values()) or f"{WATCHED} ticks, and every champion is young enough")

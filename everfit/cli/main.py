@@ -17,6 +17,7 @@ from everfit.cli import (
     ingest,
     judge,
     prepare,
+    promote,
     prune,
     publish,
     quarantine,
@@ -49,6 +50,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(prune.prune)
 app.command()(train.train)
+app.command()(promote.promote)
 app.command()(history.history)
 app.command()(judge.judge)
 app.command()(backfill.backfill)

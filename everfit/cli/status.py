@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from everfit.embedded.automation import Automation
     from everfit.embedded.status import State
+    from everfit.registry.difference import Difference
     from everfit.store.failures import Failure
     from everfit.store.log_state import TopicState
 
@@ -32,6 +33,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     found = [] if elsewhere() else states(home, managed(home, os.environ))
     acting, problem = _automations(daemon_runs=all(state.state != "down" for state in found if state.name == "daemon"))
     read, late, aside = _prediction_log()
+    differing = _differing()
     if as_json:
         document = {
             "home": str(home),
@@ -40,6 +42,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
             "services": [asdict(state) for state in found],
             "prediction_log": {"topics": [asdict(one) for one in read], "late": late},
             "set_aside": [asdict(one) for one in aside],
+            "registry": [asdict(one) | {"what": one.what, "todo": one.todo} for one in differing],
             "automation": [asdict(one) for one in acting],
             "automation_problem": problem,
         }
@@ -48,6 +51,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
         _print(found)
         _print_log(read, late)
         _print_aside(aside)
+        for one in differing:
+            print(f"\n{one.model}: {one}")
         _print_automations(acting, problem)
 
 
@@ -71,6 +76,18 @@ def _prediction_log() -> "tuple[list[TopicState], dict[str, int], Sequence[Failu
         return [], {}, []
     finally:
         engine.dispose()
+
+
+def _differing() -> "Sequence[Difference]":
+    """Where MLflow says something else than the ledger; nothing where either does not answer, which `everfit doctor` tells."""
+    from everfit.errors import DeclarationError
+    from everfit.registry.state import read_differences
+    from everfit.settings import addresses
+
+    try:
+        return read_differences(addresses())
+    except (ServiceError, DeclarationError):
+        return []
 
 
 def _print_log(read: "Sequence[TopicState]", late: dict[str, int]) -> None:

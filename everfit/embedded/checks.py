@@ -14,7 +14,7 @@ from everfit.embedded import ports
 from everfit.embedded.automation import automations
 from everfit.embedded.given import managed
 from everfit.embedded.status import State, states
-from everfit.errors import DeclarationError, EverfitError
+from everfit.errors import DeclarationError, EverfitError, ServiceError
 from everfit.settings import VARIABLES, Settings, addresses, conflicts, elsewhere
 from everfit.variables import problem, problems
 
@@ -35,6 +35,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if wrong else connections(found)),
         *([] if wrong or "dagster" not in found else _automation(found["dagster"])),
         *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
+        *([] if wrong else _registry(found)),
         *_models(),
     ]
 
@@ -122,6 +123,17 @@ def _automation(webserver: str) -> list[Check]:
 def _shared(environ: Mapping[str, str]) -> list[Check]:
     """Whether all work with the same parts; an environment that conflicts was told before."""
     return [] if conflicts(environ) else shared(Settings.load(environ))
+
+
+def _registry(found: Mapping[str, str]) -> list[Check]:
+    """Whether MLflow's aliases are where the ledger says; nothing where either does not answer, which its connection tells."""
+    from everfit.registry.state import read_differences
+
+    try:
+        differing = read_differences(found)
+    except (ServiceError, DeclarationError):
+        return []
+    return [Check(f"champion of {one.model}", one.what, one.todo) for one in differing]
 
 
 def _models() -> list[Check]:

@@ -17,6 +17,7 @@ from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.roster import Roster
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
+from everfit.serving.versions import LedgerVersions
 from everfit.store.lookup import Lookup
 
 GRACE_SECONDS = 10
@@ -50,7 +51,7 @@ def build(deployment: Deployment) -> Service:
     outlet = KafkaOutlet(deployment.settings.kafka, PREDICTIONS)
     spool = Spool(deployment.settings.home / "spool" / f"{PREDICTIONS}.jsonl")
     models = deployment.models
-    roster = Roster(models, deployment.registry)
+    roster = Roster(models, LedgerVersions(deployment.engine, deployment.registry, deployment.lake))
     return Service(models, roster, Lookup(deployment.engine), PredictionLog(outlet, spool), Metrics())
 
 

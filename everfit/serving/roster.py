@@ -1,4 +1,4 @@
-"""Which versions answer: loaded from the registry beside those that serve, then swapped in at once."""
+"""Which versions answer: loaded beside those that serve, then swapped in at once."""
 
 import asyncio
 import logging
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class Versions(Protocol):
-    """What the roster reads of the registry."""
+    """What the roster follows: see :mod:`everfit.serving.versions`."""
 
     def roles(self, model: str) -> dict[Role, int]:
-        """The versions that hold an alias."""
+        """The versions that are wanted, by role."""
 
     def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
         """The ONNX bytes and the signature of a version."""
@@ -60,6 +60,7 @@ class Roster:
         self.lineups = {name: Lineup() for name in models}
         self.failures = dict.fromkeys(models, 0)
         self.read = dict.fromkeys(models, False)
+        self.wanted: dict[str, int | None] = dict.fromkeys(models)  # the champion by the ledger, loaded or not
         self._models = models
         self._registry = registry
         self._locks = {name: asyncio.Lock() for name in models}
@@ -67,7 +68,7 @@ class Roster:
         self._told: dict[str, str] = {}
 
     async def watch(self) -> None:
-        """Follow the registry until cancelled."""
+        """Follow who is wanted, until cancelled."""
         while True:
             for name in self.lineups:
                 await self.refresh(name)
@@ -84,6 +85,7 @@ class Roster:
             roles = await self._supervised(name, asyncio.to_thread(self._registry.roles, name), "its roles cannot be read")
             if roles is not None:
                 self.read[name] = True
+                self.wanted[name] = roles.get("champion")
                 await self._follow(name, roles, insist=insist)
         return self.lineups[name]
 

@@ -69,7 +69,7 @@ class Service:
         found = await self._lookup.features(self._readings[model.name], asked.rows, asked.at)
         lineup = self.roster.lineups[model.name]
         if lineup.champion is None:
-            raise ServiceError(f"{model.name} has no champion yet; train and promote one: `everfit train {model.name}`")
+            raise ServiceError(_nobody(model.name, self.roster.wanted[model.name]))
         rows = [
             _Scored(request_id, {**row, **looked.features}, looked.degraded)
             for request_id, row, looked in zip(asked.ids, asked.rows, found, strict=True)
@@ -115,3 +115,10 @@ class Service:
             )
             self.log.add(Record(entity.encode(), encode(prediction)))
         return scores
+
+
+def _nobody(name: str, wanted: int | None) -> str:
+    """Why nobody answers."""
+    if wanted is None:
+        return f"{name} has no champion yet; train and promote one: `everfit train {name}`"
+    return f"version {wanted} of {name} is champion and cannot be loaded: serving's log says why, `everfit doctor` what to do"

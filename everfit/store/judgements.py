@@ -142,12 +142,13 @@ def record_decision(connection: sa.Connection, model: Model, at: datetime, champ
     connection.execute(sa.insert(decisions).values(values | told))
 
 
-def history(connection: sa.Connection, model: Model, champion: ledger.Champion) -> History:
-    """What the policy remembers of this champion and of the model's requests."""
+def history(connection: sa.Connection, model: Model, champion: ledger.Champion, serving: int | None = None) -> History:
+    """What the policy remembers of this champion, and of the version that serves in its place, and of the model's requests."""
+    versions = [*ledger.same_artifact(connection, model.name, champion.version), *([serving] if serving else [])]
     columns = evidence.c
     query = sa.select(
         columns.id, columns.kind, columns.verdict, columns.reason, columns.window_start, columns.window_end
-    ).where(columns.model == model.name, columns.version == champion.version)
+    ).where(columns.model == model.name, columns.version.in_(versions))
     findings = [Finding(*row) for row in connection.execute(query.order_by(columns.window_end))]
     past = [PastRequest(r.cause, r.status, r.requested_at) for r in requests.of_model(connection, model.name)]
     return History(champion.version, champion.trained_until, findings, past)

@@ -51,6 +51,13 @@ def champion(connection: sa.Connection, model: str) -> Champion | None:
     return None if version is None else promoted(connection, model, version)
 
 
+def since(connection: sa.Connection, model: str) -> datetime | None:
+    """When, by the model's clock, its champion last became champion; None where it has none."""
+    newest = sa.select(ledger.c.event_time).where(ledger.c.model == model, ledger.c.action != "rejected")
+    found: datetime | None = connection.execute(newest.order_by(ledger.c.id.desc()).limit(1)).scalar()
+    return found
+
+
 def promoted(connection: sa.Connection, model: str, version: int) -> Champion | None:
     """What the promotion of a version recorded; None where it was never promoted."""
     query = sa.select(ledger.c.detail).where(
@@ -58,6 +65,23 @@ def promoted(connection: sa.Connection, model: str, version: int) -> Champion | 
     )
     detail = connection.execute(query.order_by(ledger.c.id).limit(1)).scalar()
     return detail and Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
+
+
+def highest(connection: sa.Connection, model: str) -> int:
+    """The highest version number that the ledger has ever used; 0 where it has none. A number never means two versions."""
+    newest = sa.select(sa.func.max(ledger.c.to_version)).where(ledger.c.model == model)
+    return connection.execute(newest).scalar() or 0
+
+
+def same_artifact(connection: sa.Connection, model: str, version: int) -> list[int]:
+    """The version, and those that it was registered anew from when MLflow had lost them, newest first: the same artifact."""
+    origin = ledger.c.detail["restored_from"].as_integer()
+    query = sa.select(ledger.c.to_version, origin).where(ledger.c.model == model, origin.is_not(None))
+    origins = {int(row[0]): int(row[1]) for row in connection.execute(query)}
+    chain = [version]
+    while chain[-1] in origins:
+        chain.append(origins[chain[-1]])
+    return chain
 
 
 @dataclass(frozen=True, slots=True)

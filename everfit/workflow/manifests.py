@@ -14,11 +14,13 @@ from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
+from everfit.features.views import Kind
 from everfit.formats import Kept
 from everfit.policy import Cause
 from everfit.store import partitions
 from everfit.store.lake import Lake
 from everfit.store.partitions import PartitionVersion
+from everfit.training.artifact import Signature
 from everfit.workflow.versions import code_version
 
 
@@ -55,6 +57,7 @@ class Trained(Kept, frozen=True, kw_only=True):
     latency_ms: float
     refused: str | None
     seconds: float
+    signature: Signature | None = None  # see signature_of
     slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
 
 
@@ -100,6 +103,23 @@ class Version(Kept, frozen=True, kw_only=True):
     training_set: TrainingSet
     evaluation: Evaluation
     expected_loss: float
+
+
+def signature_of(lake: Lake, version: Version) -> Signature:
+    """What a version is asked; read off its reference sample where its manifest does not say it yet.
+
+    Raises:
+        LakeError: when the sample is missing.
+    """
+    import polars as pl
+
+    candidate = version.candidate
+    if candidate.signature is not None:
+        return candidate.signature
+    sample = lake.get_frame(candidate.reference).schema
+    names = [column.column for column in candidate.profile.columns]
+    kinds: list[tuple[str, Kind]] = [(name, "category" if sample[name] == pl.String else "number") for name in names]
+    return Signature(model=version.model, features=kinds, schema=candidate.profile.schema)
 
 
 Manifest = TypeVar("Manifest", TrainingSet, TrainedModel, Evaluation, Version)

@@ -16,10 +16,11 @@ from everfit.events import DEPLOYMENTS, encode, wall_clock
 from everfit.events import Deployment as Deployed
 from everfit.kafka import options, require_kafka
 from everfit.policy import Status
+from everfit.registry import MANIFEST
 from everfit.store import judgements, ledger, requests
-from everfit.training.artifact import Scorer, Signature
+from everfit.training.artifact import Scorer
 from everfit.workflow import manifests
-from everfit.workflow.manifests import Evaluation, Trained, TrainedModel, TrainingSet, Version
+from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet, Version
 
 ANNOUNCE_SECONDS = 5.0
 
@@ -62,7 +63,7 @@ def conclude(deployment: Deployment, model: Model, *, actor: str, verdict: str |
         model=model.name, candidate=winner, training_set=training_set, evaluation=evaluation, expected_loss=compared.loss
     )
     manifest = deployment.lake.put_json(described)
-    version = _register(deployment, model, winner, training_set, manifest)
+    version = register(deployment, described, manifest)
     Scorer(*deployment.registry.fetch(model.name, version))  # what cannot be fetched and loaded never becomes champion
     until = training_set.cutoff.isoformat()
     detail = {"manifest": manifest, "trained_until": until, "candidate": winner.name, "evaluation": digest}
@@ -70,7 +71,7 @@ def conclude(deployment: Deployment, model: Model, *, actor: str, verdict: str |
         entry = _entry(connection, model, evaluation, training_set, actor, version, detail)
         deployment.registry.promote(connection, entry)
         _end(connection, training_set, "promoted", evaluation.reason)
-    _announce(deployment.settings.kafka, model, version, evaluation.reason)
+    announce(deployment.settings.kafka, model, version, evaluation.reason)
     return _conclusion(evaluation, version)
 
 
@@ -92,16 +93,18 @@ def _conclusion(evaluation: Evaluation, version: int | None) -> Conclusion:
     return Conclusion(version=version, replaced=evaluation.champion, candidate=evaluation.winner, reason=evaluation.reason)
 
 
-def _register(deployment: Deployment, model: Model, winner: Trained, training_set: TrainingSet, manifest: str) -> int:
-    signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
+def register(deployment: Deployment, described: Version, manifest: str) -> int:
+    """Register a version's artifact, as its manifest of that hash describes it; returns the number it got."""
+    given = described.training_set
     tags = {
-        "everfit.manifest": manifest,
-        "everfit.candidate": winner.name,
-        "everfit.cause": training_set.cause,
-        "everfit.data_version": training_set.rows_hash,
-        "everfit.code_version": training_set.code_version,
+        MANIFEST: manifest,
+        "everfit.candidate": described.candidate.name,
+        "everfit.cause": given.cause,
+        "everfit.data_version": given.rows_hash,
+        "everfit.code_version": given.code_version,
     }
-    return deployment.registry.register(model.name, deployment.lake.get(winner.onnx, "onnx"), signature, tags)
+    onnx = deployment.lake.get(described.candidate.onnx, "onnx")
+    return deployment.registry.register(described.model, onnx, manifests.signature_of(deployment.lake, described), tags)
 
 
 def _entry(
@@ -132,8 +135,8 @@ def _end(connection: sa.Connection, training_set: TrainingSet, status: Status, r
         requests.mark(connection, training_set.request, status, result=reason)
 
 
-def _announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
-    """Tell the deployments topic. Serving also looks at the aliases, so a Kafka that is away delays nothing but the record."""
+def announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
+    """Tell the deployments topic. Serving reads the ledger, so a Kafka that is away delays nothing but the record."""
     event = Deployed(model=model.name, version=version, role="champion", reason=reason, at=wall_clock())
     try:
         require_kafka(bootstrap)

@@ -154,6 +154,7 @@ def _train_one(
         metrics=summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {},
         latency_ms=latency.ms,
         slowdown=latency.slowdown,
+        signature=signature,
         refused=refused,
         seconds=time.monotonic() - began,
     )

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from everfit.embedded.postgres import Postgres
+from everfit.embedded.services import POSTGRES
+from everfit.embedded.stack import Stack
 from everfit.store.database import create_engine, migrate
 from tests.brokers import running_broker
 from tests.databases import TEMPLATE, fresh_database
@@ -46,6 +48,18 @@ def engine(database_url: str) -> Iterator[Engine]:
     made = create_engine(database_url)
     yield made
     made.dispose()
+
+
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an MLflow server with a Postgres of its own."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow's client leaves it in this process's environment
+        stack = Stack(tmp_path_factory.mktemp("home"), Path.cwd(), names=(POSTGRES, "mlflow"))
+        try:
+            yield stack.up()["mlflow"]
+        finally:
+            stack.down()
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from everfit.columns import REQUEST_ID
 from everfit.errors import EmptyPartitionError, StaleChampionError
 from everfit.events import Outcome, Prediction
 from everfit.policy import request_id
-from everfit.store import partitions, quarantines, requests
+from everfit.store import judgements, partitions, quarantines, requests
+from everfit.store import ledger as ledgers
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import decisions, evidence, ledger, retrain_requests, windows
 from everfit.workflow import days, lineage, manifests, training
@@ -108,6 +109,41 @@ def test_answers_of_a_version_that_the_ledger_does_not_know_are_told_and_stop_no
     assert [(one.version, one.kind) for one in judged if one.version != 1] == [(99, "quality")]
     assert judged[-1].reason == "version 99 answered 3 rows as champion, and the ledger does not know it"
     assert next(one.verdict for one in judged if one.version == 1) == "ok"
+
+
+@pytest.mark.parametrize(("hours", "heard"), [(0, 1), (1, 2)], ids=["promoted before the window", "promoted within it"])
+def test_alarms_of_the_version_that_serves_in_the_champions_place_count(loop: Loop, hours: int, heard: int) -> None:
+    """Version 2 was promoted and answered nothing: serving could not load it, and version 1 goes on."""
+    loop.bootstrap()
+    loop.play(MODEL.go_live, MODEL.go_live + WEEK)
+    with loop.deployment.engine.begin() as connection:
+        first = ledgers.promoted(connection, MODEL.name, 1)
+        assert first is not None
+        at = MODEL.go_live + timedelta(hours=hours)
+        detail = {"manifest": first.manifest, "trained_until": first.trained_until.isoformat()}
+        ledgers.append(connection, ledgers.Entry(MODEL.name, "promoted", 1, 2, "test", "drift", "", None, at, detail))
+    loop.model = MODEL.model_copy(update={"freshness": MODEL.freshness.model_copy(update={"max_training_age": WEEK})})
+    assert loop.judge(MODEL.go_live).requested
+    with loop.deployment.engine.connect() as connection:
+        told = connection.execute(sa.select(decisions.c.evidence)).scalar_one()
+        version = connection.execute(sa.select(evidence.c.version).where(evidence.c.id == told[0])).scalar_one()
+    assert version == heard
+
+
+def test_a_version_registered_anew_keeps_the_evidence_of_the_lost_one(loop: Loop) -> None:
+    loop.bootstrap()
+    loop.play(MODEL.go_live, MODEL.go_live + WEEK)
+    loop.judge(MODEL.go_live)
+    with loop.deployment.engine.begin() as connection:
+        first = ledgers.promoted(connection, MODEL.name, 1)
+        assert first is not None
+        detail = {"manifest": first.manifest, "trained_until": first.trained_until.isoformat(), "restored_from": 1}
+        entry = ledgers.Entry(MODEL.name, "promoted", 1, 2, "test", "person", "", None, MODEL.go_live, detail)
+        ledgers.append(connection, entry)
+        champion = ledgers.champion(connection, MODEL.name)
+        assert champion is not None
+        past = judgements.history(connection, MODEL, champion)
+    assert (past.champion, len(past.findings)) == (2, 4)
 
 
 def test_a_closed_window_is_decided_once(loop: Loop) -> None:

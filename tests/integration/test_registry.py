@@ -1,17 +1,13 @@
 """The registry on a real MLflow server: what is registered comes back and answers the same; the alias follows the ledger."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from everfit.declaration import Candidate, GradientBoosting, TorchMLP
-from everfit.embedded.services import POSTGRES
-from everfit.embedded.stack import Stack
 from everfit.errors import StaleChampionError
 from everfit.registry import Registry
 from everfit.store import ledger
@@ -23,17 +19,6 @@ SIGNATURE = Signature("toy", [("price", "number"), ("region", "category")], "012
 ROWS = pl.DataFrame(
     {"price": [n / 60 for n in range(60)], "region": ["NSW", "VIC", None] * 20, "up": [float(n % 4 > 1) for n in range(60)]}
 )
-
-
-@pytest.fixture(scope="module")
-def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of an MLflow server with a Postgres of its own."""
-    home = tmp_path_factory.mktemp("home")
-    stack = Stack(home, Path.cwd(), names=(POSTGRES, "mlflow"))
-    try:
-        yield stack.up()["mlflow"]
-    finally:
-        stack.down()
 
 
 @pytest.fixture

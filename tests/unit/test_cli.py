@@ -50,6 +50,17 @@ def test_a_home_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyte
         )
 
 
+def test_promote_says_what_it_wants(home: Path) -> None:
+    for arguments in ([], ["3", "--restore"]):
+        answer = everfit("promote", "electricity_price", *arguments)
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert answer.stderr.strip() == (
+            "error: say either a version or --restore: `everfit promote electricity_price 3`, "
+            "`everfit promote electricity_price --restore`"
+        )
+    assert "everfit promote electricity_price --restore" in " ".join(everfit("promote", "--help").stdout.split())
+
+
 def test_down_where_nothing_was_ever_up(home: Path) -> None:
     answer = everfit("down")
     assert (answer.returncode, answer.stdout) == (0, f"nothing was ever up in {home}\n")

@@ -1,0 +1,52 @@
+"""``everfit promote``: a person decides who is champion."""
+
+from typing import Annotated
+
+import typer
+
+from everfit.errors import PromotionError
+
+
+def promote(
+    model: Annotated[str, typer.Argument(help="A declared model.")],
+    version: Annotated[int | None, typer.Argument(help="A version that everfit trained, by its number in MLflow.")] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Set MLflow's alias back to the version that the ledger names.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why: it stands in the ledger, and in `everfit history`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one JSON document.")] = False,
+) -> None:
+    """Make a version champion by hand, or set MLflow right where its alias is not what the ledger says.
+
+    The ledger rules: an alias that was moved by hand changes nothing until a version is promoted here. A version that MLflow
+    has lost is registered anew by --restore, under a new number.
+
+    Examples: everfit promote electricity_price 3 --reason "4 was trained on a broken feed";
+    everfit promote electricity_price --restore
+    """
+    import msgspec
+
+    from everfit.catalogue import find_model
+    from everfit.deployment import Deployment
+    from everfit.store.database import reachable
+    from everfit.workflow import adopting
+
+    if restore == (version is not None):
+        raise PromotionError(
+            f"say either a version or --restore: `everfit promote {model} 3`, `everfit promote {model} --restore`"
+        )
+    deployment = Deployment.load()
+    try:
+        declared, actor = find_model(deployment.models, model), adopting.person()
+        with reachable(deployment.engine):
+            if version is None:
+                done = adopting.restore(deployment, declared, actor=actor, reason=reason)
+            else:
+                done = adopting.adopt(deployment, declared, version, actor=actor, reason=reason)
+    finally:
+        deployment.close()
+    if as_json:
+        typer.echo(msgspec.json.encode(done).decode())
+        return
+    replaced = f", in place of version {done.replaced}" if done.replaced else ""
+    typer.echo(f"{done.model}: version {done.version} is champion{replaced} ({done.done}: {done.reason})")

@@ -1,0 +1,99 @@
+"""Where MLflow says something else than the ledger: an alias that was moved or deleted by hand, a version that is gone.
+
+Asked over MLflow's REST interface (https://mlflow.org/docs/latest/rest-api.html), without its client: a look takes
+milliseconds, and gives up after seconds.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from everfit.errors import ServiceError
+from everfit.store import ledger
+
+TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """``champion`` is the ledger's version, ``alias`` where MLflow's alias points; None where there is none.
+
+    ``lost``: MLflow does not have the ledger's version any more.
+    """
+
+    model: str
+    champion: int | None
+    alias: int | None
+    lost: bool
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.todo}"
+
+    @property
+    def what(self) -> str:
+        """Who is champion, and what MLflow says instead."""
+        alias = f"MLflow's alias champion is on version {self.alias}" if self.alias else "MLflow has no alias champion"
+        if self.champion is None:
+            return f"{alias}, and the ledger knows no champion of {self.model}: none serves"
+        lost = f", and MLflow has lost version {self.champion}" if self.lost else ""
+        return f"the ledger says version {self.champion} is champion, and that one serves; {alias}{lost}"
+
+    @property
+    def todo(self) -> str:
+        """The commands that end it."""
+        restore = f"`everfit promote {self.model} --restore` sets it back" if self.champion else ""
+        other = self.alias if self.alias != self.champion else None
+        adopt = f"`everfit promote {self.model} {other}` makes version {other} champion" if other else ""
+        return ", ".join(filter(None, [restore, adopt]))
+
+
+def differences(connection: sa.Connection, mlflow: str, models: Iterable[str]) -> Sequence[Difference]:
+    """Each model whose alias or version is not what the ledger says.
+
+    Raises:
+        ServiceError: when MLflow does not answer.
+    """
+    found = []
+    for model in models:
+        if _look(connection, mlflow, model) is None:
+            continue
+        ledger.lock(connection, model)  # a promotion that is under way has moved the alias, and not yet committed
+        if differing := _look(connection, mlflow, model):
+            found.append(differing)
+    return found
+
+
+def _look(connection: sa.Connection, mlflow: str, model: str) -> Difference | None:
+    champion = ledger.champion(connection, model)
+    version = champion.version if champion else None
+    alias = _alias(mlflow, model)
+    lost = version is not None and _ask(mlflow, "model-versions", name=model, version=str(version)) is None
+    return Difference(model, version, alias, lost) if alias != version or lost else None
+
+
+def _alias(mlflow: str, model: str) -> int | None:
+    registered = _ask(mlflow, "registered-models", name=model) or {}
+    aliases = registered.get("registered_model", {}).get("aliases", [])
+    return next((int(one["version"]) for one in aliases if one["alias"] == "champion"), None)
+
+
+def _ask(mlflow: str, what: str, **asked: str) -> Any:
+    """The answer; None where MLflow has nothing of that name."""
+    import httpx
+
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    login = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
+    url = f"{mlflow.rstrip('/')}/api/2.0/mlflow/{what}/get"
+    try:
+        answer = httpx.get(url, params=asked, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False)
+        document = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ServiceError(f"MLflow does not answer at {mlflow} ({error!r}); see `everfit doctor`") from error
+    if document.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+        return None
+    if answer.status_code != httpx.codes.OK:
+        raise ServiceError(f"MLflow at {mlflow} answers {answer.status_code}: {answer.text[:200]}")
+    return document
