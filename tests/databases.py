@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import sql
 
 from everfit.embedded.postgres import Postgres
@@ -22,3 +23,10 @@ def fresh_database(postgres: Postgres) -> Iterator[str]:
         connection.execute(copy)
         yield postgres.url(name)
         connection.execute(drop)
+
+
+def emptied(engine: sa.Engine) -> None:
+    """Nothing is left in any table; for tests that draw many examples on one database."""
+    with engine.begin() as connection:
+        names = [name for name in sa.inspect(connection).get_table_names() if name != "alembic_version"]
+        connection.execute(sa.text(f"TRUNCATE {', '.join(names)} CASCADE"))

@@ -88,12 +88,19 @@ def known_values(view: FeatureView, source: Any) -> Known:
     rows = []
     for key, known_at, tie, *values in map(positions, made.rows()):
         if key is not None and known_at is not None:
-            rows.append(((key_of(key), _moment(known_at)), (tie is not None, tie), read(values)))
+            rows.append(((key_of(key), _moment(known_at)), _rank(tie), read(values)))
     known: Known = {}
     for identity, _, new in sorted(rows, key=itemgetter(0, 1)):
         held = known.get(identity)
         known[identity] = new if held is None or view.tie_break else _together(held, new)
     return known
+
+
+def _rank(tie: Any) -> tuple[int, Any]:
+    """Where a tie-break stands, as data frames sort: null below all others, what is not a number above them."""
+    if tie is None:
+        return 0, 0
+    return (2, 0) if isinstance(tie, float) and math.isnan(tie) else (1, tie)
 
 
 def _moment(known_at: date) -> datetime:

@@ -1,6 +1,8 @@
 """Rows in COPY's text format, and their way into the tables: a staging table first, from there on conflict with the identity.
 
-COPY itself knows no conflict. The staging tables live as long as the session and are emptied by every commit.
+COPY itself knows no conflict. The staging tables live as long as the session and are emptied by every commit. Of two rows of
+one identity the first counts. Where not every row was new, each is held against what is stored: one that says the same was
+delivered again, one that says something else is a contradiction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +16,12 @@ from everfit.events import LoggedPrediction, Outcome
 
 _PREDICTIONS = """\
 CREATE TEMP TABLE IF NOT EXISTS incoming_predictions (
-    partition int, event_time timestamptz, request_id text, model text, version int, role text, entity text, features jsonb,
-    score float8, degraded bool, schema text
+    place int, partition int, event_time timestamptz, request_id text, model text, version int, role text, entity text,
+    features jsonb, score float8, degraded bool, schema text
 ) ON COMMIT DELETE ROWS"""
 _OUTCOMES = """\
 CREATE TEMP TABLE IF NOT EXISTS incoming_outcomes (
-    observed_at timestamptz, model text, request_id text, outcome float8
+    place int, observed_at timestamptz, model text, request_id text, outcome float8
 ) ON COMMIT DELETE ROWS"""
 # Whoever closes a window of a model holds this lock alone: a row is either seen by that, or it is late.
 _SHARE_WINDOWS = """\
@@ -42,7 +44,28 @@ SELECT model, count(*), count(*) FILTER (WHERE late) FROM stored GROUP BY model"
 _STORE_OUTCOMES = """\
 INSERT INTO outcomes (observed_at, model, request_id, outcome)
 SELECT observed_at, model, request_id, outcome FROM incoming_outcomes ON CONFLICT DO NOTHING"""
+# One look-up each (OFFSET 0 keeps the planner, which knows nothing of the staging table, from reading all that is stored).
+_CONTRADICTED_PREDICTIONS = """\
+SELECT place, stored.score, incoming.score
+FROM incoming_predictions AS incoming
+CROSS JOIN LATERAL (
+    SELECT score, features FROM predictions
+    WHERE event_time = incoming.event_time AND request_id = incoming.request_id AND model = incoming.model
+      AND version = incoming.version OFFSET 0
+) AS stored
+WHERE (stored.score, stored.features) IS DISTINCT FROM (incoming.score, incoming.features)"""
+_CONTRADICTED_OUTCOMES = """\
+SELECT place, stored.outcome, incoming.outcome
+FROM incoming_outcomes AS incoming
+CROSS JOIN LATERAL (
+    SELECT outcome FROM outcomes
+    WHERE observed_at = incoming.observed_at AND model = incoming.model AND request_id = incoming.request_id OFFSET 0
+) AS stored
+WHERE stored.outcome IS DISTINCT FROM incoming.outcome"""
 _OBSERVED = "SELECT model, count(*) FROM incoming_outcomes GROUP BY model"
+
+
+Contradictions = dict[int, str]  # place of a line → what it contradicts
 
 
 class Record(Protocol):
@@ -122,26 +145,46 @@ def escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[Arrived], list[Stored]]:
-    """Write predictions on their identity; a row whose window has closed is marked as late."""
+def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[Arrived], list[Stored], Contradictions]:
+    """Write predictions on their identity; a row whose window has closed is marked as late.
+
+    Returns:
+        What arrived, what of it was new, and which lines contradict what is stored.
+    """
+    if not lines:
+        return [], [], {}
     _stage(cursor, _PREDICTIONS, "COPY incoming_predictions FROM STDIN", lines)
     cursor.execute(_SHARE_WINDOWS)
     arrived = [Arrived(*row) for row in cursor.execute(_ARRIVED)]
-    return arrived, [Stored(*row) for row in cursor.execute(_STORE_PREDICTIONS)]
+    stored = [Stored(*row) for row in cursor.execute(_STORE_PREDICTIONS)]
+    if sum(one.rows for one in stored) == len(lines):
+        return arrived, stored, {}
+    found = cursor.execute(_CONTRADICTED_PREDICTIONS)
+    return arrived, stored, {place: _contradiction("prediction", "score", *scores) for place, *scores in found}
 
 
-def store_outcomes(cursor: Cursor[Any], lines: Sequence[str]) -> dict[str, int]:
-    """Write outcomes on their identity; returns how many arrived, by model."""
+def store_outcomes(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[dict[str, int], Contradictions]:
+    """Write outcomes on their identity; returns how many arrived, by model, and which lines contradict what is stored."""
+    if not lines:
+        return {}, {}
     _stage(cursor, _OUTCOMES, "COPY incoming_outcomes FROM STDIN", lines)
     observed: dict[str, int] = dict(cursor.execute(_OBSERVED).fetchall())
-    cursor.execute(_STORE_OUTCOMES)
-    return observed
+    if cursor.execute(_STORE_OUTCOMES).rowcount == len(lines):
+        return observed, {}
+    found = cursor.execute(_CONTRADICTED_OUTCOMES)
+    return observed, {place: _contradiction("outcome", "outcome", *outcomes) for place, *outcomes in found}
+
+
+def _contradiction(event: str, name: str, stored: float, sent: float) -> str:
+    other = f"has {name} {stored}, this one {sent}" if stored != sent else f"has the {name} {stored} too, and other features"
+    remedy = "; a correction has a later observed_at" if event == "outcome" else ""
+    return f"contradicts a stored {event} of the same identity, which {other}: the first counts{remedy}"
 
 
 def _stage(cursor: Cursor[Any], table: str, statement: str, lines: Sequence[str]) -> None:
     cursor.execute(table)
     with cursor.copy(statement) as copy:
-        copy.write("".join(lines).encode())
+        copy.write("".join([f"{place}\t{line}" for place, line in enumerate(lines)]).encode())
 
 
 def _utc(moment: datetime) -> str:

@@ -5,7 +5,7 @@ write the dead letters, move the clocks, move the offsets, commit. Whatever is r
 consumers of a partition only the one that reads on from what is stored can write.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -217,28 +217,23 @@ class LogWriter:
             if not _hold(connection, batch.steps):
                 return None
             cursor = _cursor(connection)
-            arrived, stored = copying.store_predictions(cursor, batch.predictions.lines) if batch.predictions else ([], [])
-            outcomes = copying.store_outcomes(cursor, batch.outcomes.lines) if batch.outcomes else {}
-            _write_dead_letters(connection, batch.dead)
+            arrived, stored, other = copying.store_predictions(cursor, batch.predictions.lines)
+            outcomes, others = copying.store_outcomes(cursor, batch.outcomes.lines)
+            contradicting = _dead(batch, batch.predictions, other) + _dead(batch, batch.outcomes, others)
+            _write_dead_letters(connection, batch.dead + contradicting)
             if batch.letter is not None:
                 letters.mark_redriven(connection, batch.letter)
             _move_clocks(connection, arrived)
             _move_offsets(connection, batch.steps)
-        return Written(arrived, stored, outcomes, len(batch.dead))
+        return Written(arrived, stored, outcomes, len(batch.dead) + len(contradicting))
 
     def _without_refused(self, batch: Batch) -> Batch:
         """The batch with every row that the database refuses on its own moved to the dead letters."""
-        logs = {(step.position.topic, step.position.partition): step.position.log_id for step in batch.steps}
         dead = list(batch.dead)
         kept = []
         for rows, store in ((batch.predictions, copying.store_predictions), (batch.outcomes, copying.store_outcomes)):
             refused = dict(self._refused(store, rows.lines, 0))
-            if batch.letter is not None and refused:
-                raise EventError(refused[0])
-            for at, reason in refused.items():
-                it = rows.records[at]
-                log_id = logs.get((it.topic, it.partition), "")
-                dead.append(DeadLetter(it.topic, it.partition, it.offset, log_id, it.value, reason))
+            dead += _dead(batch, rows, refused)
             kept.append(rows.picked([at for at in range(len(rows)) if at not in refused]))
         return Batch(kept[0], kept[1], dead, batch.steps)
 
@@ -254,6 +249,22 @@ class LogWriter:
             return []
         middle = len(lines) // 2
         return self._refused(store, lines[:middle], first) + self._refused(store, lines[middle:], first + middle)
+
+
+def _dead(batch: Batch, rows: Rows, reasons: Mapping[int, str]) -> list[DeadLetter]:
+    """The records at some places as dead letters, each with its reason.
+
+    Raises:
+        EventError: when the batch is a dead letter already, and stays one.
+    """
+    if batch.letter is not None and reasons:
+        raise EventError(next(iter(reasons.values())))
+    logs = {(step.position.topic, step.position.partition): step.position.log_id for step in batch.steps}
+    dead = []
+    for at, reason in reasons.items():
+        it = rows.records[at]
+        dead.append(DeadLetter(it.topic, it.partition, it.offset, logs.get((it.topic, it.partition), ""), it.value, reason))
+    return dead
 
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:

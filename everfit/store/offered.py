@@ -1,6 +1,7 @@
 """Rows that the outside world offers to a source, checked against its declared columns before anything is written."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from everfit.timing import format_time, parse_time
 Row = Mapping[str, Any]
 Reader = Callable[[Any], Any]
 
+logger = logging.getLogger(__name__)
+
 AHEAD = timedelta(hours=1)  # by which the clocks of publishers may differ from ours
 
 
@@ -31,7 +34,7 @@ class Offered:
 
 
 def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> list[Offered]:
-    """The rows in event order, each identity once: of equal ones the last counts.
+    """The rows in event order, each identity once: of several the last counts, and where it says something else that is logged.
 
     What is published has happened: a row from beyond ``now``, the wall clock, is a mistake, and one that no correction could
     take back, for its time is mostly part of its identity.
@@ -42,8 +45,17 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> 
     offered = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
     readers = {column.name: _reader(source, column) for column in source.columns}
     latest = now + AHEAD
-    checked = {one.identity: one for one in (_checked(source, readers, latest, n, row) for n, row in enumerate(offered, 1))}
-    return sorted(checked.values(), key=lambda one: (one.event_time, one.identity))
+    checked: dict[str, tuple[int, Offered]] = {}
+    corrected: list[tuple[int, int]] = []
+    for number, row in enumerate(offered, 1):
+        one = _checked(source, readers, latest, number, row)
+        before = checked.get(one.identity)
+        if before and before[1].document != one.document:
+            corrected.append((before[0], number))
+        checked[one.identity] = number, one
+    if corrected:
+        _tell_corrected(source, corrected)
+    return sorted((one for _, one in checked.values()), key=lambda one: (one.event_time, one.identity))
 
 
 def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
@@ -69,6 +81,15 @@ def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, nu
     written = {name: format_time(value) if isinstance(value, datetime) else value for name, value in values.items()}
     identity = json.dumps([written[name] for name in source.identity])
     return Offered(identity, at, written, values)
+
+
+def _tell_corrected(source: Source, corrected: Sequence[tuple[int, int]]) -> None:
+    first, last = corrected[0]
+    logger.warning(
+        "source %s: %d rows say something else than a later row of this publication with the same %s (first rows %d and %d); "
+        "the last counts",
+        *(source.name, len(corrected), ", ".join(source.identity), first, last),
+    )
 
 
 def _misnamed(source: Source, number: int, row: Row) -> SourceError:

@@ -68,7 +68,7 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
     rows = load_features(deployment, model, list(days.values())).join(labels, on=REQUEST_ID, how="inner")
     broken = (pl.col(EVENT_TIME).is_between(*span, closed="left") for span in quarantined)
     rows = within(model, rows.filter(*_known_by(model, cutoff), *(~quarantine for quarantine in broken)))
-    rows = rows.unique(REQUEST_ID).sort(EVENT_TIME, REQUEST_ID)
+    rows = rows.sort(EVENT_TIME, REQUEST_ID).unique(REQUEST_ID, keep="first", maintain_order=True)
     if rows.is_empty():
         raise EmptyPartitionError(
             f"{model.name}: no label was known by {cutoff:%Y-%m-%d}; wait for outcomes or publish history"

@@ -22,6 +22,7 @@ from everfit.store.publishing import publish
 from everfit.workflow import days
 from everfit.workflow.lineage import features_dataset, outdated
 from models.electricity_price import electricity_price
+from tests.databases import emptied
 from tests.loop import Loop
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -123,9 +124,7 @@ def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def begin(loop: Loop) -> None:
     """Nothing but the requests has landed, and nothing was made."""
     engine = loop.deployment.engine
-    with engine.begin() as connection:
-        names = [name for name in sa.inspect(connection).get_table_names() if name != "alembic_version"]
-        connection.execute(sa.text(f"TRUNCATE {', '.join(names)} CASCADE"))
+    emptied(engine)
     publish(engine, loop.deployment.models, "orders", REQUESTS)
 
 

@@ -104,6 +104,20 @@ def test_a_correction_that_moves_a_row_leaves_nothing_behind(engine: Engine) -> 
     ]
 
 
+def test_of_two_rows_of_one_identity_in_a_publication_the_last_counts_and_the_other_is_logged(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second, third = rows(3)
+    assert publish(engine, MODELS, "half_hours", [first, second, third, {**second, "price": 0.5}, third]) == 3
+    with engine.connect() as connection:
+        held = landed(connection, half_hours, (first["period_start"], first["period_start"] + timedelta(days=1)))
+    assert held["price"].to_list() == [first["price"], 0.5, third["price"]]
+    assert caplog.messages == [
+        "source half_hours: 1 rows say something else than a later row of this publication with the same region, period_start "
+        "(first rows 2 and 4); the last counts"
+    ]
+
+
 def test_rows_of_one_moment_count_together_in_whatever_order_they_come(engine: Engine) -> None:
     numbered = numbered_model()
     for number in (2, 1, 3):

@@ -1,6 +1,7 @@
 """Online equals offline to the last bit: running rows, extended row by row, against the as-of join of all rows."""
 
 import itertools
+import math
 from datetime import datetime
 from typing import Any
 
@@ -120,3 +121,17 @@ def test_an_impossible_view_is_refused(features: dict[str, Any], told: str) -> N
 def test_windows_are_named_once() -> None:
     hours = [view.windows for view in VIEWS]
     assert hours == [[], sorted({*itertools.chain(*hours)})]
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_a_tie_break_ranks_null_first_and_what_is_no_number_last_whatever_comes_first(order: tuple[int, ...]) -> None:
+    @feature_view(key="shop", known_at="known_at", tie_break="rank", features=latest("price"))
+    def ranked(sales: Any) -> Any:
+        return sales
+
+    sales = pl.DataFrame({"shop": ["a"] * 3, "known_at": [START] * 3, "price": [1.0, 2.0, 3.0], "rank": [None, 7.0, math.nan]})
+    for rows, price in ((sales, 3.0), (sales[:2], 2.0), (sales[:1], 1.0)):
+        given = rows[[at for at in order if at < rows.height]]
+        (moment,) = known_values(ranked, given).values()
+        offline = compute([ranked], {"sales": given}, pl.DataFrame({"_event_time": [START], "shop": ["a"]}))
+        assert (moment.values, offline["price"].to_list()) == ((price,), [price])
