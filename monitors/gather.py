@@ -1,10 +1,15 @@
-"""Gather the evidence on one window: for each version that answered in it, and for the champion, every kind in its order."""
+"""Gather the evidence on one window: for each version that answered in it, and for the champion, every kind in its order.
+
+What is counted is counted over all rows. What is measured (distances, losses) is measured on all of them up to a bound, and on
+a sample drawn in the database above it, so that a window costs so much and no more.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -17,7 +22,8 @@ from everfit.evidence.drift import judge_drift
 from everfit.evidence.freshness import judge_freshness
 from everfit.evidence.performance import judge_performance
 from everfit.evidence.quality import judge_quality
-from everfit.store import frames, ledger
+from everfit.evidence.tally import Tally, tally
+from everfit.store import frames, ledger, tallies
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.timing import format_time
@@ -25,8 +31,10 @@ from everfit.workflow import manifests
 from everfit.workflow.manifests import Trained, Version
 from monitors.trial import Trial, unjudged
 
+SAMPLE_ROWS = 20_000  # of a version: a share is known to less than a per cent by them, and they take seconds and megabytes
+
 Span = tuple[datetime, datetime]
-Found = tuple[Evidence, dict[str, str]]  # and what a person may open of it
+Found = tuple[Evidence, dict[str, Any]]  # and what a person may open of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +60,10 @@ class Window:
             if promoted is None:
                 yield self.judgement(version, _of_a_stranger(version, count))
                 continue
-            for kind, judge in self._kinds(promoted, whole=count == sum(counts.values())).items():
+            for kind, judge in self._kinds(promoted, count, whole=count == sum(counts.values())).items():
                 yield self.judgement(version, *trial(judge, partial(_instead, kind)))
 
-    def judgement(self, version: int, evidence: Evidence, report: dict[str, str] | None = None) -> Judgement:
+    def judgement(self, version: int, evidence: Evidence, report: dict[str, Any] | None = None) -> Judgement:
         """Evidence on a version as it is stored."""
         text = "|".join([self.model.name, str(version), format_time(self.span[1]), evidence.kind])
         return Judgement(
@@ -72,27 +80,40 @@ class Window:
             detail=evidence.detail | (report or {}),
         )
 
-    def _kinds(self, promoted: ledger.Champion, *, whole: bool) -> dict[Kind, Callable[[], Found]]:
+    def _kinds(self, promoted: ledger.Champion, count: int, *, whole: bool) -> dict[Kind, Callable[[], Found]]:
         """How each kind is judged of one version; rows and manifest are read by the first that needs them."""
         model, (start, end) = self.model, self.span
         known = cache(partial(manifests.get, self.lake, promoted.manifest, Version))
-        read = partial(frames.logged, self.connection, model, self.span, known_at=self.known_at, version=promoted.version)
-        rows: Callable[[], pl.DataFrame] = cache(read)
+        rows = cache(partial(self._rows, promoted.version, count))
+        of_rows = {"sampled_of": count} if count > SAMPLE_ROWS else {}
+        counted = cache(lambda: self._tally(promoted.version, count, rows()))
         return {
             "quality": lambda: (
-                judge_quality(model, known().candidate.profile, rows(), whole=whole, length=end - start),
+                judge_quality(model, known().candidate.profile, counted(), whole=whole, length=end - start),
                 {},
             ),
-            "drift": lambda: self._drift(known().candidate, rows()),
-            "performance": lambda: (self._performance(known(), rows()), {}),
+            "drift": lambda: self._drift(known().candidate, rows(), of_rows),
+            "performance": lambda: (self._performance(known(), rows()), of_rows),
             "freshness": lambda: (judge_freshness(promoted.trained_until, end, model.freshness.max_training_age), {}),
         }
 
-    def _drift(self, candidate: Trained, rows: pl.DataFrame) -> Found:
+    def _rows(self, version: int, count: int) -> pl.DataFrame:
+        """The version's rows; of more than :data:`SAMPLE_ROWS` about so many, drawn by their request ids."""
+        share = min(1.0, SAMPLE_ROWS / max(count, 1))
+        return frames.logged(self.connection, self.model, self.span, known_at=self.known_at, version=version, share=share)
+
+    def _tally(self, version: int, count: int, rows: pl.DataFrame) -> Tally:
+        """Counts over all rows: the database's, where only a sample was read."""
+        counted = tally(self.model, rows)
+        if count <= SAMPLE_ROWS:
+            return counted
+        return tallies.tally(self.connection, self.model, self.span, version, counted.columns)
+
+    def _drift(self, candidate: Trained, rows: pl.DataFrame, of_rows: dict[str, Any]) -> Found:
         """With Evidently's report of an alarm."""
         reference = renewed(self.lake.get_frame(candidate.reference), self.model.label)
         evidence, html = judge_drift(candidate.calibration.renewed(), reference, within(self.model, rows), html=True)
-        return evidence, {"html": self.lake.put(html.encode(), "html")} if html else {}
+        return evidence, of_rows | ({"html": self.lake.put(html.encode(), "html")} if html else {})
 
     def _performance(self, known: Version, rows: pl.DataFrame) -> Evidence:
         """Of the rows whose outcome is known, and old enough that a slow one would be too."""

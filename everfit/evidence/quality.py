@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from everfit.columns import EVENT_TIME, SCHEMA
+from everfit.columns import EVENT_TIME
 from everfit.declaration import Model
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
 from everfit.evidence.bounds import outside
 from everfit.evidence.calibration import training_windows
 from everfit.evidence.distances import null_share, present
+from everfit.evidence.tally import Tally, tally
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,40 +70,41 @@ def profile(model: Model, frame: "pl.DataFrame") -> Profile:
 
 
 def judge_quality(
-    model: Model, profile: Profile, window: "pl.DataFrame", *, whole: bool = False, length: timedelta | None = None
+    model: Model, profile: Profile, window: "pl.DataFrame | Tally", *, whole: bool = False, length: timedelta | None = None
 ) -> Evidence:
     """Judge one version's rows of a closed window: an alarm where anything is broken; the statistic counts the breaks.
 
     Args:
         model: the declaration, for the bounds of the request's fields.
         profile: the version's.
-        window: one row a prediction: the features, and SCHEMA as it was logged.
+        window: one row a prediction: the features, and SCHEMA as it was logged; or what was counted of them.
         whole: whether this version alone answered the window; only then are too few rows a break.
         length: of the window; by default as declared. Too few rows are too few for their time.
 
     Raises:
         FeatureError: when the window lacks a profiled column.
     """
-    missing = [column.column for column in profile.columns if column.column not in window.columns]
+    counted = window if isinstance(window, Tally) else tally(model, window)
+    missing = [column.column for column in profile.columns if column.column not in counted.columns]
     if missing:
-        raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
+        raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(counted.columns)}")
     trained_on = profile.window_seconds or model.drift.window.total_seconds()
     share = (length or model.drift.window).total_seconds() / trained_on
-    volume = _of_volume(profile.rows * share, window) if whole else []
-    if window.height < LEAST_ROWS and not volume:
-        told = f"{window.height} rows of this version; fewer than {LEAST_ROWS} prove nothing"
-        return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": window.height})
-    tolerated, beyond = _of_bounds(model, window)
-    breaks = [*volume, *_of_schema(profile, window), *beyond]
-    if whole or window.height >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
-        breaks += _of_columns(profile, window)
+    volume = _of_volume(profile.rows * share, counted.rows) if whole else []
+    if counted.rows < LEAST_ROWS and not volume:
+        told = f"{counted.rows} rows of this version; fewer than {LEAST_ROWS} prove nothing"
+        return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": counted.rows})
+    tolerated, beyond = _of_bounds(model, counted)
+    breaks = [*volume, *_of_schema(profile, counted), *beyond]
+    if whole or counted.rows >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
+        breaks += _of_columns(profile, counted)
     return Evidence(
         kind="quality",
         verdict="alarm" if breaks else "ok",
         statistic=float(len(breaks)),
         threshold=1.0,
-        reason="; ".join([*([told for _, told in breaks] or [f"nothing broken in {window.height} rows"]), *tolerated]),
-        detail={"rows": window.height, "breaks": [told for _, told in breaks], "by_column": _by_column(breaks)},
+        reason="; ".join([*([told for _, told in breaks] or [f"nothing broken in {counted.rows} rows"]), *tolerated]),
+        detail={"rows": counted.rows, "breaks": [told for _, told in breaks], "by_column": _by_column(breaks)},
     )
 
 
@@ -111,38 +113,38 @@ def _by_column(breaks: Sequence[Break]) -> dict[str, str]:
     return {column: "; ".join(told for name, told in breaks if name == column) for column in columns}
 
 
-def _of_volume(usual: float, window: "pl.DataFrame") -> list[Break]:
-    few = window.height < LEAST_VOLUME * usual
-    return [(EVERY, f"{window.height} rows where training windows hold {usual:.0f}")] if few else []
+def _of_volume(usual: float, rows: int) -> list[Break]:
+    few = rows < LEAST_VOLUME * usual
+    return [(EVERY, f"{rows} rows where training windows hold {usual:.0f}")] if few else []
 
 
-def _of_schema(profile: Profile, window: "pl.DataFrame") -> list[Break]:
-    unknown = set(window[SCHEMA].unique()) - {profile.schema} if SCHEMA in window.columns else set()
+def _of_schema(profile: Profile, window: Tally) -> list[Break]:
+    unknown = window.schemas - {profile.schema}
     return [(EVERY, f"schema {', '.join(sorted(unknown))} instead of {profile.schema}")] if unknown else []
 
 
-def _of_bounds(model: Model, window: "pl.DataFrame") -> tuple[list[str], list[Break]]:
+def _of_bounds(model: Model, window: Tally) -> tuple[list[str], list[Break]]:
     """What is tolerated, because such rows are left out one by one; and what is more than that."""
     tolerated, breaks = [], []
-    for name, (low, high), beyond in outside(model):
-        values = window.filter(beyond)[name]
-        if values.is_empty():
+    for name, (low, high), _ in outside(model):
+        rows, such = window.outside.get(name, (0, 0.0))
+        if not rows:
             continue
-        told = f"{name} outside {low} to {high} in {len(values)} rows, such as {values[0]}"
-        if len(values) > model.quality.out_of_bounds * window.height:
+        told = f"{name} outside {low} to {high} in {rows} rows, such as {such}"
+        if rows > model.quality.out_of_bounds * window.rows:
             breaks.append((name, told))
         else:
             tolerated.append(f"{told}: left out")
     return tolerated, breaks
 
 
-def _of_columns(profile: Profile, window: "pl.DataFrame") -> list[Break]:
+def _of_columns(profile: Profile, window: Tally) -> list[Break]:
     breaks = []
     for past in profile.columns:
-        nulls, values = null_share(window[past.column]), present(window[past.column])
+        nulls, held = window.null_share(past.column), window.columns[past.column]
         if nulls > past.null_share + NULL_JUMP:
             most = f"in training windows at most {past.null_share:.0%}"
             breaks.append((past.column, f"{past.column} is null in {nulls:.0%} of the rows, {most}"))
-        if past.varies and len(values) >= LEAST_ROWS and values.n_unique() == 1:
-            breaks.append((past.column, f"{past.column} is stuck at {values[0]}"))
+        if past.varies and held.values >= LEAST_ROWS and held.only is not None:
+            breaks.append((past.column, f"{past.column} is stuck at {held.only}"))
     return breaks

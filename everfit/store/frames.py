@@ -11,6 +11,7 @@ from everfit.declaration import Model, Source
 from everfit.errors import SourceError
 from everfit.store.tables import predictions, source_rows
 
+HASHES = 2**64  # a hash of Postgres is a signed number of 64 bits
 MOMENT = pl.Datetime("us", "UTC")
 TYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float64(), "time": MOMENT}
 
@@ -26,6 +27,7 @@ _LOGGED = sa.text("""
     ) o ON TRUE
     WHERE p.model = :model AND p.role = 'champion' AND p.event_time >= :start AND p.event_time < :end
       AND (NOT p.late OR :late) AND (CAST(:version AS integer) IS NULL OR p.version = :version)
+      AND (CAST(:below AS bigint) IS NULL OR hashtextextended(p.request_id, :seed) < :below)
     ORDER BY p.event_time, p.request_id, p.version
 """)
 
@@ -58,6 +60,8 @@ def logged(
     known_at: datetime,
     late: bool = False,
     version: int | None = None,
+    share: float = 1.0,
+    seed: int = 0,
 ) -> pl.DataFrame:
     """The champions' answers to the requests of ``[start, end)``, in event order.
 
@@ -68,14 +72,18 @@ def logged(
         known_at: an outcome observed later does not show.
         late: whether rows that came after their window had closed are wanted too.
         version: whose answers; by default those of all versions.
+        share: of the requests, drawn by a hash of their ids: the same whenever it is drawn.
+        seed: of the draw.
 
     Returns:
         One row a request and version that answered it (two, where it was asked again after a swap): REQUEST_ID, EVENT_TIME,
         VERSION, SCHEMA, DEGRADED, SCORE, each feature, and LABEL and OBSERVED_AT (null where the outcome was not known), all
         by the names of :mod:`everfit.columns`.
     """
-    bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late, "version": version}
-    rows = connection.execute(_LOGGED, bound).fetchall()
+    below = None if share >= 1 else round((share - 0.5) * HASHES)
+    bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
+    drawn = {"version": version, "below": below, "seed": seed}
+    rows = connection.execute(_LOGGED, bound | drawn).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
     types = pl.Struct({name: TYPES[kind] for name, kind in model.features})
     return frame.with_columns(pl.col(FEATURES).str.json_decode(types)).unnest(FEATURES)

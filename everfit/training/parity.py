@@ -1,7 +1,7 @@
 """Does the exported graph answer as the fitted model does? Asked in a process of its own.
 
 A runtime that crashes on a graph takes only that process with it. ``python -m everfit.training.parity FOLDER`` reads
-``model.onnx`` and ``inputs.npz`` there, writes ``scores.npy`` and prints the latency of one-row answers as JSON.
+``model.onnx`` and the inputs there, writes ``scores.npy`` and prints the latency of one-row answers as JSON.
 """
 
 import json
@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from everfit.errors import NotServableError
 from everfit.training.artifact import Signature, open_session, run_session
@@ -81,7 +83,7 @@ def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Fl
     numbers, categories = split(features, frame)
     with tempfile.TemporaryDirectory(prefix="everfit-parity-") as folder:
         (Path(folder) / "model.onnx").write_bytes(onnx)
-        np.savez(Path(folder) / "inputs.npz", numbers=numbers, categories=categories.astype(np.str_))
+        write_inputs(Path(folder), numbers, categories)
         command = [sys.executable, "-m", __name__, folder]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
@@ -95,12 +97,34 @@ def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Fl
         return np.load(Path(folder) / "scores.npy", allow_pickle=False), Latency(**json.loads(done.stdout))
 
 
+def write_inputs(folder: Path, numbers: Floats, categories: Any) -> None:
+    """Leave numbers float64[N, Dn] and categories str[N, Dc] for :func:`read_inputs`.
+
+    Texts are written at their own length: an array of numpy's texts gives each as much room as the longest of all needs.
+    """
+    import numpy as np
+
+    np.save(folder / "numbers.npy", numbers)
+    (folder / "categories.json").write_bytes(msgspec.json.encode(categories.tolist()))
+
+
+def read_inputs(folder: Path) -> tuple[Floats, Any]:
+    """What :func:`write_inputs` left."""
+    import numpy as np
+
+    numbers = np.load(folder / "numbers.npy", allow_pickle=False)
+    rows = msgspec.json.decode((folder / "categories.json").read_bytes(), type=list[list[str]])
+    categories = np.empty((len(rows), len(rows[0]) if rows else 0), dtype=object)
+    for at, row in enumerate(rows):
+        categories[at] = row
+    return numbers, categories
+
+
 def _main(folder: Path) -> None:
     import numpy as np
 
     session = open_session((folder / "model.onnx").read_bytes())
-    with np.load(folder / "inputs.npz", allow_pickle=False) as inputs:
-        numbers, categories = inputs["numbers"], inputs["categories"].astype(object)
+    numbers, categories = read_inputs(folder)
     np.save(folder / "scores.npy", run_session(session, numbers, categories))
     reference, fixed = reference_session(), np.ones((1, WIDTH))
     latency = measure(

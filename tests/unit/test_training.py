@@ -1,10 +1,14 @@
 """One contract over every trainer, on made rows with everything unpleasant and on the real electricity rows."""
 
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from everfit.declaration import Candidate, GradientBoosting, TorchMLP
 from everfit.errors import DeclarationError, FeatureError, NotServableError
@@ -12,7 +16,7 @@ from everfit.features.history import labelled
 from everfit.features.views import Kind
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.encoding import MOST_CATEGORIES, Encoding
-from everfit.training.parity import check_parity, hostile
+from everfit.training.parity import check_parity, hostile, read_inputs, write_inputs
 from everfit.training.trainers import Fitted, fit
 from models.electricity_price import electricity_price
 
@@ -202,3 +206,25 @@ def test_encoding_keeps_the_most_frequent_categories_and_scales_constants_by_one
     assert "c299" in encoding.vocabularies[0]
     assert encoding.scales.tolist() == [1.0, pytest.approx(numbers[:, 1].std())]
     assert np.isnan(encoding.codes(np.array([["never"]], dtype=object))).all()
+
+
+@given(st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=5))
+def test_inputs_of_the_parity_check_are_read_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, texts: Any) -> None:
+    folder = tmp_path_factory.mktemp("inputs")
+    categories = np.array(texts, dtype=object).reshape(len(texts), 2)
+    numbers = np.full((len(texts), 1), np.nan)
+    write_inputs(folder, numbers, categories)
+    read_numbers, read_categories = read_inputs(folder)
+    assert np.array_equal(read_numbers, numbers, equal_nan=True)
+    assert read_categories.tolist() == texts
+
+
+def test_one_long_text_costs_the_parity_check_its_own_length(tmp_path: Path) -> None:
+    categories = np.full((5_000, 3), "NSW", dtype=object)
+    categories[17, 1] = "x" * 20_000
+    tracemalloc.start()
+    write_inputs(tmp_path, np.zeros((5_000, 1)), categories)
+    read_inputs(tmp_path)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 10 * 2**20, "as texts of numpy they were 1.2 GB"

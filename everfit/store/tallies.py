@@ -1,0 +1,63 @@
+"""Counts over all rows of a window, by the database: of a window that is too large to be read."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from everfit.declaration import Integer, Model, Number
+from everfit.evidence.tally import Held, Tally
+from everfit.store.tables import predictions
+
+
+def tally(
+    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], version: int, sampled: Mapping[str, Held]
+) -> Tally:
+    """Count a version's rows of a window.
+
+    Args:
+        connection: to the everfit database.
+        model: whose log.
+        span: half-open span of event time.
+        version: whose answers.
+        sampled: what a sample of the rows holds, by column: it shows which columns hold more than one value.
+    """
+    columns, features = predictions.c, predictions.c.features
+    rows = sa.select(
+        sa.func.count().label("rows"),
+        sa.func.array_agg(sa.distinct(columns.schema)).label("schemas"),
+        *(sa.func.count(features[name].astext).label(f"held_{at}") for at, (name, _) in enumerate(model.features)),
+        *(part for at, bounds in enumerate(_bounded(model)) for part in _outside(at, *bounds)),
+    ).where(
+        columns.model == model.name,
+        columns.event_time >= span[0],
+        columns.event_time < span[1],
+        columns.version == version,
+        columns.role == "champion",
+        ~columns.late,
+    )
+    found = connection.execute(rows).mappings().one()
+    return Tally(
+        rows=found["rows"],
+        schemas=frozenset(found["schemas"] or []),
+        columns={
+            name: Held(found[f"held_{at}"], sampled[name].only if name in sampled else None)
+            for at, (name, _) in enumerate(model.features)
+        },
+        outside={
+            name: (found[f"outside_{at}"], float(found[f"such_{at}"]))
+            for at, (name, _, _) in enumerate(_bounded(model))
+            if found[f"outside_{at}"]
+        },
+    )
+
+
+def _bounded(model: Model) -> list[tuple[str, float, float]]:
+    return [(c.name, *c.between) for c in model.request if isinstance(c, Number | Integer) and c.between]
+
+
+def _outside(at: int, name: str, low: float, high: float) -> "tuple[sa.Label[int], sa.Label[object]]":
+    """How many rows lie outside, and the least such value; as exact numbers, for a float may not hold what somebody sent."""
+    value = sa.cast(predictions.c.features[name].astext, sa.Numeric)
+    beyond = sa.not_(value.between(low, high))
+    return sa.func.count().filter(beyond).label(f"outside_{at}"), sa.func.min(value).filter(beyond).label(f"such_{at}")
