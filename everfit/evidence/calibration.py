@@ -2,7 +2,8 @@
 
 A user states how many false alarms a year are bearable. Thresholds follow from the training time: each column's distance of
 each of its windows, less the median and over (95 % quantile - median), is comparable between columns; the largest over
-the columns is a window's statistic, and its quantile at the budget, times ``safety``, is the limit for later windows.
+the columns is a window's statistic, and its quantile at the budget, times ``safety``, is the limit for later windows. A measure
+that cannot alarm on a column is exchanged for one that can; what is left without says so (:meth:`Threshold.blind`).
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,17 @@ import msgspec
 
 from everfit.columns import EVENT_TIME, SCORE
 from everfit.declaration import DriftPolicy
-from everfit.evidence.distances import Measure, distance
+from everfit.evidence.distances import (
+    FINE,
+    LEAST_DEVIATION,
+    Measure,
+    deviation_of,
+    distance,
+    farthest,
+    magnitude,
+    present,
+    unseen_share,
+)
 from everfit.features.views import Kind
 from everfit.formats import Kept
 
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LEAST_LIMIT = 2.0  # twice the column's own spread: what the calibration's few windows cannot show
+MOST_UNSEEN = 0.1  # of the rows of a later window, with categories that training time never held
 YEAR = timedelta(days=365.25)
 
 
@@ -33,16 +45,36 @@ class Threshold(msgspec.Struct, frozen=True):
     spread: float
     threshold: float
 
+    def blind(self, reference: "pl.Series") -> str:
+        """Why no window of note reaches the threshold; empty where one does."""
+        there_is = farthest(self.measure, reference)
+        values = present(reference)
+        if values.is_empty() and self.measure != "null_share":
+            return "the reference holds no value of it"
+        if self.threshold > there_is:
+            return f"{self.measure} reaches {there_is:.3f} at most, its threshold is {self.threshold:.3f}"
+        if self.measure == "wasserstein" and deviation_of(values) < FINE:
+            largest = magnitude(values)
+            if self.threshold * LEAST_DEVIATION > largest:
+                told = f"its values, at most {largest:.3g}, are too small for a scale of {LEAST_DEVIATION}"
+                return f"{told}; the next training chooses another"
+        return ""
+
 
 class Calibration(Kept, frozen=True, kw_only=True):
-    """Made once for a champion, kept with its version. ``windows`` is how many of training time it rests on."""
+    """Made once for a champion, kept with its version. ``windows`` is how many of training time it rests on.
 
+    Format 2 may name measures that format 1 did not have.
+    """
+
+    upgrades = (dict,)
     thresholds: list[Threshold]
     limit: float
     windows: int
     min_rows: int
     sample_rows: int
     seed: int
+    format: int = 2
 
     def renewed(self) -> "Calibration":
         """With the scores' column as it is named now, where an earlier version of everfit wrote ``score``."""
@@ -83,22 +115,25 @@ def calibrate(
     """
     import numpy as np
 
-    measured = [(name, _measure(kind)) for name, kind in columns] + [(name, "null_share") for name, _ in columns]
     windows = training_windows(policy, frame, cutoff)
     bounds = {"windows": len(windows), "min_rows": policy.min_rows, "sample_rows": policy.sample_rows, "seed": seed}
     if not windows:
         return Calibration(thresholds=[], limit=LEAST_LIMIT, **bounds)
     samples = [sample(window, policy.sample_rows, seed) for window in windows]
+    measured = [
+        (name, _measure(reference[name], kind, [rows[name] for rows in samples], policy.floor)) for name, kind in columns
+    ]
+    measured += [(name, "null_share") for name, _ in columns]
     found = np.array([[distance(how, reference[name], rows[name]) for name, how in measured] for rows in samples])
     medians = np.median(found, axis=0)
     spreads = np.maximum(np.quantile(found, 0.95, axis=0) - medians, policy.floor)
     largest = ((found - medians) / spreads).max(axis=1)
     level = max(0.0, 1 - policy.false_alarms_per_year * (policy.window / YEAR))
     limit = max(LEAST_LIMIT, policy.safety * float(np.quantile(largest, level)))
-    thresholds = [
-        Threshold(name, how, float(median), float(spread), float(median + limit * spread))
-        for (name, how), median, spread in zip(measured, medians, spreads, strict=True)
-    ]
+    thresholds = []
+    for (name, how), distances, median, spread in zip(measured, found.T, medians, spreads, strict=True):
+        threshold = Threshold(name, how, float(median), float(spread), float(median + limit * spread))
+        thresholds.append(_reachable(threshold, float(distances.max()), limit, farthest(how, reference[name])))
     return Calibration(thresholds=thresholds, limit=limit, **bounds)
 
 
@@ -124,5 +159,20 @@ def training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetim
     return [window for window in windows if window.height >= policy.min_rows]
 
 
-def _measure(kind: Kind) -> Measure:
-    return "wasserstein" if kind == "number" else "jensenshannon"
+def _measure(reference: "pl.Series", kind: Kind, windows: "Sequence[pl.Series]", floor: float) -> Measure:
+    """The measure that can tell a change from none: not every column has the scale, or the few categories, of most."""
+    import numpy as np
+
+    if kind == "number":
+        return "wasserstein" if deviation_of(present(reference)) >= FINE else "scaled_wasserstein"
+    usual = np.median([distance("jensenshannon", reference, window) for window in windows])
+    tells = usual + LEAST_LIMIT * floor < farthest("jensenshannon", reference) and unseen_share(reference) <= MOST_UNSEEN
+    return "jensenshannon" if tells else "common_jensenshannon"
+
+
+def _reachable(threshold: Threshold, largest: float, limit: float, there_is: float) -> Threshold:
+    """Where no window could reach it: half way from the largest distance of training time to the largest there is."""
+    if threshold.threshold <= there_is or largest >= there_is:
+        return threshold
+    capped = (largest + there_is) / 2
+    return msgspec.structs.replace(threshold, threshold=capped, spread=(capped - threshold.median) / limit)

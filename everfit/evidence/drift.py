@@ -1,6 +1,6 @@
 """Drift: is a window further from the champion's reference than the training time's own windows were?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from everfit.errors import FeatureError
@@ -38,9 +38,13 @@ def judge_drift(
     if missing:
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
     rows = sample(window, calibration.sample_rows, calibration.seed)
-    found, render = _distances(calibration, reference, rows)
-    evidence = _evidence(calibration, found, window.height)
-    return evidence, render() if html and evidence.verdict == "alarm" else None
+    found = _distances(calibration, reference, rows)
+    evidence = _evidence(calibration, found, _blind(calibration, reference), window.height)
+    if not html or evidence.verdict != "alarm":
+        return evidence, None
+    from everfit.evidence import evidently_report
+
+    return evidence, evidently_report.render([t for t, _ in found if t.measure != "null_share"], reference, rows)
 
 
 def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | None:
@@ -51,38 +55,42 @@ def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | Non
     return None
 
 
-def _distances(
-    calibration: Calibration, reference: "pl.DataFrame", rows: "pl.DataFrame"
-) -> tuple[list[tuple[Threshold, float]], Callable[[], str]]:
-    """Each threshold with what was measured, and what renders Evidently's report."""
-    from everfit.evidence import evidently_report
+def _distances(calibration: Calibration, reference: "pl.DataFrame", rows: "pl.DataFrame") -> list[tuple[Threshold, float]]:
+    """Each threshold with what was measured; not of a column that holds nothing, for its null share says it."""
+    held = [t for t in calibration.thresholds if t.measure == "null_share" or _both_hold(t.column, reference, rows)]
+    found = [(t, distance(t.measure, reference[t.column], rows[t.column])) for t in held]
+    return sorted(found, key=lambda pair: pair[0].measure == "null_share")
 
-    valued = [t for t in calibration.thresholds if t.measure != "null_share" and _both_hold(t.column, reference, rows)]
-    distances, render = evidently_report.run(valued, reference, rows)
-    nulls = [t for t in calibration.thresholds if t.measure == "null_share"]
-    found = [(t, distances[t.column]) for t in valued]
-    return found + [(t, distance("null_share", reference[t.column], rows[t.column])) for t in nulls], render
+
+def _blind(calibration: Calibration, reference: "pl.DataFrame") -> list[dict[str, str]]:
+    """The columns and measures that no window of note can alarm, and why."""
+    told = ((t, t.blind(reference[t.column])) for t in calibration.thresholds)
+    return [{"column": t.column, "measure": t.measure, "reason": why} for t, why in told if why]
 
 
 def _both_hold(column: str, reference: "pl.DataFrame", rows: "pl.DataFrame") -> bool:
     return not present(reference[column]).is_empty() and not present(rows[column]).is_empty()
 
 
-def _evidence(calibration: Calibration, found: Sequence[tuple[Threshold, float]], rows: int) -> Evidence:
+def _evidence(
+    calibration: Calibration, found: Sequence[tuple[Threshold, float]], blind: Sequence[dict[str, str]], rows: int
+) -> Evidence:
     drifted = sorted((pair for pair in found if pair[1] >= pair[0].threshold), key=_excess, reverse=True)
     columns = [
         {"column": t.column, "measure": t.measure, "distance": value, "threshold": t.threshold, "drifted": value >= t.threshold}
         for t, value in found
     ]
+    cannot = [f"{one['column']} cannot alarm by {one['measure']}: {one['reason']}" for one in blind]
     worst = max(found, key=_excess)
     told = ", ".join(f"{t.column} ({t.measure} {value:.3f}, threshold {t.threshold:.3f})" for t, value in drifted or [worst])
+    nearest = f"no column drifted; nearest to it {told}"
     return Evidence(
         kind="drift",
         verdict="alarm" if drifted else "ok",
         statistic=_excess(worst),
         threshold=calibration.limit,
-        reason=f"{_counted(len(drifted))} drifted: {told}" if drifted else f"no column drifted; nearest to it {told}",
-        detail={"rows": rows, "calibrated_on_windows": calibration.windows, "columns": columns},
+        reason="; ".join([f"{_counted(len(drifted))} drifted: {told}" if drifted else nearest, *cannot]),
+        detail={"rows": rows, "calibrated_on_windows": calibration.windows, "columns": columns, "cannot_alarm": list(blind)},
     )
 
 

@@ -1,65 +1,158 @@
-"""Evidently's drift of each column of a window, with our thresholds, and its report as HTML.
+"""Evidently's report of a window as one HTML page: what was measured of each column, beside the reference.
 
-One ``ValueDrift`` a column instead of the preset, which would choose its own method and threshold by the number of rows.
+One ``ValueDrift`` a column instead of the preset, which would choose its own method and threshold by the number of rows. What
+the data say is shown as they say it: the page takes categories for markup, for its own ids and for dates; here they are text.
 """
 
+import json
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from everfit.evidence.calibration import Threshold
+from everfit.evidence.distances import NOISE, common, present, scale
 
 if TYPE_CHECKING:
     import polars as pl
 
+METHODS = {"scaled_wasserstein": "wasserstein", "common_jensenshannon": "jensenshannon"}  # as Evidently calls them
+RARE = "(rare ones)"
+HUGE, TINY = 1e12, 1e-300
+
+_DATA = re.compile(r"var metric_(?P<id>[0-9a-f]{32}) = ")
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}")
+_MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
-def run(
-    thresholds: Sequence[Threshold], reference: "pl.DataFrame", window: "pl.DataFrame"
-) -> tuple[dict[str, float], Callable[[], str]]:
-    """Distance by column, and what renders the report as one HTML page.
+def render(thresholds: Sequence[Threshold], reference: "pl.DataFrame", window: "pl.DataFrame") -> str:
+    """The page. Every column holds at least one value in both frames; the same evidence renders to the same bytes.
 
-    Every column must hold at least one value in both frames; Evidently drops nulls.
+    A column is left out that no histogram can be drawn of: of one number so large that half of one added to it is nothing.
     """
+    frames = {t.column: _shown(t, reference[t.column], window[t.column]) for t in thresholds}
+    thresholds = [t for t in thresholds if t.measure.endswith("jensenshannon") or _drawable(*frames[t.column])]
     with _quiet():
+        import pandas as pd  # type: ignore[import-untyped]
         from evidently import DataDefinition, Dataset, Report
         from evidently.metrics import ValueDrift
 
-        numbers = [threshold.column for threshold in thresholds if threshold.measure == "wasserstein"]
-        categories = [threshold.column for threshold in thresholds if threshold.measure == "jensenshannon"]
+        numbers = [t.column for t in thresholds if t.measure.endswith("wasserstein")]
+        categories = [t.column for t in thresholds if t.measure.endswith("jensenshannon")]
         definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-        metrics = [ValueDrift(column=t.column, method=t.measure, threshold=t.threshold) for t in thresholds]
-        current, past = (
-            Dataset.from_pandas(_pandas(frame, numbers, categories), data_definition=definition)
-            for frame in (window, reference)
+        metrics = [
+            ValueDrift(
+                column=t.column,
+                method=METHODS.get(t.measure, t.measure),
+                threshold=_as_evidently(t, reference[t.column], window[t.column]),
+            )
+            for t in thresholds
+        ]
+        past, current = (
+            Dataset.from_pandas(
+                pd.DataFrame({t.column: frames[t.column][side] for t in thresholds}), data_definition=definition
+            )
+            for side in (0, 1)
         )
         snapshot = Report(metrics).run(current, past)
-        found = {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
-    return found, lambda: _html(snapshot)
+        return _as_text(str(snapshot.get_html_str(as_iframe=False)))
 
 
-def _html(snapshot: Any) -> str:
-    """The page, its random element ids numbered in their order: the same evidence renders to the same bytes."""
-    with _quiet():
-        page = str(snapshot.get_html_str(as_iframe=False))
+def _as_evidently(threshold: Threshold, reference: "pl.Series", window: "pl.Series") -> float:
+    """The threshold in units of Evidently's distance, which knows no scale below 0.001."""
+    if threshold.measure != "scaled_wasserstein":
+        return threshold.threshold
+    held = present(reference), present(window)
+    return threshold.threshold * scale("scaled_wasserstein", *held) / scale("wasserstein", *held)
+
+
+def _as_text(page: str) -> str:
+    """The page with its data written anew: ids numbered in their order, categories as text wherever they end up."""
+    found = _DATA.search(page)
+    assert found, "Evidently's page holds its data in a variable"
+    data, length = json.JSONDecoder().raw_decode(page[found.end() :])
     numbers: dict[str, str] = {}
-    return _RANDOM_ID.sub(lambda found: numbers.setdefault(found.group(), f"{len(numbers):032x}"), page)
+    _tidy(data, numbers)
+    written = json.dumps(data)
+    for character, escaped in _MARKUP.items():
+        written = written.replace(character, escaped)
+    rest = page[: found.end()], page[found.end() + length :]
+    before, after = (part.replace(found["id"], f"{0:032x}") for part in rest)
+    return before + written + after
 
 
-def _pandas(frame: "pl.DataFrame", numbers: Sequence[str], categories: Sequence[str]) -> Any:
-    import pandas as pd  # type: ignore[import-untyped]
+def _tidy(node: Any, numbers: dict[str, str]) -> None:
+    """Number the ids of the widgets; tell the plots that categories are neither markup nor dates."""
+    if isinstance(node, list):
+        for one in node:
+            _tidy(one, numbers)
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("id"), str):
+        node["id"] = _numbered(node["id"], numbers)
+    node |= (
+        {"linked_metrics": [_numbered(one, numbers) for one in node["linked_metrics"]]} if node.get("linked_metrics") else {}
+    )
+    if isinstance(node.get("layout"), dict) and isinstance(node.get("data"), list):
+        named = [trace for trace in node["data"] if trace.get("type") == "bar" and any(isinstance(x, str) for x in trace["x"])]
+        for trace in named:
+            trace["x"] = [escape(str(x), quote=False) for x in trace["x"]]
+        if named:
+            node["layout"].setdefault("xaxis", {})["type"] = "category"
+    for one in node.values():
+        _tidy(one, numbers)
+
+
+def _numbered(text: str, numbers: dict[str, str]) -> str:
+    return _RANDOM_ID.sub(lambda found: numbers.setdefault(found.group(), f"{len(numbers) + 1:032x}"), text)
+
+
+def _shown(threshold: Threshold, reference: "pl.Series", window: "pl.Series") -> tuple[Any, ...]:
+    """A column of the reference and of the window, as Evidently takes them."""
+    if threshold.measure.endswith("wasserstein"):
+        return _numbers(reference, window)
+    return _categories(reference, window, together=threshold.measure == "common_jensenshannon")
+
+
+def _drawable(*columns: Any) -> bool:
+    low, high = _range(columns)
+    return high > low or abs(low) < HUGE
+
+
+def _range(columns: Any) -> tuple[float, float]:
+    import numpy as np
+
+    values = np.concatenate(columns)
+    return float(np.nanmin(values)), float(np.nanmax(values))
+
+
+def _numbers(*columns: "pl.Series") -> tuple[Any, ...]:
+    """Finite numbers; those that differ by less than the noise of arithmetic, which no histogram can be drawn of, are one."""
+    import numpy as np
     import polars as pl
 
-    columns: dict[str, Any] = {}
-    for name in numbers:
-        values = frame[name].cast(pl.Float64)
-        columns[name] = frame.select(pl.when(values.is_finite()).then(values).fill_null(float("nan"))).to_series().to_numpy()
-    for name in categories:
-        columns[name] = pd.Series(frame[name].to_list(), dtype="object")
-    return pd.DataFrame(columns)
+    made = [column.cast(pl.Float64).to_numpy(writable=True) for column in columns]
+    for values in made:
+        values[~np.isfinite(values)] = np.nan
+    low, high = _range(made)
+    if high - low <= max(NOISE * max(abs(low), abs(high)), TINY):
+        for values in made:
+            values[~np.isnan(values)] = low
+    return tuple(made)
+
+
+def _categories(reference: "pl.Series", window: "pl.Series", *, together: bool) -> tuple[Any, ...]:
+    """Texts; where rare ones are measured together, they are shown together."""
+    import pandas as pd
+
+    columns = [reference.to_list(), window.to_list()]
+    if together:
+        kept = common(present(reference), present(window))
+        rare = RARE + "…" * any(RARE in column for column in columns)
+        columns = [[value if value is None or value in kept else rare for value in column] for column in columns]
+    return tuple(pd.Series(column, dtype="object") for column in columns)
 
 
 @contextmanager
