@@ -70,16 +70,7 @@ class Loop:
 
     def retrain(self, request: RetrainRequest | None, cutoff: datetime | None = None) -> promotion.Conclusion:
         """raw_data to champion, as the assets do it."""
-        deployment, model = self.deployment, self.model
-        available = days.available_days(deployment, model)
-        days.land_days(deployment, model, available)
-        days.compute_days(deployment, model, available)
-        until = cutoff or training.default_cutoff(deployment, model, request)
-        assembled = training.assemble(deployment, model, cutoff=until, request=request)
-        trained = training.train(deployment, model, assembled, manifests.put(deployment, model, "training_set", assembled, 0))
-        judged = judging.evaluate(deployment, model, trained, manifests.put(deployment, model, "trained_model", trained, 0))
-        manifests.put(deployment, model, "evaluation", judged, 0)
-        return promotion.conclude(deployment, model, actor="test")
+        return retrain(self.deployment, self.model, request, cutoff)
 
     def play(self, start: datetime, end: datetime) -> None:
         """Publish, answer with the champion and observe the outcomes of ``[start, end)``."""
@@ -125,3 +116,18 @@ class Loop:
         span = (start, start + self.model.drift.window)
         with self.deployment.engine.begin() as connection:
             return judge_window(connection, self.deployment.lake, self.model, span)
+
+
+def retrain(
+    deployment: Deployment, model: Model, request: RetrainRequest | None, cutoff: datetime | None = None
+) -> promotion.Conclusion:
+    """raw_data to champion, as the assets do it."""
+    available = days.available_days(deployment, model)
+    days.land_days(deployment, model, available)
+    days.compute_days(deployment, model, available)
+    until = cutoff or training.default_cutoff(deployment, model, request)
+    assembled = training.assemble(deployment, model, cutoff=until, request=request)
+    trained = training.train(deployment, model, assembled, manifests.put(deployment, model, "training_set", assembled, 0))
+    judged = judging.evaluate(deployment, model, trained, manifests.put(deployment, model, "trained_model", trained, 0))
+    manifests.put(deployment, model, "evaluation", judged, 0)
+    return promotion.conclude(deployment, model, actor="test")

@@ -52,6 +52,11 @@ class Postgres:
         """What the server writes about itself."""
         return self.data / "log"
 
+    @property
+    def programs(self) -> Path:
+        """The folder of ``pg_dump``, ``pg_restore`` and ``psql``, of the server's own version."""
+        return Path(_server(self.data).bin_path)
+
     def start(self) -> None:
         """Start the server where it does not run, on a data folder that is made where there is none.
 
