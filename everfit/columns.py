@@ -18,6 +18,7 @@ SCORE = "_score"
 LABEL = "_label"  # what came true: of the history, or of the newest outcome
 OBSERVED_AT = "_observed_at"
 CANDIDATE = "_candidate"  # a candidate's score in the backtest
+UNREADABLE = "_unreadable"  # how many of a row's numbers lie beyond what is read, and are null
 FEATURES = "_features"  # as JSON, before it is taken apart
 STATIC, TIMER, CONTINUOUS = "_static", "_timer", "_continuous"  # scores of the demo's three lines
 

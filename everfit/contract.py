@@ -4,22 +4,26 @@ A record that passed fits the tables and the declaration: its model is declared,
 ones, its time lies between the go-live and the tolerated future, and its texts can be stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from everfit.declaration import Model
+from everfit.bounds import EXACT, LARGEST
+from everfit.declaration import Column, Integer, Model, Numeric
 from everfit.errors import EventError
 from everfit.events import LoggedPrediction, Outcome, decode_as
 from everfit.timing import format_time
+from everfit.values import shown
 
 MAX_BYTES = 2**20  # of one record: as much as Kafka takes unless it is told to take more
 LABELS = (0.0, 1.0)
 
-_KINDS: dict[str, Any] = {"category": str | None, "number": float | None}
+_NUMBER = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+_WHOLE = Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)] | Annotated[float, msgspec.Meta(gt=-EXACT, lt=EXACT)]
+_KINDS: dict[str, Any] = {"category": str, "number": _NUMBER}
 _NUL = b"\\u0000"  # JSON cannot hold it otherwise, and Postgres cannot hold it at all
 
 Event = TypeVar("Event", LoggedPrediction, Outcome)
@@ -31,6 +35,7 @@ class _Terms:
 
     schema: str
     features: msgspec.json.Decoder[Any]
+    unbounded: Sequence[tuple[int, str, Sequence[float]]]  # features that may be declared missing by a value beyond all others
     since: datetime
     tolerance: timedelta
 
@@ -60,7 +65,11 @@ class Contract:
         try:
             features = terms.features.decode(event.features)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EventError(f"features do not fit {event.model}: {error}") from error
+            raise EventError(f"features do not fit {event.model}: {error}{_too_large(event.features)}") from error
+        for place, name, missing in terms.unbounded:
+            number = getattr(features, f"feature_{place}")
+            if not _bounded(number) and number not in missing:
+                raise EventError(f"features do not fit {event.model}: {name!r} is {shown(number)}, beyond ±{LARGEST:g}")
         if not 0 <= event.score <= 1:
             raise EventError(f"score {event.score} is no probability in [0, 1]")
         _check_time(event.model, terms, event.event_time, now)
@@ -86,11 +95,36 @@ class Contract:
 
 
 def _terms(model: Model) -> _Terms:
+    taken = [_taken(column) for column in model.request]
+    taken += [_KINDS[feature.kind] for view in model.views for feature in view.features.values()]
     fields = [
-        (f"feature_{number}", _KINDS[kind], msgspec.field(name=name)) for number, (name, kind) in enumerate(model.features)
+        (f"feature_{place}", kind | None, msgspec.field(name=name))
+        for place, ((name, _), kind) in enumerate(zip(model.features, taken, strict=True))
     ]
-    features = msgspec.defstruct("Features", fields, forbid_unknown_fields=True)
-    return _Terms(model.schema_id, msgspec.json.Decoder(features), model.go_live, model.log.future_tolerance)
+    features = msgspec.json.Decoder(msgspec.defstruct("Features", fields, forbid_unknown_fields=True))
+    unbounded = [(i, c.name, c.missing) for i, c in enumerate(model.request) if isinstance(c, Numeric) and taken[i] is float]
+    return _Terms(model.schema_id, features, unbounded, model.go_live, model.log.future_tolerance)
+
+
+def _taken(column: Column) -> Any:
+    """The type of a request's field on the log."""
+    if isinstance(column, Numeric) and not all(map(_bounded, column.missing)):
+        return float
+    return _WHOLE if isinstance(column, Integer) else _KINDS[column.kind]
+
+
+def _bounded(value: float | None) -> bool:
+    return value is None or abs(value) <= LARGEST
+
+
+def _too_large(features: msgspec.Raw) -> str:
+    """The first number beyond the bounds, for a message; empty where there is none."""
+    try:
+        values = msgspec.json.decode(features, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    numbers = ((name, value) for name, value in values.items() if isinstance(value, int | float))
+    return next((f"; {name!r} is {shown(value)}" for name, value in numbers if abs(value) > EXACT), "")
 
 
 def _decode(decoder: msgspec.json.Decoder[Event], value: bytes | None) -> Event:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from everfit.bounds import LARGEST
 from everfit.errors import DeclarationError
 from everfit.features.views import FeatureView, Kind
 from everfit.timing import Duration, Moment
@@ -64,24 +65,58 @@ class Category(Column):
         super().__init__(name=name, **values)
 
 
-class Number(Column):
-    """A float64, within ``between`` (both ends included) where it is declared."""
+Outside = Literal["refuse", "clip", "keep"]
+
+
+class Numeric(Column):
+    """What a number's declaration says beside its name.
+
+    ``missing`` lists values that stand for nothing, as -3.4e38 does on maps: every door reads them as null, so that the column
+    is nullable. ``outside`` says what becomes of a value beyond ``between``: it is refused, taken as the nearest bound, or kept
+    and counted by quality. Where it is left out sources refuse and requests keep.
+    """
 
     kind = "number"
+    outside: Outside | None = None
+    missing: list[float] = []
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        between: tuple[float, float] | None = getattr(self, "between", None)
+        if between is not None and not -LARGEST <= between[0] <= between[1] <= LARGEST:
+            raise ValueError(f"between={between}: the lower bound comes first, and neither lies beyond ±{LARGEST:g}")
+        if self.outside is not None and between is None:
+            raise ValueError(f"outside={self.outside!r} says nothing without between=(low, high)")
+        if self.missing and not self.nullable:
+            raise ValueError(f"missing={self.missing} is read as null; let the column be nullable")
+        return self
+
+
+class Number(Numeric):
+    """A float64 within ±1e37, and within ``between`` (both ends included) where it is declared."""
+
     between: tuple[float, float] | None = None
 
     def __init__(self, name: str, **values: Any) -> None:
-        super().__init__(name=name, **values)
+        super().__init__(name=name, **_implied(values))
 
 
-class Integer(Column):
-    """A whole number, within ``between`` (both ends included) where it is declared."""
+class Integer(Numeric):
+    """A whole number, within ``between`` (both ends included) where it is declared.
 
-    kind = "number"
+    In a source it has 64 bits and is exact. What is a model's input is a float64: a request's lies within ±2^53, and so does
+    what a view takes as a number. An id that may be larger is a Category of the request, and a view's key.
+    """
+
     between: tuple[int, int] | None = None
 
     def __init__(self, name: str, **values: Any) -> None:
-        super().__init__(name=name, **values)
+        super().__init__(name=name, **_implied(values))
+
+
+def _implied(values: dict[str, Any]) -> dict[str, Any]:
+    """A column with missing values is nullable."""
+    return ({"nullable": True} if values.get("missing") else {}) | values
 
 
 class Time(Column):
@@ -342,11 +377,14 @@ class Model(Part):
         fields = [column.name for column in self.request]
         if self.entity not in fields:
             raise ValueError(f"entity {self.entity!r} is no request field; the request has {', '.join(fields)}")
+        numbers = [column.name for column in self.request if isinstance(column, Number)]
         for view in self.views:
             if view.source not in sources:
                 raise ValueError(f"view {view.name} reads {view.source!r}; the sources are {', '.join(sources)}")
             if view.key not in fields:
                 raise ValueError(f"view {view.name} is keyed by {view.key!r}; the request has {', '.join(fields)}")
+            if view.key in numbers:
+                raise ValueError(f"view {view.name} is keyed by {view.key!r}, a Number; a key is a Category or an Integer")
         for read in inspect.signature(self.history).parameters:
             if read not in sources:
                 raise ValueError(f"history reads {read!r}; the sources are {', '.join(sources)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from everfit.bounds import LARGEST
 from everfit.columns import EVENT_TIME
 from everfit.declaration import Model
 from everfit.errors import FeatureError
@@ -98,13 +99,16 @@ def judge_quality(
     breaks = [*volume, *_of_schema(profile, counted), *beyond]
     if whole or counted.rows >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
         breaks += _of_columns(profile, counted)
+    if counted.unreadable:
+        tolerated = [*tolerated, f"{counted.unreadable} values beyond ±{LARGEST:g} are read as null"]
     return Evidence(
         kind="quality",
         verdict="alarm" if breaks else "ok",
         statistic=float(len(breaks)),
         threshold=1.0,
         reason="; ".join([*([told for _, told in breaks] or [f"nothing broken in {counted.rows} rows"]), *tolerated]),
-        detail={"rows": counted.rows, "breaks": [told for _, told in breaks], "by_column": _by_column(breaks)},
+        detail={"rows": counted.rows, "breaks": [told for _, told in breaks], "by_column": _by_column(breaks)}
+        | ({"unreadable": counted.unreadable} if counted.unreadable else {}),
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everfit.columns import SCHEMA
+from everfit.columns import SCHEMA, UNREADABLE
 from everfit.declaration import Model
 from everfit.errors import FeatureError
 from everfit.evidence.bounds import outside
@@ -22,12 +22,14 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """``outside`` says of a bounded field how many rows lie outside, and one such value."""
+    """``outside`` says of a bounded field how many rows lie outside, and one such value; ``unreadable`` how many numbers of
+    those that were read lie beyond all bounds, and are null."""
 
     rows: int
     schemas: frozenset[str]
     columns: dict[str, Held]
     outside: dict[str, tuple[int, float]]
+    unreadable: int = 0
 
     def null_share(self, column: str) -> float:
         """Share of rows without a value; 0 of no rows."""
@@ -49,6 +51,7 @@ def tally(model: Model, window: "pl.DataFrame") -> Tally:
         schemas=frozenset(window[SCHEMA].unique()) if SCHEMA in window.columns else frozenset(),
         columns={name: _held(window[name]) for name, _ in model.features},
         outside={name: (len(values), values[0]) for name, values in beyond.items() if len(values)},
+        unreadable=int(window[UNREADABLE].sum()) if UNREADABLE in window.columns else 0,
     )
 
 

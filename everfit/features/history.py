@@ -2,19 +2,17 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
 from everfit.columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
-from everfit.declaration import Model
+from everfit.declaration import Column, Model
 from everfit.errors import SourceError
-from everfit.features.known import MOMENT, key_text
+from everfit.features.known import MOMENT, key_text, number
 
 if TYPE_CHECKING:
     import polars as pl
-
-KINDS = {"category": nw.String(), "number": nw.Float64()}
 
 
 def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFrame":
@@ -50,13 +48,20 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     rows: pl.DataFrame = made.select(
         nw.concat_str(*name, separator="-").alias(REQUEST_ID),
         at.alias(EVENT_TIME),
-        *(nw.col(column.name).cast(KINDS["category" if column.kind == "category" else "number"]) for column in model.request),
+        *(_field(made, column) for column in model.request),
         nw.col(label).cast(nw.Float64).alias(LABEL),
         nw.col(observed_at).cast(MOMENT).alias(OBSERVED_AT),
     ).to_polars()
     rows = rows.sort(EVENT_TIME, maintain_order=True)
     _require_distinct(model, rows, identity)
     return rows
+
+
+def _field(made: nw.DataFrame[Any], column: Column) -> nw.Expr:
+    """A request's field as a model is given it: null where serving would refuse a number for its size."""
+    if column.kind == "category":
+        return nw.col(column.name).cast(nw.String)
+    return number(made, column.name).alias(column.name)
 
 
 def _own(model: Model, made: Sequence[str], name: str) -> str:

@@ -4,11 +4,13 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from everfit.bounds import EXACT, LARGEST
 from everfit.errors import SourceError
 from everfit.features.views import FeatureView
 
 MOMENT = nw.Datetime("us", "UTC")
 LARGEST_UNITS = 2.0**63
+ROUNDING = 1e-12  # relative; a quotient by the resolution may come out a little larger
 
 
 def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
@@ -54,16 +56,16 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
 
     Returns:
         ``key`` (text), ``known_at`` (UTC, microseconds), and for the i-th of ``FeatureView.columns`` ``value_i`` (float64,
-        what is not finite as null, or text), ``held_i`` (int64, how many rows of that moment have a value) and, where windows
-        sum it, ``units_i`` (int64, their sum in units of the resolution): named by position, so that no user's name can
-        collide.
+        what :func:`number` does not read as null, or text), ``held_i`` (int64, how many rows of that moment have a value) and,
+        where windows sum it, ``units_i`` (int64, their sum in units of the resolution): named by position, so that no user's
+        name can collide.
 
     Raises:
-        SourceError: as :func:`shaped`, or when a value is too large for its resolution.
+        SourceError: as :func:`shaped`.
     """
     made = shaped(view, source).with_row_index("_landed")
     rows = made.select(
-        *_values(view),
+        *_values(view, made),
         key=key_text(made, view.key),
         known_at=moment(made, view.known_at),
         _tie=nw.col(view.tie_break or "_landed"),
@@ -72,7 +74,7 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
     rows = rows.filter(~nw.col("key").is_null() & ~nw.col("known_at").is_null()).sort("key", "known_at", "_tie", "_landed")
     if view.tie_break:
         rows = rows.unique(["key", "known_at"], keep="last", maintain_order=True)
-    rows = rows.drop("_tie", "_landed").with_columns(*_held(view), *_units(view, rows))
+    rows = rows.drop("_tie", "_landed").with_columns(*_held(view), *_units(view))
     if view.tie_break:
         return rows
     added = [nw.col(name).sum().over("key", "known_at") for name in rows.columns if name.startswith(("held_", "units_"))]
@@ -82,7 +84,19 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
 def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
     """A key column as text; whole numbers without a decimal point, whatever type holds them."""
     key = nw.col(column)
-    return (key.cast(nw.Int64) if frame.schema[column].is_float() else key).cast(nw.String)
+    if not frame.schema[column].is_float():
+        return key.cast(nw.String)
+    whole = nw.when((key == key.floor()) & (key.abs() < EXACT)).then(key).cast(nw.Int64).cast(nw.String)
+    return nw.when(whole.is_null()).then(key.cast(nw.String)).otherwise(whole)
+
+
+def number(frame: nw.DataFrame[Any], column: str, *, largest: float = LARGEST) -> nw.Expr:
+    """A column as float64; null where everfit reads no number: beyond ``largest``, or a whole number that no float64 is."""
+    value, kind = nw.col(column), frame.schema[column]
+    if kind.is_integer():
+        value = nw.when((value <= EXACT) if kind.is_unsigned_integer() else value.is_between(-EXACT, EXACT)).then(value)
+    value = value.cast(nw.Float64)
+    return nw.when(value.abs() <= largest).then(value)
 
 
 def moment(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
@@ -108,12 +122,11 @@ def _require_times(column: str, kind: nw.dtypes.DType) -> None:
         raise SourceError(f"{column!r} is {kind}, not a time; parse it first")
 
 
-def _values(view: FeatureView) -> list[nw.Expr]:
+def _values(view: FeatureView, made: nw.DataFrame[Any]) -> list[nw.Expr]:
     values: list[nw.Expr] = []
     for i, column in enumerate(view.columns):
         if column in view.numbers:
-            number = nw.col(column).cast(nw.Float64)
-            values.append(nw.when(number.is_finite()).then(number).alias(f"value_{i}"))
+            values.append(number(made, column, largest=largest(view, column)).alias(f"value_{i}"))
         else:
             values.append(nw.col(column).cast(nw.String).alias(f"value_{i}"))
     return values
@@ -123,15 +136,19 @@ def _held(view: FeatureView) -> list[nw.Expr]:
     return [(~nw.col(f"value_{i}").is_null()).cast(nw.Int64).alias(f"held_{i}") for i in range(len(view.columns))]
 
 
-def _units(view: FeatureView, rows: nw.DataFrame[Any]) -> list[nw.Expr]:
+def largest(view: FeatureView, column: str) -> float:
+    """The largest magnitude that a view takes of a column: that of all numbers, or what 64 bits of its resolution hold."""
+    resolution = view.resolutions.get(column)
+    return LARGEST if resolution is None else min(LARGEST, LARGEST_UNITS * (1 - ROUNDING) * resolution)
+
+
+def _units(view: FeatureView) -> list[nw.Expr]:
     """Values in whole units of the resolution: the nearest, halves upwards, as online."""
     units = []
     for i, column in enumerate(view.columns):
         if column not in view.resolutions:
             continue
-        value, resolution = f"value_{i}", view.resolutions[column]
-        largest = rows[value].abs().max()
-        if largest is not None and largest / resolution >= LARGEST_UNITS:
-            raise too_large(view, column, largest)
-        units.append((nw.col(value) / resolution + 0.5).floor().cast(nw.Int64).fill_null(0).alias(f"units_{i}"))
+        units.append(
+            (nw.col(f"value_{i}") / view.resolutions[column] + 0.5).floor().cast(nw.Int64).fill_null(0).alias(f"units_{i}")
+        )
     return units

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from everfit.bounds import LARGEST
 from everfit.columns import EVENT_TIME
 from everfit.errors import SourceError
 from everfit.features.known import LARGEST_UNITS, key_text, known_rows, moment, too_large
@@ -114,7 +115,9 @@ def _windowed(feature: Windowed, i: int, n: int) -> nw.Expr:
     if feature.statistic == "count":
         return count
     total = _difference(f"sum_{i}", n) * feature.resolution
-    return total if feature.statistic == "sum" else nw.when(count > 0).then(total / count)
+    if feature.statistic == "sum":
+        return nw.when(total.abs() <= LARGEST).then(total)
+    return nw.when((count > 0) & ((total / count).abs() <= LARGEST)).then(total / count)
 
 
 def _difference(column: str, n: int) -> nw.Expr:

@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from operator import add, itemgetter
 from typing import Any, NamedTuple
 
+from everfit.bounds import is_exact, readable
 from everfit.errors import SourceError
+from everfit.features.fitting import fits, limits_of, require_readable
 from everfit.features.known import LARGEST_UNITS, shaped, too_large
 from everfit.features.views import FeatureView, Latest, Windowed
 
@@ -73,13 +75,19 @@ def _leaves(view: FeatureView, sums: Sequence[int]) -> SourceError:
     return too_large(view, column, units * view.resolutions[column])
 
 
-def known_values(view: FeatureView, source: Any) -> Known:
+def known_values(view: FeatureView, source: Any, *, offered: bool = False) -> Known:
     """What a view takes of a source's rows, as :func:`everfit.features.known.known_rows` has it, sorted by key and moment.
 
     In plain Python, for most often it is one row, which data frames take milliseconds for.
 
+    Args:
+        view: the declared view.
+        source: a frame of rows of its source.
+        offered: whether the rows are about to land. Then a value that could not be read later is refused; of rows that have
+            landed it is null.
+
     Raises:
-        SourceError: when a column is missing or has a type that does not fit, or a value is too large for its resolution.
+        SourceError: when a column is missing or has a type that does not fit, or an offered value cannot be taken.
     """
     made = shaped(view, source)
     taken = [view.key, view.known_at, view.tie_break or view.known_at, *view.columns]
@@ -88,6 +96,8 @@ def known_values(view: FeatureView, source: Any) -> Known:
     rows = []
     for key, known_at, tie, *values in map(positions, made.rows()):
         if key is not None and known_at is not None:
+            if offered:
+                require_readable(view, key, values)
             rows.append(((key_of(key), _moment(known_at)), _rank(tie), read(values)))
     known: Known = {}
     for identity, _, new in sorted(rows, key=itemgetter(0, 1)):
@@ -111,18 +121,15 @@ def _moment(known_at: date) -> datetime:
 
 def _reader(view: FeatureView) -> Callable[[Sequence[Any]], Moment]:
     """What reads one row's values, in the order of ``FeatureView.columns``."""
-    numbers = view.numbers
-    kinds = [column in numbers for column in view.columns]
+    limits = limits_of(view)
     summed = [(i, view.resolutions[column]) for i, column in enumerate(view.columns) if column in view.resolutions]
-    nothing = [0] * len(kinds)
+    nothing = [0] * len(limits)
 
     def read(values: Sequence[Any]) -> Moment:
-        held = tuple(_value(value, is_number=number) for value, number in zip(values, kinds, strict=True))
+        held = tuple(_value(value, limit) for value, limit in zip(values, limits, strict=True))
         units = nothing.copy()
         for i, resolution in summed:
             units[i] = _units(held[i], resolution)
-            if abs(units[i]) >= LARGEST_UNITS:
-                raise too_large(view, view.columns[i], units[i] * resolution)
         return Moment(held, tuple(units), tuple([int(value is not None) for value in held]))
 
     return read
@@ -133,12 +140,13 @@ def _together(held: Moment, new: Moment) -> Moment:
     return Moment(new.values, tuple(map(add, held.units, new.units)), tuple(map(add, held.counts, new.counts)))
 
 
-def _value(value: Any, *, is_number: bool) -> Value:
+def _value(value: Any, limit: float | None) -> Value:
+    """A value as the view takes it: text where there is no limit, else the number, null where it is none that can be read."""
     if value is None:
         return None
-    if not is_number:
+    if limit is None:
         return str(value)
-    return float(value) if math.isfinite(value) else None
+    return float(value) if fits(value, limit) else None
 
 
 def _units(value: Value, resolution: float) -> int:
@@ -161,9 +169,10 @@ def answer(
     for name, feature in view.features.items():
         i = view.columns.index(feature.column)
         if isinstance(feature, Latest):
-            features[name] = now.values[i] if now is not None and not expired(view, at, now) else None
+            value = now.values[i] if now is not None and not expired(view, at, now) else None
         else:
-            features[name] = _windowed(feature, i, now, ago[feature.over])
+            value = _windowed(feature, i, now, ago[feature.over])
+        features[name] = readable(value) if isinstance(value, float) else value
     return features
 
 
@@ -185,4 +194,4 @@ def _windowed(feature: Windowed, i: int, now: RunningRow | None, ago: RunningRow
 
 def key_of(value: object) -> str:
     """A request's key as the online store writes it: whole numbers without a decimal point."""
-    return str(int(value)) if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and is_exact(value) else str(value)

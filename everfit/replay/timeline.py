@@ -11,6 +11,7 @@ from everfit.columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration import Integer, Model, Source
 from everfit.errors import SourceError
 from everfit.events import Outcome
+from everfit.features.running import key_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -130,12 +131,12 @@ def _merged(
 
 
 def _request(model: Model, row: dict[str, Any]) -> Request:
-    inputs = {
-        column.name: int(row[column.name]) if isinstance(column, Integer) else row[column.name] for column in model.request
-    }
-    return Request(row[REQUEST_ID], str(row[model.entity]), row[EVENT_TIME], inputs)
+    fields = {column.name: row[column.name] for column in model.request}
+    whole = {column.name for column in model.request if isinstance(column, Integer)}
+    inputs = {name: int(value) if name in whole and value is not None else value for name, value in fields.items()}
+    return Request(row[REQUEST_ID], key_of(row[model.entity]), row[EVENT_TIME], inputs)
 
 
 def _outcome(model: Model, row: dict[str, Any]) -> tuple[str, Outcome]:
     outcome = Outcome(request_id=row[REQUEST_ID], model=model.name, outcome=row[LABEL], observed_at=row[OBSERVED_AT])
-    return str(row[model.entity]), outcome
+    return key_of(row[model.entity]), outcome

@@ -1,6 +1,5 @@
 """What clients ask: the bodies of ``/predict`` and of the Open Inference Protocol V2, checked against the declared request."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from everfit.declaration import Category, Column, Integer, Model
 from everfit.errors import RequestError
 from everfit.events import Value, wall_clock
 from everfit.timing import parse_time
+from everfit.values import reader
 
 MAX_ROWS = 1_000
 MAX_ID_CHARACTERS = 200
@@ -107,7 +107,7 @@ def _checked(tensor: Tensor) -> Tensor:
 
 
 def _fields(columns: Sequence[Column], inputs: Mapping[str, Any]) -> dict[str, Value]:
-    """The declared fields in declared order; values outside declared bounds are let through, for the evidence to see."""
+    """The declared fields in declared order; what lies outside declared bounds is kept, clipped or refused, as declared."""
     _named(columns, inputs)
     return {column.name: _value(column, inputs[column.name]) for column in columns}
 
@@ -122,21 +122,11 @@ def _named(columns: Sequence[Column], inputs: Iterable[str]) -> None:
 
 
 def _value(column: Column, value: Any) -> Value:
-    if value is None and column.nullable:
-        return None
-    if isinstance(column, Category):
-        if isinstance(value, str) and "\0" not in value:
-            return value
-        raise _unfit(column, value, "text without NUL")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-        raise _unfit(column, value, "a finite number")
-    if isinstance(column, Integer) and value != int(value):
-        raise _unfit(column, value, "a whole number")
-    return float(value)
-
-
-def _unfit(column: Column, value: Any, wanted: str) -> RequestError:
-    return RequestError(f"inputs.{column.name}: {value!r} is not {wanted}{' or null' if column.nullable else ''}")
+    try:
+        taken: Value = reader(column, "request")(value)
+    except ValueError as error:
+        raise RequestError(f"inputs.{column.name}: {error}") from error
+    return taken
 
 
 def _id(given: Any) -> str:

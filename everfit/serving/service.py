@@ -9,6 +9,7 @@ from everfit.catalogue import find_model
 from everfit.declaration import Model
 from everfit.errors import EverfitError, NotServableError, ServiceError
 from everfit.events import Prediction, Role, Value, encode
+from everfit.features.running import key_of
 from everfit.serving.asked import Asked
 from everfit.serving.metrics import Metrics
 from everfit.serving.outlet import Record
@@ -100,7 +101,7 @@ class Service:
         for row, score in zip(rows, scores, strict=True):
             if not 0 <= score <= 1:
                 raise NotServableError(f"{model.name} version {version.number} answers {score}, no probability; roll it back")
-            entity = str(row.features[model.entity])
+            entity = key_of(row.features[model.entity])
             prediction = Prediction(
                 request_id=row.request_id,
                 model=model.name,

@@ -68,7 +68,10 @@ def _from_text(source: Source, frame: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _number(text: str | None) -> float | str | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text
+    """A whole number exactly, another as a float; what is none stays text."""
+    for read in (int, float):
+        try:
+            return None if text is None else read(text)
+        except ValueError:
+            continue
+    return text

@@ -1,19 +1,24 @@
 """Rows of the prediction log and of the sources as Polars frames."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
 import sqlalchemy as sa
 
-from everfit.columns import DEGRADED, EVENT_TIME, FEATURES, LABEL, OBSERVED_AT, REQUEST_ID, SCHEMA, SCORE, VERSION
-from everfit.declaration import Model, Source
+from everfit.bounds import LARGEST
+from everfit.columns import DEGRADED, EVENT_TIME, FEATURES, LABEL, OBSERVED_AT, REQUEST_ID, SCHEMA, SCORE, UNREADABLE, VERSION
+from everfit.declaration import Column, Integer, Model, Numeric, Source
 from everfit.errors import SourceError
+from everfit.store.documents import beyond, bounded, from_json
 from everfit.store.tables import predictions, source_rows
 
 HASHES = 2**64  # a hash of Postgres is a signed number of 64 bits
 MOMENT = pl.Datetime("us", "UTC")
-TYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float64(), "time": MOMENT}
+TYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float64(), "time": MOMENT}  # of model inputs
+
+logger = logging.getLogger(__name__)
 
 # The champions' answers in a span of event time, each with the newest of its outcomes that was known at a moment.
 _LOGGED = sa.text("""
@@ -42,6 +47,11 @@ _OWN: dict[str, pl.DataType] = {
     LABEL: pl.Float64(),
     OBSERVED_AT: MOMENT,
 }
+
+
+def type_of(column: Column) -> pl.DataType:
+    """What a column of a source is in a frame: whole numbers are exact there."""
+    return pl.Int64() if isinstance(column, Integer) else TYPES[column.kind]
 
 
 def answered(connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> dict[int, int]:
@@ -77,16 +87,17 @@ def logged(
 
     Returns:
         One row a request and version that answered it (two, where it was asked again after a swap): REQUEST_ID, EVENT_TIME,
-        VERSION, SCHEMA, DEGRADED, SCORE, each feature, and LABEL and OBSERVED_AT (null where the outcome was not known), all
-        by the names of :mod:`everfit.columns`.
+        VERSION, SCHEMA, DEGRADED, SCORE, LABEL and OBSERVED_AT (null where the outcome was not known), UNREADABLE (how many of
+        the row's numbers cannot be read, and are null), by the names of :mod:`everfit.columns`, and each feature.
     """
     below = None if share >= 1 else round((share - 0.5) * HASHES)
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
     drawn = {"version": version, "below": below, "seed": seed}
     rows = connection.execute(_LOGGED, bound | drawn).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
-    types = pl.Struct({name: TYPES[kind] for name, kind in model.features})
-    return frame.with_columns(pl.col(FEATURES).str.json_decode(types)).unnest(FEATURES)
+    features = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in model.features})
+    unreadable = beyond(features).alias(UNREADABLE).to_frame()
+    return pl.concat([frame.drop(FEATURES), unreadable, bounded(features, _missing(model.request))], how="horizontal")
 
 
 def landed(connection: sa.Connection, source: Source, span: tuple[datetime, datetime]) -> pl.DataFrame:
@@ -99,14 +110,17 @@ def landed(connection: sa.Connection, source: Source, span: tuple[datetime, date
 
 
 def decode_rows(source: Source, rows: Sequence[str]) -> pl.DataFrame:
-    """JSON rows as a frame of the source's declared columns and types.
+    """JSON rows as a frame of the source's declared columns and types; numbers that cannot be read are null, and told.
 
     Raises:
         SourceError: when a time cannot be read.
     """
     times = [column.name for column in source.columns if column.kind == "time"]
-    types = {column.name: pl.String() if column.kind == "time" else TYPES[column.kind] for column in source.columns}
-    frame = pl.Series(rows, dtype=pl.String).str.json_decode(pl.Struct(types)).struct.unnest()
+    types = {column.name: pl.String() if column.kind == "time" else type_of(column) for column in source.columns}
+    held = from_json(pl.Series(rows, dtype=pl.String), types)
+    if unreadable := beyond(held).sum():
+        logger.warning("source %s: %d values beyond ±%g are read as null; correct their rows", source.name, unreadable, LARGEST)
+    frame = bounded(held, _missing(source.columns))
     try:
         return frame.with_columns(pl.col(times).str.to_datetime("%+", time_unit="us", time_zone="UTC"))
     except pl.exceptions.InvalidOperationError as error:
@@ -127,3 +141,8 @@ def parts_by_day(frame: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
         "_day", as_dict=True, include_key=False, maintain_order=True
     )
     return {str(day): part for (day,), part in parts.items()}
+
+
+def _missing(columns: Sequence[Column]) -> dict[str, list[float]]:
+    """The values that stand for nothing, by column."""
+    return {column.name: column.missing for column in columns if isinstance(column, Numeric)}

@@ -2,24 +2,24 @@
 
 import json
 import logging
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from everfit.declaration import Column, Integer, Number, Source, Time
+from everfit.declaration import Source
 from everfit.errors import SourceError
-from everfit.store.frames import TYPES
-from everfit.timing import format_time, parse_time
+from everfit.store.frames import type_of
+from everfit.timing import format_time
+from everfit.values import Reader, reader
 
 Row = Mapping[str, Any]
-Reader = Callable[[Any], Any]
 
 logger = logging.getLogger(__name__)
 
+MAX_IDENTITY = 2_000  # bytes, all of them ASCII: an index of Postgres takes no row of more than 2,704
 AHEAD = timedelta(hours=1)  # by which the clocks of publishers may differ from ours
 
 
@@ -43,7 +43,8 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> 
         SourceError: at the first row that does not fit, with its number (from 1), column and value.
     """
     offered = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
-    readers = {column.name: _reader(source, column) for column in source.columns}
+    named = (*source.identity, source.event_time)
+    readers = {column.name: reader(column, "source", named=column.name in named) for column in source.columns}
     latest = now + AHEAD
     checked: dict[str, tuple[int, Offered]] = {}
     corrected: list[tuple[int, int]] = []
@@ -60,7 +61,7 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> 
 
 def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Checked rows as a frame of the source's declared columns and types."""
-    schema = {column.name: TYPES[column.kind] for column in source.columns}
+    schema = {column.name: type_of(column) for column in source.columns}
     return pl.DataFrame([tuple(row[name] for name in schema) for row in rows], schema=schema, orient="row")
 
 
@@ -80,6 +81,10 @@ def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, nu
         )
     written = {name: format_time(value) if isinstance(value, datetime) else value for name, value in values.items()}
     identity = json.dumps([written[name] for name in source.identity])
+    if len(identity) > MAX_IDENTITY:
+        raise SourceError(
+            f"source {source.name}, row {number}: its identity has {len(identity)} bytes, of at most {MAX_IDENTITY}"
+        )
     return Offered(identity, at, written, values)
 
 
@@ -97,47 +102,3 @@ def _misnamed(source: Source, number: int, row: Row) -> SourceError:
     unknown, missing = sorted(set(row) - set(names)), sorted(set(names) - set(row))
     told = f"unknown column {', '.join(map(repr, unknown))}" if unknown else f"missing column {', '.join(map(repr, missing))}"
     return SourceError(f"source {source.name}, row {number}: {told}; its columns are {', '.join(names)}")
-
-
-def _reader(source: Source, column: Column) -> Reader:
-    """What checks and reads one value of a column; a ValueError says why it does not fit."""
-    nullable = column.nullable and column.name not in (*source.identity, source.event_time)
-    of_kind = _time if isinstance(column, Time) else _number(column) if isinstance(column, Number | Integer) else _category
-
-    def read(value: Any) -> Any:
-        if value is None:
-            if nullable:
-                return None
-            raise ValueError("null, and the column is not nullable")
-        try:
-            return of_kind(value)
-        except ValueError as error:
-            raise ValueError(f"{value!r} does not fit: {error}") from error
-
-    return read
-
-
-def _time(value: Any) -> datetime:
-    return parse_time(value)
-
-
-def _category(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise ValueError("a category is text, without NUL")
-    return value
-
-
-def _number(column: Number | Integer) -> Reader:
-    low, high = column.between or (-sys.float_info.max, sys.float_info.max)
-    whole = isinstance(column, Integer)
-
-    def read(value: Any) -> int | float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-            raise ValueError("not a finite number" + ("; write yes and no as 1 and 0" if isinstance(value, bool) else ""))
-        if whole and value != int(value):
-            raise ValueError("not a whole number")
-        if not low <= value <= high:
-            raise ValueError(f"outside its bounds {low} to {high}")
-        return int(value) if whole else float(value) + 0.0  # Postgres knows no negative zero
-
-    return read

@@ -188,7 +188,7 @@ def _change(
     if view is None:
         view_versions.leave_behind(cursor, definition)
         return None
-    known, replaced = known_values(view, new), {} if old is None else known_values(view, old)
+    known, replaced = known_values(view, new, offered=True), {} if old is None else known_values(view, old)
     if definition.keyed_by_column and not version.own_keys:
         rows = new if old is None else pl.concat([new, old])
         if not keeps_keys(view, rows):

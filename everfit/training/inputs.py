@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from everfit.bounds import LARGEST
 from everfit.errors import FeatureError
 from everfit.features.views import Kind
 
@@ -39,9 +40,14 @@ def split(features: Features, frame: "pl.DataFrame") -> tuple[Floats, Any]:
         kind = frame.schema[name]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             raise FeatureError(f"column {name!r} holds {kind}, not numbers; declare it a category or cast it first")
-    values = [frame[name].cast(pl.Float64).fill_null(float("nan")) for name in numbers]
+    values = [_numbers(frame[name].cast(pl.Float64)) for name in numbers]
     texts = [frame[name].cast(pl.String).fill_null("") for name in categories]
     return _matrix(values, frame.height, "float64"), _matrix(texts, frame.height, "object")
+
+
+def _numbers(column: "pl.Series") -> "pl.Series":
+    """NaN for a null, and for what lies beyond all numbers that everfit takes: a row of an earlier version may hold one."""
+    return column.set(column.abs() > LARGEST, None).fill_null(float("nan"))
 
 
 def _matrix(columns: "Sequence[pl.Series]", rows: int, kind: str) -> Any:

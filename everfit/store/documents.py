@@ -1,0 +1,60 @@
+"""JSON documents of the tables as columns. Reading is total: what an earlier version let in, and cannot be read, is null.
+
+Postgres writes a number of JSONB out in full: 1e39 comes back as forty digits, which Polars' reader takes for a whole number
+that it cannot hold, and refuses with the whole column.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from everfit.bounds import LARGEST, WHOLE
+
+Types = Mapping[str, pl.DataType]
+
+
+def from_json(documents: pl.Series, types: Types) -> pl.DataFrame:
+    """Documents as columns of these types; a number beyond float64 is infinite, what is of another type is null."""
+    try:
+        return documents.str.json_decode(pl.Struct(dict(types))).struct.unnest()
+    except pl.exceptions.ComputeError:
+        rows = [msgspec.json.decode(document, type=dict[str, Any]) for document in documents]
+        held = {name: [_fitting(row.get(name), kind) for row in rows] for name, kind in types.items()}
+        return pl.DataFrame(held, schema=dict(types))
+
+
+def beyond(frame: pl.DataFrame) -> pl.Series:
+    """How many numbers of each row lie beyond the largest."""
+    numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
+    counts = [(pl.col(name).abs() > LARGEST).fill_null(value=False).cast(pl.UInt32) for name in numbers]
+    return frame.select(pl.sum_horizontal(counts)).to_series() if counts else pl.zeros(frame.height, pl.UInt32, eager=True)
+
+
+def bounded(frame: pl.DataFrame, missing: Mapping[str, Sequence[float]]) -> pl.DataFrame:
+    """The frame with null for every number beyond the largest, and for those that are declared to stand for nothing."""
+    columns = []
+    for name, kind in frame.schema.items():
+        if not kind.is_numeric():
+            continue
+        number = pl.col(name)
+        there = number.abs() <= LARGEST if kind.is_float() else pl.lit(value=True)
+        nothing = [pl.lit(value, pl.Float64) for value in missing.get(name, ())]
+        columns.append(pl.when(there, *(number != value for value in nothing)).then(number).alias(name))
+    return frame.with_columns(columns)
+
+
+def _fitting(value: Any, kind: pl.DataType) -> Any:
+    if value is None or isinstance(value, bool):
+        return None
+    if kind == pl.String:
+        return value if isinstance(value, str) else str(value)
+    if not isinstance(value, int | float):
+        return None
+    if kind.is_integer():
+        return int(value) if abs(value) <= WHOLE else None
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
