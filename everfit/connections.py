@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,15 +49,18 @@ class Check:
         return not self.todo
 
 
-def connections(addresses: Mapping[str, str]) -> list[Check]:
-    """Ask each part that has an address, by the names of :class:`everfit.settings.Settings`."""
+def connections(addresses: Mapping[str, str], *, lake_is_here: bool = True) -> list[Check]:
+    """Ask each part that has an address, by the names of :class:`everfit.settings.Settings`.
+
+    ``lake_is_here`` is False where nobody said where the lake is: it may be out of this machine's reach.
+    """
     asking: dict[str, Callable[[str], Check]] = {
         "database_url": _database,
         "kafka": _kafka,
         "mlflow": _mlflow,
         "dagster": _dagster,
         "serving": _serving,
-        "lake": _lake,
+        "lake": partial(_lake, addresses.get("database_url", ""), lake_is_here),
     }
     return [ask(addresses[name]) for name, ask in asking.items() if name in addresses]
 
@@ -170,14 +174,37 @@ def _serving(url: str) -> Check:
     return Check("serving", url)
 
 
-def _lake(folder: str) -> Check:
-    """A file can be written; a folder that is not there yet is made by who writes first."""
+def _lake(database_url: str, is_here: bool, folder: str) -> Check:
+    """It holds what the database names, and a file can be written; a folder that is not there is made by who writes first."""
+    absent = database_url and _absent(database_url, Path(folder))
+    if absent and not is_here:
+        return Check(
+            "lake", f"EVERFIT_LAKE is not given, and {folder} is not the deployment's: what needs it is run where it is"
+        )
+    if absent:
+        todo = (
+            "set EVERFIT_LAKE to the lake of this deployment, or run what needs it where that is; restore it where it is lost"
+        )
+        return Check("lake", f"{folder} does not hold {absent}, which the database names", todo)
     there = next(place for place in [Path(folder), *Path(folder).absolute().parents] if place.exists())
     try:
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         return Check("lake", f"{folder}: {error.strerror}", f"let this user write to {there}, or move EVERFIT_LAKE")
     return Check("lake", f"{folder} can be written to")
+
+
+def _absent(database_url: str, lake: Path) -> str:
+    """The newest object that the database names and the lake does not hold; what cannot be asked is told by its own check."""
+    import psycopg
+
+    try:
+        with psycopg.connect(database_url.replace("+psycopg", "", 1), connect_timeout=TIMEOUT_SECONDS) as connection:
+            newest = "SELECT hash FROM partition_versions ORDER BY made_at DESC, dataset, partition LIMIT 1"
+            row = connection.execute(newest).fetchone()
+    except psycopg.Error:
+        return ""
+    return "" if row is None or any(lake.glob(f"{row[0][:2]}/{row[0]}.*")) else str(row[0])
 
 
 def _get(url: str, token: str = "") -> "httpx.Response | str":

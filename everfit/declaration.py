@@ -150,6 +150,11 @@ class Source(Part):
         for named in [*self.identity, self.event_time]:
             if named not in names:
                 raise ValueError(f"{named!r} is no column of source {self.name}; it has {', '.join(names)}")
+        times = [column.name for column in self.columns if column.kind == "time"]
+        if self.event_time not in times:
+            raise ValueError(
+                f"event_time {self.event_time!r} is no time of source {self.name}; it has {', '.join(times) or 'none'}"
+            )
         return self
 
 
@@ -333,6 +338,7 @@ class Model(Part):
     ``history`` is a function whose parameters name sources; it returns labelled rows with ``event_time``, the entity, the
     request fields, the label and ``observed_at`` (when the label was known). Before ``go_live`` these are the training rows;
     afterwards the prediction log and its outcomes are, and ``history`` serves only the replay, as the outside world.
+    Where it leaves ``event_time`` out, the column that the model's ``event_time`` names is taken: a time of one of the sources.
     ``identity`` names the columns of ``history`` that tell apart requests of one event time; by default the entity does.
     """
 
@@ -342,7 +348,7 @@ class Model(Part):
     task: BinaryClassification
     entity: Name
     identity: list[Name] = []
-    event_time: Name
+    event_time: Name | None = None
     go_live: Moment
     sources: list[Source] = Field(min_length=1)
     request: list[Column] = Field(min_length=1)
@@ -385,6 +391,9 @@ class Model(Part):
                 raise ValueError(f"view {view.name} is keyed by {view.key!r}; the request has {', '.join(fields)}")
             if view.key in numbers:
                 raise ValueError(f"view {view.name} is keyed by {view.key!r}, a Number; a key is a Category or an Integer")
+        times = [column.name for source in self.sources for column in source.columns if column.kind == "time"]
+        if self.event_time is not None and self.event_time not in times:
+            raise ValueError(f"event_time {self.event_time!r} is no time column of a source; they have {', '.join(times)}")
         for read in inspect.signature(self.history).parameters:
             if read not in sources:
                 raise ValueError(f"history reads {read!r}; the sources are {', '.join(sources)}")

@@ -112,5 +112,8 @@ def decode_as(decoder: msgspec.json.Decoder[Decoded], value: bytes | None) -> De
 
 
 def wall_clock() -> datetime:
-    """Now, UTC. It wakes processes and stamps records; it never decides anything."""
+    """Now, UTC. It wakes processes, tells which partitions are idle and which times lie in the future, and times alerts.
+
+    It decides nothing else.
+    """
     return datetime.now(UTC)

@@ -12,7 +12,7 @@ def history(
     model: Annotated[str, typer.Argument(help="A declared model.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as one JSON document.")] = False,
 ) -> None:
-    """Show a model's ledger, oldest first: every promotion, rejection and rollback, and the retrainings that failed."""
+    """Show a model's ledger, oldest first: every promotion and rejection, and the retrainings that failed."""
     import msgspec
 
     from everfit.catalogue import find_model

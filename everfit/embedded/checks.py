@@ -32,7 +32,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *wrong,
         *_given({**environ, "EVERFIT_HOME": str(home)}),
         *([] if elsewhere(environ) else _embedded(home, environ)),
-        *([] if wrong else connections(found)),
+        *([] if wrong else connections(found, lake_is_here=not elsewhere(environ) or bool(environ.get("EVERFIT_LAKE")))),
         *([] if wrong or "dagster" not in found else _automation(found["dagster"])),
         *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
         *([] if wrong else _registry(found)),

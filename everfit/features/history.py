@@ -38,6 +38,8 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     made = nw.from_native(model.history(*(nw.from_native(sources[name]) for name in read)), eager_only=True)
     identity = model.identity or [model.entity]
     event_time, observed_at, label = (_own(model, made.columns, name) for name in ("event_time", "observed_at", model.label))
+    if event_time not in made.columns and model.event_time:
+        event_time = model.event_time
     wanted = [event_time, *(column.name for column in model.request), label, observed_at, *identity]
     missing = [name for name in dict.fromkeys(wanted) if name not in made.columns]
     if missing:

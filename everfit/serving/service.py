@@ -100,7 +100,8 @@ class Service:
         scores = [version.scorer.score_one(row.features) for row in rows]
         for row, score in zip(rows, scores, strict=True):
             if not 0 <= score <= 1:
-                raise NotServableError(f"{model.name} version {version.number} answers {score}, no probability; roll it back")
+                answers = f"{model.name} version {version.number} answers {score}, no probability"
+                raise NotServableError(f"{answers}; `everfit promote {model.name} VERSION` makes another champion")
             entity = key_of(row.features[model.entity])
             prediction = Prediction(
                 request_id=row.request_id,

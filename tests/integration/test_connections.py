@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
@@ -13,7 +14,10 @@ from everfit.connections import connections
 from everfit.embedded.ports import any_free
 from everfit.embedded.postgres import Postgres
 from everfit.settings import VARIABLES
+from everfit.store import partitions
 from everfit.store.database import MIGRATIONS
+from everfit.store.lake import Lake
+from everfit.store.partitions import PartitionVersion
 from tests.brokers import running_broker
 from tests.unit.test_cli import everfit
 
@@ -102,6 +106,20 @@ def test_a_lake_that_cannot_be_written_to(tmp_path: Path) -> None:
     assert told(lake=str(tmp_path / "lake"))[1] == ""
     (tmp_path / "file").write_text("")
     assert "let this user write" in told(lake=str(tmp_path / "file" / "lake"))[1]
+
+
+def test_a_lake_that_is_not_the_deployments(engine: sa.Engine, tmp_path: Path) -> None:
+    lake, url = Lake(tmp_path / "lake"), engine.url.render_as_string(hide_password=False)
+    both = {"database_url": url, "lake": str(tmp_path / "elsewhere")}
+    digest = lake.put(b"rows", "parquet")
+    with engine.begin() as connection:
+        partitions.record(connection, [PartitionVersion("d", "1996-09-04", digest, 48, "code", {})])
+    assert [check.todo for check in connections(both | {"lake": str(lake.root)})] == ["", ""]
+    _, wrong = connections(both)
+    assert f"does not hold {digest}, which the database names" in wrong.found
+    assert wrong.todo.startswith("set EVERFIT_LAKE to the lake of this deployment")
+    _, away = connections(both, lake_is_here=False)
+    assert (away.todo, "EVERFIT_LAKE is not given" in away.found) == ("", True)
 
 
 def test_prepare_makes_ready_and_doctor_checks_only_what_is_elsewhere(

@@ -84,6 +84,11 @@ def namesake() -> FeatureView:
             lambda: Source(name="s", columns=[Time("t")], identity=["u"], event_time="t"),
             "'u' is no column of source s; it has t",
         ),
+        (
+            lambda: Source(name="s", columns=[Time("t"), Number("n")], identity=["t"], event_time="n"),
+            "event_time 'n' is no time of source s; it has t",
+        ),
+        (lambda: changed(event_time="no_such_column"), "event_time 'no_such_column' is no time column of a source"),
         (lambda: Source(name="s", columns=[Time("t"), Number("t")], identity=["t"], event_time="t"), "t declared twice"),
         (lambda: changed(entity="price"), "entity 'price' is no request field; the request has region, half_hour, weekday"),
         (lambda: changed(go_live="soon"), "go_live: 'soon' is no time"),

@@ -1,11 +1,21 @@
 """The pages for readers: what they link to is there, the pictures are small, and the README names every command."""
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import narwhals.stable.v2 as nw
 import pytest
+import typer
 
+import everfit.declaration
 from everfit.cli.main import app
+from everfit.declaration import Model
+from everfit.features import feature_view, latest
+from everfit.serving.asked import read_predict
+from models import electricity_price as electricity
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,3 +40,64 @@ def test_the_readme_names_every_command() -> None:
     for command in app.registered_commands:
         name = command.name or getattr(command.callback, "__name__", "")
         assert f"`everfit {name}" in rows or f"`{name}`" in rows, name
+
+
+COMMANDS = typer.main.get_command(app)
+BEGUN = r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?everfit [a-z]"
+WRITTEN = re.compile(r"(?:^|[`\s/])everfit ((?:[a-z][a-z-]*)(?: [^`\n]*)?)")
+
+
+def written() -> Iterator[tuple[str, str]]:
+    """Each command line of the documents and of messages in the code, with the file it stands in."""
+    sources = [file for name in ("everfit", "monitors", "assets", "orchestration") for file in (ROOT / name).rglob("*.py")]
+    for file in [*PAGES, *sources, ROOT / "docker-compose.yml"]:
+        text = file.read_text()
+        spans = re.findall(rf"`({BEGUN}[^`\n]*)`", text)
+        if file.suffix == ".md":
+            blocks = "\n".join(re.findall(r"```\n(.*?)```", text, re.DOTALL))
+            spans += [line for line in blocks.splitlines() if re.match(BEGUN, line)]
+        for span in spans:
+            found = WRITTEN.search(f" {span}")
+            if found:
+                yield file.name, found[1]
+
+
+@pytest.mark.parametrize("line", sorted({line for _, line in written()}))
+def test_every_command_that_is_written_is_there_with_its_options(line: str) -> None:
+    words = shlex.split(line.replace("…", "x").replace("\\'", "'"), comments=True)
+    command: Any = COMMANDS
+    for word in words:
+        if not hasattr(command, "commands"):
+            break
+        for one in word.split("|"):
+            assert one.startswith(("{", "[")) or one in command.commands, f"no command {one!r} in `everfit {line}`"
+        command = command.commands.get(word.split("|")[0], command)
+    options = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+    asked = {word.split("=")[0].strip("[]") for word in words if word.startswith(("--", "[--"))}
+    assert asked - {"--help"} <= options, f"`everfit {line}`"
+
+
+def test_the_readmes_declaration_is_one() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names = {"nw": nw, "feature_view": feature_view, "latest": latest, **vars(everfit.declaration)}
+    names |= {name: getattr(electricity, name) for name in ("half_hours", "labelled_half_hours")}
+    exec(block, names)
+    made = names["electricity_price"]
+    assert isinstance(made, Model)
+    assert made.drift == electricity.electricity_price.drift
+
+
+def test_a_readers_environment_is_entered_before_a_bare_command() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "new-model.md", ROOT / "docs" / "operate.md"):
+        told = page.read_text()
+        entered = told.index("source .venv/bin/activate")
+        blocks = "".join(re.findall(r"```\n.*?```", told[:entered], re.DOTALL))
+        assert not re.search(r"^everfit [a-z]", blocks, re.MULTILINE), page.name
+
+
+def test_the_request_of_the_new_models_page_is_one() -> None:
+    page = (ROOT / "docs" / "new-model.md").read_text()
+    (body,) = re.findall(r"curl -s localhost:8000/predict/pump_stop -d '(.*?)'", page)
+    fields = [everfit.declaration.Category("pump"), everfit.declaration.Integer("hour_of_day", between=(0, 23))]
+    model = electricity.electricity_price.model_copy(update={"request": fields, "entity": "pump"})
+    assert read_predict(model, body.encode()).rows == [{"pump": "p1", "hour_of_day": 1.0}]
