@@ -34,7 +34,7 @@ test: setup  ## unit, integration and end-to-end tests, on real services from wh
 
 test-kafka: setup  ## the prediction log's tests on the Apache Kafka in KAFKA_HOME; needs Java 17 or later
 	@test -d "$(KAFKA_HOME)/libs" || { echo "KAFKA_HOME is not set to a folder with libs/: unpack Apache Kafka 4 and name it" >&2; exit 1; }
-	EVERFIT_TEST_BROKER=kafka $(VENV)/bin/pytest tests/integration/test_log.py tests/integration/test_kafka.py tests/integration/test_transactions.py tests/integration/test_unsendable.py tests/integration/test_ingest.py tests/integration/test_serving_process.py tests/integration/test_drills.py
+	EVERFIT_TEST_BROKER=kafka $(VENV)/bin/pytest tests/integration/test_log.py tests/integration/test_kafka.py tests/integration/test_transactions.py tests/integration/test_codecs.py tests/integration/test_unsendable.py tests/integration/test_ingest.py tests/integration/test_serving_process.py tests/integration/test_drills.py
 
 check: setup  ## style, format, types, and who may import whom
 	$(VENV)/bin/ruff check

@@ -53,6 +53,10 @@ class UnknownWindowError(EverfitError, LookupError):
     """No window of that model that closed under a champion begins at that moment."""
 
 
+class UnreadableError(EverfitError, LookupError):
+    """A partition is not set aside as one that cannot be read."""
+
+
 class LakeError(EverfitError):
     """A lake object is missing or its content does not match its name."""
 

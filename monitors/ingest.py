@@ -70,7 +70,7 @@ def _take_part(
     with Pipeline(LogWriter(engine), seen.count) as pipeline, GroupReader(bootstrap, models, group, pipeline.settle) as reader:
         reader.open(engine)
         batches = quiet = 0
-        while not stop.is_set():
+        while not stop.is_set() and not reader.is_outlived():
             batch = reader.poll()
             if not (pipeline.submit(batch) if batch else pipeline.settle()):
                 reader.reposition()
@@ -105,6 +105,8 @@ class GroupReader(LogReader):
     def open(self, engine: sa.Engine) -> None:
         """Join the group; partitions come with a later poll."""
         self._engine = engine
+        for topic in self._topics:
+            self._consumer.partitions_for_topic(topic)  # a member that deals out partitions it does not know deals out none
         self._consumer.subscribe(list(self._topics), listener=_Listener(self))
 
     def poll(self) -> Batch | None:
@@ -114,8 +116,13 @@ class GroupReader(LogReader):
             return batch
         self._assigned_anew = False
         self.reposition()
-        self._consumer.resume(*self._consumer.paused())
+        self._consumer.resume(*self._consumer.paused() - self._unreadable.partitions)
         return None  # a rebalance let go of what had been fetched
+
+    def is_outlived(self) -> bool:
+        """Whether a partition that was set aside can be read again: by another membership, for this one's client is stuck."""
+        assert self._engine is not None
+        return self._unreadable.can_go_on(self._engine, {p: position.next_offset for p, position in self._at.items()})
 
     def assigned(self, partitions: Collection[TopicPartition]) -> None:
         """Hold still what has come until it is known where to read on; nothing is asked of a broker inside a rebalance."""

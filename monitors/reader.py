@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.errors import KafkaError
 
 from everfit.contract import Contract
 from everfit.declaration import Model
@@ -26,6 +26,7 @@ from everfit.store.copying import is_plain, outcome_line, prediction_line
 from everfit.store.log import Batch, DeadLetter, Position, Step
 from monitors.standing import Standing, fingerprint
 from monitors.transactions import OpenTransactions
+from monitors.unreadable import CHANGED_LOG, Unreadable, concerns_records
 
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
@@ -65,6 +66,7 @@ class LogReader:
             raise unusable(bootstrap, error) from error
         self._standing = Standing(bootstrap, self._admin, self._consumer)
         self._transactions = OpenTransactions(self._admin)
+        self._unreadable = Unreadable(bootstrap)
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +87,10 @@ class LogReader:
         self.reposition()
 
     def reposition(self) -> None:
-        """Go to where reading of the assigned partitions stands; logs that began again are read from their beginning."""
+        """Go to where reading of the assigned partitions stands; logs that began again are read from their beginning.
+
+        A partition that is set aside is left alone, unless it is time to try it again and it can be read.
+        """
         assert self._engine is not None
         partitions = sorted(self._consumer.assignment())
         places = self._standing.places(self._engine, partitions)
@@ -95,24 +100,33 @@ class LogReader:
         self._ends = {partition: ends.get(partition, (0, 0)) for partition in places}
         for partition, place in places.items():
             self._consumer.seek(partition, place.read_from)
+        self._unreadable.open(self._engine, {partition: place.read_from for partition, place in places.items()})
+        self._consumer.pause(*self._unreadable.partitions & places.keys())
 
     @_uncollected()
     def poll(self) -> Batch | None:
         """What is new, decoded; None when nothing came within a poll.
 
         Markers of transactions, and records of aborted ones, are passed over: a batch may move a position and hold no record.
+        A partition of which nothing can be read is set aside, and the others are read on.
+
+        Raises:
+            ServiceError: when Kafka does not answer; what was not committed is read again.
         """
         try:
             polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
-            positions = {p: self._consumer.position(p) for p in self._at.keys() & self._consumer.assignment()}
+            positions = self._positions()
             if not polled:
                 self._transactions.look({p: at for p, at in positions.items() if at < (self._consumer.highwater(p) or 0)})
-        except (OffsetOutOfRangeError, LogTruncationError, NoOffsetForPartitionError) as error:
+        except CHANGED_LOG as error:
             logger.warning("a log is not as it was: %s", error)
             self.reposition()
             return None
-        except KafkaError as error:
-            raise ServiceError(f"Kafka cannot be read: {error!r}; what was not committed is read again") from error
+        except Exception as error:
+            if not concerns_records(error):
+                raise ServiceError(f"Kafka cannot be read: {error!r}; what was not committed is read again") from error
+            self._set_aside(error)
+            return None
         batch, now = Batch(), wall_clock()
         for partition, records in polled.items():
             read = self._read_predictions if partition.topic == PREDICTIONS else self._read_outcomes
@@ -125,7 +139,8 @@ class LogReader:
 
         An open transaction is not waited for: until it is committed or aborted, nothing after its first record can be read.
         """
-        return all(self._is_read(partition, self._consumer.position(partition)) for partition in self._consumer.assignment())
+        reading = self._consumer.assignment() - self._unreadable.partitions
+        return all(self._is_read(partition, self._consumer.position(partition)) for partition in reading)
 
     def lag(self) -> int:
         """How many records known to be on the assigned partitions were not read; those of open transactions count."""
@@ -158,6 +173,20 @@ class LogReader:
                 continue
             rows.lines.append(outcome_line(event))
             rows.records.append(record)
+
+    def _positions(self) -> dict[TopicPartition, int]:
+        """Where each partition that is read stands."""
+        reading = (self._at.keys() & self._consumer.assignment()) - self._unreadable.partitions
+        return {partition: self._consumer.position(partition) for partition in reading}
+
+    def _set_aside(self, error: Exception) -> None:
+        """Leave those partitions alone that a poll failed for."""
+        assert self._engine is not None
+        found = self._unreadable.blame(self._engine, self._positions(), error)
+        self._consumer.pause(*found)
+        with self._engine.begin() as connection:
+            for partition in found:
+                log.note_end(connection, self._at[partition], self._consumer.highwater(partition) or 0)
 
     def _is_read(self, partition: TopicPartition, position: int) -> bool:
         end = self._consumer.highwater(partition)

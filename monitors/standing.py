@@ -22,6 +22,7 @@ from everfit.errors import ServiceError
 from everfit.kafka import consumer_options
 from everfit.store import log
 from everfit.store.log import Gap, Position
+from monitors.unreadable import concerns_records, problem_at, trial
 
 POLL_MS = 50
 VERIFY_SECONDS = 10.0
@@ -96,15 +97,30 @@ class Standing:
                 consumer.seek(partition, _record_offset(told[partition]))
             deadline = time.monotonic() + VERIFY_SECONDS
             while waiting and time.monotonic() < deadline:
-                found, ended = _looked_at(consumer, waiting, told)
+                found, ended = self._compared(consumer, waiting, told)
                 changed |= {p for p, held in found.items() if not held} | ended
                 waiting -= found.keys() | ended
-                consumer.pause(*ended)
+                consumer.pause(*found, *ended)
         if waiting:
             raise ServiceError(
                 f"Kafka at {self._bootstrap} did not show the last record read of {_told(waiting)}; trying again"
             )
         return changed
+
+    def _compared(
+        self, consumer: KafkaConsumer, waiting: Collection[TopicPartition], told: Mapping[TopicPartition, Position]
+    ) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
+        """As :func:`_looked_at`; what cannot be read any more cannot be compared either, and holds nothing up."""
+        try:
+            return _looked_at(consumer, waiting, told)
+        except Exception as error:
+            if not concerns_records(error):
+                raise
+            with closing(trial(self._bootstrap)) as alone:
+                found = {p: True for p in sorted(waiting) if problem_at(alone, p, _record_offset(told[p]))}
+            if not found:
+                raise ServiceError(f"Kafka at {self._bootstrap} cannot be read: {error!r}") from error
+            return found, set()
 
 
 def _looked_at(

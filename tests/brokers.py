@@ -34,15 +34,15 @@ def running_broker(port: int | None = None, *, partitions: int = 1) -> Iterator[
 
 
 @contextmanager
-def started(command: list[str], address: str) -> Iterator[str]:
-    """The address of a broker that answers there, until the block ends."""
+def started(command: list[str], address: str, *, gently: bool = False) -> Iterator[str]:
+    """The address of a broker that answers there, until the block ends: killed, or asked to end."""
     process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
     try:
         _await_answer(address)
         yield address
     finally:
-        process.kill()
-        process.wait()
+        process.terminate() if gently else process.kill()
+        process.wait(DEADLINE_SECONDS)
 
 
 def remake_topics(address: str, *, partitions: int = 1) -> None:

@@ -7,12 +7,20 @@ import typer
 
 def ingest(
     group: Annotated[str, typer.Option(help="The consumer group whose members share the partitions.")] = "everfit.ingest",
+    skip: Annotated[
+        str | None,
+        typer.Option(metavar="TOPIC:PARTITION", help="Read nothing; pass over what of a set-aside partition cannot be read."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="At the end, print what was done as one JSON document.")] = False,
 ) -> None:
     """Read the prediction log until SIGTERM or Ctrl-C, and judge the windows that close; run several to share its partitions.
 
     For volumes that outgrow the sensor, which leaves the log to it and launches what it asks for.
+    With --skip it only moves one partition on, from records that cannot be read to the first that can; the gap is recorded.
     """
+    if skip is not None:
+        _skip(skip, as_json)
+        return
     import logging
     import signal
     import threading
@@ -42,6 +50,29 @@ def ingest(
         "windows": len({(judged.model, judged.window_end) for judged in seen.judgements}),
     }
     typer.echo(msgspec.json.encode(told).decode() if as_json else _sentence(told))
+
+
+def _skip(name: str, as_json: bool) -> None:
+    """Pass over what cannot be read of one partition, and say what is lost."""
+    import msgspec
+    from kafka import TopicPartition
+
+    from everfit.deployment import Deployment
+    from everfit.store.database import reachable
+    from monitors.skipping import skip
+
+    topic, _, number = name.rpartition(":")
+    if not topic or not number.isdecimal():
+        raise typer.BadParameter(f"{name!r} is no TOPIC:PARTITION, such as everfit.predictions:0", param_hint="--skip")
+    deployment = Deployment.load()
+    try:
+        with reachable(deployment.engine):
+            gap = skip(deployment.engine, deployment.settings.kafka, TopicPartition(topic, int(number)))
+    finally:
+        deployment.close()
+    told = {"topic": gap.topic, "partition": gap.partition, "first_offset": gap.first, "next_offset": gap.next}
+    lost = f"{name}: offsets {gap.first} to {gap.next - 1} are lost; reading goes on at {gap.next}"
+    typer.echo(msgspec.json.encode(told | {"records": gap.records}).decode() if as_json else lost)
 
 
 def _sentence(told: "dict[str, object]") -> str:

@@ -19,7 +19,7 @@ from everfit.errors import EventError
 from everfit.events import wall_clock
 from everfit.store import copying, letters, monthly
 from everfit.store.copying import Arrived, Rows, Stored
-from everfit.store.tables import clocks, consumer_offsets, dead_letters, log_gaps
+from everfit.store.tables import clocks, consumer_offsets, dead_letters, failures, log_gaps
 
 ATTEMPTS = 5
 REASON_CHARACTERS = 1_000
@@ -69,7 +69,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Records ``[first, next)`` that were deleted before they were read."""
+    """Records ``[first, next)`` that were deleted before they were read, or passed over by a person."""
 
     topic: str
     partition: int
@@ -125,10 +125,25 @@ def ends(connection: sa.Connection) -> dict[tuple[str, int], tuple[int, int]]:
 
 
 def all_read(connection: sa.Connection) -> bool:
-    """Whether nothing that a consumer has seen on a log, and that can be read, waits to be read, by whomever."""
+    """Whether nothing that a consumer has seen on a log, and that can be read, waits to be read, by whomever.
+
+    Nothing can be read of a partition that is set aside.
+    """
     columns = consumer_offsets.c
-    waiting = sa.select(columns.topic).where(columns.next_offset < columns.readable_offset).limit(1)
+    name = columns.topic + ":" + sa.cast(columns.partition, sa.Text)
+    aside = sa.exists().where(failures.c.model == "", failures.c.stage == "partition", failures.c.part == name)
+    waiting = sa.select(columns.topic).where(columns.next_offset < columns.readable_offset, ~aside).limit(1)
     return connection.execute(waiting).first() is None
+
+
+def note_end(connection: sa.Connection, position: Position, end: int) -> None:
+    """Write down how far a log reaches of which nothing can be read further; its position stays."""
+    table = consumer_offsets
+    key = {"topic": position.topic, "partition": position.partition}
+    fresh = {"next_offset": 0, "log_id": position.log_id, "fingerprint": "", "end_offset": end, "readable_offset": end}
+    later = {name: sa.func.greatest(table.c[name], end) for name in ("end_offset", "readable_offset")}
+    statement = insert(table).values(key | fresh)
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=later))
 
 
 def restart(connection: sa.Connection, stored: Position, log_id: str) -> None:
@@ -141,15 +156,16 @@ def restart(connection: sa.Connection, stored: Position, log_id: str) -> None:
     connection.execute(sa.update(table).where(*here, *same).values(**again))
 
 
-def skip(connection: sa.Connection, gap: Gap) -> bool:
-    """Record a gap, and that reading goes on after it; False where somebody has recorded it already."""
+def skip(connection: sa.Connection, gap: Gap, *, by_person: bool = False) -> bool:
+    """Record a gap, and that reading goes on after it; False where the position is another by now."""
     table = consumer_offsets
     here = (table.c.topic == gap.topic, table.c.partition == gap.partition, table.c.next_offset == gap.first)
     moved = sa.update(table).where(*here).values(next_offset=gap.next, fingerprint="", record_offset=None)
     if connection.execute(moved.returning(table.c.topic)).first() is None:
         return False
     row = {"topic": gap.topic, "partition": gap.partition, "log_id": gap.log_id, "first_offset": gap.first}
-    connection.execute(insert(log_gaps).values(row | {"next_offset": gap.next}).on_conflict_do_nothing())
+    passed = {"next_offset": gap.next, "skipped": by_person}
+    connection.execute(insert(log_gaps).values(row | passed).on_conflict_do_nothing())
     return True
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 @dataclass(frozen=True, slots=True)
 class TopicState:
     """One topic over its partitions. ``lag`` counts the records between what was read and the log's end when it was last
-    read; ``missing`` those that retention deleted before they were read."""
+    read; ``missing`` those that retention deleted before they were read, or that a person passed over."""
 
     topic: str
     partitions: int
@@ -79,7 +79,7 @@ class Rejected:
 
 _DELETED = sa.text("""
     SELECT topic, partition, log_id, min(first_offset), max(next_offset), sum(next_offset - first_offset)::bigint, count(*)
-    FROM log_gaps WHERE noticed_at > now() - :within
+    FROM log_gaps WHERE noticed_at > now() - :within AND NOT skipped
     GROUP BY topic, partition, log_id ORDER BY topic, partition, log_id
 """)
 _RESTARTED = sa.text("""
@@ -132,7 +132,9 @@ _NOTE_LAGS = sa.text("""
 _LAGGING = sa.text("""
     SELECT topic, partition, o.readable_offset - o.next_offset, l.lowest, l.since
     FROM log_lags l JOIN consumer_offsets o USING (topic, partition)
-    WHERE o.readable_offset > o.next_offset ORDER BY topic, partition
+    WHERE o.readable_offset > o.next_offset AND NOT EXISTS (
+        SELECT FROM failures f WHERE f.model = '' AND f.stage = 'partition' AND f.part = topic || ':' || partition
+    ) ORDER BY topic, partition
 """)
 
 

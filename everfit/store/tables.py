@@ -180,6 +180,7 @@ log_gaps = Table(
         "first_offset", BigInteger, primary_key=True
     ),  # records [first_offset, next_offset) were deleted before they were read
     Column("next_offset", BigInteger, nullable=False),
+    Column("skipped", Boolean, nullable=False, server_default=text("false")),  # not deleted: a person passed over them
     Column("noticed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
