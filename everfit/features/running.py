@@ -19,12 +19,14 @@ Value = float | str | None
 class Moment(NamedTuple):
     """What became known of a key at one moment; tuples are in the order of ``FeatureView.columns``.
 
-    ``values`` are those of the row that counts, or of the last of them; ``units`` and ``counts`` what all that count add.
+    ``values`` are those of the row that counts, or of the last of them; ``units`` and ``counts`` what all that count add;
+    ``rows`` says how many there are, those included that do not count.
     """
 
     values: tuple[Value, ...]
     units: tuple[int, ...]
     counts: tuple[int, ...]
+    rows: int = 1
 
 
 Known = dict[tuple[str, datetime], Moment]  # by (key, known_at)
@@ -35,7 +37,7 @@ class RunningRow:
     """What was known of a key from ``known_at`` on; tuples are in the order of ``FeatureView.columns``.
 
     ``sums`` run over all rows so far in units of the resolution, 0 where no window sums the column; ``counts`` run over its
-    non-null values.
+    non-null values. ``rows`` became known at that very moment; None where an earlier version of everfit did not count them.
     """
 
     key: str
@@ -43,6 +45,7 @@ class RunningRow:
     values: tuple[Value, ...]
     sums: tuple[int, ...]
     counts: tuple[int, ...]
+    rows: int | None = 1
 
 
 def extend(view: FeatureView, known: Known, before: Mapping[str, RunningRow]) -> list[RunningRow]:
@@ -65,7 +68,7 @@ def extend(view: FeatureView, known: Known, before: Mapping[str, RunningRow]) ->
         sums = tuple(map(add, sums, new.units))
         if max(map(abs, sums)) >= LARGEST_UNITS:
             raise _leaves(view, sums)
-        newest[key] = RunningRow(key, known_at, new.values, sums, tuple(map(add, counts, new.counts)))
+        newest[key] = RunningRow(key, known_at, new.values, sums, tuple(map(add, counts, new.counts)), new.rows)
         extended.append(newest[key])
     return extended
 
@@ -102,7 +105,7 @@ def known_values(view: FeatureView, source: Any, *, offered: bool = False) -> Kn
     known: Known = {}
     for identity, _, new in sorted(rows, key=itemgetter(0, 1)):
         held = known.get(identity)
-        known[identity] = new if held is None or view.tie_break else _together(held, new)
+        known[identity] = new if held is None else _together(held, new, only_last=view.tie_break is not None)
     return known
 
 
@@ -135,9 +138,12 @@ def _reader(view: FeatureView) -> Callable[[Sequence[Any]], Moment]:
     return read
 
 
-def _together(held: Moment, new: Moment) -> Moment:
-    """Both of one key and moment: all count, the later one has the values."""
-    return Moment(new.values, tuple(map(add, held.units, new.units)), tuple(map(add, held.counts, new.counts)))
+def _together(held: Moment, new: Moment, *, only_last: bool) -> Moment:
+    """Both of one key and moment: the later one has the values, and counts alone or all do."""
+    rows = held.rows + new.rows
+    if only_last:
+        return new._replace(rows=rows)
+    return Moment(new.values, tuple(map(add, held.units, new.units)), tuple(map(add, held.counts, new.counts)), rows)
 
 
 def _value(value: Any, limit: float | None) -> Value:

@@ -1,22 +1,24 @@
 """The online store: running rows of every version of every view, as of any moment."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
 
+from everfit.features.corrections import Corrected
 from everfit.features.running import RunningRow, Value
 
 ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 
 # The newest row known by each asked moment: one backward step in the primary key's index each.
 AS_OF = """
-    SELECT f.known_at, f."values"::text, f.sums, f.counts
+    SELECT f.known_at, f."values"::text, f.sums, f.counts, f.rows
     FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked(view, version, key, at, n)
     LEFT JOIN LATERAL (
-        SELECT known_at, "values", sums, counts FROM online_features
+        SELECT known_at, "values", sums, counts, rows FROM online_features
         WHERE view = asked.view AND version = asked.version AND key = asked.key AND known_at <= asked.at
         ORDER BY known_at DESC LIMIT 1
     ) f ON TRUE
@@ -38,15 +40,42 @@ AS_SERVED = """
 
 # The rows come as one JSON document, which the driver writes in one piece.
 _INSERT = """
-    INSERT INTO online_features (view, version, key, known_at, "values", sums, counts)
-    SELECT * FROM json_to_recordset(%s::json)
-        AS new(view text, version text, key text, known_at timestamptz, "values" jsonb, sums bigint[], counts bigint[])
+    INSERT INTO online_features (view, version, key, known_at, "values", sums, counts, rows)
+    SELECT * FROM json_to_recordset(%s::json) AS new(
+        view text, version text, key text, known_at timestamptz, "values" jsonb, sums bigint[], counts bigint[], rows int
+    )
 """
 
 _DELETE = """
     DELETE FROM online_features f
     USING unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS stale(view, version, key, since)
     WHERE f.view = stale.view AND f.version = stale.version AND f.key = stale.key AND f.known_at >= stale.since
+"""
+
+_DELETE_AT = """
+    DELETE FROM online_features f
+    USING unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS gone(view, version, key, at)
+    WHERE f.view = gone.view AND f.version = gone.version AND f.key = gone.key AND f.known_at = gone.at
+"""
+
+# The rows of each span are found by the index (OFFSET 0 keeps the planner from holding every row against every span).
+_SHIFT = """
+    UPDATE online_features f
+    SET sums = (SELECT array_agg(old + more ORDER BY n) FROM unnest(f.sums, shifted.sums) WITH ORDINALITY AS s(old, more, n)),
+        counts = (
+            SELECT array_agg(old + more ORDER BY n) FROM unnest(f.counts, shifted.counts) WITH ORDINALITY AS c(old, more, n)
+        )
+    FROM (
+        SELECT later.place, span.sums, span.counts
+        FROM json_to_recordset(%(spans)s::json)
+            AS span(key text, after timestamptz, before timestamptz, sums bigint[], counts bigint[])
+        CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM online_features
+            WHERE view = %(view)s AND version = %(version)s AND key = span.key
+              AND known_at > span.after AND known_at < coalesce(span.before, 'infinity') OFFSET 0
+        ) AS later
+    ) AS shifted
+    WHERE f.ctid = shifted.place
 """
 
 _DELETE_KEYS = """
@@ -73,15 +102,16 @@ def bind(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
 
 
 def row_of(asked: Asked, found: tuple[Any, ...]) -> RunningRow | None:
-    """One answer of :data:`AS_OF` or :data:`AS_SERVED`; None where nothing was known."""
+    """One answer of :data:`AS_SERVED`; None where nothing was known."""
     known_at, values, sums, counts = found[:4]
     return None if known_at is None else RunningRow(asked.key, known_at, _VALUES.decode(values), tuple(sums), tuple(counts))
 
 
 def as_of(cursor: psycopg.Cursor[Any], asked: Sequence[Asked]) -> list[RunningRow | None]:
     """The newest running row known by each asked moment, a tie included, in the order of the questions."""
-    found = cursor.execute(AS_OF, bind(asked)).fetchall()
-    return [row_of(one, row) for one, row in zip(asked, found, strict=True)]
+    found = zip(asked, cursor.execute(AS_OF, bind(asked)).fetchall(), strict=True)
+    rows = ((row_of(one, row), row[4]) for one, row in found)
+    return [row and replace(row, rows=several) for row, several in rows]
 
 
 def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRow]]) -> None:
@@ -95,6 +125,7 @@ def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRo
             "values": row.values,
             "sums": row.sums,
             "counts": row.counts,
+            "rows": row.rows,
         }
         for view, version, row in rows
     ]
@@ -105,6 +136,21 @@ def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRo
 def delete_since(cursor: psycopg.Cursor[Any], stale: Sequence[Asked]) -> None:
     """Remove the rows of these keys that were known at or after their moments."""
     cursor.execute(_DELETE, bind(stale))
+
+
+def apply(cursor: psycopg.Cursor[Any], view: str, version: str, changes: Sequence[Corrected]) -> None:
+    """Remove, shift and add rows of a version.
+
+    Raises:
+        psycopg.errors.NumericValueOutOfRange: when a sum leaves 64 bits; nothing is changed then.
+    """
+    shifts = [shift for one in changes for shift in one.shifts]
+    with cursor.connection.transaction():
+        cursor.execute(_DELETE_AT, bind([Asked(view, version, key, at) for one in changes for key, at in one.gone]))
+        if shifts:
+            spans = msgspec.json.encode([shift._asdict() for shift in shifts]).decode()
+            cursor.execute(_SHIFT, {"view": view, "version": version, "spans": spans})
+        insert(cursor, ((view, version, row) for one in changes for row in one.rows))
 
 
 def delete_keys(cursor: psycopg.Cursor[Any], view: str, version: str, after: str | None, upto: str | None) -> None:

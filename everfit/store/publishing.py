@@ -1,13 +1,12 @@
 """Publish rows of a source: they land, and the online state of every view that reads them follows, in one transaction.
 
-Rows mostly become known in order, and are appended to the running sums. A row that comes out of order, or corrects one that
-has landed, makes the later running rows of its key be summed again from what has landed.
+How the online state follows says :mod:`everfit.store.following`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import UTC
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -19,14 +18,14 @@ from everfit.declaration import Model, Source
 from everfit.errors import SourceError
 from everfit.events import wall_clock
 from everfit.features.keys import keeps_keys
-from everfit.features.running import Known, RunningRow, extend, known_values
-from everfit.features.views import FeatureView
+from everfit.features.running import RunningRow, known_values
 from everfit.store import source_rows, view_versions
 from everfit.store.building import build
 from everfit.store.database import reachable
+from everfit.store.following import Change, running_rows
 from everfit.store.frames import decode_rows
 from everfit.store.offered import Offered, Row, check, frame_of
-from everfit.store.online import ALWAYS, Asked, as_of, delete_since, insert
+from everfit.store.online import ALWAYS, Asked, as_of, insert
 from everfit.store.view_versions import DeclaredViews, ViewVersion
 
 Cursor = psycopg.Cursor[Any]
@@ -52,22 +51,6 @@ _TOUCH = """
     INSERT INTO source_days (source, day) SELECT %s, day FROM unnest(%s::date[]) AS touched(day)
     ON CONFLICT (source, day) DO UPDATE SET changes = source_days.changes + 1
 """
-
-
-class _Change(NamedTuple):
-    """What a publication changes in a view: what became known, and what was held before corrected rows replaced it."""
-
-    version: ViewVersion
-    view: FeatureView
-    known: Known
-    replaced: Known
-
-    def since(self) -> dict[str, datetime]:
-        """The earliest moment touched, by key."""
-        earliest: dict[str, datetime] = {}
-        for key, at in sorted([*self.known, *self.replaced]):
-            earliest.setdefault(key, at)
-        return earliest
 
 
 def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: Sequence[Row] | pl.DataFrame) -> int:
@@ -170,7 +153,7 @@ def _follow(
     for change in changes:
         last = {key: newest[*change.version.name, key] for key in change.since()}
         try:
-            rows = _running_rows(cursor, change, source, last)
+            rows = running_rows(cursor, change, source, last)
         except SourceError as error:
             if change.version.name in views.definitions:
                 raise
@@ -182,7 +165,7 @@ def _follow(
 
 def _change(
     cursor: Cursor, views: DeclaredViews, version: ViewVersion, new: pl.DataFrame, old: pl.DataFrame | None
-) -> _Change | None:
+) -> Change | None:
     """What the rows change in the keys of a version that publications follow; None where there are none."""
     definition, view = version.definition, views.view(version.definition)
     if view is None:
@@ -195,26 +178,5 @@ def _change(
             view_versions.mark_own_keys(cursor, definition)
             version = replace(version, own_keys=True, progress=None)
     followed = ({one: held for one, held in made.items() if version.follows(one[0])} for made in (known, replaced))
-    change = _Change(version, view, *followed)
+    change = Change(version, view, *followed)
     return change if change.known or change.replaced else None
-
-
-def _running_rows(cursor: Cursor, change: _Change, source: Source, last: Mapping[str, RunningRow | None]) -> list[RunningRow]:
-    """What to add to the online state for one view: appended to the last rows, or summed again where order was broken."""
-    since = change.since()
-    if change.replaced or any(row is not None and since[key] <= row.known_at for key, row in last.items()):
-        return _summed_again(cursor, change, source, since)
-    return extend(change.view, change.known, {key: row for key, row in last.items() if row is not None})
-
-
-def _summed_again(cursor: Cursor, change: _Change, source: Source, since: Mapping[str, datetime]) -> list[RunningRow]:
-    """The running rows of the touched keys from the earliest touched moments on; those held are removed."""
-    view, definition = change.view, change.version.definition
-    apart = definition.keyed_by_column and not change.version.own_keys
-    rows = source_rows.of_keys(cursor, source, view.key if apart else None, list(since))
-    landed = known_values(view, rows)
-    known = {(key, at): values for (key, at), values in landed.items() if key in since and at >= since[key]}
-    touched = [Asked(*change.version.name, key, at) for key, at in since.items()]
-    delete_since(cursor, touched)
-    before = as_of(cursor, touched)
-    return extend(view, known, {row.key: row for row in before if row is not None})

@@ -100,6 +100,7 @@ online_features = Table(
     Column("values", JSONB, nullable=False),  # the row's own values, in the order of FeatureView.columns
     Column("sums", ARRAY(BigInteger), nullable=False),  # running sums in units of the resolution, same order; 0 for categories
     Column("counts", ARRAY(BigInteger), nullable=False),  # running counts of non-null values, same order
+    Column("rows", Integer),  # of the source that became known at that very moment; null where that was not counted yet
 )
 
 predictions = Table(
