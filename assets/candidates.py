@@ -54,6 +54,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
             "reason": made.reason,
             "share of positives": readable(made.positive_share),
             "days": len(made.days),
+            "rows left out, whose label is neither 0 nor 1": made.unusable,
             "rows, in the lake": dg.MetadataValue.path(str(everfit.lake.path(made.rows_hash, "parquet"))),
         }
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
@@ -79,12 +80,12 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
     def trained_model(
         context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Deployment], mlflow: dg.ResourceParam[Any]
     ) -> dg.MaterializeResult[Any]:
-        from everfit.workflow import manifests, training
+        from everfit.workflow import fitting, manifests
         from everfit.workflow.manifests import TrainingSet
 
         began = time.monotonic()
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
-        made = training.train(everfit, chosen_candidates(config, model), given, version)
+        made = fitting.train(everfit, chosen_candidates(config, model), given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
         run_url = _track(mlflow, everfit, given, made)
         metadata: Metadata = {
@@ -95,6 +96,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         for candidate in made.candidates:
             told = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
             metadata |= {f"{candidate.name} {name}": readable(value) for name, value in told.items()}
+        metadata |= _left_out(made)
         metadata["calibration on the rolling origins"] = _calibration(everfit, model, made)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
@@ -129,13 +131,23 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
             "winner": made.winner or "none",
             "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
-        }
+        } | _left_out(trained)
         shown = {one.name: bounds for one in made.compared if (bounds := _bounds(one))}
         if shown:
             metadata["mean daily difference of the loss from the champion's"] = intervals(shown, model.gate.margin)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return evaluation
+
+
+def _left_out(made: "TrainedModel") -> Metadata:
+    """What a fault in the data spoiled, and why: candidates set aside, folds and features left out."""
+    told = {f"{name} set aside": reason for name, reason in made.set_aside.items()}
+    for candidate in made.candidates:
+        for what, found in (("features", candidate.left_out), ("folds", candidate.folds_left_out)):
+            if found:
+                told[f"{candidate.name}, {what} left out"] = "; ".join(f"{one}: {why}" for one, why in found.items())
+    return dict(told)
 
 
 def _calibration(deployment: Deployment, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
@@ -168,6 +180,7 @@ def _track(mlflow: Any, deployment: Deployment, given: "TrainingSet", made: "Tra
     for candidate in made.candidates:
         mlflow.log_params({f"{candidate.name}.{key}": value for key, value in candidate.config.items()})
         mlflow.log_metrics({f"{candidate.name}.{key}": value for key, value in candidate.metrics.items()})
+    mlflow.log_dict(dict(_left_out(made)), "left_out.json")
     mlflow.log_metrics({"rows": given.rows, "share_of_positives": given.positive_share})
     mlflow.log_dict(msgspec.to_builtins(given), "training_set.json")
     run = mlflow.active_run().info

@@ -20,7 +20,7 @@ from everfit.store.lake import Lake
 from everfit.store.publishing import publish
 from everfit.store.requests import RetrainRequest
 from everfit.training.artifact import Scorer, Signature
-from everfit.workflow import days, judging, manifests, promotion, training
+from everfit.workflow import days, fitting, judging, manifests, promotion, training
 from monitors.judge import Judged, judge_window
 from tests.events import write
 
@@ -127,7 +127,7 @@ def retrain(
     days.compute_days(deployment, model, available)
     until = cutoff or training.default_cutoff(deployment, model, request)
     assembled = training.assemble(deployment, model, cutoff=until, request=request)
-    trained = training.train(deployment, model, assembled, manifests.put(deployment, model, "training_set", assembled, 0))
+    trained = fitting.train(deployment, model, assembled, manifests.put(deployment, model, "training_set", assembled, 0))
     judged = judging.evaluate(deployment, model, trained, manifests.put(deployment, model, "trained_model", trained, 0))
     manifests.put(deployment, model, "evaluation", judged, 0)
     return promotion.conclude(deployment, model, actor="test")

@@ -75,8 +75,11 @@ def mean_interval(
 
 
 def slices(name: str, values: npt.NDArray[np.generic], differences: Floats) -> list[Slice]:
-    """The mean difference for each value of a feature; values[N] without nulls, differences[N]."""
-    found, inverse = np.unique(values, return_inverse=True)
+    """The mean difference for each value of a feature, one of them null where it has nulls; values[N], differences[N]."""
+    missing = np.array([value is None or value != value for value in values.tolist()], dtype=bool)  # noqa: PLR0124 - NaN
+    found, inverse = np.unique(values[~missing], return_inverse=True)
     counts = np.bincount(inverse)
-    means = np.bincount(inverse, weights=differences) / counts
-    return [Slice(f"{name}={value}", float(mean), int(rows)) for value, mean, rows in zip(found, means, counts, strict=True)]
+    means = np.bincount(inverse, weights=differences[~missing]) / counts
+    made = [Slice(f"{name}={value}", float(mean), int(rows)) for value, mean, rows in zip(found, means, counts, strict=True)]
+    absent = differences[missing]
+    return [*made, *([Slice(f"{name}=null", float(absent.mean()), len(absent))] if len(absent) else [])]

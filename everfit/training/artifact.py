@@ -1,12 +1,13 @@
 """What is registered and served: an ONNX graph and the signature that says what it is asked.
 
-Input ``numbers`` double[N, Dn] (null is NaN), input ``categories`` string[N, Dc] (null is ""; absent when Dc is 0), output
-``score`` double[N]: the probability of the label. Encodings are inside the graph.
+Input ``numbers`` double[N, Dn] (NaN for null, and for what lies beyond ±1e37), input ``categories`` string[N, Dc] (null is "";
+absent when Dc is 0), output ``score`` double[N]: the probability of the label. Encodings are inside the graph.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from everfit.bounds import LARGEST
 from everfit.errors import FeatureError, NotServableError
 from everfit.events import Value
 from everfit.features.views import Kind
@@ -61,6 +62,7 @@ class Scorer:
         try:
             values = [features[name] for name in self._numbers]
             numbers = np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
+            numbers[np.abs(numbers) > LARGEST] = np.nan
             categories = np.array([[features[name] or "" for name in self._categories]], dtype=object)
         except KeyError as error:
             raise FeatureError(f"no feature {error.args[0]!r}; {self.signature.model} takes {', '.join(self._all)}") from error

@@ -57,6 +57,7 @@ def fit(candidate: GradientBoosting, frame: "pl.DataFrame", features: Features, 
 
     numbers, categories = split(features, frame)
     encoding = Encoding.fit(numbers, categories)
+    numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing
     estimator = HistGradientBoostingClassifier(
         learning_rate=candidate.learning_rate,
         max_iter=candidate.trees,

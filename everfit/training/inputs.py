@@ -25,7 +25,7 @@ def names_of(features: Features, kind: Kind) -> list[str]:
 
 
 def split(features: Features, frame: "pl.DataFrame") -> tuple[Floats, Any]:
-    """Numbers float64[N, Dn] with null as NaN, and categories str objects[N, Dc] with null as "".
+    """Numbers float64[N, Dn] with null, and what is not finite, as NaN; categories str objects[N, Dc] with null as "".
 
     Raises:
         FeatureError: when a feature's column is missing, or a number's column does not hold numbers.

@@ -1,8 +1,8 @@
 """A multilayer perceptron of PyTorch on standardised inputs, and its ONNX graph.
 
 Inputs float32[N, D]: numbers standardised, clipped to ±10 and 0 where missing; a 0/1 a number that says it is missing; each
-category one-hot with a last slot for what is unknown. What was 0 in every training row has no weight: a constant column
-that comes alive says nothing until a model was trained on it.
+category one-hot with a last slot for what is unknown. What was the same in every training row has no weight: a column that
+was constant, or held nothing, says nothing when it comes alive, until a model was trained on it.
 """
 
 from collections.abc import Iterator
@@ -72,25 +72,23 @@ def fit(candidate: TorchMLP, frame: "pl.DataFrame", features: Features, labels: 
     encoding = Encoding.fit(numbers, categories)
     inputs = torch.from_numpy(_inputs(encoding, numbers, categories))
     generator = torch.Generator().manual_seed(candidate.seed)
-    network = _network(candidate, inputs, generator)
+    network = _network(candidate, inputs.shape[1], generator)
     with _one_thread():
         _train(network, candidate, inputs, torch.from_numpy(labels).float()[:, None], generator)
+        _silence(network, inputs)
     return FittedNetwork(features, encoding, network)
 
 
-def _network(candidate: TorchMLP, inputs: "torch.Tensor", generator: "torch.Generator") -> "nn.Sequential":
-    import torch
+def _network(candidate: TorchMLP, width: int, generator: "torch.Generator") -> "nn.Sequential":
     from torch import nn
 
-    widths = [inputs.shape[1], *candidate.hidden, 1]
+    widths = [width, *candidate.hidden, 1]
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")  # draws nothing from the global generator
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
-    with torch.no_grad():
-        layers[0].weight[:, ~(inputs.abs() > SILENT).any(dim=0)] = 0.0  # type: ignore[operator]
     return nn.Sequential(*layers[:-1])
 
 
@@ -108,6 +106,17 @@ def _train(
             optimizer.zero_grad()
             loss(network(inputs[rows]), labels[rows]).backward()
             optimizer.step()
+
+
+def _silence(network: "nn.Sequential", inputs: "torch.Tensor") -> None:
+    """Move what constant inputs add into the bias: the same answers on training rows, and no say when they change."""
+    import torch
+
+    constant = ((inputs - inputs[0]).abs() <= SILENT).all(dim=0)
+    with torch.no_grad():
+        first: Any = network[0]
+        first.bias += first.weight[:, constant] @ inputs[0, constant]
+        first.weight[:, constant] = 0.0
 
 
 @contextmanager

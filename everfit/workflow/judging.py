@@ -23,6 +23,7 @@ def evaluate(deployment: Deployment, model: Model, trained: TrainedModel, data_v
         champion = ledger.champion(connection, model.name)
     current = manifests.get(deployment.lake, champion.manifest, Version) if champion else None
     compared = [_compare(deployment, model, candidate, current, training_set) for candidate in trained.candidates]
+    compared += [_unjudged(name, f"set aside: {reason}") for name, reason in trained.set_aside.items()]
     best = min((one for one in compared if one.passed), key=lambda one: one.loss, default=None)
     return Evaluation(
         trained_model=data_version,
@@ -38,22 +39,22 @@ def _compare(
 ) -> Compared:
     tested = renewed(deployment.lake.get_frame(candidate.backtest), model.label)
     if candidate.refused:
-        return _unjudged(candidate, f"its exported answers are not its own: {candidate.refused}")
+        return _unjudged(candidate.name, f"its exported answers are not its own: {candidate.refused}")
     if tested.is_empty():
-        return _unjudged(candidate, f"fewer than {model.gate.min_unseen_days} days that the champion has not seen")
+        return _unjudged(candidate.name, _nothing_to_judge(model, candidate))
     labels = tested[LABEL].to_numpy()
     losses = log_losses(labels, tested[CANDIDATE].to_numpy())
     speed = Speed(candidate.latency_ms, candidate.slowdown)
     if current is None:
         base = base_rate_loss(labels, training_set.positive_share)
         verdict = judge_first(model.gate, float(losses.mean()), base, speed)
-        return _compared(candidate, None, verdict, float(losses.mean()), base)
+        return _compared(candidate.name, None, verdict, float(losses.mean()), base)
     theirs = _champion_losses(deployment, model, current, tested)
     days = tested[EVENT_TIME].dt.date().to_numpy()
     comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
     verdict = judge(model.gate, training_set.cause, comparison, parts, speed)
-    return _compared(candidate, comparison, verdict, float(losses.mean()), float(theirs.mean()))
+    return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(theirs.mean()))
 
 
 def _champion_losses(deployment: Deployment, model: Model, current: Version, tested: "pl.DataFrame") -> Floats:
@@ -64,15 +65,20 @@ def _champion_losses(deployment: Deployment, model: Model, current: Version, tes
     return log_losses(tested[LABEL].to_numpy(), scorer.score(tested))
 
 
-def _unjudged(candidate: Trained, reason: str) -> Compared:
-    return _compared(candidate, None, Verdict(False, reason), 0.0, 0.0)
+def _nothing_to_judge(model: Model, candidate: Trained) -> str:
+    """Why no fold is left."""
+    told = f"fewer than {model.gate.min_unseen_days} days that the champion has not seen"
+    left_out = "; ".join(f"the fold of {day} was left out: {reason}" for day, reason in candidate.folds_left_out.items())
+    return f"{told} can be judged; {left_out}" if left_out else told
 
 
-def _compared(
-    candidate: Trained, comparison: Comparison | None, verdict: Verdict, loss: float, champion_loss: float
-) -> Compared:
+def _unjudged(name: str, reason: str) -> Compared:
+    return _compared(name, None, Verdict(False, reason), 0.0, 0.0)
+
+
+def _compared(name: str, comparison: Comparison | None, verdict: Verdict, loss: float, champion_loss: float) -> Compared:
     return Compared(
-        name=candidate.name,
+        name=name,
         mean=comparison.mean if comparison else None,
         lower=comparison.lower if comparison else None,
         upper=comparison.upper if comparison else None,

@@ -37,6 +37,7 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
     positive_share: float
     days: dict[str, str]
     code_version: str
+    unusable: int = 0  # rows left out because their label is neither 0 nor 1
 
 
 class Trained(Kept, frozen=True, kw_only=True):
@@ -58,15 +59,23 @@ class Trained(Kept, frozen=True, kw_only=True):
     refused: str | None
     seconds: float
     signature: Signature | None = None  # see signature_of
+    left_out: dict[str, str] = msgspec.field(default_factory=dict)  # features that say nothing in its rows, and why
+    folds_left_out: dict[str, str] = msgspec.field(
+        default_factory=dict
+    )  # rolling origins that could not be trained for, by their first day, and why
     slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
 
 
 class TrainedModel(Kept, frozen=True, kw_only=True):
-    """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen."""
+    """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen.
+
+    ``set_aside`` are the candidates that could not be fitted, and why.
+    """
 
     training_set: str
     champion: int | None
     candidates: list[Trained]
+    set_aside: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Compared(Kept, frozen=True, kw_only=True):

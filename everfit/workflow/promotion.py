@@ -23,6 +23,7 @@ from everfit.workflow import manifests
 from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet, Version
 
 ANNOUNCE_SECONDS = 5.0
+TAG_CHARACTERS = 4_000  # below what MLflow takes
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ def register(deployment: Deployment, described: Version, manifest: str) -> int:
         "everfit.cause": given.cause,
         "everfit.data_version": given.rows_hash,
         "everfit.code_version": given.code_version,
+        "everfit.left_out": ", ".join(described.candidate.left_out)[:TAG_CHARACTERS],
     }
     onnx = deployment.lake.get(described.candidate.onnx, "onnx")
     return deployment.registry.register(described.model, onnx, manifests.signature_of(deployment.lake, described), tags)

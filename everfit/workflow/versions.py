@@ -25,7 +25,7 @@ MODULES: dict[Stage, tuple[str, ...]] = {
     "raw_data": ("store/frames.py",),
     "features": ("features/*.py", "store/frames.py"),
     "training_set": ("workflow/training.py", "features/history.py", "evidence/bounds.py"),
-    "trained_model": ("workflow/training.py", "training/*.py", "evaluation/folds.py", "evidence/calibration.py"),
+    "trained_model": ("workflow/fitting.py", "training/*.py", "evaluation/folds.py", "evidence/calibration.py"),
     "evaluation": ("workflow/judging.py", "evaluation/*.py"),
     "champion": ("workflow/promotion.py",),
 }

@@ -13,7 +13,7 @@ from everfit.replay.landing import bootstrap
 from everfit.settings import Settings
 from everfit.store import ledger
 from everfit.training.artifact import Signature
-from everfit.workflow import days, judging, manifests, promotion, training
+from everfit.workflow import days, fitting, judging, manifests, promotion, training
 from monitors.drills.declared.drill import drill
 from monitors.drills.ground import Ground
 
@@ -57,7 +57,7 @@ def seat_champion(ground: Ground) -> None:
         days.compute_days(deployment, drill, on_record)
         assembled = training.assemble(deployment, drill, cutoff=drill.go_live, request=None)
         digest = manifests.put(deployment, drill, "training_set", assembled, assembled.rows)
-        trained = training.train(deployment, drill, assembled, digest)
+        trained = fitting.train(deployment, drill, assembled, digest)
         digest = manifests.put(deployment, drill, "trained_model", trained, assembled.rows)
         manifests.put(deployment, drill, "evaluation", judging.evaluate(deployment, drill, trained, digest), 1)
         promotion.conclude(deployment, drill, actor="drill")

@@ -174,6 +174,13 @@ def test_a_failed_request_uses_up_no_quota_and_cools_down_all_the_same() -> None
     assert "cooling down" in decided(declared(cooldown="14d"), ["ok", "ok"], fresh=False, requests=failed).reason
 
 
+@pytest.mark.parametrize("cause", ["drift", "freshness"])
+def test_a_request_that_failed_for_good_is_not_the_end_of_retraining(cause: Cause) -> None:
+    failed = [asked(cause, "failed", number) for number in range(1, 5)]
+    decision = decided(declared(), ["ok"] * 4 + ["alarm"], fresh=cause == "drift", requests=failed)
+    assert (decision.action, decision.cause) == ("retrain", cause)
+
+
 def test_where_the_champion_is_too_old_a_change_is_told_beside_it() -> None:
     decision = decided(declared(), ["alarm"], fresh=False)
     assert (decision.action, decision.cause) == ("retrain", "freshness")

@@ -1,0 +1,158 @@
+"""What a fault in the data spoils of a training is set aside with its reason; the rest goes on, to a verdict."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from everfit.declaration import Candidate, GradientBoosting, Model, TorchMLP
+from everfit.deployment import Deployment
+from everfit.errors import FeatureError, LakeError
+from everfit.settings import Settings
+from everfit.store import ledger, requests
+from everfit.store.lake import Lake
+from everfit.store.requests import RetrainRequest
+from everfit.training import trainers
+from everfit.workflow import fitting, judging, manifests
+from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet
+from everfit.workflow.promotion import conclude
+from models.electricity_price import electricity_price
+from tests.loop import FakeRegistry
+from tests.unit.test_defects import CUTOFF, alternate, labelled
+from tests.versions import described
+
+BOTH: list[Candidate] = [GradientBoosting(trees=3), TorchMLP(hidden=(4,), epochs=1)]
+
+
+@dataclass
+class Training:
+    """Trains and judges rows that a test made."""
+
+    deployment: Deployment
+    model: Model
+
+    def set_of(self, rows: pl.DataFrame, request: str | None = None) -> TrainingSet:
+        return TrainingSet(
+            model=self.model.name,
+            cutoff=CUTOFF,
+            cause="drift",
+            reason="price moved",
+            request=request,
+            rows_hash=self.deployment.lake.put_frame(rows),
+            rows=rows.height,
+            positive_share=0.5,
+            days={},
+            code_version="",
+        )
+
+    def trained(self, rows: pl.DataFrame, request: str | None = None) -> TrainedModel:
+        given = self.set_of(rows, request)
+        digest = manifests.put(self.deployment, self.model, "training_set", given, rows.height)
+        return fitting.train(self.deployment, self.model, given, digest)
+
+    def judged(self, trained: TrainedModel) -> Evaluation:
+        digest = manifests.put(self.deployment, self.model, "trained_model", trained, 0)
+        evaluation = judging.evaluate(self.deployment, self.model, trained, digest)
+        manifests.put(self.deployment, self.model, "evaluation", evaluation, 0)
+        return evaluation
+
+
+@pytest.fixture
+def training(engine: sa.Engine, tmp_path: Path) -> Training:
+    url = engine.url.render_as_string(hide_password=False)
+    deployment = Deployment(Settings(tmp_path, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", tmp_path / "lake"))
+    deployment.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake"), "registry": FakeRegistry()}
+    return Training(deployment, electricity_price.model_copy(update={"candidates": BOTH}))
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, errors: dict[str, Exception]) -> None:
+    """Fits of these candidates raise."""
+    fit = trainers.fit
+
+    def or_raise(candidate: Candidate, *arguments: Any, **named: Any) -> trainers.Fitted:
+        if candidate.name in errors:
+            raise errors[candidate.name]
+        return fit(candidate, *arguments, **named)
+
+    monkeypatch.setattr(trainers, "fit", or_raise)
+
+
+def test_one_candidate_that_fails_is_set_aside_and_the_other_goes_on(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, {"mlp": RuntimeError("the recipe cannot")})
+    trained = training.trained(labelled(alternate))
+    assert [one.name for one in trained.candidates] == ["gradient_boosting"]
+    assert trained.set_aside == {"mlp": "RuntimeError: the recipe cannot"}
+    told = {one.name: one.reason for one in training.judged(trained).compared}
+    assert told["mlp"] == "set aside: RuntimeError: the recipe cannot"
+    assert "log loss" in told["gradient_boosting"]
+
+
+def test_what_no_candidate_survives_for_a_reason_of_the_codes_fails_the_run(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, {"mlp": FeatureError("no"), "gradient_boosting": TypeError("a mistake")})
+    with pytest.raises(TypeError, match="a mistake"):
+        training.trained(labelled(alternate))
+
+
+def test_what_may_pass_is_tried_again_and_not_set_aside(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, {"mlp": LakeError("no space left")})
+    with pytest.raises(LakeError):
+        training.trained(labelled(alternate))
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (labelled(alternate).clear(), "no label was known by 1997-05-21"),
+        (labelled(lambda day: 1.0), "must hold both 0 and 1"),
+    ],
+    ids=["no label", "one class"],
+)
+def test_where_nothing_is_left_the_request_is_rejected_with_the_reason(
+    training: Training, rows: pl.DataFrame, why: str
+) -> None:
+    request = RetrainRequest("r", training.model.name, "drift", "price moved", None, CUTOFF, CUTOFF)
+    with training.deployment.engine.begin() as connection:
+        requests.ask(connection, request)
+    evaluation = training.judged(training.trained(rows, "r"))
+    assert evaluation.winner is None
+    assert conclude(training.deployment, training.model, actor="test").version is None
+    with training.deployment.engine.connect() as connection:
+        ended = requests.find(connection, "r")
+    assert ended.status == "rejected"
+    assert why in str(ended.result)
+
+
+def test_features_and_folds_that_are_left_out_stand_in_the_manifest(training: Training) -> None:
+    name = next(name for name, kind in training.model.features if kind == "number")
+    labels = labelled(lambda day: 0.0 if day < 20 else alternate(day), **{name: lambda day: None})
+    for candidate in training.trained(labels).candidates:
+        assert candidate.left_out[name] == "holds no value"
+        assert list(candidate.folds_left_out) == ["1997-04-23", "1997-04-30"]
+        assert candidate.refused is None
+
+
+def test_a_category_with_nulls_where_slices_are_taken_is_judged(training: Training) -> None:
+    gate = training.model.gate.model_copy(update={"slices": ["region", "weekday"], "slice_rows": 1})
+    training.model = training.model.model_copy(update={"gate": gate, "candidates": BOTH[:1]})
+    described_version(training, 0.0)
+    rows = labelled(alternate, region=lambda day: None if day % 3 else "NSW", weekday=lambda day: None if day % 5 else 1.0)
+    (compared,) = training.judged(training.trained(rows)).compared
+    assert "log loss" in compared.reason
+    assert compared.rows == 28 * 3
+
+
+def described_version(training: Training, bias: float) -> None:
+    """A champion whose data end long before."""
+    manifest = training.deployment.lake.put_json(described(training.deployment.lake, training.model, bias))
+    detail = {"manifest": manifest, "trained_until": datetime(1996, 9, 4, tzinfo=CUTOFF.tzinfo).isoformat()}
+    entry = ledger.Entry(training.model.name, "promoted", None, 1, "test", "drift", "", None, CUTOFF, detail)
+    with training.deployment.engine.begin() as connection:
+        ledger.append(connection, entry)
