@@ -12,6 +12,7 @@ from everfit.errors import BackfillError
 from everfit.features.spans import DAY
 from everfit.orchestrator import ENDED, Held, Orchestrator
 from everfit.store.database import reachable
+from everfit.store.declarations import require_unchanged
 from everfit.timing import format_time, midnight
 from everfit.waiting import wait_until
 from everfit.workflow.chunks import DAILY, Chunk, keep_order, plan
@@ -74,6 +75,7 @@ def backfill(
         say: gets a line when something has moved.
 
     Raises:
+        DeclarationError: when the declaration has changed where it may not.
         BackfillError: when an asset is unknown, or the range holds no day or reaches past the clock.
         ServiceError: when Dagster or Postgres does not answer, or nothing moves any more.
     """
@@ -109,7 +111,8 @@ def _asked(
     for asset in assets:
         if asset not in DAILY:
             raise BackfillError(f"no daily asset {asset!r}; a backfill makes {' and '.join(DAILY)}")
-    with deployment.engine.connect() as connection:
+    with deployment.engine.begin() as connection:
+        require_unchanged(connection, model)
         clock = midnight(horizon(connection, model))
     if end and end > clock:
         raise BackfillError(

@@ -7,7 +7,7 @@ from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from everfit.policy import Cause, request_id
-from everfit.store import judgements, ledger, requests
+from everfit.store import declarations, judgements, ledger, requests
 from everfit.store.database import reachable
 from everfit.store.requests import RetrainRequest
 from everfit.timing import format_time
@@ -30,10 +30,12 @@ def ask_for_training(deployment: Deployment, model: Model) -> Asked:
     A request that failed is asked for again as a further attempt.
 
     Raises:
+        DeclarationError: when the declaration has changed where it may not.
         EmptyPartitionError: when there is a champion but no prediction was logged yet, so that there is no clock.
         ServiceError: when Postgres does not answer.
     """
     with reachable(deployment.engine), deployment.engine.begin() as connection:
+        declarations.require_unchanged(connection, model)
         champion = ledger.champion(connection, model.name)
         clock = judgements.clock(connection, model) if champion else model.go_live
         if clock is None:

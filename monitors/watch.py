@@ -13,7 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.store import judgements, log
+from everfit.store import declarations, judgements, log
 from everfit.store.database import reachable
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
@@ -115,10 +115,12 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], se
 
     What the deadline or a request for a retraining leaves over is closed by the next pass. Several may do this at a time: each
     window is closed by one of them, and no row slips in between. A window that cannot be judged holds up its own model alone,
-    and that until ``limits.attempts`` are used up: then it closes, and says what could not be judged.
+    and that until ``limits.attempts`` are used up: then it closes, and says what could not be judged. Of a model that is
+    refused as it is declared now none closes.
     """
-    with engine.connect() as connection:
-        due = judgements.due(connection, models.values())
+    with engine.begin() as connection:
+        refused = declarations.refused(connection, models.values())
+        due = judgements.due(connection, [model for name, model in models.items() if name not in refused])
     for model in due:
         while time.monotonic() < deadline and not seen.requested:
             judged = _close_next(engine, lake, model)

@@ -63,9 +63,14 @@ def _nightly(at: str, names: Sequence[str]) -> dg.ScheduleDefinition:
 def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at: datetime) -> Night:
     """What to launch at a moment, said on the features; or why nothing is."""
     from everfit.backfilling import TAG, tags
+    from everfit.store import declarations
     from everfit.workflow.chunks import plan
     from everfit.workflow.lineage import outdated
 
+    with deployment.engine.begin() as connection:
+        refused = declarations.refused(connection, [model])
+    if refused:
+        return dg.SkipReason(refused[model.name])
     observe(partial(report, instance), deployment, model)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
     if running:

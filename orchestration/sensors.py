@@ -35,23 +35,20 @@ if TYPE_CHECKING:
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
     """One sensor over all models' log; on where automation is."""
-    from everfit.catalogue import broken_modules
-    from everfit.store import requests
-    from everfit.store.failures import Part
+    from everfit.store import declarations, requests
     from everfit.store.isolation import Isolation
     from monitors import alerts
     from monitors.launches import settle
     from monitors.watch import watch
 
     instance, isolation = context.instance, Isolation(everfit.engine)
-    broken = broken_modules(everfit.models).items()
-    isolation.settle("declaration", {Part(module, "declaration"): why for module, why in broken})
+    refused = declarations.set_aside(everfit.engine, everfit.models, isolation)
     pools.register(instance, pools.limits(everfit.models.values()))
     settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
     isolation = Isolation(everfit.engine)  # as the windows have left it
     with everfit.engine.connect() as connection:
-        pending = requests.in_status(connection, "pending")
+        pending = [one for one in requests.in_status(connection, "pending") if one.model not in refused]
     launches = [*_launches(everfit, pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
     checks = [*_checks(seen, everfit.settings.serving_pages, isolation)]

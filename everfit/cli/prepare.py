@@ -34,7 +34,7 @@ def prepare(
             if isinstance(landed, int):
                 print(f"{name}: {landed:,} rows from before it went live have landed")
             else:
-                print(f"{name}: what is on record did not land: {landed.error}", file=sys.stderr)
+                print(f"{name}: set aside, nothing of its record has landed: {landed}", file=sys.stderr)
         for view in build(deployment.engine, deployment.models, wait=True):
             print(f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}")
     finally:

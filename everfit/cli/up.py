@@ -96,7 +96,7 @@ def _land() -> list[str]:
     return [
         f"{name}: {rows:,} rows from before it went live have landed"
         if isinstance(rows, int)
-        else f"{name}: what is on record did not land: {rows.error}"
+        else f"{name}: set aside, nothing of its record has landed: {rows}"
         for name, rows in landed.items()
         if rows
     ]

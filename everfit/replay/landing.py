@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.replay.timeline import published
+from everfit.store import declarations
 from everfit.store.database import reachable
-from everfit.store.failures import Failure, Part
+from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
 from everfit.store.publishing import publish
 from everfit.store.tables import source_rows
@@ -26,15 +27,19 @@ def bootstrap(deployment: Deployment, model: Model) -> int:
     return catch_up(deployment, model, model.go_live + MICROSECOND)
 
 
-def bootstrap_all(deployment: Deployment) -> Iterator[tuple[str, int | Failure]]:
-    """The same for every model: its name and the rows that were new, or why it failed; the others go on."""
+def bootstrap_all(deployment: Deployment) -> Iterator[tuple[str, int | str]]:
+    """The same for every model: its name and the rows that were new, or why none could land; the others go on."""
     with reachable(deployment.engine):
         isolation = Isolation(deployment.engine)
+        refused = declarations.set_aside(deployment.engine, deployment.models, isolation)
         for name, model in deployment.models.items():
+            if name in refused:
+                yield name, refused[name]
+                continue
             part = Part(name, "landing")
             rows = isolation.attempt(part, partial(bootstrap, deployment, model), retry_after=timedelta())
             failure = isolation.failure(part)
-            yield name, failure if rows is None and failure else rows or 0
+            yield name, failure.error if rows is None and failure else rows or 0
 
 
 def catch_up(deployment: Deployment, model: Model, until: datetime) -> int:

@@ -329,3 +329,11 @@ failures = Table(
     _time("retry_at"),
     Column("attempts", Integer, nullable=False),
 )
+
+declarations = Table(
+    "declarations",
+    metadata,
+    _text("model", primary_key=True),
+    Column("facts", JSONB, nullable=False),  # what of a declaration must stay as it is, by name
+    _time("seen_at"),  # wall clock: when it was last declared so
+)

@@ -11,7 +11,7 @@ from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from everfit.evidence.bounds import within
-from everfit.store import frames, judgements, partitions, quarantines, requests
+from everfit.store import declarations, frames, judgements, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight
 from everfit.workflow.days import load_features, load_raw
@@ -45,12 +45,14 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
     There may be none: then no candidate can be fitted, and all are rejected for that.
 
     Raises:
+        DeclarationError: when the declaration has changed where it may not.
         EmptyPartitionError: when no features before the cutoff were ever computed.
     """
     import polars as pl
 
     since = None if model.training.history == "all" else (cutoff - model.training.history).date()
-    with deployment.engine.connect() as connection:
+    with deployment.engine.begin() as connection:
+        declarations.require_unchanged(connection, model)
         made = partitions.newest(connection, features_dataset(model), since=since)
         days = {day: digest for day, digest in made.items() if midnight(day) < cutoff}
         if not days and not any(midnight(day) < cutoff for day in partitions.newest(connection, features_dataset(model))):
