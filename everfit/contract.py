@@ -19,6 +19,7 @@ from everfit.timing import format_time
 from everfit.values import shown
 
 MAX_BYTES = 2**20  # of one record: as much as Kafka takes unless it is told to take more
+MAX_SENT = 1_000_000  # of one record and its key as serving sends it; what Kafka adds is counted by its limit too
 LABELS = (0.0, 1.0)
 
 _NUMBER = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
@@ -38,6 +39,25 @@ class _Terms:
     unbounded: Sequence[tuple[int, str, Sequence[float]]]  # features that may be declared missing by a value beyond all others
     since: datetime
     tolerance: timedelta
+
+
+def require_time(model: Model, moment: datetime, now: datetime) -> None:
+    """Refuse a time that the log would refuse: before the go-live, or further ahead than is tolerated.
+
+    Raises:
+        EventError: with the time, and the limit that it breaks.
+    """
+    _check_time(model.name, model.go_live, model.log.future_tolerance, moment, now)
+
+
+def require_size(key: bytes, value: bytes) -> None:
+    """Refuse a record that Kafka would never take.
+
+    Raises:
+        EventError: with its size.
+    """
+    if len(key) + len(value) > MAX_SENT:
+        raise EventError(f"its record has {len(key) + len(value)} bytes with the key; a record is sent with {MAX_SENT} at most")
 
 
 class Contract:
@@ -72,7 +92,7 @@ class Contract:
                 raise EventError(f"features do not fit {event.model}: {name!r} is {shown(number)}, beyond ±{LARGEST:g}")
         if not 0 <= event.score <= 1:
             raise EventError(f"score {event.score} is no probability in [0, 1]")
-        _check_time(event.model, terms, event.event_time, now)
+        _check_time(event.model, terms.since, terms.tolerance, event.event_time, now)
         if value and _NUL in value:
             _check_texts(event.request_id, event.entity, *msgspec.structs.astuple(features))
         return event
@@ -83,7 +103,7 @@ class Contract:
         terms = self._of(event.model)
         if event.outcome not in LABELS:
             raise EventError(f"outcome {event.outcome} is no label of {event.model}: 0 or 1")
-        _check_time(event.model, terms, event.observed_at, now)
+        _check_time(event.model, terms.since, terms.tolerance, event.observed_at, now)
         _check_texts(event.request_id)
         return event
 
@@ -133,11 +153,11 @@ def _decode(decoder: msgspec.json.Decoder[Event], value: bytes | None) -> Event:
     return decode_as(decoder, value)
 
 
-def _check_time(model: str, terms: _Terms, moment: datetime, now: datetime) -> None:
-    if moment < terms.since:
-        raise EventError(f"time {moment.isoformat()} is before {format_time(terms.since)}, the go-live of {model}")
-    if moment > now + terms.tolerance:
-        latest = format_time(now + terms.tolerance)
+def _check_time(model: str, since: datetime, tolerance: timedelta, moment: datetime, now: datetime) -> None:
+    if moment < since:
+        raise EventError(f"time {moment.isoformat()} is before {format_time(since)}, the go-live of {model}")
+    if moment > now + tolerance:
+        latest = format_time(now + tolerance)
         raise EventError(f"time {moment.isoformat()} is ahead of the tolerated {latest}")
 
 

@@ -18,6 +18,7 @@ from everfit.settings import VARIABLES
 POSTGRES, BROKER = "postgres", "broker"
 SERVICES = (POSTGRES, BROKER, "mlflow", "code", "dagster", "daemon", "serving")
 HEALTH = {"mlflow": "/health", "dagster": "/server_info", "serving": "/v2/health/live"}
+READY = {"serving": "/v2/health/ready"}  # what answers may have something left to load
 
 _THRIFTY = {"MALLOC_ARENA_MAX": "2"}  # glibc would keep up to eight heaps a core
 _QUIET = {
@@ -65,6 +66,11 @@ def answers(name: str, port: int, since: float) -> bool:
             return health.daemon(where, since)
         case _:
             return health.http(where + HEALTH[name])
+
+
+def is_ready(name: str, port: int, since: float) -> bool:
+    """Whether a service, started at ``since`` (Unix time), answers and does its work: serving has loaded every champion."""
+    return health.http(address(name, port) + READY[name]) if name in READY else answers(name, port, since)
 
 
 def endpoints(

@@ -13,7 +13,7 @@ import psutil
 
 from everfit.embedded import processes
 from everfit.embedded.logs import log_file, tail
-from everfit.embedded.services import Service, address, answers
+from everfit.embedded.services import Service, address, is_ready
 from everfit.errors import StackError
 from everfit.settings import STACK
 
@@ -93,10 +93,10 @@ class Starter:
         return psutil.Process(child.pid)
 
     def _answers(self, service: Service, process: psutil.Process, seconds: float) -> bool:
-        """Ask until it answers, ends, or the time is over."""
+        """Ask until it answers and is ready, ends, or the time is over."""
         deadline = time.monotonic() + seconds
         started = process.create_time()
-        while not answers(service.name, service.port, started):
+        while not is_ready(service.name, service.port, started):
             if not processes.is_alive(process) or time.monotonic() > deadline:
                 return False
             if self.cancelled.wait(POLL_SECONDS):

@@ -119,9 +119,9 @@ class _Endpoints:
         return as_json({"live": True})
 
     async def ready(self, _: Request) -> Response:
-        """200 when the roles of every declared model were read; a model may have no champion yet."""
-        ready = all(self._service.roster.read.values())
-        return as_json({"ready": ready}, 200 if ready else 503)
+        """200 when the champion of every declared model that has one is loaded; else 503 with what is waited for, by model."""
+        awaited = self._service.roster.awaited()
+        return as_json({"ready": False, "awaited": awaited}, 503) if awaited else as_json({"ready": True})
 
     async def server(self, _: Request) -> Response:
         """The server's metadata."""

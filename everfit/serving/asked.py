@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import msgspec
 
+from everfit.contract import require_time
 from everfit.declaration import Category, Column, Integer, Model
-from everfit.errors import RequestError
+from everfit.errors import EventError, RequestError
 from everfit.events import Value, wall_clock
 from everfit.timing import parse_time
-from everfit.values import reader
+from everfit.values import reader, shown
 
 MAX_ROWS = 1_000
 MAX_ID_CHARACTERS = 200
@@ -69,7 +70,7 @@ def read_predict(model: Model, body: bytes) -> Asked:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is no request to {model.name}: {error}") from error
     request_id = _id(asked.request_id)
-    return Asked(request_id, _time(asked.event_time), [request_id], [_fields(model.request, asked.inputs)])
+    return Asked(request_id, _time(model, asked.event_time), [request_id], [_fields(model.request, asked.inputs)])
 
 
 def read_infer(model: Model, body: bytes) -> Asked:
@@ -90,7 +91,7 @@ def read_infer(model: Model, body: bytes) -> Asked:
     rows = [_fields(model.request, dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
     request_id = _id(asked.id)
     ids = [request_id] if len(rows) == 1 else [f"{request_id}-{n}" for n in range(len(rows))]
-    return Asked(request_id, _time(asked.parameters.get("event_time")), ids, rows)
+    return Asked(request_id, _time(model, asked.parameters.get("event_time")), ids, rows)
 
 
 def datatype(column: Column) -> str:
@@ -139,12 +140,14 @@ def _id(given: Any) -> str:
     return given
 
 
-def _time(given: Any) -> datetime:
-    if given is None:
-        return wall_clock()
-    if not isinstance(given, str):
-        raise RequestError(f"event_time: {given!r} is no time; write it as 1996-09-04T12:30:00Z")
+def _time(model: Model, given: Any) -> datetime:
+    """The event time, which the log must take too; now where none is given."""
+    now = wall_clock()
+    if given is not None and not isinstance(given, str):
+        raise RequestError(f"event_time: {shown(given)} is no time; write it as 1996-09-04T12:30:00Z")
     try:
-        return parse_time(given)
-    except ValueError as error:
+        at = now if given is None else parse_time(given)
+        require_time(model, at, now)
+    except (ValueError, EventError) as error:
         raise RequestError(f"event_time: {error}") from error
+    return at

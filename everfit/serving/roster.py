@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from everfit.declaration import Model
-from everfit.errors import NotServableError
+from everfit.errors import EverfitError, NotServableError, ServiceError
 from everfit.events import Role
 from everfit.training.artifact import Scorer, Signature
 
@@ -66,6 +66,22 @@ class Roster:
         self._locks = {name: asyncio.Lock() for name in models}
         self._retry_at: dict[tuple[str, int], float] = {}
         self._told: dict[str, str] = {}
+        self._errors: dict[str, BaseException] = {}
+        self._unfit: dict[str, int] = {}  # champions that cannot be loaded for a reason of their own
+
+    def awaited(self) -> dict[str, str]:
+        """What keeps serving from being ready, by model: roles that were not read, and champions that are not loaded.
+
+        A model without a champion does not, nor one whose champion cannot be loaded for a reason of its own: the others serve.
+        """
+        waits = {}
+        for name, lineup in self.lineups.items():
+            wanted = self.wanted[name]
+            if not self.read[name]:
+                waits[name] = "its roles were not read yet"
+            elif wanted is not None and lineup.champion is None and self._unfit.get(name) != wanted:
+                waits[name] = f"its champion, version {wanted}, is not loaded yet"
+        return waits
 
     async def watch(self) -> None:
         """Follow who is wanted, until cancelled."""
@@ -115,6 +131,8 @@ class Roster:
         loaded = await self._supervised(name, loading, f"version {number} cannot be loaded; {holder and holder.number} goes on")
         if loaded is None:
             self._retry_at[name, number] = time.monotonic() + RETRY_SECONDS
+            if isinstance(self._errors[name], EverfitError) and not isinstance(self._errors[name], ServiceError):
+                self._unfit[name] = number
         return loaded or holder
 
     async def _supervised(self, name: str, work: Coroutine[Any, Any, T], consequence: str) -> T | None:
@@ -126,6 +144,7 @@ class Roster:
             self._told.pop(name, None)
             return task.result()
         self.failures[name] += 1
+        self._errors[name] = error
         if self._told.get(name) != consequence:
             self._told[name] = consequence
             logger.error("%s: %s: %r", name, consequence, error)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from everfit.catalogue import find_model
+from everfit.contract import Contract, require_size
 from everfit.declaration import Model
-from everfit.errors import EverfitError, NotServableError, ServiceError
-from everfit.events import Prediction, Role, Value, encode
+from everfit.errors import EventError, EverfitError, NotServableError, RequestError, ServiceError
+from everfit.events import Prediction, Role, Value, encode, wall_clock
 from everfit.features.running import key_of
 from everfit.serving.asked import Asked
 from everfit.serving.metrics import Metrics
@@ -50,6 +51,7 @@ class Service:
         self.metrics = metrics
         self._lookup = lookup
         self._readings = {name: declared_readings(model) for name, model in models.items()}
+        self._contract = Contract(models)
         self._schemas = {name: model.schema_id for name, model in models.items()}
 
     def model(self, name: str) -> Model:
@@ -66,6 +68,7 @@ class Service:
         Raises:
             ServiceError: when the model has no champion yet.
             NotServableError: when the champion answers anything but a probability.
+            RequestError: when the log would not take what is to be logged; nothing is logged then.
         """
         found = await self._lookup.features(self._readings[model.name], asked.rows, asked.at)
         lineup = self.roster.lineups[model.name]
@@ -98,6 +101,7 @@ class Service:
 
     def _score(self, model: Model, role: Role, version: Version, asked: Asked, rows: Sequence[_Scored]) -> list[float]:
         scores = [version.scorer.score_one(row.features) for row in rows]
+        records = []
         for row, score in zip(rows, scores, strict=True):
             if not 0 <= score <= 1:
                 answers = f"{model.name} version {version.number} answers {score}, no probability"
@@ -115,8 +119,21 @@ class Service:
                 degraded=row.degraded,
                 schema=self._schemas[model.name],
             )
-            self.log.add(Record(entity.encode(), encode(prediction)))
+            records.append(Record(entity.encode(), encode(prediction)))
+        self._require_loggable(records)
+        for record in records:
+            self.log.add(record)
         return scores
+
+    def _require_loggable(self, records: Sequence[Record]) -> None:
+        """Refuse what Kafka or the log's reader would set aside: what is answered can be read later."""
+        now = wall_clock()
+        try:
+            for record in records:
+                require_size(*record)
+                self._contract.prediction(record.value, now)
+        except EventError as error:
+            raise RequestError(f"the answer cannot be logged, and is not given: {error}") from error
 
 
 def _nobody(name: str, wanted: int | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import polars as pl
 import psycopg
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 from psycopg import sql
 from sqlalchemy import Engine
 
+from everfit.contract import MAX_SENT
 from everfit.embedded.ports import LOCAL, any_free
 from everfit.embedded.postgres import Postgres
 from everfit.events import PREDICTIONS, Prediction, decode
@@ -76,16 +79,34 @@ def client(kafka: str, serve: Serve) -> httpx.Client:
 
 @pytest.fixture
 def event_time(engine: Engine) -> str:
-    """The end of two days of published half-hours."""
-    recorded = recorded_half_hours()[:96]
-    publish(engine, MODELS, "half_hours", recorded)
-    end = recorded["period_start"][-1] + timedelta(minutes=30)
-    return str(end.isoformat())
+    """The go-live, the end of two days of published half-hours."""
+    publish(engine, MODELS, "half_hours", two_days())
+    return electricity_price.go_live.isoformat()
+
+
+def two_days() -> pl.DataFrame:
+    """The half-hours of the two days before the go-live."""
+    started = recorded_half_hours()["period_start"]
+    live = electricity_price.go_live
+    found: pl.DataFrame = recorded_half_hours().filter(started.is_between(live - timedelta(days=2), live, closed="left"))
+    return found
 
 
 def predict(client: httpx.Client, **changes: Any) -> httpx.Response:
     """Ask for a prediction."""
     return client.post(f"/predict/{NAME}", json={"inputs": INPUTS} | changes)
+
+
+def asking(**changes: Any) -> bytes:
+    """The body of a prediction, with some of it changed."""
+    return json.dumps({"inputs": INPUTS} | changes).encode()
+
+
+def inferring(weekday: float, event_time: str | None = None, region: str = "NSW") -> bytes:
+    """The body of an inference of one row."""
+    columns = {"region": ("BYTES", region), "half_hour": ("INT64", 0), "weekday": ("FP64", weekday)}
+    tensors = [{"name": name, "shape": [1], "datatype": kind, "data": [value]} for name, (kind, value) in columns.items()]
+    return json.dumps({"inputs": tensors, "parameters": {"event_time": event_time}}).encode()
 
 
 def logged(kafka: str, count: int) -> list[Prediction]:
@@ -115,7 +136,7 @@ def test_a_prediction_is_answered_and_logged(client: httpx.Client, kafka: str, e
     assert answer.json() == expected
     assert client.post("/flush").json() == {"acknowledged": 1}
     (prediction,) = logged(kafka, 1)
-    last = recorded_half_hours()[95].row(0, named=True)
+    last = two_days().row(-1, named=True)
     assert list(prediction.features) == [name for name, _ in electricity_price.features]
     assert {name: prediction.features[name] for name in ("region", "weekday", "price", "transfer")} == {
         "region": "NSW",
@@ -157,6 +178,25 @@ def test_v2_answers_rows(client: httpx.Client, kafka: str, event_time: str) -> N
         ("GET", f"/predict/{NAME}", b"", 405, "Method Not Allowed"),
         ("POST", f"/predict/{NAME}", b"{", 422, "the body is no request to electricity_price"),
         ("POST", f"/predict/{NAME}", b'{"inputs":{}}', 422, "inputs: missing field 'half_hour', 'region', 'weekday'"),
+        ("POST", f"/predict/{NAME}", asking(event_time="2099-01-01T00:00:00Z"), 422, "is ahead of the tolerated"),
+        (
+            "POST",
+            f"/predict/{NAME}",
+            asking(event_time="1996-09-03T23:59:59Z"),
+            422,
+            "is before 1996-09-04T00:00:00Z, the go-live",
+        ),
+        (
+            "POST",
+            f"/predict/{NAME}",
+            asking(inputs=INPUTS | {"weekday": 1e39}),
+            422,
+            "inputs.weekday: 1e+39 does not fit: beyond",
+        ),
+        ("POST", f"/predict/{NAME}", asking(inputs=INPUTS | {"region": "N" * 600_000}), 422, "its record has 1800"),
+        ("POST", f"/v2/models/{NAME}/infer", inferring(3.4e38), 422, "inputs.weekday: 3.4e+38 does not fit: beyond"),
+        ("POST", f"/v2/models/{NAME}/infer", inferring(2, "2099-01-01T00:00:00Z"), 422, "is ahead of the tolerated"),
+        ("POST", f"/v2/models/{NAME}/infer", inferring(2, region="N" * 600_000), 422, "its record has 1800"),
         ("POST", f"/v2/models/{NAME}/infer", b'{"inputs":[]}', 422, "inputs: missing field 'half_hour'"),
     ],
 )
@@ -164,6 +204,14 @@ def test_what_is_refused_is_told(client: httpx.Client, method: str, path: str, c
     answer = client.request(method, path, content=content)
     assert answer.status_code == status
     assert told in answer.json()["error"]
+    assert client.post("/flush").json() == {"acknowledged": 0}  # nothing is logged of what is not answered
+
+
+def test_the_largest_record_that_is_answered_reaches_kafka(client: httpx.Client, kafka: str) -> None:
+    region = "N" * ((MAX_SENT - 1_000) // 3)  # once as the key, once as the entity, once as a feature
+    assert predict(client, inputs=INPUTS | {"region": region}).status_code == 200
+    assert client.post("/flush").json() == {"acknowledged": 1}
+    assert [row.entity for row in logged(kafka, 1)] == [region]
 
 
 def test_no_champion_yet(registry: MemoryRegistry, client: httpx.Client) -> None:

@@ -53,6 +53,12 @@ def test_v2_is_read_row_by_row() -> None:
     assert asked.rows[1] == {"region": "VIC", "half_hour": 2.0, "weekday": 2.0}
 
 
+def test_before_the_go_live_even_now_is_refused() -> None:
+    model = electricity_price.model_copy(update={"go_live": datetime(2099, 1, 1, tzinfo=UTC)})
+    with pytest.raises(RequestError, match="is before 2099-01-01T00:00:00Z, the go-live of electricity_price"):
+        read_predict(model, body(event_time=None))
+
+
 def test_a_null_is_taken_where_it_is_declared() -> None:
     fields = [Category("region"), Number("wind", nullable=True)]
     model = electricity_price.model_copy(update={"request": fields})
@@ -75,6 +81,8 @@ def test_a_null_is_taken_where_it_is_declared() -> None:
         ({"event_time": "noon"}, r"event_time: 'noon' is no time"),
         ({"event_time": "1996-09-20T00:00:00"}, r"event_time: '1996-09-20T00:00:00' has no time zone"),
         ({"event_time": 5}, r"event_time: 5 is no time"),
+        ({"event_time": "2099-01-01T00:00:00Z"}, r"event_time: time 2099-01-01T00:00:00\+00:00 is ahead of the tolerated"),
+        ({"event_time": "1996-09-03T23:59:59.999999Z"}, r"event_time: .* is before 1996-09-04T00:00:00Z, the go-live"),
         ({"request_id": 5}, r"request id 5 is no text of 1 to 200 characters"),
         ({"request_id": ""}, r"request id '' is no text"),
         ({"colour": "red"}, r"the body is no request to electricity_price: Object contains unknown field `colour`"),

@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import threading
 from collections.abc import Callable
 
 import pytest
 
 from everfit.events import Role
 from everfit.serving.roster import Lineup, Roster
+from everfit.training.artifact import Signature
 from models.electricity_price import electricity_price
 from tests.serving import MemoryRegistry, graph
 
@@ -99,3 +101,48 @@ def test_a_registry_that_is_away_changes_nothing(registry: MemoryRegistry, caplo
     assert [record.message for record in caplog.records] == [
         f"{NAME}: its roles cannot be read: ServiceError('the registry is away, as the test wants it')"
     ]
+
+
+@pytest.mark.parametrize(
+    ("roles", "awaited"),
+    [
+        ({}, None),  # never promoted: nothing to wait for
+        ({"shadow": 1}, None),
+        ({"champion": 1}, None),
+        ({"champion": 8}, None),  # no graph: it is set aside, and the others serve
+        ({"champion": 404}, "its champion, version 404, is not loaded yet"),  # its bytes did not come
+    ],
+)
+def test_serving_is_ready_once_every_champion_is_loaded(
+    registry: MemoryRegistry, roles: dict[Role, int], awaited: str | None
+) -> None:
+    async def run() -> tuple[dict[str, str], dict[str, str]]:
+        roster = Roster(MODELS, registry)
+        before = roster.awaited()
+        registry.aliases = roles
+        await roster.refresh(NAME)
+        return before, roster.awaited()
+
+    assert asyncio.run(run()) == ({NAME: "its roles were not read yet"}, {NAME: awaited} if awaited else {})
+
+
+def test_serving_is_not_ready_while_its_champion_loads(registry: MemoryRegistry) -> None:
+    fetch, fetching, go_on = registry.fetch, threading.Event(), threading.Event()
+
+    def slowly(model: str, version: int) -> tuple[bytes, Signature]:
+        fetching.set()
+        assert go_on.wait(10)
+        return fetch(model, version)
+
+    async def run() -> list[dict[str, str]]:
+        roster = Roster(MODELS, registry)
+        refreshing = asyncio.create_task(roster.refresh(NAME))
+        assert await asyncio.to_thread(fetching.wait, 10)
+        seen = [roster.awaited()]
+        go_on.set()
+        await refreshing
+        return [*seen, roster.awaited()]
+
+    registry.aliases = {"champion": 1}
+    registry.fetch = slowly  # type: ignore[method-assign]
+    assert asyncio.run(run()) == [{NAME: "its champion, version 1, is not loaded yet"}, {}]
