@@ -146,7 +146,7 @@ def _of_columns(profile: Profile, window: Tally) -> list[Break]:
     breaks = []
     for past in profile.columns:
         nulls, held = window.null_share(past.column), window.columns[past.column]
-        if nulls > past.null_share + NULL_JUMP:
+        if nulls > past.null_share + min(NULL_JUMP, (1 - past.null_share) / 2):  # of a column that is mostly null, too
             most = f"in training windows at most {past.null_share:.0%}"
             breaks.append((past.column, f"{past.column} is null in {nulls:.0%} of the rows, {most}"))
         if past.varies and held.values >= LEAST_ROWS and held.only is not None:

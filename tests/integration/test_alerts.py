@@ -93,6 +93,15 @@ def test_a_quarantine_and_a_breaker(engine: sa.Engine) -> None:
             requests.ask(connection, asked)
             requests.mark(connection, asked.id, "rejected")
     assert sorted(tick(engine, Channel())) == ["raised breaker", "raised quarantine:1996-09-11T00:00"]
+    with engine.begin() as connection:
+        told = connection.execute(sa.select(alerts.c.message).where(alerts.c.cause.startswith("quarantine"))).scalar_one()
+        assert f"`everfit quarantine release {model.name} --from 1996-09-11 --to 1996-09-18 --reason …`" in told
+        first, *others = quarantines.of_model(connection, model.name)
+        quarantines.release(connection, [first], "ann", "it was right")
+    assert tick(engine, Channel()) == [], "what is left is the same cause"
+    with engine.begin() as connection:
+        quarantines.release(connection, others, "ann", "it was right")
+    assert tick(engine, Channel()) == ["resolved quarantine:1996-09-11T00:00"]
 
 
 def test_a_loop_that_does_not_tick_is_told_from_outside() -> None:

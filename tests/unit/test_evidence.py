@@ -218,6 +218,15 @@ def test_a_share_of_rows_out_of_bounds_is_tolerated(rows: int, verdict: str) -> 
     assert list(evidence.detail["by_column"]) == (["hour"] if verdict == "alarm" else [])
 
 
+@pytest.mark.parametrize(("before", "now", "verdict"), [(90, 92, "ok"), (90, 100, "alarm"), (100, 100, "ok"), (0, 21, "alarm")])
+def test_nulls_jump_also_in_a_column_that_is_mostly_null(before: int, now: int, verdict: str) -> None:
+    def nulls(share: int) -> pl.Expr:
+        return pl.when(pl.int_range(pl.len()) % 100 < share).then(None).otherwise("load").alias("load")
+
+    made = profile(MODEL, quality_stream(WEEKS).with_columns(nulls(before)))
+    assert judge_quality(MODEL, made, quality_stream(1).with_columns(nulls(now))).verdict == verdict
+
+
 def test_rows_out_of_bounds_are_left_out_one_by_one() -> None:
     frame = pl.DataFrame({"hour": [0.0, 23.0, -0.5, 23.5, 1e9, None], "load": [1e9] * 6})
     assert within(MODEL, frame)["hour"].to_list() == [0.0, 23.0, None]
