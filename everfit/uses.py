@@ -31,10 +31,15 @@ class Uses(msgspec.Struct, frozen=True):
 
 def uses(settings: "Settings") -> Uses:
     """What this process works with; each part is asked once, within seconds."""
-    addresses = {"database_url": settings.database_url, "kafka": settings.kafka, "mlflow": settings.mlflow}
+    found = uses_of({"database_url": settings.database_url, "kafka": settings.kafka, "mlflow": settings.mlflow})
+    return Uses(found.addresses | {"lake": str(settings.lake)}, found.identities)
+
+
+def uses_of(addresses: Mapping[str, str]) -> Uses:
+    """The parts at these addresses, by the names of the settings."""
     identify: Mapping[str, Callable[[str], str | None]] = {"database_url": _database, "kafka": _kafka, "mlflow": _mlflow}
     found = {name: identify[name](address) for name, address in addresses.items()}
-    shown = {name: without_password(address) for name, address in addresses.items()} | {"lake": str(settings.lake)}
+    shown = {name: without_password(address) for name, address in addresses.items()}
     return Uses(shown, {name: identity for name, identity in found.items() if identity})
 
 

@@ -76,7 +76,7 @@ DURATION = Shape("duration", "write a number and one of s, m, h, d, such as 24h"
 SHARE = Shape("share", "write a percentage up to 100%, such as 5%", _is_share)
 TEXT = Shape("text", "", lambda _: True)
 
-SECRET = {"EVERFIT_ALERT_WEBHOOK"}  # values that no message shows: their path may be a secret
+SECRET = {"EVERFIT_ALERT_WEBHOOK", "EVERFIT_HEARTBEAT_URL"}  # values that no message shows: their path may be a secret
 
 SHAPES: dict[str, Shape] = {
     "EVERFIT_HOME": FOLDER,
@@ -101,6 +101,7 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_TRAININGS_AT_ONCE": NUMBER,
     "EVERFIT_AUTOMATION": SWITCH,
     "EVERFIT_ALERT_WEBHOOK": PAGE,
+    "EVERFIT_HEARTBEAT_URL": PAGE,
     "EVERFIT_ALERT_REMINDER": DURATION,
     "EVERFIT_ALERT_SILENCE": DURATION,
     "EVERFIT_ALERT_DEAD_LETTERS": SHARE,

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
+from everfit.alerts import Watched
 from everfit.errors import ServiceError
 from everfit.registry.difference import differences
-from monitors.alerts import Watched
 
 
 def look(connection: sa.Connection, mlflow: str, models: Collection[str]) -> Watched:

@@ -7,13 +7,13 @@ from itertools import groupby
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from everfit.alerts import Watched
 from everfit.declaration import Model
 from everfit.policy import PastRequest, tripped
 from everfit.store import failures
 from everfit.store.quarantines import Quarantine, of_model
 from everfit.store.tables import quarantines, retrain_requests
 from everfit.timing import format_time
-from monitors.alerts import Watched
 
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 Causes = dict[tuple[str, str], str]

@@ -41,16 +41,17 @@ def ingest(
     *,
     group: str = GROUP,
     seen: Seen | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> Seen:
     """Read, judge and decide until ``stop`` is set; what is under way then is finished, and the partitions are given back.
 
-    A Kafka or Postgres that does not answer is waited for.
+    A Kafka or Postgres that does not answer is waited for; ``beat`` is called after every pass that succeeded.
     """
     seen = seen or Seen()
     while not stop.is_set():
         try:
             with reachable(engine), log.ingesting(engine):
-                _take_part(engine, lake, bootstrap, models, stop, group, seen)
+                _take_part(engine, lake, bootstrap, models, stop, group, seen, beat)
         except ServiceError as error:
             logger.warning("%s; trying again", error)
             stop.wait(RETRY_SECONDS)
@@ -65,6 +66,7 @@ def _take_part(
     stop: threading.Event,
     group: str,
     seen: Seen,
+    beat: Callable[[], None],
 ) -> None:
     """One membership, from joining to leaving."""
     with Pipeline(LogWriter(engine), seen.count) as pipeline, GroupReader(bootstrap, models, group, pipeline.settle) as reader:
@@ -79,6 +81,7 @@ def _take_part(
             batches += bool(batch)
             if quiet % CLOSE_POLLS == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
                 _close(engine, lake, models, seen, pipeline)
+            beat()
         pipeline.settle()
 
 

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from everfit.alerts import Watched
 from everfit.store import log_state
 from everfit.store.log_state import Deleted, Lagging, Rejected, Restarted
 from everfit.timing import format_time, parse_duration
 from everfit.variables import require_sound
-from monitors.alerts import Watched
 
 BUDGET, LAG = "EVERFIT_ALERT_DEAD_LETTERS", "EVERFIT_ALERT_LAG"
 NEWEST_RECORDS = 1_000  # of each partition: what a share of dead letters is taken of

@@ -1,59 +1,23 @@
-"""The dead man's switch: what tells somebody when the loop itself has stopped, and so cannot.
+"""The champions' age by the wall clock, as Dagster judges it, where the loop passes and yet nothing is promoted.
 
-It looks from outside: when the sensor last succeeded, and how Dagster judges the champions' age by the wall clock. A model
-whose champion is too old by that is asked to be retrained only where labels newer than its training data are known.
+A model whose champion is too old by that is asked to be retrained only where labels newer than its training data are known.
 """
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import sqlalchemy as sa
 
+from everfit.alerts import Watched
 from everfit.declaration import Model
-from everfit.errors import SettingsError
 from everfit.policy import refusal, request_id
 from everfit.store import judgements, ledger, requests
 from everfit.store.failures import describe
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import outcomes
-from everfit.timing import format_duration, format_time, parse_duration
-from monitors.alerts import Watched
+from everfit.timing import format_duration, format_time
 from monitors.trial import Trial
-
-SILENCE = "EVERFIT_ALERT_SILENCE"
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """The sensor as seen from outside: whether it is on, and when it last succeeded (or began to be waited for)."""
-
-    on: bool
-    succeeded_at: datetime
-
-
-def silence(environ: Mapping[str, str] = os.environ) -> timedelta:
-    """After how long without a successful tick the loop counts as stopped: ``EVERFIT_ALERT_SILENCE``, or ten minutes.
-
-    Raises:
-        SettingsError: when it is no duration.
-    """
-    try:
-        return parse_duration(environ.get(SILENCE) or "10m")
-    except ValueError as error:
-        raise SettingsError(f"{SILENCE}: {error}") from error
-
-
-def stopped(pulse: Pulse, now: datetime, allowed: timedelta) -> Watched:
-    """Whether the loop ticks."""
-    holding = {}
-    if now - pulse.succeeded_at > allowed:
-        why = "its ticks fail, or Dagster's daemon is down" if pulse.on else "it is switched off"
-        told = f"the sensor prediction_log has not succeeded since {format_time(pulse.succeeded_at)}; {why}"
-        holding["", "stopped"] = f"{told}: nothing is read, judged or retrained"
-    return Watched({"stopped"}, holding, {})
 
 
 def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Mapping[str, datetime | None]) -> Watched:

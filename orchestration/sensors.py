@@ -1,12 +1,13 @@
 """The one sensor: read the log, judge what closed, launch what was asked for.
 
-Its order: settle what became of earlier launches, watch the log (the monitors' long poll), alert, emit every pending request.
+Its order: settle what became of earlier launches, watch the log (the monitors' long poll), alert, give a sign of
+life, emit every pending request.
 Ticks may be cut off anywhere: rows and offsets, windows and requests are the monitors' transactions, and a run key launches
 once.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -21,9 +22,10 @@ from orchestration.days import new_days
 from orchestration.launches import held, retraining
 
 if TYPE_CHECKING:
+    from everfit.alerts import Watched
+    from everfit.heart import Heart
     from everfit.store.isolation import Isolation
     from everfit.store.requests import RetrainRequest
-    from monitors.alerts import Watched
     from monitors.watch import Seen
 
 
@@ -35,9 +37,9 @@ if TYPE_CHECKING:
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
     """One sensor over all models' log; on where automation is."""
+    from everfit import alerts
     from everfit.store import declarations, requests
     from everfit.store.isolation import Isolation
-    from monitors import alerts
     from monitors.launches import settle
     from monitors.watch import watch
 
@@ -53,6 +55,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     days = [*new_days(instance, everfit, isolation)]
     checks = [*_checks(seen, everfit.settings.serving_pages, isolation)]
     alerts.tell(everfit.engine, _wrong(everfit), alerts.Channel.from_environment())
+    _heart(everfit).beat()
     return dg.SensorResult(
         run_requests=launches,
         dynamic_partitions_requests=days,
@@ -72,6 +75,15 @@ def _wrong(deployment: Deployment) -> "Watched":
         wrong = conditions.look(connection, deployment.models)
         wrong |= log_conditions.look(connection, log_conditions.dead_letter_budget())
         return wrong | log_conditions.lag_causes(log_state.note_lags(connection, now), now, log_conditions.patience())
+
+
+@cache
+def _heart(deployment: Deployment) -> "Heart":
+    """What gives the sign of life after each pass; one a process."""
+    from everfit.heart import Heart
+    from everfit.store.heartbeats import SENSOR
+
+    return Heart(deployment.engine, SENSOR, deployment.settings)
 
 
 def _launches(deployment: Deployment, pending: "Sequence[RetrainRequest]", isolation: "Isolation") -> Iterator[dg.RunRequest]:

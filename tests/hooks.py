@@ -16,6 +16,11 @@ class _Inbox(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.end_headers()
 
+    def do_GET(self) -> None:
+        self.server.gets += 1
+        self.send_response(self.server.status)
+        self.end_headers()
+
     def log_message(self, format: str, *arguments: object) -> None:
         return
 
@@ -26,6 +31,7 @@ class Hook(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Inbox)
         self.posted: list[dict[str, Any]] = []
+        self.gets = 0
         self.status = 200
 
     @property

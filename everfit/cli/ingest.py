@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+BEAT_SECONDS = 10.0
+
 
 def ingest(
     group: Annotated[str, typer.Option(help="The consumer group whose members share the partitions.")] = "everfit.ingest",
@@ -28,6 +30,8 @@ def ingest(
     import msgspec
 
     from everfit.deployment import Deployment
+    from everfit.heart import Heart
+    from everfit.store.heartbeats import INGEST
     from monitors.ingest import ingest as take_part
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -39,7 +43,9 @@ def ingest(
     try:
         models = deployment.models
         logging.getLogger(__name__).info("reading for %s as a member of %s", ", ".join(models), group)
-        seen = take_part(deployment.engine, deployment.lake, deployment.settings.kafka, models, stop, group=group)
+        heart = Heart(deployment.engine, INGEST, deployment.settings, every_seconds=BEAT_SECONDS)
+        kafka = deployment.settings.kafka
+        seen = take_part(deployment.engine, deployment.lake, kafka, models, stop, group=group, beat=heart.beat)
     finally:
         deployment.close()
     told = {

@@ -11,11 +11,13 @@ from pathlib import Path
 from everfit.catalogue import load_models
 from everfit.connections import Check, connections, shared
 from everfit.embedded import ports
-from everfit.embedded.automation import automations
+from everfit.embedded.automation import Automation, automations
 from everfit.embedded.given import managed
 from everfit.embedded.status import State, states
 from everfit.errors import DeclarationError, EverfitError, ServiceError
+from everfit.loop_check import loop_check
 from everfit.settings import VARIABLES, Settings, addresses, conflicts, elsewhere
+from everfit.store.heartbeats import SENSOR
 from everfit.variables import problem, problems
 
 DISK_BYTES = 2 * 2**30
@@ -33,7 +35,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *_given({**environ, "EVERFIT_HOME": str(home)}),
         *([] if elsewhere(environ) else _embedded(home, environ)),
         *([] if wrong else connections(found, lake_is_here=not elsewhere(environ) or bool(environ.get("EVERFIT_LAKE")))),
-        *([] if wrong or "dagster" not in found else _automation(found["dagster"])),
+        *([] if wrong or "dagster" not in found else _automation(found)),
         *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
         *([] if wrong else _registry(found)),
         *_models(),
@@ -102,10 +104,10 @@ def _services(services: Sequence[State]) -> list[Check]:
     return told or [Check("stack", f"up: {', '.join(state.name for state in services)}")]
 
 
-def _automation(webserver: str) -> list[Check]:
-    """What is off, and whose last tick failed; nothing where Dagster is away, which its own check tells."""
+def _automation(addresses: Mapping[str, str]) -> list[Check]:
+    """What is off, what failed last, and what works elsewhere; nothing where Dagster is away, which its own check tells."""
     try:
-        found = automations(webserver, time.time())
+        found = automations(addresses["dagster"], time.time())
     except EverfitError:
         return []
     off = ", ".join(one.name for one in found if not one.on)
@@ -117,7 +119,14 @@ def _automation(webserver: str) -> list[Check]:
             for one in failing
         ),
         *([] if off or failing else [Check("automation", f"on: {', '.join(one.name for one in found)}")]),
+        *(check for one in found if one.name == SENSOR and (check := _loop(one, addresses))),
     ]
+
+
+def _loop(sensor: Automation, addresses: Mapping[str, str]) -> Check | None:
+    if sensor.last_tick not in ("success", "skipped") or sensor.last_tick_at is None or "database_url" not in addresses:
+        return None
+    return loop_check(sensor.last_tick_at, addresses)
 
 
 def _shared(environ: Mapping[str, str]) -> list[Check]:

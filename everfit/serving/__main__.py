@@ -37,7 +37,7 @@ def main() -> None:
         os.environ.setdefault(variable, value)
     try:
         deployment = Deployment.load()
-        app = create_app(build(deployment), deployment.lake, deployment.settings.token, deployment.settings)
+        app = create_app(build(deployment), deployment.lake, deployment.settings.token, deployment)
     except EverfitError as error:
         sys.exit(f"everfit.serving: {error}")
     try:

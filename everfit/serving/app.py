@@ -14,7 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from everfit.alerts import Channel
 from everfit.declaration import Model
+from everfit.deployment import Deployment
 from everfit.errors import EverfitError, MissingObjectError, RequestError, ServiceError, UnknownModelError
 from everfit.serving.access import TokenAsked
 from everfit.serving.answers import as_json
@@ -24,8 +26,8 @@ from everfit.serving.protocol import inferred, model_metadata, predicted, server
 from everfit.serving.reports import REPORTS, Reports
 from everfit.serving.service import Answered, Service
 from everfit.serving.using import USES, Using
-from everfit.settings import Settings
 from everfit.store.lake import Lake
+from everfit.watchdog import Watchdog, silence
 
 FLUSH_SECONDS = 10.0
 STATUSES: tuple[tuple[type[EverfitError], int], ...] = (
@@ -41,9 +43,13 @@ Write = Callable[[Model, Asked, Answered], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
-def create_app(service: Service, lake: Lake, token: str | None = None, settings: Settings | None = None) -> Starlette:
-    """The application over a service that it starts and stops. Where a token is set, all but health asks for it."""
-    endpoints = _Endpoints(service)
+def create_app(service: Service, lake: Lake, token: str | None = None, deployment: Deployment | None = None) -> Starlette:
+    """The application over a service that it starts and stops. Where a token is set, all but health asks for it.
+
+    Of a ``deployment`` it also watches whether the loop passes, and says which parts it works with.
+    """
+    watchdog = Watchdog(deployment.engine, Channel.from_environment(), silence()) if deployment else None
+    endpoints = _Endpoints(service, watchdog)
     routes = [
         Route("/predict/{name}", endpoints.predict, methods=["POST"]),
         Route("/v2/models/{name}/infer", endpoints.infer, methods=["POST"]),
@@ -56,23 +62,27 @@ def create_app(service: Service, lake: Lake, token: str | None = None, settings:
         Route("/flush", endpoints.flush, methods=["POST"]),
         Route("/metrics", endpoints.metrics),
         Route(REPORTS + "{digest}", Reports(lake).report),
-        *([Route(USES, Using(settings).answer)] if settings else []),
+        *([Route(USES, Using(deployment.settings).answer)] if deployment else []),
     ]
     return Starlette(
         routes=routes,
         middleware=[Middleware(TokenAsked, token=token)] if token else [],
         exception_handlers={EverfitError: _refused, HTTPException: _no_such_route},
-        lifespan=lambda _: _running(service),
+        lifespan=lambda _: _running(service, watchdog),
     )
 
 
 @asynccontextmanager
-async def _running(service: Service) -> AsyncIterator[None]:
+async def _running(service: Service, watchdog: Watchdog | None) -> AsyncIterator[None]:
     """Follow the registry while serving; at the end nothing that was answered is left in memory."""
     watching = asyncio.create_task(service.roster.watch())
+    if watchdog:
+        watchdog.start()
     try:
         yield
     finally:
+        if watchdog:
+            await asyncio.to_thread(watchdog.close)
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
@@ -80,8 +90,9 @@ async def _running(service: Service) -> AsyncIterator[None]:
 
 
 class _Endpoints:
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, watchdog: Watchdog | None) -> None:
         self._service = service
+        self._watchdog = watchdog
 
     async def predict(self, request: Request) -> Response:
         """One row in the plain form."""
@@ -140,7 +151,8 @@ class _Endpoints:
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus' text format."""
-        return PlainTextResponse(exposition(self._service), media_type="text/plain; version=0.0.4")
+        shown = exposition(self._service, self._watchdog.loop_age_seconds if self._watchdog else None)
+        return PlainTextResponse(shown, media_type="text/plain; version=0.0.4")
 
 
 def _refused(_: Request, error: Exception) -> Response:

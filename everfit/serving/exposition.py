@@ -9,8 +9,8 @@ from everfit.serving.metrics import Labels
 from everfit.serving.service import Service
 
 
-def exposition(service: Service) -> str:
-    """Counters of requests, the versions that serve, and how full the prediction log is."""
+def exposition(service: Service, loop_age_seconds: float | None = None) -> str:
+    """Counters of requests, the versions that serve, how full the prediction log is, and how long ago the loop passed."""
     log, roster = service.log, service.roster
     shown = [_render(counter.name, "counter", counter.help, counter.values.items()) for counter in service.metrics.counters()]
     failures = [((("model", name),), count) for name, count in roster.failures.items()]
@@ -34,6 +34,9 @@ def exposition(service: Service) -> str:
         _render("everfit_log_buffered", "gauge", "Predictions that wait in memory.", [((), log.buffered)]),
         _render("everfit_log_spooled", "gauge", "Predictions that wait on the disk.", [((), log.spooled)]),
     ]
+    if loop_age_seconds is not None:
+        told = "Seconds since a pass of the loop last succeeded, or since this process began where none did."
+        shown.append(_render("everfit_loop_age_seconds", "gauge", told, [((), round(loop_age_seconds, 3))]))
     return "".join(shown)
 
 

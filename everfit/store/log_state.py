@@ -39,6 +39,12 @@ def topics(connection: sa.Connection) -> list[TopicState]:
     return [TopicState(*row) for row in connection.execute(_TOPICS)]
 
 
+def log_id(connection: sa.Connection, topic: str) -> str | None:
+    """The id of the log of a topic that was read last; None where none was."""
+    query = sa.text("SELECT log_id FROM consumer_offsets WHERE topic = :topic ORDER BY updated_at DESC LIMIT 1")
+    return connection.execute(query, {"topic": topic}).scalar()
+
+
 def late(connection: sa.Connection) -> dict[str, int]:
     """How many predictions of each model came after their window had closed."""
     query = sa.text("SELECT model, count(*) FROM predictions WHERE late GROUP BY model ORDER BY model")

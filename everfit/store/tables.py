@@ -337,3 +337,12 @@ declarations = Table(
     Column("facts", JSONB, nullable=False),  # what of a declaration must stay as it is, by name
     _time("seen_at"),  # wall clock: when it was last declared so
 )
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    _text("process", primary_key=True),  # prediction_log (the sensor), ingest
+    _time("at"),  # the clock of Postgres
+    Column("addresses", JSONB, nullable=False),  # what it works with, without passwords
+    Column("identities", JSONB, nullable=False),  # who answers there
+)

@@ -7,20 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from everfit.alerts import Channel, tell
 from everfit.embedded.ports import any_free
 from everfit.events import wall_clock
 from everfit.store import ledger, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import alerts, clocks, outcomes
 from models.electricity_price import electricity_price as model
-from monitors.alerts import Channel, tell
 from monitors.conditions import look
-from monitors.switch import Pulse, overdue, stopped
+from monitors.switch import overdue
 from tests.hooks import Hook, listening
 
 AT = datetime(1996, 9, 11, tzinfo=UTC)
 MODELS = {model.name: model}
-TEN_MINUTES = timedelta(minutes=10)
 
 
 @pytest.fixture
@@ -102,13 +101,6 @@ def test_a_quarantine_and_a_breaker(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         quarantines.release(connection, others, "ann", "it was right")
     assert tick(engine, Channel()) == ["resolved quarantine:1996-09-11T00:00"]
-
-
-def test_a_loop_that_does_not_tick_is_told_from_outside() -> None:
-    now = wall_clock()
-    assert stopped(Pulse(True, now - TEN_MINUTES / 2), now, TEN_MINUTES).holding == {}
-    (told,) = stopped(Pulse(False, now - 2 * TEN_MINUTES), now, TEN_MINUTES).holding.values()
-    assert "it is switched off: nothing is read, judged or retrained" in told
 
 
 def test_the_switch_asks_only_where_newer_labels_are_known(engine: sa.Engine) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from everfit.alerts import Channel, tell
 from everfit.declaration import Limits
 from everfit.errors import ServiceError, UnknownWindowError
 from everfit.store import failures
@@ -17,7 +18,6 @@ from everfit.store.lake import Lake
 from everfit.store.tables import alerts, decisions, evidence, windows
 from everfit.timing import format_time
 from monitors import conditions
-from monitors.alerts import Channel, tell
 from monitors.judge import judge_again
 from monitors.watch import Seen, close_windows
 from tests.champions import promote, version

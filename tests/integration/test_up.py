@@ -7,12 +7,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from everfit.embedded import ports, processes
 from everfit.embedded.postgres import Postgres
+from everfit.embedded.starting import leader
 from everfit.settings import Settings
+from everfit.store import heartbeats
+from everfit.store.database import create_engine
+from everfit.store.heartbeats import SENSOR
+from everfit.waiting import wait_until
+from tests.hooks import Hook, listening
 
 MEMORY_BYTES = 3e9
 THIS_MACHINE = {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
@@ -31,8 +38,17 @@ def on_free_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     everfit("down")
 
 
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    """A webhook that the stack alerts, soon."""
+    with listening() as hook:
+        monkeypatch.setenv("EVERFIT_ALERT_WEBHOOK", hook.url)
+        monkeypatch.setenv("EVERFIT_ALERT_SILENCE", "20s")
+        yield hook
+
+
 @pytest.mark.usefixtures("on_free_ports")
-def test_the_whole_stack(home: Path) -> None:
+def test_the_whole_stack(home: Path, hook: Hook) -> None:
     first = everfit("up")
     assert first.returncode == 0, first.stderr
     settings = Settings.load({"EVERFIT_HOME": str(home)})
@@ -48,14 +64,45 @@ def test_the_whole_stack(home: Path) -> None:
     doctor = everfit("doctor")
     assert doctor.returncode == 0, doctor.stdout
 
+    _tells_that_the_daemon_died(home, settings, hook)
+
     again = everfit("up")
-    assert again.stdout.startswith("everfit is already up")
+    assert "daemon    up after" in again.stdout
+    assert everfit("up").stdout.startswith("everfit is already up")
     after = json.loads(everfit("status", "--json").stdout)
-    assert [service["pid"] for service in after["services"]] == [service["pid"] for service in looked["services"]]
+    same = {service["name"]: service["pid"] for service in looked["services"] if service["name"] != "daemon"}
+    assert {service["name"]: service["pid"] for service in after["services"] if service["name"] in same} == same
 
     assert everfit("down").returncode == 0
     assert processes.marked(home) == []
     assert Postgres(home / "postgres").process() is None
+
+
+def _tells_that_the_daemon_died(home: Path, settings: Settings, hook: Hook) -> None:
+    """Serving does, and `status` and `doctor`; nobody else is left."""
+    metrics = f"{settings.serving}/metrics"
+    wait_until(
+        lambda: "everfit_loop_age_seconds" in httpx.get(metrics, trust_env=False).text and _passed(home),
+        bool,
+        "a first pass of the loop;",
+    )
+    daemon = leader(home, "daemon")
+    assert daemon is not None
+    processes.end(processes.family(daemon.process), 5)
+    hook.posted.clear()
+    wait_until(lambda: [posted for posted in hook.posted if posted["cause"] == "stopped"], bool, "serving to tell;")
+    states = {line.split()[0]: line.split()[1] for line in everfit("status").stdout.splitlines() if "last tick" in line}
+    assert states["prediction_log"] == "dead"
+    assert "WRONG daemon: does not run" in everfit("doctor").stdout
+
+
+def _passed(home: Path) -> bool:
+    engine = create_engine(Settings.load({"EVERFIT_HOME": str(home)}).database_url)
+    try:
+        with engine.connect() as connection:
+            return SENSOR in heartbeats.newest(connection)
+    finally:
+        engine.dispose()
 
 
 def _listening_at(home: Path) -> set[str]:

@@ -32,6 +32,7 @@ CHOSEN = {
     "EVERFIT_SERVING_PAGES": "https://serving.example",
     "EVERFIT_AUTOMATION": "on",
     "EVERFIT_TRAININGS_AT_ONCE": "3",
+    "EVERFIT_HEARTBEAT_URL": "https://beats.example/T0",
     "EVERFIT_ALERT_WEBHOOK": "https://hooks.example/T0",
     "EVERFIT_ALERT_REMINDER": "2h",
     "EVERFIT_ALERT_SILENCE": "1h",

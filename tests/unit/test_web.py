@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from everfit import web
+from everfit.alerts import Channel, Notice, _post
 from everfit.connections import connections
 from everfit.embedded import health
 from everfit.embedded.automation import automations
@@ -18,7 +19,6 @@ from everfit.orchestrator import Orchestrator
 from everfit.replay.client import ServingClient
 from everfit.store.alerts import Alert
 from everfit.variables import require_sound
-from monitors.alerts import Channel, Notice, _post
 from tests.tls import Server, serving
 
 TOKEN = "windmill"

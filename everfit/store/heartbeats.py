@@ -1,0 +1,39 @@
+"""Signs of life of the loop: when each kind of its processes last passed, by the clock of Postgres, and what it works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from everfit.store.tables import heartbeats
+
+SENSOR, INGEST = "prediction_log", "ingest"  # the kinds of processes that pass over the log
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The newest pass of a kind of process: when, how many seconds ago, and what it works with.
+
+    ``addresses`` and ``identities`` are those of :class:`everfit.uses.Uses`.
+    """
+
+    at: datetime
+    age_seconds: float
+    addresses: Mapping[str, str]
+    identities: Mapping[str, str]
+
+
+def beat(connection: sa.Connection, process: str, addresses: Mapping[str, str], identities: Mapping[str, str]) -> None:
+    """Write that a process of that kind has passed just now."""
+    values = {"at": sa.func.clock_timestamp(), "addresses": dict(addresses), "identities": dict(identities)}
+    written = insert(heartbeats).values(process=process, **values)
+    connection.execute(written.on_conflict_do_update(index_elements=["process"], set_=values))
+
+
+def newest(connection: sa.Connection) -> dict[str, Heartbeat]:
+    """The newest pass of every kind of process, by its name."""
+    age = sa.func.extract("epoch", sa.func.clock_timestamp() - heartbeats.c.at)
+    query = sa.select(heartbeats.c.process, heartbeats.c.at, age, heartbeats.c.addresses, heartbeats.c.identities)
+    return {row[0]: Heartbeat(row[1], float(row[2]), *row[3:]) for row in connection.execute(query)}

@@ -1,0 +1,171 @@
+"""Whether the loop passes, seen from outside, on a real Postgres and a real webhook."""
+
+import logging
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from everfit.alerts import Channel
+from everfit.deployment import Deployment
+from everfit.embedded.ports import any_free
+from everfit.events import PREDICTIONS, wall_clock
+from everfit.heart import Heart
+from everfit.loop_check import loop_check
+from everfit.serving.app import create_app
+from everfit.serving.metrics import Metrics
+from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.roster import Roster
+from everfit.serving.service import Service
+from everfit.serving.spool import Spool
+from everfit.settings import VARIABLES, Settings
+from everfit.store import heartbeats
+from everfit.store.heartbeats import INGEST, SENSOR
+from everfit.store.lookup import Lookup
+from everfit.store.tables import heartbeats as table
+from everfit.waiting import wait_until
+from everfit.watchdog import Watchdog, stopped
+from tests.hooks import Hook, listening
+from tests.serving import MemoryOutlet, MemoryRegistry, served
+
+TEN_MINUTES = timedelta(minutes=10)
+AWAY = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with listening() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(database_url: str, kafka: str, tmp_path: Path) -> Settings:
+    values = {"database_url": database_url, "kafka": kafka, "lake": str(tmp_path)}
+    return Settings.load({variable: values.get(name, AWAY) for name, variable in VARIABLES.items()})
+
+
+def beat(engine: sa.Engine, process: str, minutes_ago: float = 0) -> None:
+    with engine.begin() as connection:
+        heartbeats.beat(connection, process, {}, {})
+        ago = sa.func.now() - timedelta(minutes=minutes_ago)
+        connection.execute(sa.update(table).where(table.c.process == process).values(at=ago))
+
+
+def causes(hook: Hook) -> list[tuple[str, str]]:
+    return [(posted["state"], posted["cause"]) for posted in hook.posted]
+
+
+def test_a_loop_that_stopped_is_told_once_by_whichever_of_several_looks_and_its_end_too(engine: sa.Engine, hook: Hook) -> None:
+    watchdogs = [Watchdog(engine, Channel(hook.url), TEN_MINUTES) for _ in range(2)]
+    beat(engine, SENSOR, 9)
+    for watchdog in watchdogs:
+        watchdog.look()
+    assert hook.posted == []
+    beat(engine, SENSOR, 11)
+    for watchdog in watchdogs:
+        watchdog.look()
+        assert 660 <= watchdog.loop_age_seconds < 720
+    assert causes(hook) == [("raised", "stopped")]
+    assert re.search(
+        "no tick of the sensor prediction_log has succeeded since .* daemon .* nothing is read", hook.posted[0]["text"]
+    )
+    beat(engine, SENSOR)
+    watchdogs[0].look()
+    assert causes(hook)[1:] == [("resolved", "stopped")]
+
+
+def test_while_ingest_reads_on_it_is_the_launching_that_stopped(engine: sa.Engine, hook: Hook) -> None:
+    beat(engine, SENSOR, 30)
+    beat(engine, INGEST, 1)
+    watchdog = Watchdog(engine, Channel(hook.url), TEN_MINUTES)
+    watchdog.look()
+    assert causes(hook) == [("raised", "stopped:launches")]
+    assert watchdog.loop_age_seconds < 120
+
+
+def test_what_never_passed_is_waited_for_since_it_is_watched() -> None:
+    assert stopped({}, 599, TEN_MINUTES).holding == {}
+    (told,) = stopped({}, 601, TEN_MINUTES).holding.values()
+    assert "has succeeded ever" in told
+
+
+def test_a_postgres_that_is_away_is_told_once_and_the_age_grows(caplog: pytest.LogCaptureFixture) -> None:
+    away = sa.create_engine(f"postgresql+psycopg://postgres@127.0.0.1:{any_free()}/everfit")
+    watchdog = Watchdog(away, Channel(), TEN_MINUTES)
+    before = watchdog.loop_age_seconds
+    with caplog.at_level(logging.WARNING):
+        watchdog.look()
+        watchdog.look()
+    assert caplog.text.count("whether the loop passes cannot be seen") == 1
+    assert watchdog.loop_age_seconds > before
+
+
+def test_a_pass_writes_its_row_and_calls_the_url_which_is_never_shown(
+    engine: sa.Engine, settings: Settings, hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    called = Heart(engine, SENSOR, settings, environ={"EVERFIT_HEARTBEAT_URL": hook.url})
+    away = Heart(engine, INGEST, settings, environ={"EVERFIT_HEARTBEAT_URL": f"http://127.0.0.1:{any_free()}/secret"})
+    with caplog.at_level(logging.WARNING):
+        for heart in (called, away, away):
+            heart.beat()
+    with engine.connect() as connection:
+        found = heartbeats.newest(connection)
+    assert found.keys() == {SENSOR, INGEST}
+    assert found[SENSOR].age_seconds < 60
+    assert found[SENSOR].addresses["kafka"] == settings.kafka
+    assert hook.gets == 1
+    assert caplog.text.count("does not take the loop's sign of life") == 1
+    assert "secret" not in caplog.text
+
+
+def test_signs_of_life_may_be_rarer_than_passes(engine: sa.Engine, settings: Settings, hook: Hook) -> None:
+    heart = Heart(engine, INGEST, settings, every_seconds=60, environ={"EVERFIT_HEARTBEAT_URL": hook.url})
+    for _ in range(5):
+        heart.beat()
+    assert hook.gets == 1
+
+
+def test_serving_watches_the_loop_and_shows_its_age(engine: sa.Engine, settings: Settings, tmp_path: Path) -> None:
+    def age(url: str) -> float:
+        shown = httpx.get(f"{url}/metrics", trust_env=False).text
+        return float(shown.partition("\neverfit_loop_age_seconds ")[2].split()[0])
+
+    beat(engine, SENSOR, 5)
+    deployment = Deployment(settings)
+    log = PredictionLog(MemoryOutlet(), Spool(tmp_path / "spool.jsonl"))
+    service = Service({}, Roster({}, MemoryRegistry({})), Lookup(deployment.engine), log, Metrics())
+    with served(create_app(service, deployment.lake, deployment=deployment)) as url:
+        seconds = wait_until(lambda: age(url), lambda age: age >= 300, "the watchdog to look;")
+    deployment.close()
+    assert seconds < 360
+
+
+@pytest.mark.parametrize(("minutes_ago", "ok"), [(0.0, True), (5.0, False)])
+def test_doctor_tells_a_loop_that_writes_elsewhere(engine: sa.Engine, settings: Settings, minutes_ago: float, ok: bool) -> None:
+    ticked_at = wall_clock() - timedelta(minutes=2)
+    addresses = {"database_url": settings.database_url, "kafka": settings.kafka}
+    nothing = loop_check(ticked_at, addresses)
+    assert nothing is not None
+    assert "no pass of it since then wrote to this database" in nothing.found
+    beat(engine, SENSOR, minutes_ago)
+    check = loop_check(ticked_at, addresses)
+    assert check is not None
+    assert check.ok is ok
+
+
+def test_doctor_tells_a_loop_that_reads_another_kafka(engine: sa.Engine, settings: Settings) -> None:
+    with engine.begin() as connection:
+        heartbeats.beat(connection, SENSOR, {"kafka": "kafka:19092"}, {})
+        row = {"topic": PREDICTIONS, "partition": 0, "offset": 0, "log": "a topic of another broker"}
+        written = sa.text(
+            "INSERT INTO consumer_offsets (topic, partition, next_offset, log_id, fingerprint) "
+            "VALUES (:topic, :partition, :offset, :log, '')"
+        )
+        connection.execute(written, row)
+    check = loop_check(wall_clock() - timedelta(minutes=1), {"database_url": settings.database_url, "kafka": settings.kafka})
+    assert check is not None
+    assert f"it works with Kafka at kafka:19092, and this command Kafka at {settings.kafka}" in check.found
