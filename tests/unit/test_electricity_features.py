@@ -1,13 +1,17 @@
 """The example's features on its real data: a naive join gives the label away, everfit's does not."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from sklearn.metrics import roc_auc_score
 
+from everfit.errors import SourceError
 from everfit.features.history import labelled
 from everfit.features.offline import compute
+from everfit.workflow.versions import stage_version
 from models.electricity_price import electricity_price, recorded_half_hours
 
 
@@ -49,3 +53,16 @@ def test_the_features_are_what_they_say() -> None:
     assert (rows["demand_yesterday"].to_numpy() == recorded["demand"].to_numpy()[at - 48]).all()
     day = np.array([prices[i - 48 : i].mean() for i in at[:2_000]])
     assert np.allclose(rows["price_24h"].to_numpy()[:2_000], day, rtol=0, atol=1e-9)
+
+
+def test_a_history_may_keep_the_name_of_the_event_times_column() -> None:
+    def renamed(half_hours: Any) -> Any:
+        return electricity_price.history(half_hours).rename({"event_time": "period_start"})
+
+    sources = {"half_hours": recorded_half_hours()}
+    model = electricity_price.model_copy(update={"history": renamed})
+    assert labelled(model, sources).equals(labelled(electricity_price, sources))
+    unsaid = model.model_copy(update={"event_time": None})
+    with pytest.raises(SourceError, match="makes no column 'event_time'"):
+        labelled(unsaid, sources)
+    assert stage_version(unsaid, "features") != stage_version(model, "features")
