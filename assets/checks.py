@@ -1,6 +1,10 @@
-"""The newest evidence of each kind, as checks on the champion. The sensor reports the same verdicts as they fall."""
+"""The champion's newest evidence of each kind, as checks on it. The sensor reports the same verdicts as they fall.
 
-from collections.abc import Iterator
+A verdict belongs to the version that it judged. Of a champion that was not judged yet nothing is reported, and Dagster says
+*not evaluated*, also where somebody ran the check. What could not be judged has not passed: it warns; an alarm fails.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -23,7 +27,7 @@ KINDS = {
 
 
 def check_result(judgement: "Judgement", pages: str) -> dg.AssetCheckResult:
-    """A verdict as a check's result; 'insufficient' passes, and says so. ``pages`` is where a browser finds serving."""
+    """A verdict as a check's result; 'insufficient' has not passed, and warns. ``pages`` is where a browser finds serving."""
     return dg.AssetCheckResult(**_verdict(judgement, pages))
 
 
@@ -32,13 +36,25 @@ def check_evaluation(judgement: "Judgement", pages: str) -> dg.AssetCheckEvaluat
     return dg.AssetCheckEvaluation(**_verdict(judgement, pages))
 
 
+def not_judged(model: Model, kind: str) -> dg.AssetCheckEvaluation:
+    """Of a champion of which no window was judged yet: no pass, and no alarm."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey([model.name, "champion"]),
+        check_name=kind,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="not judged: no window of this version has closed yet",
+        metadata={"verdict": dg.MetadataValue.text("not judged")},
+    )
+
+
 def _verdict(judgement: "Judgement", pages: str) -> dict[str, Any]:
     return {
         "asset_key": dg.AssetKey([judgement.model, "champion"]),
         "check_name": judgement.kind,
-        "passed": judgement.verdict != "alarm",
-        "severity": dg.AssetCheckSeverity.WARN,
-        "description": judgement.reason,
+        "passed": judgement.verdict == "ok",
+        "severity": dg.AssetCheckSeverity.ERROR if judgement.verdict == "alarm" else dg.AssetCheckSeverity.WARN,
+        "description": f"not judged: {judgement.reason}" if judgement.verdict == "insufficient" else judgement.reason,
         "metadata": _metadata(judgement, pages),
     }
 
@@ -65,7 +81,7 @@ def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]
 
 
 def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
-    """Re-report the newest stored evidence of a model's champion."""
+    """Re-report the newest stored evidence of a model's champion, as far as it was judged."""
     key = dg.AssetKey([model.name, "champion"])
 
     @dg.multi_asset_check(
@@ -76,16 +92,21 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
     def evidence(
         context: dg.AssetCheckExecutionContext, everfit: dg.ResourceParam[Deployment]
     ) -> Iterator[dg.AssetCheckResult]:
-        from everfit.store import judgements
-
-        with everfit.engine.connect() as connection:
-            newest = {found.kind: found for found in judgements.newest(connection, model)}
+        newest = {found.kind: found for found in newest_evidence(everfit, model)}
         for selected in sorted(check.name for check in context.selected_asset_check_keys):
             if selected in newest:
                 yield check_result(newest[selected], everfit.settings.serving_pages)
             else:
-                yield dg.AssetCheckResult(
-                    asset_key=key, check_name=selected, passed=True, description="no window has closed yet"
-                )
+                context.log.info("%s: no window of the champion was judged yet", selected)
 
     return evidence
+
+
+def newest_evidence(deployment: Deployment, model: Model) -> "Sequence[Judgement]":
+    """The champion's own, by kind; none where there is no champion, or none of its windows has closed."""
+    from everfit.store import judgements, ledger
+
+    with deployment.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+        versions = ledger.same_artifact(connection, model.name, champion.version) if champion else []
+        return judgements.newest(connection, model, versions)

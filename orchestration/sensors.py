@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.checks import check_evaluation
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
 from orchestration import pools
 from orchestration.automation import switched
+from orchestration.champions import Told, by_hand, verdicts
 from orchestration.days import new_days
 from orchestration.launches import held, retraining
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from everfit.alerts import Watched
     from everfit.heart import Heart
     from everfit.store.isolation import Isolation
+    from everfit.store.judgements import Judgement
     from everfit.store.requests import RetrainRequest
     from monitors.watch import Seen
 
@@ -53,13 +54,13 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
         pending = [one for one in requests.in_status(connection, "pending") if one.model not in refused]
     launches = [*_launches(everfit, pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
-    checks = [*_checks(seen, everfit.settings.serving_pages, isolation)]
+    champions = [*_champions(instance, everfit, seen, isolation)]
     alerts.tell(everfit.engine, _wrong(everfit), alerts.Channel.from_environment())
     _heart(everfit).beat()
     return dg.SensorResult(
         run_requests=launches,
         dynamic_partitions_requests=days,
-        asset_events=[*_observations(seen), *checks],
+        asset_events=[*_observations(seen), *champions],
         skip_reason=None if launches else _told(seen),
     )
 
@@ -121,14 +122,17 @@ def _give_up(deployment: Deployment, request: "RetrainRequest", why: str) -> Non
         requests.mark(connection, request.id, "failed", result=why)
 
 
-def _checks(seen: "Seen", pages: str, isolation: "Isolation") -> Iterator[dg.AssetCheckEvaluation]:
-    """What was judged, on the champions."""
+def _champions(instance: dg.DagsterInstance, deployment: Deployment, seen: "Seen", isolation: "Isolation") -> Iterator[Told]:
+    """What a person promoted by command, and what was judged of the champions, each model for itself."""
     from everfit.store.failures import Part
 
-    for judged in seen.judgements:
-        made = isolation.attempt(Part(judged.model, "check", judged.kind), partial(check_evaluation, judged, pages))
-        if made:
-            yield made
+    for name, model in deployment.models.items():
+        judged = [one for one in seen.judgements if one.model == name]
+
+        def told(model: Model = model, judged: "Sequence[Judgement]" = judged) -> list[Told]:
+            return [*by_hand(instance, deployment, model), *verdicts(deployment, model, judged)]
+
+        yield from isolation.attempt(Part(name, "check"), told) or []
 
 
 def _observations(seen: "Seen") -> Iterator[dg.AssetObservation]:

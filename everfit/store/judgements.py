@@ -154,8 +154,12 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion, 
     return History(champion.version, champion.trained_until, findings, past)
 
 
-def newest(connection: sa.Connection, model: Model) -> Sequence[Judgement]:
-    """The newest judgement of each kind on the model's champions."""
+def newest(connection: sa.Connection, model: Model, versions: Collection[int]) -> Sequence[Judgement]:
+    """The newest judgement of each kind on these versions: a champion's own verdicts, never its predecessor's."""
     columns = [evidence.c[name] for name in Judgement.__slots__]
-    query = sa.select(*columns).where(evidence.c.model == model.name).ext(distinct_on(evidence.c.kind))
+    query = (
+        sa.select(*columns)
+        .where(evidence.c.model == model.name, evidence.c.version.in_(versions))
+        .ext(distinct_on(evidence.c.kind))
+    )
     return [Judgement(*row) for row in connection.execute(query.order_by(evidence.c.kind, evidence.c.window_end.desc()))]

@@ -51,6 +51,23 @@ def champion(connection: sa.Connection, model: str) -> Champion | None:
     return None if version is None else promoted(connection, model, version)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How the champion became champion."""
+
+    version: int
+    actor: str
+    reason: str
+
+
+def newest_step(connection: sa.Connection, model: str) -> Step | None:
+    """The newest promotion or rollback; None where there was none."""
+    columns = (ledger.c.to_version, ledger.c.actor, ledger.c.reason)
+    query = sa.select(*columns).where(ledger.c.model == model, ledger.c.action != "rejected")
+    row = connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).first()
+    return row and Step(*row)
+
+
 def since(connection: sa.Connection, model: str) -> datetime | None:
     """When, by the model's clock, its champion last became champion; None where it has none."""
     newest = sa.select(ledger.c.event_time).where(ledger.c.model == model, ledger.c.action != "rejected")

@@ -37,6 +37,21 @@ def test_an_alarm_leads_to_its_report_by_a_click(shown: Any) -> None:
     assert link == dg.MetadataValue.url(f"https://models.example/serving/reports/{DIGEST}")
 
 
+@pytest.mark.parametrize(
+    ("verdict", "passed", "severity", "description"),
+    [
+        ("ok", True, dg.AssetCheckSeverity.WARN, "price moved"),
+        ("alarm", False, dg.AssetCheckSeverity.ERROR, "price moved"),
+        ("insufficient", False, dg.AssetCheckSeverity.WARN, "not judged: price moved"),
+    ],
+)
+def test_what_could_not_be_judged_has_not_passed(
+    verdict: str, passed: bool, severity: dg.AssetCheckSeverity, description: str
+) -> None:
+    told = check_result(judged(verdict), "http://127.0.0.1:8000")
+    assert (told.passed, told.severity, told.description) == (passed, severity, description)
+
+
 def test_a_verdict_without_a_report_has_no_link() -> None:
     told = check_result(judged("ok"), "http://127.0.0.1:8000")
     assert told.passed
