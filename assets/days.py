@@ -35,11 +35,13 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     )
     def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
         from everfit.workflow.days import land_days
+        from everfit.workflow.lineage import Lineage
 
-        observe(partial(tell, context), everfit, model, context.partition_keys)
+        lineage = Lineage.on_record(everfit, model)
+        observe(partial(tell, context), everfit, model, context.partition_keys, lineage)
         made = land_days(everfit, model, context.partition_keys)
         yield from materialized(context, made, provenance(context.instance, model, "raw_data", sources), _told)
-        observe(partial(tell, context), everfit, model, context.partition_keys)
+        observe(partial(tell, context), everfit, model, context.partition_keys, lineage.after_cut(everfit))
 
     return raw_data
 
@@ -68,7 +70,7 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
 
         computed = compute_days(everfit, model, context.partition_keys)
         # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
-        observe(partial(tell, context), everfit, model, [day.day for day in computed.cut])
+        observe(partial(tell, context), everfit, model, [day.day for day in computed.cut], computed.lineage)
         if computed.cut:
             tags = provenance(context.instance, model, "raw_data", sources)
             tell(context, [one_day(raw_key, day, tags, _told(day)) for day in computed.cut])

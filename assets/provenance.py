@@ -20,6 +20,7 @@ from everfit.workflow.versions import Stage, stage_version
 
 if TYPE_CHECKING:
     from everfit.workflow.days import DayMade
+    from everfit.workflow.lineage import Lineage
 
 DATA_VERSION = "dagster/data_version"
 DEFERRED = "dagster/defer_asset_events"
@@ -77,15 +78,20 @@ def report(instance: dg.DagsterInstance, events: Iterable[Event]) -> None:
 
 
 def observe(
-    tell: Callable[[list[dg.AssetObservation]], Any], deployment: Deployment, model: Model, days: Sequence[str] | None = None
+    tell: Callable[[list[dg.AssetObservation]], Any],
+    deployment: Deployment,
+    model: Model,
+    days: Sequence[str] | None = None,
+    lineage: "Lineage | None" = None,
 ) -> int:
     """Tell Dagster the data versions of source days and of what days look back on, where they differ from what it was told.
 
-    They are noted after they were told: told twice is harmless, never told is not. Returns how many were told.
+    ``lineage`` is what is on record, where it is at hand: to read it is most of the work. They are noted after they were
+    told: told twice is harmless, never told is not. Returns how many were told.
     """
     from everfit.workflow.observing import note, untold
 
-    seen = untold(deployment, model, days)
+    seen = untold(deployment, model, days, lineage)
     tell(
         [
             dg.AssetObservation(

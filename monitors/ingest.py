@@ -8,6 +8,7 @@ reading and the closing of windows to it, and launches what is asked for.
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -20,13 +21,13 @@ from everfit.store import log
 from everfit.store.database import reachable
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, LogWriter
+from monitors.looks import Looks
 from monitors.pipeline import Pipeline
 from monitors.reader import LogReader
-from monitors.watch import BATCHES_UNTIL_CLOSE, QUIET_POLLS, Seen, close_windows
+from monitors.watch import Seen, close_windows
 
 GROUP = "everfit.ingest"
 SESSION_MS = 10_000  # a member that was killed is missed after this long
-CLOSE_POLLS = 20  # while nothing comes: an idle partition lets the clock go on, another member catches up
 RETRY_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -71,15 +72,13 @@ def _take_part(
     """One membership, from joining to leaving."""
     with Pipeline(LogWriter(engine), seen.count) as pipeline, GroupReader(bootstrap, models, group, pipeline.settle) as reader:
         reader.open(engine)
-        batches = quiet = 0
+        looks = Looks()
         while not stop.is_set() and not reader.is_outlived():
             batch = reader.poll()
             if not (pipeline.submit(batch) if batch else pipeline.settle()):
                 reader.reposition()
                 continue
-            quiet = quiet + 1 if not batch and reader.caught_up() else 0
-            batches += bool(batch)
-            if quiet % CLOSE_POLLS == QUIET_POLLS or (batch and batches % BATCHES_UNTIL_CLOSE == 0):
+            if looks.due(came=bool(batch), caught_up=reader.caught_up(), now=time.monotonic()):
                 _close(engine, lake, models, seen, pipeline)
             beat()
         pipeline.settle()

@@ -65,17 +65,18 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
     from everfit.backfilling import TAG, tags
     from everfit.store import declarations
     from everfit.workflow.chunks import plan
-    from everfit.workflow.lineage import outdated
+    from everfit.workflow.lineage import Lineage, outdated
 
     with deployment.engine.begin() as connection:
         refused = declarations.refused(connection, [model])
     if refused:
         return dg.SkipReason(refused[model.name])
-    observe(partial(report, instance), deployment, model)
+    lineage = Lineage.up_to_date(deployment, model)
+    observe(partial(report, instance), deployment, model, lineage=lineage)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
     if running:
         return dg.SkipReason(f"an earlier backfill of {model.name} has not ended yet: run {running[0].run_id}")
-    stale = outdated(deployment, model)
+    stale = outdated(deployment, model, lineage=lineage)
     if not stale:
         return dg.SkipReason(f"nothing changed: every day of {model.name} follows from what has landed")
     chunks = plan(stale, add_new_days(instance, deployment, model), days_per_run=model.backfill.days_per_run)

@@ -37,10 +37,11 @@ class DayMade:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Features that were made, and the raw days that had to be cut before."""
+    """Features that were made, the raw days that had to be cut before, and what both were made from."""
 
     days: list[DayMade]
     cut: list[DayMade]
+    lineage: Lineage
 
 
 def available_days(deployment: Deployment, model: Model) -> list[str]:
@@ -92,15 +93,15 @@ def compute_days(deployment: Deployment, model: Model, days: Sequence[str]) -> C
     seen = {one for day in days for one in lineage.seen[day]}
     behind = sorted({day for _, day in seen} & set(lineage.stale_raw()))
     cut = land_days(deployment, model, behind) if behind else []
+    lineage = lineage.after_cut(deployment) if cut else lineage
     code, dataset = stage_version(model, "features"), features_dataset(model)
     with deployment.engine.begin() as connection:
-        lineage = lineage.with_cut(connection) if cut else lineage
         sources = {source.name: _seen_rows(deployment, connection, lineage, source, seen) for source in model.sources}
         spine = _spine(deployment, connection, model, (midnight(min(days)), midnight(max(days)) + DAY))
         by_day = frames.by_day(compute(model.views, sources, spine), EVENT_TIME, days)
         made = [_put(deployment, dataset, day, by_day[day], code, lineage.features_inputs(day)) for day in days]
         partitions.record(connection, made)
-    return Computed([_day_made(day, [one], [by_day[day]]) for day, one in zip(days, made, strict=True)], cut)
+    return Computed([_day_made(day, [one], [by_day[day]]) for day, one in zip(days, made, strict=True)], cut, lineage)
 
 
 def _seen_rows(

@@ -64,11 +64,14 @@ class Lineage:
     logged: Mapping[str, int]
 
     @classmethod
-    def read(cls, connection: sa.Connection, model: Model, *, since: str | None = None) -> "Lineage":
-        """As it is on record; requests in the log are counted from ``since`` on."""
+    def on_record(cls, deployment: Deployment, model: Model) -> "Lineage":
+        """As it is on record, and no requests counted."""
+        with deployment.engine.connect() as connection:
+            return cls._read(connection, model, {})
+
+    @classmethod
+    def _read(cls, connection: sa.Connection, model: Model, logged: Mapping[str, int]) -> "Lineage":
         sources = [source.name for source in model.sources]
-        counted_since = max(model.go_live, midnight(since)) if since else model.go_live
-        logged = connection.execute(_LOGGED, {"model": model.name, "since": counted_since})
         past = past_requests.held(connection, model)
         return cls(
             model,
@@ -78,21 +81,26 @@ class Lineage:
             partitions.held(connection, features_dataset(model)),
             span_records.held(connection, model),
             past.inputs["days"] if past else {},
-            {day.isoformat(): count for day, count in logged},
+            logged,
         )
 
     @classmethod
     def up_to_date(cls, deployment: Deployment, model: Model, *, since: str | None = None) -> "Lineage":
-        """The same, when the record has been brought up to what has landed."""
+        """The record brought up to what has landed; requests in the log are counted from ``since`` on."""
         with deployment.engine.begin() as connection:
             changes = source_days.changes(connection, [source.name for source in model.sources])
             span_records.bring_up(connection, model, changes)
             past_requests.bring_up(connection, deployment.lake, model, changes)
-            return replace(cls.read(connection, model, since=since), changes=changes)
+            counted_since = max(model.go_live, midnight(since)) if since else model.go_live
+            counted = connection.execute(_LOGGED, {"model": model.name, "since": counted_since})
+            logged = {day.isoformat(): count for day, count in counted}
+            return replace(cls._read(connection, model, logged), changes=changes)
 
-    def with_cut(self, connection: sa.Connection) -> "Lineage":
+    def after_cut(self, deployment: Deployment) -> "Lineage":
         """The same, when days of raw data were cut since."""
-        return replace(self, raw=_raw(connection, self.model))
+        with deployment.engine.connect() as connection:
+            raw, spans = _raw(connection, self.model), span_records.held(connection, self.model)
+        return replace(self, raw=raw, spans=spans)
 
     @cached_property
     def landed(self) -> list[str]:
@@ -196,9 +204,14 @@ class Outdated:
         return sorted({*self.raw_data, *self.features})
 
 
-def outdated(deployment: Deployment, model: Model, *, since: str = "", before: str = "9999") -> Outdated:
-    """The landed days in ``[since, before)`` whose raw data or features do not follow from what has landed."""
-    lineage = Lineage.up_to_date(deployment, model)
+def outdated(
+    deployment: Deployment, model: Model, *, since: str = "", before: str = "9999", lineage: Lineage | None = None
+) -> Outdated:
+    """The landed days in ``[since, before)`` whose raw data or features do not follow from what has landed.
+
+    ``lineage`` is the one brought up to date, where it is at hand.
+    """
+    lineage = lineage or Lineage.up_to_date(deployment, model)
     stages = (lineage.stale_raw(), lineage.stale_features())
     return Outdated(*({day: reason for day, reason in found.items() if since <= day < before} for found in stages))
 

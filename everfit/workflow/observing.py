@@ -24,10 +24,15 @@ class Observed:
     told: int | str
 
 
-def untold(deployment: Deployment, model: Model, days: Sequence[str] | None = None) -> list[Observed]:
-    """What differs from what was noted: of all whole days, or of the sources on some days alone."""
+def untold(
+    deployment: Deployment, model: Model, days: Sequence[str] | None = None, lineage: Lineage | None = None
+) -> list[Observed]:
+    """What differs from what was noted: of all whole days, or of the sources on some days alone.
+
+    ``lineage`` is what is on record, where it is at hand.
+    """
+    lineage = lineage or Lineage.on_record(deployment, model)
     with deployment.engine.connect() as connection:
-        lineage = Lineage.read(connection, model)
         seen = [*_sources(lineage)] if days is None else [one for one in _sources(lineage) if one.day in days]
         seen += [*_look_back(lineage)]
         noted = {asset: partitions.newest(connection, _dataset(model, asset)) for asset in {one.asset for one in seen}}

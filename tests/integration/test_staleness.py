@@ -96,6 +96,19 @@ def test_a_range_is_made_in_one_run_with_a_data_version_a_day(made: Pages) -> No
     assert {day: one["dagster/data_version"] for day, one in tags.items()} == held
 
 
+def test_what_days_were_made_from_is_read_once_an_asset(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = []
+
+    def counted(connection: sa.Connection, dataset: str) -> dict[str, partitions.PartitionVersion]:
+        readings.append(dataset)
+        return held(connection, dataset)
+
+    held = partitions.held
+    monkeypatch.setattr(partitions, "held", counted)
+    pages.materialize("raw_data", "features", first=pages.days[0], last=pages.days[-1])
+    assert readings.count(features_dataset(MODEL)) == 2
+
+
 def test_a_corrected_day_marks_its_raw_data_and_then_what_looked_at_it(made: Pages) -> None:
     correct(made.loop)
     observe(partial(report, made.instance), made.loop.deployment, MODEL)
