@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import narwhals.stable.v2 as nw
 import polars as pl
 import pytest
 import sqlalchemy as sa
@@ -281,6 +283,26 @@ def test_what_was_never_materialized_or_landed_is_told(loop: Loop) -> None:
         days.compute_days(loop.deployment, MODEL, ["1996-05-07"])
     with pytest.raises(EmptyPartitionError, match="no features before 1996-09-04"):
         training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None)
+
+
+def test_rows_whose_label_is_neither_class_are_left_out_and_counted(loop: Loop) -> None:
+    def history(half_hours: Any) -> Any:
+        rows = MODEL.history(half_hours)
+        return rows.with_columns(
+            up=nw.when(nw.col("half_hour") == 0).then(nw.lit(2.0)).otherwise(nw.col("up").cast(nw.Float64))
+        )
+
+    whole = training.assemble(loop.deployment, MODEL, cutoff=_published(loop), request=None)
+    loop.model = MODEL.model_copy(update={"history": history})
+    given = training.assemble(loop.deployment, loop.model, cutoff=MODEL.go_live, request=None)
+    assert given.unusable > 100
+    assert given.rows == whole.rows - given.unusable
+    assert 0 < given.positive_share < 1
+
+
+def _published(loop: Loop) -> datetime:
+    loop.publish(until=MODEL.go_live)
+    return _with_days(loop, MODEL.go_live)
 
 
 def test_an_empty_day_leaves_nothing_half_written(loop: Loop) -> None:
