@@ -7,7 +7,7 @@ days are made together and however long after its own time, or before it, a row 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -110,15 +110,16 @@ class Lineage:
     @cached_property
     def seen(self) -> Mapping[str, list[tuple[str, str]]]:
         """The sources' days that requests of a landed day may see a row of: (source, day), in order."""
-        seen: dict[str, list[tuple[str, str]]] = {day: [] for day in self.landed}
-        days = [date.fromisoformat(day) for day in self.landed]
+        seen: dict[date, list[tuple[str, str]]] = {date.fromisoformat(day): [] for day in self.landed}
+        days = list(seen)
         for source, of_source in self.spans.items():
             reaches = {view.name: reach(view) for view in self.model.views if view.source == source}
             for day, of_views in of_source.items():
+                one = source, day  # a view that forgets nothing holds it for every later day
                 reached = (days_reached(of_views.get(view, []), after, days) for view, after in reaches.items())
                 for later in set[date]().union(*reached):
-                    seen[later.isoformat()].append((source, day))
-        return seen
+                    seen[later].append(one)
+        return dict(zip(self.landed, seen.values(), strict=True))
 
     def raw_inputs(self, source: str, day: str) -> dict[str, Any]:
         """What a day of a source is cut from now."""
@@ -129,16 +130,20 @@ class Lineage:
 
         Which versions those were says ``partition_versions``: of each day that the spans name the newest made by then.
         """
-        digest = hashlib.sha256("".join(f"{line}\n" for line in self._seen_versions(day)).encode())
+        digest = hashlib.sha256("".join(map(self._versions.__getitem__, self.seen[day])).encode())
         since = min((one for _, one in self.seen[day]), default=day)
         asked = {"asked": self.asked.get(day, "")} if midnight(day) < self.model.go_live else {}
         return {"since": since, "raw_data": digest.hexdigest(), "requests": self.logged.get(day, 0), **asked}
 
-    def _seen_versions(self, day: str) -> Iterator[str]:
-        """A line for each day of a source that is seen; of one that is not whole what has landed of it by now."""
-        for source, one in self.seen[day]:
-            version = self.raw[source].get(one) if one < self.whole_before else None
-            yield f"{source} {one} {version.hash if version else self.changes[source].get(one, 0)}"
+    @cached_property
+    def _versions(self) -> Mapping[tuple[str, str], str]:
+        """A line for each day of a source with the version it has; of one that is not whole, with what has landed by now."""
+        lines = {}
+        for source, days in self.spans.items():
+            for day in days:
+                version = self.raw[source].get(day) if day < self.whole_before else None
+                lines[source, day] = f"{source} {day} {version.hash if version else self.changes[source].get(day, 0)}\n"
+        return lines
 
     def stale_raw(self) -> dict[str, str]:
         """The landed days whose raw data are not, or no longer, cut from all that landed; each with the reason."""
@@ -177,7 +182,7 @@ class Lineage:
         if version.code_version != code:
             return "the features' declaration changed"
         then, now = version.inputs, self.features_inputs(day)
-        if then.get("raw_data") != now["raw_data"] or any(one in behind for one in self.seen[day]):
+        if then.get("raw_data") != now["raw_data"] or not behind.isdisjoint(self.seen[day]):
             return "rows that it looks back on were added or corrected"
         if then.get("asked") != now.get("asked"):
             return "its requests were added or corrected"
