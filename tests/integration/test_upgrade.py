@@ -17,12 +17,14 @@ import httpx
 import msgspec
 import pytest
 import sqlalchemy as sa
+from mlflow import MlflowClient
 
 from everfit.columns import EVENT_TIME
 from everfit.deployment import Deployment
 from everfit.embedded.services import BROKER, POSTGRES
 from everfit.embedded.stack import Stack
 from everfit.events import Prediction, decode_as
+from everfit.replay.client import ServingClient
 from everfit.replay.player import progress_file, replay
 from everfit.replay.progress import Progress
 from everfit.settings import Settings
@@ -191,6 +193,10 @@ def test_a_training_learns_from_before_and_after(opened: Deployment) -> None:
 
 def test_a_backup_restored_elsewhere_goes_on(opened: Deployment, folder: Path) -> None:
     flush(opened)
+    with opened.engine.connect() as connection:
+        champion = ledger.champion(connection, MODEL.name)
+        assert champion is not None
+    MlflowClient(opened.settings.mlflow).set_registered_model_alias(MODEL.name, "champion", "1")  # as if it were ahead
     page = (Path.cwd() / "docs" / "operate.md").read_text()
     backup, restore = (block.split("```")[0] for block in page.split("## Backups")[1].split("```\n")[1:4:2])
     environment = {**os.environ, "BACKUP": str(folder / "backup")}
@@ -200,8 +206,9 @@ def test_a_backup_restored_elsewhere_goes_on(opened: Deployment, folder: Path) -
     shutil.copytree(folder / "home" / "replay", folder / "elsewhere" / "replay")  # how far the outside world is
     with running(folder / "elsewhere") as restored:
         assert {name: counted(restored, name) for name in metadata.tables} == counts
-        assert restored.registry.roles(MODEL.name) == opened.registry.roles(MODEL.name)
         await_served(restored)
+        with closing(ServingClient(restored.settings.serving)) as serving:
+            assert serving.champion(MODEL.name) == champion.version, "the ledger rules"
         end = UNTIL + 2 * WEEK + timedelta(hours=1)
         replay(restored, MODEL, MODEL.go_live, end, free_running=True)
         read_log(restored, counts["windows"] + 1)
