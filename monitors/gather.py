@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
+import msgspec
 import polars as pl
 import sqlalchemy as sa
 
@@ -107,7 +108,8 @@ class Window:
         counted = tally(self.model, rows)
         if count <= SAMPLE_ROWS:
             return counted
-        return tallies.tally(self.connection, self.model, self.span, version, counted.columns)
+        by_database = tallies.tally(self.connection, self.model, self.span, version, counted.columns)
+        return msgspec.structs.replace(by_database, unreadable=counted.unreadable)
 
     def _drift(self, candidate: Trained, rows: pl.DataFrame, of_rows: dict[str, Any]) -> Found:
         """With Evidently's report of an alarm."""

@@ -5,9 +5,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from everfit.embedded.ports import VARIABLES as PORTS
 from everfit.settings import VARIABLES
+
+settings.register_profile("everfit", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
+settings.load_profile("everfit")
 
 _folder = pytest.StashKey[Path]()
 

@@ -86,7 +86,7 @@ def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
     key = nw.col(column)
     if not frame.schema[column].is_float():
         return key.cast(nw.String)
-    whole = nw.when((key == key.floor()) & (key.abs() < EXACT)).then(key).cast(nw.Int64).cast(nw.String)
+    whole = nw.when((key == key.floor()) & (key.abs() <= EXACT)).then(key).cast(nw.Int64).cast(nw.String)
     return nw.when(whole.is_null()).then(key.cast(nw.String)).otherwise(whole)
 
 

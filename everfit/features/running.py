@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from operator import add, itemgetter
 from typing import Any, NamedTuple
 
-from everfit.bounds import is_exact, readable
+from everfit.bounds import EXACT, readable
 from everfit.errors import SourceError
 from everfit.features.fitting import fits, limits_of, require_readable
 from everfit.features.known import LARGEST_UNITS, shaped, too_large
@@ -200,4 +200,4 @@ def _windowed(feature: Windowed, i: int, now: RunningRow | None, ago: RunningRow
 
 def key_of(value: object) -> str:
     """A request's key as the online store writes it: whole numbers without a decimal point."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() and is_exact(value) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT else str(value)

@@ -15,14 +15,20 @@ from everfit.bounds import LARGEST, WHOLE
 Types = Mapping[str, pl.DataType]
 
 
-def from_json(documents: pl.Series, types: Types) -> pl.DataFrame:
-    """Documents as columns of these types; a number beyond float64 is infinite, what is of another type is null."""
+def from_json(documents: pl.Series, types: Types, missing: Mapping[str, Sequence[float]]) -> pl.DataFrame:
+    """Documents as columns of these types.
+
+    A number beyond float64 is infinite, what is of another type is null, and so are the numbers that are declared to stand
+    for nothing, by column.
+    """
     try:
-        return documents.str.json_decode(pl.Struct(dict(types))).struct.unnest()
+        held = documents.str.json_decode(pl.Struct(dict(types))).struct.unnest()
     except pl.exceptions.ComputeError:
         rows = [msgspec.json.decode(document, type=dict[str, Any]) for document in documents]
-        held = {name: [_fitting(row.get(name), kind) for row in rows] for name, kind in types.items()}
-        return pl.DataFrame(held, schema=dict(types))
+        columns = {name: [_fitting(row.get(name), kind) for row in rows] for name, kind in types.items()}
+        held = pl.DataFrame(columns, schema=dict(types))
+    nothing = {name: [pl.col(name) != pl.lit(value, pl.Float64) for value in values] for name, values in missing.items()}
+    return held.with_columns(pl.when(*there).then(pl.col(name)).alias(name) for name, there in nothing.items() if there)
 
 
 def beyond(frame: pl.DataFrame) -> pl.Series:
@@ -32,17 +38,10 @@ def beyond(frame: pl.DataFrame) -> pl.Series:
     return frame.select(pl.sum_horizontal(counts)).to_series() if counts else pl.zeros(frame.height, pl.UInt32, eager=True)
 
 
-def bounded(frame: pl.DataFrame, missing: Mapping[str, Sequence[float]]) -> pl.DataFrame:
-    """The frame with null for every number beyond the largest, and for those that are declared to stand for nothing."""
-    columns = []
-    for name, kind in frame.schema.items():
-        if not kind.is_numeric():
-            continue
-        number = pl.col(name)
-        there = number.abs() <= LARGEST if kind.is_float() else pl.lit(value=True)
-        nothing = [pl.lit(value, pl.Float64) for value in missing.get(name, ())]
-        columns.append(pl.when(there, *(number != value for value in nothing)).then(number).alias(name))
-    return frame.with_columns(columns)
+def bounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with null for every number beyond the largest."""
+    numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
+    return frame.with_columns(pl.when(pl.col(name).abs() <= LARGEST).then(pl.col(name)).alias(name) for name in numbers)
 
 
 def _fitting(value: Any, kind: pl.DataType) -> Any:

@@ -95,9 +95,9 @@ def logged(
     drawn = {"version": version, "below": below, "seed": seed}
     rows = connection.execute(_LOGGED, bound | drawn).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
-    features = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in model.features})
+    features = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in model.features}, _missing(model.request))
     unreadable = beyond(features).alias(UNREADABLE).to_frame()
-    return pl.concat([frame.drop(FEATURES), unreadable, bounded(features, _missing(model.request))], how="horizontal")
+    return pl.concat([frame.drop(FEATURES), unreadable, bounded(features)], how="horizontal")
 
 
 def landed(connection: sa.Connection, source: Source, span: tuple[datetime, datetime]) -> pl.DataFrame:
@@ -117,10 +117,10 @@ def decode_rows(source: Source, rows: Sequence[str]) -> pl.DataFrame:
     """
     times = [column.name for column in source.columns if column.kind == "time"]
     types = {column.name: pl.String() if column.kind == "time" else type_of(column) for column in source.columns}
-    held = from_json(pl.Series(rows, dtype=pl.String), types)
+    held = from_json(pl.Series(rows, dtype=pl.String), types, _missing(source.columns))
     if unreadable := beyond(held).sum():
         logger.warning("source %s: %d values beyond ±%g are read as null; correct their rows", source.name, unreadable, LARGEST)
-    frame = bounded(held, _missing(source.columns))
+    frame = bounded(held)
     try:
         return frame.with_columns(pl.col(times).str.to_datetime("%+", time_unit="us", time_zone="UTC"))
     except pl.exceptions.InvalidOperationError as error:

@@ -1,11 +1,11 @@
 """Counts over all rows of a window, by the database: of a window that is too large to be read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from everfit.declaration import Integer, Model, Number
+from everfit.declaration import Integer, Model, Number, Numeric
 from everfit.evidence.tally import Held, Tally
 from everfit.store.tables import predictions
 
@@ -22,11 +22,12 @@ def tally(
         version: whose answers.
         sampled: what a sample of the rows holds, by column: it shows which columns hold more than one value.
     """
-    columns, features = predictions.c, predictions.c.features
+    columns = predictions.c
+    missing = {column.name: column.missing for column in model.request if isinstance(column, Numeric)}
     rows = sa.select(
         sa.func.count().label("rows"),
         sa.func.array_agg(sa.distinct(columns.schema)).label("schemas"),
-        *(sa.func.count(features[name].astext).label(f"held_{at}") for at, (name, _) in enumerate(model.features)),
+        *(_held(name, missing.get(name, ())).label(f"held_{at}") for at, (name, _) in enumerate(model.features)),
         *(part for at, bounds in enumerate(_bounded(model)) for part in _outside(at, *bounds)),
     ).where(
         columns.model == model.name,
@@ -46,18 +47,25 @@ def tally(
         },
         outside={
             name: (found[f"outside_{at}"], float(found[f"such_{at}"]))
-            for at, (name, _, _) in enumerate(_bounded(model))
+            for at, (name, *_) in enumerate(_bounded(model))
             if found[f"outside_{at}"]
         },
     )
 
 
-def _bounded(model: Model) -> list[tuple[str, float, float]]:
-    return [(c.name, *c.between) for c in model.request if isinstance(c, Number | Integer) and c.between]
+def _held(name: str, missing: Sequence[float]) -> "sa.ColumnElement[int]":
+    """How many values a feature has; those that are declared to stand for nothing are none."""
+    value = predictions.c.features[name].astext
+    there = sa.func.count(value)
+    return there.filter(sa.cast(value, sa.Numeric).not_in(missing)) if missing else there
 
 
-def _outside(at: int, name: str, low: float, high: float) -> "tuple[sa.Label[int], sa.Label[object]]":
+def _bounded(model: Model) -> list[tuple[str, float, float, list[float]]]:
+    return [(c.name, *c.between, c.missing) for c in model.request if isinstance(c, Number | Integer) and c.between]
+
+
+def _outside(at: int, name: str, low: float, high: float, missing: Sequence[float]) -> "tuple[sa.Label[int], sa.Label[object]]":
     """How many rows lie outside, and the least such value; as exact numbers, for a float may not hold what somebody sent."""
     value = sa.cast(predictions.c.features[name].astext, sa.Numeric)
-    beyond = sa.not_(value.between(low, high))
+    beyond = sa.and_(sa.not_(value.between(low, high)), value.not_in(missing))
     return sa.func.count().filter(beyond).label(f"outside_{at}"), sa.func.min(value).filter(beyond).label(f"such_{at}")

@@ -15,7 +15,16 @@ ROWS = 336
 SPAN = MODEL.go_live, MODEL.go_live + MODEL.drift.window
 LATER = SPAN[1] + MODEL.log.lateness
 BOUNDED = MODEL.model_copy(
-    update={"views": [], "request": [Category("zone"), Number("load"), Integer("hour", between=(0, 23)), Number("empty")]}
+    update={
+        "views": [],
+        "request": [
+            Category("zone"),
+            Number("load"),
+            Integer("hour", between=(0, 23)),
+            Number("empty"),
+            Number("depth", between=(0, 10), missing=[-9999, -3.4e38]),
+        ],
+    }
 )
 
 
@@ -31,6 +40,7 @@ def logged(engine: sa.Engine) -> sa.Engine:
                 "load": None if n % 7 == 0 else n / 4,
                 "hour": 24.0 + n if n % 10 == 0 else float(n % 24),
                 "empty": None,
+                "depth": [5.0, -9999, 11.0, -3.4e38][n % 4],
             },
         )
         for n in range(ROWS)
@@ -46,7 +56,8 @@ def test_the_database_counts_what_a_frame_of_all_rows_would_say(logged: sa.Engin
         counted = tallies.tally(connection, BOUNDED, SPAN, 1, whole.columns)
     assert counted == whole
     assert (counted.rows, counted.schemas) == (ROWS, frozenset([BOUNDED.schema_id, "another"]))
-    assert (counted.columns["load"].values, counted.outside) == (ROWS - 48, {"hour": (34, 24.0)})
+    assert (counted.columns["load"].values, counted.outside) == (ROWS - 48, {"hour": (34, 24.0), "depth": (84, 11.0)})
+    assert counted.columns["depth"].values == ROWS // 2
 
 
 def test_a_sample_is_the_same_whenever_it_is_drawn_and_another_by_another_seed(logged: sa.Engine) -> None:

@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -142,7 +142,7 @@ def disposed(engine: Engine) -> Iterator[Engine]:
         engine.dispose()
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2)
 @given(of=names())
 @example(of=Names("entity", "event_time", "label", "score", "version", ["row", "observed_at", "key", "label"], "score"))
 @example(of=Names("request_id", "target", "prediction", "index", "candidate", ["at", "event_time", "schema", "late"], "target"))

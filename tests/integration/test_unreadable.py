@@ -74,7 +74,7 @@ def test_a_correction_heals_a_row_that_cannot_be_read(loop: Loop, engine: sa.Eng
     assert landed["price"].null_count() == 0
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.floats(allow_nan=False, allow_infinity=False))
 def test_any_number_of_the_table_is_read(engine: sa.Engine, value: float) -> None:
     """Postgres writes JSON's numbers out in full, which not every reader of JSON takes."""
