@@ -1,13 +1,16 @@
 """The ledger rules over a real MLflow: what a person does there by hand, what serving does about it, and what is told."""
 
 import asyncio
+import json
 import uuid
 from pathlib import Path
 
 import httpx
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from everfit.cli.main import app
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import LostVersionError, PromotionError, ServiceError, StaleChampionError
@@ -236,3 +239,22 @@ def test_a_mlflow_that_is_away_changes_nothing(deployment: Deployment, model: Mo
         assert champions.look(connection, "http://127.0.0.1:1", [model.name]).families == ()
     with pytest.raises(ServiceError, match="MLflow does not answer"):
         adopting.restore(deployment, model, actor="person ada")
+
+
+def test_the_command_says_what_it_did(deployment: Deployment, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    promoted(deployment, model, 0.0, 1.0)
+    monkeypatch.setattr(Deployment, "load", lambda: deployment)
+    monkeypatch.setattr(adopting, "person", lambda: "person ada")
+    told = CliRunner().invoke(app, ["promote", model.name, "1", "--reason", "2 is worse at night", "--json"])
+    assert json.loads(told.stdout) == {
+        "model": model.name,
+        "done": "adopted",
+        "version": 1,
+        "replaced": 2,
+        "reason": "2 is worse at night",
+    }
+    assert rows(deployment, model)[-1] == ("promoted", 2, 1, "person ada", "person", "2 is worse at night")
+    told = CliRunner().invoke(app, ["promote", model.name, "--restore"])
+    restored = f"{model.name}: version 1 is champion (restored: the alias is on version 1, as the ledger says)"
+    assert told.stdout.strip() == restored
+    assert isinstance(CliRunner().invoke(app, ["promote", model.name, "1"]).exception, PromotionError)
