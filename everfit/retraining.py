@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
+from everfit.loop_progress import watching_loop
 from everfit.policy import Cause, request_id
 from everfit.store import declarations, judgements, ledger, requests
 from everfit.store.database import reachable
 from everfit.store.requests import RetrainRequest
 from everfit.timing import format_time
-from everfit.waiting import wait_until
-
-STALL_SECONDS = 300.0  # a request's state moves only at the launch and at the end of its run
+from everfit.waiting import Watching, wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,13 @@ def await_training(
     deployment: Deployment,
     request: RetrainRequest,
     *,
-    stall_seconds: float = STALL_SECONDS,
+    watching: Watching | None = None,
     heard: Callable[[str], None] = lambda _: None,
 ) -> RetrainRequest:
     """Return the request when it was promoted, rejected or failed; ``heard`` is told what is waited for, once each.
 
     Raises:
-        ServiceError: when it moved for ``stall_seconds`` not at all.
+        ServiceError: when neither it nor its run moved for longer than ``watching`` allows; by default as in a replay.
     """
 
     told: set[str] = set()
@@ -78,7 +77,7 @@ def await_training(
         read,
         lambda found: found.status not in requests.OPEN,
         f"the training {request.id} of {request.model}; is the sensor on that launches it, and its run alive?",
-        stall_seconds=stall_seconds,
+        watching=watching or watching_loop(deployment),
     )
 
 

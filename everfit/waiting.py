@@ -1,36 +1,134 @@
-"""Wait for something that another process does, with a deadline that says what was waited for."""
+"""Wait for something that another process does, and give up only where it makes no progress; say what was waited for.
 
+How long nothing may move is declared by ``EVERFIT_PATIENCE``; by default it is ten times the slowest step so far, for a busy
+machine is slow and a step that took a minute may take a few. What ticks and gets nowhere is given up too, ten times later.
+"""
+
+import os
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from everfit.errors import ServiceError
+from everfit.timing import parse_duration
 
 T = TypeVar("T")
 
+PATIENCE = "EVERFIT_PATIENCE"
 POLL_SECONDS = 0.05
+PULSE_SECONDS = 1.0
 STALL_SECONDS = 180.0
+FACTOR = 10
 
 
-def wait_until(read: Callable[[], T], reached: Callable[[T], bool], what: str, *, stall_seconds: float = STALL_SECONDS) -> T:
+@dataclass(slots=True)
+class Patience:
+    """A limit that learns: ``FACTOR`` times the slowest step so far, not below the floor, not above the ceiling.
+
+    ``declared_seconds``, where given, is the limit whatever was seen.
+    """
+
+    floor_seconds: float = STALL_SECONDS
+    ceiling_seconds: float = float("inf")
+    declared_seconds: float | None = None
+    slowest_seconds: float = 0.0
+
+    @classmethod
+    def declared(
+        cls, variable: str, floor_seconds: float, ceiling_seconds: float = float("inf"), environ: Mapping[str, str] = os.environ
+    ) -> "Patience":
+        """The limit that a variable declares, such as ``5m``, or one that learns."""
+        text = environ.get(variable, "")
+        return cls(floor_seconds, ceiling_seconds, parse_duration(text).total_seconds() if text else None)
+
+    @property
+    def limit_seconds(self) -> float:
+        """How long the next step may take."""
+        if self.declared_seconds is not None:
+            return self.declared_seconds
+        return min(self.ceiling_seconds, max(self.floor_seconds, FACTOR * self.slowest_seconds))
+
+    def learn(self, seconds: float) -> None:
+        """Count a step that took so long and succeeded."""
+        self.slowest_seconds = max(self.slowest_seconds, seconds)
+
+
+class Pulse(NamedTuple):
+    """Signs of another process: ``work`` changes with all that it gets done, ``life`` with every turn it takes."""
+
+    work: object
+    life: object
+
+
+class Watching(NamedTuple):
+    """How long somebody is waited for, and by what it is seen to be at work; one for a sequence of waits, so that it learns."""
+
+    patience: Patience
+    pulse: Callable[[], Pulse] | None = None
+
+
+def wait_until(
+    read: Callable[[], T],
+    reached: Callable[[T], bool],
+    what: str,
+    *,
+    stall_seconds: float = STALL_SECONDS,
+    watching: Watching | None = None,
+) -> T:
     """Read until it is reached, and return what was read then.
 
     Args:
         read: a cheap look at the state.
         reached: whether that is what is waited for.
         what: completes 'nothing moved for 180 s while waiting for …'; may end in what to look at.
-        stall_seconds: how long nothing may change before it is given up; every change gives it that time anew.
+        stall_seconds: the least that nothing may change before it is given up, where no ``watching`` is given; every change
+            gives it that time anew.
+        watching: the patience, which every change teaches, and the signs of whoever works on it, looked at once a second: work
+            counts as a change; life alone buys ten times the time and no more.
 
     Raises:
         ServiceError: when nothing moved for that long.
     """
+    watch = _Watch(*(watching or Watching(Patience(stall_seconds))))
     found = read()
-    deadline = time.monotonic() + stall_seconds
     while not reached(found):
-        if time.monotonic() > deadline:
-            raise ServiceError(f"nothing moved for {stall_seconds:.0f} s while waiting for {what} See `everfit status`")
+        if stalled := watch.stalled():
+            raise ServiceError(f"{stalled} while waiting for {what} See `everfit status`")
         time.sleep(POLL_SECONDS)
         before, found = found, read()
-        if found != before:
-            deadline = time.monotonic() + stall_seconds
+        watch.look(moved=found != before)
     return found
+
+
+class _Watch:
+    """When something moved last, and when whoever works on it last showed life."""
+
+    def __init__(self, patience: Patience, pulse: Callable[[], Pulse] | None) -> None:
+        self._patience = patience
+        self._pulse = pulse
+        self._seen = pulse() if pulse else Pulse(None, None)
+        self._worked_at = self._lived_at = self._looked_at = time.monotonic()
+
+    def stalled(self) -> str:
+        """Why it is given up; empty where it is not."""
+        now, limit = time.monotonic(), self._patience.limit_seconds
+        if now - self._lived_at > limit:
+            return f"nothing moved for {now - self._lived_at:.0f} s"
+        if now - self._worked_at > FACTOR * limit:
+            return f"the loop passes, and got nothing done for {now - self._worked_at:.0f} s"
+        return ""
+
+    def look(self, *, moved: bool) -> None:
+        """Take note of what changed."""
+        now = time.monotonic()
+        if self._pulse and now - self._looked_at >= PULSE_SECONDS:
+            self._looked_at = now
+            before, self._seen = self._seen, self._pulse()
+            moved |= self._seen.work != before.work
+            if self._seen.life != before.life:
+                self._patience.learn(now - self._lived_at)
+                self._lived_at = now
+        if moved:
+            self._patience.learn(now - max(self._worked_at, self._lived_at))
+            self._worked_at = self._lived_at = now

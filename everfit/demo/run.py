@@ -20,6 +20,7 @@ from everfit.demo.result import DemoResult
 from everfit.deployment import Deployment
 from everfit.embedded.stack import BrokerKind, Stack
 from everfit.errors import StackError
+from everfit.loop_progress import watching_loop
 from everfit.replay.client import ServingClient
 from everfit.replay.landing import bootstrap
 from everfit.replay.lockstep import await_retraining
@@ -127,7 +128,7 @@ class Demo:
         deployment.registry.pin(model.name, "shadow", 1)
         settings = deployment.settings
         with closing(ServingClient(settings.serving, settings.token)) as serving:
-            await_retraining(deployment.engine, serving, model.name)
+            await_retraining(deployment.engine, serving, model.name, watching_loop(deployment))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

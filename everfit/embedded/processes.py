@@ -113,6 +113,18 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def seconds_of_work(processes: Iterable[psutil.Process]) -> float:
+    """Seconds of processor time that they have had; what has ended counts nothing."""
+    total = 0.0
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        total += times.user + times.system
+    return total
+
+
 def proportional_bytes(processes: Iterable[psutil.Process]) -> int:
     """Memory held, shared pages divided among those who share them (PSS); what has ended holds none."""
     total = 0

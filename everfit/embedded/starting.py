@@ -17,7 +17,8 @@ from everfit.embedded.services import Service, address, is_ready
 from everfit.errors import StackError
 from everfit.settings import STACK
 
-DEADLINE_SECONDS = 90.0
+IDLE_SECONDS = 90.0  # without an answer, a line in its log or a second of work
+DEADLINE_SECONDS = 600.0  # in all, at work or not
 GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.1
 
@@ -71,7 +72,7 @@ class Starter:
         self.heard(service.name, "starting")
         processes.end((one.process for one in processes.marked(self.home) if one.service == service.name), GRACE_SECONDS)
         process = self._spawn(service)
-        if not self._answers(service, process, DEADLINE_SECONDS):
+        if not self._answers(service, process, IDLE_SECONDS):
             how = "does not answer" if processes.is_alive(process) else "ended"
             log = log_file(self.home, service.name)
             raise StackError(
@@ -92,12 +93,20 @@ class Starter:
         self.children.append(child)
         return psutil.Process(child.pid)
 
+    def _work(self, service: Service, process: psutil.Process) -> tuple[int, int]:
+        """What grows while a service starts: its log, and the whole seconds of work of it and of what it started."""
+        log = log_file(self.home, service.name)
+        return (log.stat().st_size if log.exists() else 0, int(processes.seconds_of_work(processes.family(process))))
+
     def _answers(self, service: Service, process: psutil.Process, seconds: float) -> bool:
-        """Ask until it answers and is ready, ends, or the time is over."""
-        deadline = time.monotonic() + seconds
-        started = process.create_time()
+        """Ask until it answers and is ready, ends, or has shown no progress for so many seconds, or for too long at all."""
+        began = moved_at = time.monotonic()
+        work, started = self._work(service, process), process.create_time()
         while not is_ready(service.name, service.port, started):
-            if not processes.is_alive(process) or time.monotonic() > deadline:
+            now = time.monotonic()
+            before, work = work, self._work(service, process)
+            moved_at = now if work != before else moved_at
+            if not processes.is_alive(process) or now - moved_at > seconds or now - began > DEADLINE_SECONDS:
                 return False
             if self.cancelled.wait(POLL_SECONDS):
                 raise StackError(f"{service.name} was not waited for: another service failed")
@@ -105,8 +114,8 @@ class Starter:
 
 
 def _patience(process: psutil.Process) -> float:
-    """How long a running process may still take to answer: it may have been started a moment ago."""
-    return max(5.0, DEADLINE_SECONDS - (time.time() - process.create_time()))
+    """How long a running process may still be idle without an answer: it may have been started a moment ago."""
+    return max(5.0, IDLE_SECONDS - (time.time() - process.create_time()))
 
 
 def leader(home: Path, name: str) -> processes.Marked | None:

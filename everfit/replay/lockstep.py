@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from everfit.replay.client import ServingClient
 from everfit.store.database import reachable
 from everfit.timing import format_time
-from everfit.waiting import STALL_SECONDS, wait_until
+from everfit.waiting import Watching, wait_until
 
 ARRIVAL_SECONDS = 30.0  # of outcomes that a pass has read before it closed a window
 
@@ -41,32 +41,32 @@ def state_of(engine: sa.Engine, model: str) -> State:
 
 
 def await_read(
-    engine: sa.Engine, model: str, asked: datetime, observed: datetime | None, stall_seconds: float = STALL_SECONDS
+    engine: sa.Engine, model: str, asked: datetime, observed: datetime | None, watching: Watching | None = None
 ) -> None:
     """Return when the log was read up to the prediction at ``asked`` and the outcome at ``observed``.
 
     Raises:
-        ServiceError: when the loop stood still for ``stall_seconds``.
+        ServiceError: when the loop stood still for longer than ``watching`` allows.
     """
     wait_until(
         lambda: state_of(engine, model),
         lambda state: _reached(state.asked, asked) and (observed is None or _reached(state.observed, observed)),
         f"the log of {model} to be read up to {format_time(asked)}; is the sensor on that reads it?",
-        stall_seconds=stall_seconds,
+        watching=watching,
     )
 
 
-def await_decision(engine: sa.Engine, model: str, window_end: datetime, stall_seconds: float = STALL_SECONDS) -> None:
+def await_decision(engine: sa.Engine, model: str, window_end: datetime, watching: Watching | None = None) -> None:
     """Return when the window that ends at ``window_end`` is decided.
 
     Raises:
-        ServiceError: when the loop stood still for ``stall_seconds``.
+        ServiceError: when the loop stood still for longer than ``watching`` allows.
     """
     wait_until(
         lambda: state_of(engine, model),
         lambda state: _reached(state.decided, window_end),
         f"the window of {model} that ends {format_time(window_end)} to be decided; is the sensor on that reads the log?",
-        stall_seconds=stall_seconds,
+        watching=watching,
     )
 
 
@@ -86,24 +86,24 @@ def await_outcomes(engine: sa.Engine, model: str, sent: datetime, kafka: str, st
     )
 
 
-def await_retraining(engine: sa.Engine, serving: ServingClient, model: str, stall_seconds: float = STALL_SECONDS) -> None:
+def await_retraining(engine: sa.Engine, serving: ServingClient, model: str, watching: Watching | None = None) -> None:
     """Return when no retraining of the model is under way and serving answers with the ledger's champion.
 
     Raises:
-        ServiceError: when the loop stood still for ``stall_seconds``.
+        ServiceError: when the loop stood still for longer than ``watching`` allows.
     """
     settled = wait_until(
         lambda: state_of(engine, model),
         lambda state: state.open == 0,
         f"the retraining of {model} to end; is its run alive, and the sensor on that launches it?",
-        stall_seconds=stall_seconds,
+        watching=watching,
     )
     if settled.champion is not None:
         wait_until(
             lambda: serving.champion(model),
             lambda version: version == settled.champion,
             f"serving to answer with version {settled.champion} of {model}, the champion by the ledger; can it load it?",
-            stall_seconds=stall_seconds,
+            watching=watching,
         )
 
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.deployment import Deployment
 from everfit.errors import RequestError, ServiceError
+from everfit.loop_progress import watching_loop
 from everfit.replay.client import Answer, ServingClient
 from everfit.replay.landing import MICROSECOND, catch_up
 from everfit.replay.lockstep import await_decision, await_outcomes, await_read, await_retraining, state_of
@@ -29,6 +30,7 @@ from everfit.store.database import create_engine
 from everfit.store.publishing import publish
 from everfit.timing import format_time
 from everfit.uses import differences, uses
+from everfit.waiting import Watching
 
 Listener = Callable[[Progress, str], None]
 
@@ -70,7 +72,8 @@ def replay(
         producer = opened.enter_context(OutcomeProducer(settings.kafka))
         publishing = create_engine(settings.database_url, durable=False)  # what a killed server forgets is caught up with
         opened.callback(publishing.dispose)
-        _Player(deployment, model, progress, file, serving, producer, publishing, free_running, listener).play(end)
+        watching = watching_loop(deployment)
+        _Player(deployment, model, progress, file, serving, producer, publishing, free_running, listener, watching).play(end)
     return progress
 
 
@@ -116,6 +119,7 @@ class _Player:
     publishing: sa.Engine
     free_running: bool
     listener: Listener
+    watching: Watching
     refusals: int = 0
     unseen: datetime | None = None  # when the first outcome was observed of those sent since a window was decided
 
@@ -201,7 +205,7 @@ class _Player:
         if not self.free_running:
             with self._timed("deciding"):
                 self.serving.flush()
-                await_decision(self.deployment.engine, self.model.name, due)
+                await_decision(self.deployment.engine, self.model.name, due, self.watching)
                 if self.unseen:
                     await_outcomes(self.deployment.engine, self.model.name, self.unseen, self.deployment.settings.kafka)
             self.unseen = None
@@ -212,7 +216,7 @@ class _Player:
     def _retrained(self) -> None:
         if not self.free_running:
             with self._timed("retraining"):
-                await_retraining(self.deployment.engine, self.serving, self.model.name)
+                await_retraining(self.deployment.engine, self.serving, self.model.name, self.watching)
 
     def _finish(self) -> None:
         """Return when everything sent was written, and in lockstep also read."""
@@ -220,7 +224,7 @@ class _Player:
         self.producer.flush()
         self.serving.flush()
         if not self.free_running and progress.asked_until:
-            await_read(self.deployment.engine, self.model.name, progress.asked_until, progress.observed_until)
+            await_read(self.deployment.engine, self.model.name, progress.asked_until, progress.observed_until, self.watching)
         progress.save(self.file)
 
     @contextmanager

@@ -16,9 +16,11 @@ from everfit.features.running import RunningRow, Value, answer, expired, key_of
 from everfit.features.versions import define
 from everfit.features.views import FeatureView
 from everfit.store.online import AS_SERVED, Asked, bind, row_of
+from everfit.waiting import Patience
 
 CONNECTIONS = 4
-TIMEOUT_SECONDS = 0.5
+TIMEOUT = "EVERFIT_LOOKUP_TIMEOUT"
+LEAST_SECONDS, MOST_SECONDS = 2.0, 5.0  # between which the limit is ten times the slowest lookup so far
 RETRY_SECONDS = 1.0
 REMEMBERED_KEYS = 10_000
 
@@ -59,6 +61,7 @@ class Lookup:
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._retry_at = 0.0
+        self._patience = Patience.declared(TIMEOUT, LEAST_SECONDS, MOST_SECONDS)
         self._remembered: OrderedDict[tuple[str, str, str], dict[str, Value]] = OrderedDict()
 
     async def features(self, readings: Sequence[Reading], rows: Sequence[Mapping[str, Value]], at: datetime) -> list[Found]:
@@ -97,8 +100,10 @@ class Lookup:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS), self._slots:
+            began = time.monotonic()
+            async with asyncio.timeout(self._patience.limit_seconds), self._slots:
                 rows = await self._fetch(bind(asked))
+            self._patience.learn(time.monotonic() - began)
         except (psycopg.Error, TimeoutError) as error:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             logger.warning("the online store does not answer, last known values are used: %r", error)

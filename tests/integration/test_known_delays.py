@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from everfit.declaration import Category, Integer, Model, Number, Source, Time
 from everfit.features import count, feature_view, latest, mean, total
 from everfit.features.running import Value
-from everfit.store import lookup, partitions
+from everfit.store import partitions
 from everfit.store.building import build
 from everfit.store.lookup import Lookup, declared_readings
 from everfit.store.publishing import publish
@@ -117,7 +117,7 @@ REQUESTS: list[Row] = [
 
 @pytest.fixture
 def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
-    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)  # a busy machine may answer late, but not with other numbers
+    monkeypatch.setenv("EVERFIT_LOOKUP_TIMEOUT", "60s")  # a busy machine may answer late, but not with other numbers
     return Loop(engine, tmp_path, MODEL, {"orders": pl.DataFrame(REQUESTS)})
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 from everfit.declaration import Model
 from everfit.features.history import labelled
 from everfit.features.offline import compute
-from everfit.store import lookup
 from everfit.store.frames import landed
 from everfit.store.lookup import Found, Lookup, declared_readings
 from everfit.store.publishing import publish
@@ -48,7 +47,7 @@ def example(request: pytest.FixtureRequest) -> Example:
 @pytest.fixture
 def published(engine: Engine, example: Example, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """The record of each source: most in bulk, some one by one, some out of order."""
-    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)  # a busy machine may answer late, but not with other numbers
+    monkeypatch.setenv("EVERFIT_LOOKUP_TIMEOUT", "60s")  # a busy machine may answer late, but not with other numbers
     models = {example.model.name: example.model}
     for name, recorded in example.recorded.items():
         late = pl.int_range(pl.len()).is_in([700, 701, 2_000, 2_321])
@@ -99,7 +98,7 @@ def test_what_landed_computes_to_what_is_online(published: Engine, example: Exam
 
 
 def test_a_database_that_was_started_anew_degrades_no_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setenv("EVERFIT_LOOKUP_TIMEOUT", "60s")
     recorded = recorded_half_hours()[:96]
     publish(engine, {electricity_price.name: electricity_price}, "half_hours", recorded)
     row, at = {"region": "NSW"}, recorded["period_start"][-1] + timedelta(minutes=30)

@@ -16,7 +16,7 @@ from everfit.declaration import Model, Number
 from everfit.errors import SourceError
 from everfit.features import count, latest, mean, total
 from everfit.features.offline import compute
-from everfit.store import building, lookup, source_rows, view_versions
+from everfit.store import building, source_rows, view_versions
 from everfit.store.building import build
 from everfit.store.lookup import Found, Lookup, declared_readings
 from everfit.store.publishing import publish
@@ -32,7 +32,7 @@ SUMS = {"shaken": total("vibration", over="2h"), "warm": mean("temperature", ove
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may answer late, but not with other numbers."""
-    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setenv("EVERFIT_LOOKUP_TIMEOUT", "60s")
 
 
 def asked(engine: Engine, model: Model, at: datetime = NOW, keys: Sequence[str] = PUMPS) -> list[Found]:

@@ -22,7 +22,13 @@ SERVICES: dict[str, Any] = composed()["services"]
 OURS = ours(SERVICES)
 PROGRAMS = {"prepare": "everfit.cli.prepare", "code": "orchestration.definitions", "serving": "everfit.serving.__main__"}
 # Read by all with the addresses, used by one.
-OF_ONE = {"EVERFIT_SERVING_TOKEN": "serving", "EVERFIT_MLFLOW_PAGES": "code", "EVERFIT_SERVING_PAGES": "code"}
+OF_ONE = {
+    "EVERFIT_SERVING_TOKEN": "serving",
+    "EVERFIT_LOOKUP_TIMEOUT": "serving",
+    "EVERFIT_MLFLOW_PAGES": "code",
+    "EVERFIT_SERVING_PAGES": "code",
+}
+OF_COMMANDS = ("EVERFIT_PATIENCE",)  # read by who waits for a deployment, and by none of its services
 # The file's own Kafka speaks plain text, on the network of the containers.
 OF_ANOTHER_KAFKA = ("EVERFIT_KAFKA_SECURITY", "EVERFIT_KAFKA_SASL", "EVERFIT_KAFKA_SSL")
 OF_THE_EMBEDDED_STACK = ("EVERFIT_STACK",)  # set by `everfit up` on what it starts
@@ -79,7 +85,9 @@ def test_a_service_is_given_every_variable_that_its_program_reads(name: str) -> 
     read = {variable for variable in variables_of(PROGRAMS[name]) if OF_ONE.get(variable, name) == name}
     given = image_environment() | OURS[name]["environment"]
     assert {
-        variable for variable in read - given.keys() if not variable.startswith(OF_ANOTHER_KAFKA + OF_THE_EMBEDDED_STACK)
+        variable
+        for variable in read - given.keys()
+        if not variable.startswith(OF_ANOTHER_KAFKA + OF_THE_EMBEDDED_STACK + OF_COMMANDS)
     } == set()
 
 

@@ -57,7 +57,7 @@ class World:
         self.journal.append(f"ask {request.request_id}")
         return Reply(503, b"no champion") if self.refuse else Answer(1)
 
-    def await_decision(self, _engine: object, _model: str, end: datetime) -> None:
+    def await_decision(self, _engine: object, _model: str, end: datetime, _watching: object) -> None:
         if self.decided == self.stall_at:
             raise ServiceError("nothing moved for 180 s")
         self.decided += 1
@@ -111,7 +111,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def play(home: Path, hours: int, *, free_running: bool = False) -> Progress:
-    settings = SimpleNamespace(database_url="postgresql+psycopg://", home=home, serving="", token="", kafka="")
+    settings = SimpleNamespace(database_url="postgresql+psycopg://", home=home, serving="", token="", kafka="", dagster="")
     deployment = cast(Deployment, SimpleNamespace(settings=settings, engine=None, models={}))
     return player.replay(deployment, a_model(), LIVE, LIVE + hours * HOUR, free_running=free_running)
 

@@ -12,6 +12,7 @@ from everfit.deployment import Deployment
 from everfit.retraining import await_training
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
+from everfit.waiting import Patience, Watching
 
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 PENDING = RetrainRequest("a1", "m", "person", "asked for", 1, MOMENT, MOMENT)
@@ -24,7 +25,8 @@ def test_the_launch_and_each_run_are_told_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(requests, "find", lambda *_: next(coming))
     heard: list[str] = []
     deployment = cast(Deployment, SimpleNamespace(engine=SimpleNamespace(connect=nullcontext)))
-    assert await_training(deployment, PENDING, heard=heard.append).status == "promoted"
+    watching = Watching(Patience())
+    assert await_training(deployment, PENDING, watching=watching, heard=heard.append).status == "promoted"
     assert heard == [
         "training a1 waits for the sensor prediction_log to launch it",
         "training a1 runs, attempt 1: run r7 in Dagster",
