@@ -187,6 +187,12 @@ def test_together_one_by_one_after_corrections_and_online_are_one(loop: Loop, gi
     assert stored(loop) == step_by_step
 
 
+def declare(loop: Loop, model: Model) -> None:
+    """Another declaration from now on."""
+    loop.model = model
+    loop.deployment.__dict__["models"] = {model.name: model}
+
+
 def forget(loop: Loop) -> None:
     """Nothing was made of what has landed."""
     with loop.deployment.engine.begin() as connection:
@@ -213,8 +219,7 @@ FORGOTTEN = MODEL.model_copy(update={"views": [newest, lately, tied]})
 def test_a_correction_makes_the_days_that_can_see_it_stale_and_right(
     loop: Loop, at: str, delay: timedelta, seen_from: int, seen_until: int
 ) -> None:
-    loop.model = FORGOTTEN
-    loop.deployment.__dict__["models"] = {FORGOTTEN.name: FORGOTTEN}
+    declare(loop, FORGOTTEN)
     begin(loop)
     moment = datetime.fromisoformat(at)
     land(loop, [reading(1, moment, delay), reading(2, START + 143 * HOUR, timedelta())])
@@ -242,3 +247,28 @@ def test_a_source_of_which_nothing_can_be_seen_is_no_fault(loop: Loop) -> None:
     days.compute_days(loop.deployment, loop.model, days.available_days(loop.deployment, loop.model))
     assert stored(loop) == served(loop)
     assert {one["count_1d"] for one in stored(loop)} == {0.0}
+
+
+def asked_between(orders: Any) -> Any:
+    """Only what was asked after ten other orders and before three more: it takes all of them to tell."""
+    place = pl.int_range(pl.len()).over("pump")
+    told = orders.to_native().sort("at").with_columns(earlier=place, following=pl.len().over("pump") - place - 1)
+    return told.filter(pl.col("earlier") >= 10, pl.col("following") >= 3).with_columns(event_time="at", observed_at="at")
+
+
+def test_which_requests_there_are_does_not_hang_on_the_days_made_together(loop: Loop) -> None:
+    declare(loop, MODEL.model_copy(update={"history": asked_between}))
+    begin(loop)
+    available = days.available_days(loop.deployment, loop.model)
+    days.compute_days(loop.deployment, loop.model, available)
+    together = made(loop)
+    forget(loop)
+    for day in available:
+        days.compute_days(loop.deployment, loop.model, [day])
+    assert made(loop) == together
+    assert len(stored(loop)) == len(REQUESTS) - 2 * (10 + 3)
+    publish(loop.deployment.engine, loop.deployment.models, "orders", [{"at": START, "pump": "p1", "stopped": 1}])
+    assert bring_up(loop) == (set(), set()), "the label is no part of the features"
+    later = START + timedelta(days=DAYS) - HOUR
+    publish(loop.deployment.engine, loop.deployment.models, "orders", [{"at": later, "pump": "p1", "stopped": 0}])
+    assert bring_up(loop) == ({"2020-01-06"}, {"2020-01-06"}), "one more request of that day has three after it"
