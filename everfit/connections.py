@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from everfit.settings import Settings
 
 TIMEOUT_SECONDS = 5
+DIGEST_LENGTH = 64  # of an object's name: SHA-256 in hexadecimal
 TOPICS = (PREDICTIONS, OUTCOMES, DEPLOYMENTS)
 PREPARE = "run `everfit prepare`"
 # What Postgres says when it lets nobody in, and what to do then.
@@ -200,8 +201,10 @@ def _absent(database_url: str, lake: Path) -> str:
 
     try:
         with psycopg.connect(database_url.replace("+psycopg", "", 1), connect_timeout=TIMEOUT_SECONDS) as connection:
-            newest = "SELECT hash FROM partition_versions ORDER BY made_at DESC, dataset, partition LIMIT 1"
-            row = connection.execute(newest).fetchone()
+            newest = (  # an observed day of a source is no object: its version is a count
+                "SELECT hash FROM partition_versions WHERE length(hash) = %s ORDER BY made_at DESC, dataset, partition LIMIT 1"
+            )
+            row = connection.execute(newest, [DIGEST_LENGTH]).fetchone()
     except psycopg.Error:
         return ""
     return "" if row is None or any(lake.glob(f"{row[0][:2]}/{row[0]}.*")) else str(row[0])

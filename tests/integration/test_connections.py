@@ -114,6 +114,8 @@ def test_a_lake_that_is_not_the_deployments(engine: sa.Engine, tmp_path: Path) -
     digest = lake.put(b"rows", "parquet")
     with engine.begin() as connection:
         partitions.record(connection, [PartitionVersion("d", "1996-09-04", digest, 48, "code", {})])
+    with engine.begin() as connection:
+        partitions.record(connection, [PartitionVersion("half_hours", "1996-09-04", "1", 48, "", {})])
     assert [check.todo for check in connections(both | {"lake": str(lake.root)})] == ["", ""]
     _, wrong = connections(both)
     assert f"does not hold {digest}, which the database names" in wrong.found
