@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.errors import KafkaError
 
 from everfit.declaration import Model
 from everfit.errors import ServiceError
@@ -21,6 +22,7 @@ from everfit.store import log
 from everfit.store.database import reachable
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, LogWriter
+from monitors import memory
 from monitors.looks import Looks
 from monitors.pipeline import Pipeline
 from monitors.reader import LogReader
@@ -53,6 +55,7 @@ def ingest(
         try:
             with reachable(engine), log.ingesting(engine):
                 _take_part(engine, lake, bootstrap, models, stop, group, seen, beat)
+            memory.forget(seen.records)
         except ServiceError as error:
             logger.warning("%s; trying again", error)
             stop.wait(RETRY_SECONDS)
@@ -105,10 +108,17 @@ class GroupReader(LogReader):
         super().__init__(bootstrap, models)
 
     def open(self, engine: sa.Engine) -> None:
-        """Join the group; partitions come with a later poll."""
+        """Join the group; partitions come with a later poll.
+
+        Raises:
+            ServiceError: when Kafka does not tell its partitions: a member that does not know them would deal out none.
+        """
         self._engine = engine
-        for topic in self._topics:
-            self._consumer.partitions_for_topic(topic)  # a member that deals out partitions it does not know deals out none
+        try:
+            for topic in self._topics:
+                self._consumer.partitions_for_topic(topic)
+        except KafkaError as error:
+            raise ServiceError(f"Kafka does not tell its partitions: {error!r}") from error
         self._consumer.subscribe(list(self._topics), listener=_Listener(self))
 
     def poll(self) -> Batch | None:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from everfit.store.log import Batch, LogWriter, Written
+from monitors.memory import give_back_large_blocks
 
 SWITCH_SECONDS = 0.0002  # the writer's statements are short: at Python's 5 ms it waits for the reader longer than for Postgres
 
@@ -24,6 +25,7 @@ class _Switching:
         with self._lock:
             self._opened += 1
             if self._opened == 1:
+                give_back_large_blocks()
                 self._usual_seconds = sys.getswitchinterval()
                 sys.setswitchinterval(SWITCH_SECONDS)
 

@@ -21,6 +21,7 @@ from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.store.log import LogWriter, Written
 from everfit.timing import format_time
+from monitors import memory
 from monitors.judge import Judged, judge_window
 from monitors.pipeline import Pipeline
 from monitors.reader import LogReader
@@ -45,6 +46,11 @@ class Seen:
     requested: bool = False
     lag: int = field(default=0, compare=False)  # records known to be on the log and not read when it ended
     seconds: float = field(default=0.0, compare=False)  # from the first record read to the last
+
+    @property
+    def records(self) -> int:
+        """How many were read, of all kinds."""
+        return sum(self.predictions.values()) + sum(self.outcomes.values()) + self.dead_letters
 
     def count(self, written: Written) -> None:
         """Add what became of a batch."""
@@ -73,10 +79,24 @@ def watch(
         ServiceError: when Kafka or Postgres does not answer; what was not committed is read again.
     """
     seen = Seen()
-    deadline = time.monotonic() + budget_seconds
+    _pass(engine, lake, bootstrap, models, seen, time.monotonic() + budget_seconds, linger_seconds)
+    memory.forget(seen.records)
+    return seen
+
+
+def _pass(
+    engine: sa.Engine,
+    lake: Lake,
+    bootstrap: str,
+    models: Mapping[str, Model],
+    seen: Seen,
+    deadline: float,
+    linger_seconds: float,
+) -> None:
+    """One client's life."""
     with reachable(engine), engine.connect() as connection:
         if log.is_ingested(connection):
-            return seen
+            return
     with reachable(engine), LogReader(bootstrap, models) as reader, Pipeline(LogWriter(engine), seen.count) as pipeline:
         reader.open(engine)
         until, batches, closed_at, quiet, began = time.monotonic(), 0, 0, 0, 0.0
@@ -102,7 +122,6 @@ def watch(
                 break
         pipeline.settle()
         seen.lag = reader.lag()
-    return seen
 
 
 def _is_any_due(engine: sa.Engine, models: Mapping[str, Model]) -> bool:
