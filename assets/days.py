@@ -34,14 +34,16 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         metadata=raw_columns(model) | declared_in(model),
     )
     def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
+        from everfit.workflow.apart import make_apart
         from everfit.workflow.days import land_days
         from everfit.workflow.lineage import Lineage
 
-        lineage = Lineage.on_record(everfit, model)
-        observe(partial(tell, context), everfit, model, context.partition_keys, lineage)
-        made = land_days(everfit, model, context.partition_keys)
+        days, lineage = context.partition_keys, Lineage.on_record(everfit, model)
+        observe(partial(tell, context), everfit, model, days, lineage)
+        lots = make_apart(everfit, model, "raw_data", days, partial(land_days, everfit, model))
+        made = [day for lot in lots for day in lot]
         yield from materialized(context, made, provenance(context.instance, model, "raw_data", sources), _told)
-        observe(partial(tell, context), everfit, model, context.partition_keys, lineage.after_cut(everfit))
+        observe(partial(tell, context), everfit, model, days, lineage.after_cut(everfit))
 
     return raw_data
 
@@ -66,15 +68,17 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         | declared_in(model),
     )
     def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
+        from everfit.workflow.apart import make_apart
         from everfit.workflow.days import compute_days
 
-        computed = compute_days(everfit, model, context.partition_keys)
+        lots = make_apart(everfit, model, "features", context.partition_keys, partial(compute_days, everfit, model))
+        made, cut = [day for lot in lots for day in lot.days], [day for lot in lots for day in lot.cut]
         # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
-        observe(partial(tell, context), everfit, model, [day.day for day in computed.cut], computed.lineage)
-        if computed.cut:
+        observe(partial(tell, context), everfit, model, [day.day for day in cut], lots[-1].lineage)
+        if cut:
             tags = provenance(context.instance, model, "raw_data", sources)
-            tell(context, [one_day(raw_key, day, tags, _told(day)) for day in computed.cut])
-        yield from materialized(context, computed.days, provenance(context.instance, model, "features", inputs), _told)
+            tell(context, [one_day(raw_key, day, tags, _told(day)) for day in cut])
+        yield from materialized(context, made, provenance(context.instance, model, "features", inputs), _told)
 
     return features
 

@@ -15,6 +15,7 @@ from everfit.store.database import reachable
 from everfit.store.declarations import require_unchanged
 from everfit.timing import format_time, midnight
 from everfit.waiting import wait_until
+from everfit.workflow.apart import failing_days
 from everfit.workflow.chunks import DAILY, Chunk, keep_order, plan
 from everfit.workflow.days import available_days
 from everfit.workflow.lineage import Outdated, horizon, outdated
@@ -36,17 +37,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backfilled(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backfill did: ``days`` were asked for, ``up_to_date`` of them had nothing to be made."""
+    """What a backfill did: ``days`` were asked for, ``up_to_date`` of them had nothing to be made, and those in ``set_aside``
+    could not be made, each for its reason."""
 
     model: str
     days: int
     up_to_date: int
     runs: list[Run]
+    set_aside: dict[str, str] = {}
 
     @property
     def succeeded(self) -> bool:
-        """Whether every run did."""
-        return all(run.status == "SUCCESS" for run in self.runs)
+        """Whether every run did, and made every day."""
+        return all(run.status == "SUCCESS" for run in self.runs) and not self.set_aside
 
 
 def tags(model: Model, chunk: Chunk) -> dict[str, str]:
@@ -101,7 +104,11 @@ def backfill(
         )
         for run, chunk in launched.items()
     ]
-    return Backfilled(model=model.name, days=len(days), up_to_date=len(days) - len(made), runs=runs)
+    with reachable(deployment.engine), deployment.engine.connect() as connection:
+        failing = {day: why for day, why in failing_days(connection, model).items() if day in made}
+    for day, why in failing.items():
+        say(f"set aside {day}: {why}")
+    return Backfilled(model=model.name, days=len(days), up_to_date=len(days) - len(made), runs=runs, set_aside=failing)
 
 
 def _asked(

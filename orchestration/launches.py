@@ -30,13 +30,17 @@ def retraining(deployment: Deployment, model: Model, request: "RetrainRequest") 
         EmptyPartitionError: when nothing has landed before the request's cutoff.
     """
     from everfit.timing import midnight
+    from everfit.workflow.apart import failing_days
     from everfit.workflow.days import available_days
     from everfit.workflow.lineage import stale_days
 
     days = [day for day in available_days(deployment, model) if midnight(day) < request.cutoff]
     if not days:
         raise EmptyPartitionError(f"{model.name}: nothing has landed before {request.cutoff:%Y-%m-%d}; publish its sources")
-    missing = stale_days(deployment, model, before=request.cutoff) or days[-1:]
+    with deployment.engine.connect() as connection:
+        failing = failing_days(connection, model)  # every night tries them again
+    stale = stale_days(deployment, model, before=request.cutoff)
+    missing = [day for day in stale if day not in failing] or days[-1:]
     return dg.RunRequest(
         run_key=request.run_key,
         asset_selection=[dg.AssetKey([model.name, stage]) for stage in STAGES],

@@ -14,6 +14,7 @@ from everfit.evidence.bounds import within
 from everfit.store import declarations, frames, judgements, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight
+from everfit.workflow.apart import failing_days
 from everfit.workflow.days import load_features, load_raw
 from everfit.workflow.lineage import features_dataset
 from everfit.workflow.manifests import TrainingSet
@@ -42,6 +43,8 @@ def default_cutoff(deployment: Deployment, model: Model, request: RetrainRequest
 def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request: RetrainRequest | None) -> TrainingSet:
     """Collect the labelled rows that were known by the cutoff, in event order, without quarantined days and rows out of bounds.
 
+    Days that could not be made lately are left out: what is there of them may be wrong.
+
     There may be none: then no candidate can be fitted, and all are rejected for that.
 
     Raises:
@@ -54,7 +57,8 @@ def assemble(deployment: Deployment, model: Model, *, cutoff: datetime, request:
     with deployment.engine.begin() as connection:
         declarations.require_unchanged(connection, model)
         made = partitions.newest(connection, features_dataset(model), since=since)
-        days = {day: digest for day, digest in made.items() if midnight(day) < cutoff}
+        stale = failing_days(connection, model)  # what they hold does not follow from what has landed
+        days = {day: digest for day, digest in made.items() if midnight(day) < cutoff and day not in stale}
         if not days and not any(midnight(day) < cutoff for day in partitions.newest(connection, features_dataset(model))):
             raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
         labels = _labels(deployment, connection, model, cutoff)
