@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from everfit.aside_check import aside_checks
 from everfit.catalogue import load_models
 from everfit.connections import Check, connections, shared
 from everfit.embedded import ports
@@ -38,6 +39,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if wrong or "dagster" not in found else _automation(found)),
         *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
         *([] if wrong else _registry(found)),
+        *([] if wrong or "database_url" not in found else aside_checks(found["database_url"])),
         *_models(),
     ]
 

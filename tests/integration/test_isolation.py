@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.alerts import Channel, tell
+from everfit.aside_check import aside_checks
 from everfit.declaration import Limits
 from everfit.errors import ServiceError, UnknownWindowError
 from everfit.store import failures
@@ -103,6 +104,16 @@ def test_what_could_not_be_judged_is_judged_again_when_a_person_says_so(engine: 
             judge_again(connection, lake, PATIENT, FIRST[1])
     assert len(rows) == 4
     assert not any("could not" in row.reason for row in rows)
+
+
+def test_the_doctor_tells_of_what_is_set_aside(engine: sa.Engine, database_url: str) -> None:
+    assert aside_checks(database_url) == []
+    Isolation(engine).failed(Part("m", "window", "1996-09-04T00:00:00Z"), "LakeError: gone")
+    (check,) = aside_checks(database_url)
+    assert (check.name, check.ok) == ("m", False)
+    assert check.found.startswith("window 1996-09-04T00:00:00Z fails since ")
+    assert check.found.endswith("LakeError: gone")
+    assert aside_checks("postgresql+psycopg://nobody@127.0.0.1:1/everfit") == [], "the database's own check tells that"
 
 
 def test_an_attempt_that_succeeds_ends_the_failure_and_its_alert(engine: sa.Engine, lake: Lake) -> None:
