@@ -86,14 +86,19 @@ def _tells_that_the_daemon_died(home: Path, settings: Settings, hook: Hook) -> N
         bool,
         "a first pass of the loop;",
     )
+    wait_until(lambda: _told(hook)[-1:] != ["raised"], bool, "the end of what was told while the stack started;")
     daemon = leader(home, "daemon")
     assert daemon is not None
     processes.end(processes.family(daemon.process), 5)
-    hook.posted.clear()
-    wait_until(lambda: [posted for posted in hook.posted if posted["cause"] == "stopped"], bool, "serving to tell;")
+    wait_until(lambda: _told(hook)[-1:] == ["raised"], bool, "serving to tell;")
     states = {line.split()[0]: line.split()[1] for line in everfit("status").stdout.splitlines() if "last tick" in line}
     assert states["prediction_log"] == "dead"
     assert "WRONG daemon: does not run" in everfit("doctor").stdout
+
+
+def _told(hook: Hook) -> list[str]:
+    """What was told of a loop that has stopped, in order."""
+    return [posted["state"] for posted in hook.posted if posted["cause"] == "stopped"]
 
 
 def _passed(home: Path) -> bool:
