@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from everfit.declaration import Source
+from everfit.declaration import Integer, Source
 from everfit.errors import SourceError
 from everfit.store.frames import type_of
 from everfit.timing import format_time
@@ -19,6 +19,7 @@ Row = Mapping[str, Any]
 
 logger = logging.getLogger(__name__)
 
+FLOAT32_EXACT = 2**24
 MAX_IDENTITY = 2_000  # bytes, all of them ASCII: an index of Postgres takes no row of more than 2,704
 AHEAD = timedelta(hours=1)  # by which the clocks of publishers may differ from ours
 
@@ -42,6 +43,8 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> 
     Raises:
         SourceError: at the first row that does not fit, with its number (from 1), column and value.
     """
+    if isinstance(rows, pl.DataFrame):
+        _require_no_float32(source, rows)
     offered = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
     named = (*source.identity, source.event_time)
     readers = {column.name: reader(column, "source", named=column.name in named) for column in source.columns}
@@ -57,6 +60,19 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> 
     if corrected:
         _tell_corrected(source, corrected)
     return sorted((one for _, one in checked.values()), key=lambda one: (one.event_time, one.identity))
+
+
+def _require_no_float32(source: Source, rows: pl.DataFrame) -> None:
+    """Refuse whole numbers that have gone through a float32: from ±2^24 on it stands for several of them."""
+    for column in source.columns:
+        if isinstance(column, Integer) and rows.schema.get(column.name) == pl.Float32:
+            values = rows[column.name]
+            several = (values.abs() >= FLOAT32_EXACT).arg_true()
+            if not several.is_empty():
+                raise SourceError(
+                    f"source {source.name}, row {several[0] + 1}, column {column.name!r}: {values[several[0]]} does not fit: a "
+                    "float32 from ±2^24 on stands for several whole numbers; hand it over as an integer"
+                )
 
 
 def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:

@@ -80,6 +80,13 @@ def test_a_float_is_taken_for_a_whole_number_only_where_it_is_that_one(number: i
             landed([float(number)])
 
 
+def test_a_whole_number_that_has_gone_through_a_float32_is_refused_with_its_row() -> None:
+    frame = pl.DataFrame([row(pump) for pump in (7.0, 16777217.0)])
+    assert len(check(READINGS, frame[:1].with_columns(pl.col("pump").cast(pl.Float32)), AT)) == 1
+    with pytest.raises(SourceError, match=r"row 2, column 'pump': 16777216.0 does not fit: a float32 from ±2\^24 on"):
+        check(READINGS, frame.with_columns(pl.col("pump").cast(pl.Float32)), AT)
+
+
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "jsonl"])
 def test_every_file_keeps_whole_numbers(tmp_path: Path, kind: str) -> None:
     ids = [1234567890123456789, 1234567890123456790, -(2**53) - 1, WHOLE, -WHOLE]
