@@ -109,3 +109,10 @@ def test_doctor_says_what_to_do_about_a_variable(variable: str, todo: str, monke
     assert answer.returncode == 1
     assert f"WRONG environment: {variable}='elsewhere' is no" in answer.stdout
     assert todo in answer.stdout
+
+
+@pytest.mark.parametrize("place", ["everfit.outcomes", ":0", "everfit.outcomes:-1"])
+def test_what_is_no_partition_is_not_skipped(place: str) -> None:
+    answer = everfit("ingest", "--skip", place)
+    assert answer.returncode == 2
+    assert "TOPIC:PARTITION" in answer.stderr
