@@ -1,20 +1,23 @@
 """What the declared models allow on the log. What a record breaks is told, and it goes to the dead letters, never further.
 
-A record that passed fits the tables and the declaration: its model is declared, its schema and every feature are the declared
-ones, its time lies between the go-live and the tolerated future, and its texts can be stored.
+A record that passed fits the tables and the declaration: its model is declared, its schema is the declared one or that of a
+version, every feature is of that schema, its time lies between the go-live and the tolerated future, and its texts can be
+stored.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from everfit.bounds import EXACT, LARGEST
 from everfit.declaration import Column, Integer, Model, Numeric
-from everfit.errors import EventError
+from everfit.errors import EventError, UnknownSchemaError
 from everfit.events import LoggedPrediction, Outcome, decode_as
+from everfit.features.views import Features, Schemas
 from everfit.timing import format_time
 from everfit.values import shown
 
@@ -31,12 +34,20 @@ Event = TypeVar("Event", LoggedPrediction, Outcome)
 
 
 @dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The features of one schema."""
+
+    features: msgspec.json.Decoder[Any]
+    unbounded: Sequence[tuple[int, str, Sequence[float]]]  # features that may be declared missing by a value beyond all others
+
+
+@dataclass(frozen=True, slots=True)
 class _Terms:
     """One model's part of the contract."""
 
+    model: Model
     schema: str
-    features: msgspec.json.Decoder[Any]
-    unbounded: Sequence[tuple[int, str, Sequence[float]]]  # features that may be declared missing by a value beyond all others
+    schemas: dict[str, _Inputs]
     since: datetime
     tolerance: timedelta
 
@@ -61,12 +72,21 @@ def require_size(key: bytes, value: bytes) -> None:
 
 
 class Contract:
-    """Decoders of both topics, compiled once for the declared models."""
+    """Decoders of both topics, compiled once for the declared models and the schemas of their versions."""
 
-    def __init__(self, models: Mapping[str, Model]) -> None:
+    def __init__(self, models: Mapping[str, Model], schemas: Mapping[str, Schemas] = MappingProxyType({})) -> None:
+        """``schemas`` are those of versions, by model and id; the declared ones need not be among them."""
         self._terms = {name: _terms(model) for name, model in models.items()}
+        self.learn(schemas)
         self._predictions = msgspec.json.Decoder(LoggedPrediction)
         self._outcomes = msgspec.json.Decoder(Outcome)
+
+    def learn(self, schemas: Mapping[str, Schemas]) -> None:
+        """From now on these schemas are allowed, too."""
+        for name, terms in self._terms.items():
+            for schema, features in schemas.get(name, {}).items():
+                if schema not in terms.schemas:
+                    terms.schemas[schema] = _inputs(terms.model, features)
 
     def prediction(self, value: bytes | None, now: datetime) -> LoggedPrediction:
         """Decode and check one record of ``everfit.predictions``.
@@ -76,17 +96,20 @@ class Contract:
             now: the wall clock, against which a time counts as in the future.
 
         Raises:
+            UnknownSchemaError: when nothing but its schema is unknown so far.
             EventError: when it breaks the contract; the message says how.
         """
         event = _decode(self._predictions, value)
         terms = self._of(event.model)
-        if event.schema != terms.schema:
-            raise EventError(f"schema {event.schema!r} is not the declared {terms.schema} of {event.model}")
+        inputs = terms.schemas.get(event.schema)
+        if inputs is None:
+            told = f"schema {_short(event.schema)} is not the declared {terms.schema} of {event.model}, nor that of a version"
+            raise UnknownSchemaError(told)
         try:
-            features = terms.features.decode(event.features)
+            features = inputs.features.decode(event.features)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise EventError(f"features do not fit {event.model}: {error}{_too_large(event.features)}") from error
-        for place, name, missing in terms.unbounded:
+        for place, name, missing in inputs.unbounded:
             number = getattr(features, f"feature_{place}")
             if not _bounded(number) and number not in missing:
                 raise EventError(f"features do not fit {event.model}: {name!r} is {shown(number)}, beyond ±{LARGEST:g}")
@@ -115,15 +138,22 @@ class Contract:
 
 
 def _terms(model: Model) -> _Terms:
-    taken = [_taken(column) for column in model.request]
-    taken += [_KINDS[feature.kind] for view in model.views for feature in view.features.values()]
+    schemas = {model.schema_id: _inputs(model, model.features)}
+    return _Terms(model, model.schema_id, schemas, model.go_live, model.log.future_tolerance)
+
+
+def _inputs(model: Model, features: Features) -> _Inputs:
+    """What is taken of the features of one schema: a field of the request as it is declared, the others by their kind."""
+    declared = {(column.name, "category" if column.kind == "category" else "number"): column for column in model.request}
+    columns = [declared.get(feature) for feature in features]
+    taken = [_KINDS[kind] if column is None else _taken(column) for (_, kind), column in zip(features, columns, strict=True)]
     fields = [
         (f"feature_{place}", kind | None, msgspec.field(name=name))
-        for place, ((name, _), kind) in enumerate(zip(model.features, taken, strict=True))
+        for place, ((name, _), kind) in enumerate(zip(features, taken, strict=True))
     ]
-    features = msgspec.json.Decoder(msgspec.defstruct("Features", fields, forbid_unknown_fields=True))
-    unbounded = [(i, c.name, c.missing) for i, c in enumerate(model.request) if isinstance(c, Numeric) and taken[i] is float]
-    return _Terms(model.schema_id, features, unbounded, model.go_live, model.log.future_tolerance)
+    decoder = msgspec.json.Decoder(msgspec.defstruct("Features", fields, forbid_unknown_fields=True))
+    unbounded = [(i, c.name, c.missing) for i, c in enumerate(columns) if isinstance(c, Numeric) and taken[i] is float]
+    return _Inputs(decoder, unbounded)
 
 
 def _taken(column: Column) -> Any:

@@ -45,6 +45,10 @@ class EventError(EverfitError, ValueError):
     """A record on a topic cannot be decoded or breaks its contract; it belongs in the dead letters."""
 
 
+class UnknownSchemaError(EventError):
+    """A prediction has a schema that nobody declared and no version has, as far as the reader knows."""
+
+
 class UnknownLetterError(EverfitError, LookupError):
     """No dead letter has that number."""
 

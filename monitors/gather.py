@@ -24,7 +24,8 @@ from everfit.evidence.freshness import judge_freshness
 from everfit.evidence.performance import judge_performance
 from everfit.evidence.quality import judge_quality
 from everfit.evidence.tally import Tally, tally
-from everfit.store import frames, ledger, tallies
+from everfit.features.views import Features
+from everfit.store import frames, ledger, schemas, tallies
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.timing import format_time
@@ -85,27 +86,33 @@ class Window:
         """How each kind is judged of one version; rows and manifest are read by the first that needs them."""
         model, (start, end) = self.model, self.span
         known = cache(partial(manifests.get, self.lake, promoted.manifest, Version))
-        rows = cache(partial(self._rows, promoted.version, count))
+        inputs = cache(lambda: manifests.signature_of(self.lake, known()).features)
+        rows = cache(lambda: self._rows(promoted.version, count, inputs()))
         of_rows = {"sampled_of": count} if count > SAMPLE_ROWS else {}
-        counted = cache(lambda: self._tally(promoted.version, count, rows()))
+
+        def quality() -> Evidence:
+            counted = self._tally(promoted.version, count, rows(), inputs())
+            gone = [name for name, kind in inputs() if (name, kind) not in model.features]
+            declared = schemas.of_model(self.connection, model)
+            profile = known().candidate.profile
+            return judge_quality(model, profile, counted, whole=whole, length=end - start, schemas=declared.keys(), gone=gone)
+
         return {
-            "quality": lambda: (
-                judge_quality(model, known().candidate.profile, counted(), whole=whole, length=end - start),
-                {},
-            ),
+            "quality": lambda: (quality(), {}),
             "drift": lambda: self._drift(known().candidate, rows(), of_rows),
             "performance": lambda: (self._performance(known(), rows()), of_rows),
             "freshness": lambda: (judge_freshness(promoted.trained_until, end, model.freshness.max_training_age), {}),
         }
 
-    def _rows(self, version: int, count: int) -> pl.DataFrame:
-        """The version's rows; of more than :data:`SAMPLE_ROWS` about so many, drawn by their request ids."""
+    def _rows(self, version: int, count: int, inputs: Features) -> pl.DataFrame:
+        """The version's rows with its own inputs; of more than :data:`SAMPLE_ROWS` about so many, drawn by request ids."""
         share = min(1.0, SAMPLE_ROWS / max(count, 1))
-        return frames.logged(self.connection, self.model, self.span, known_at=self.known_at, version=version, share=share)
+        read = partial(frames.logged, self.connection, self.model, self.span, known_at=self.known_at)
+        return read(version=version, share=share, features=inputs)
 
-    def _tally(self, version: int, count: int, rows: pl.DataFrame) -> Tally:
+    def _tally(self, version: int, count: int, rows: pl.DataFrame, inputs: Features) -> Tally:
         """Counts over all rows: the database's, where only a sample was read."""
-        counted = tally(self.model, rows)
+        counted = tally(self.model, rows, [name for name, _ in inputs])
         if count <= SAMPLE_ROWS:
             return counted
         by_database = tallies.tally(self.connection, self.model, self.span, version, counted.columns)

@@ -6,6 +6,7 @@ held against what is stored of it (:mod:`monitors.standing`).
 
 import gc
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,10 +19,10 @@ from kafka.errors import KafkaError
 
 from everfit.contract import Contract
 from everfit.declaration import Model
-from everfit.errors import EventError, ServiceError
+from everfit.errors import EventError, ServiceError, UnknownSchemaError
 from everfit.events import OUTCOMES, PREDICTIONS, wall_clock
 from everfit.kafka import consumer_options, options, require_kafka, unusable
-from everfit.store import log
+from everfit.store import log, schemas
 from everfit.store.copying import is_plain, outcome_line, prediction_line
 from everfit.store.log import Batch, DeadLetter, Position, Step
 from monitors.standing import Standing, fingerprint
@@ -32,6 +33,7 @@ TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
 BOOTSTRAP_MS = 10_000
 FETCH_BYTES = 4 * 2**20  # of one partition, and the partitions take turns: some nine thousand predictions
+LEARN_SECONDS = 1.0
 BATCH_RECORDS = 20_000  # more than a fetch holds: a remainder would be a batch, and a wait for the writer, of its own
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class LogReader:
 
     def __init__(self, bootstrap: str, models: Mapping[str, Model], topics: Sequence[str] = TOPICS) -> None:
         self._contract = Contract(models)
+        self._unknown: dict[str, float] = {}  # schemas that are not registered, and when to look again
         self._topics = topics
         self._at: dict[TopicPartition, Position] = {}
         self._ends: dict[TopicPartition, tuple[int, int]] = {}  # as they are stored, or will be with the last batch
@@ -78,6 +81,7 @@ class LogReader:
     def open(self, engine: sa.Engine) -> None:
         """Assign every partition, and go to where reading stands."""
         self._engine = engine
+        self._learn()
         partitions = [
             TopicPartition(topic, number)
             for topic in self._topics
@@ -156,12 +160,29 @@ class LogReader:
         for record in records:
             value = record.value
             try:
-                event = check(value, now)
+                try:
+                    event = check(value, now)
+                except UnknownSchemaError as error:
+                    self._learn_of(error)
+                    event = check(value, now)
             except EventError as error:
                 batch.dead.append(self._dead_letter(record, str(error)))
                 continue
             rows.lines.append(prediction_line(event, record.partition, plain=is_plain(value)))
             rows.records.append(record)
+
+    def _learn(self) -> None:
+        """Allow the schemas of all versions that are registered by now."""
+        assert self._engine is not None
+        with self._engine.connect() as connection:
+            self._contract.learn(schemas.of_all(connection))
+
+    def _learn_of(self, error: UnknownSchemaError) -> None:
+        """Look again for a schema, which may have been registered meanwhile; at most once in a while for the same one."""
+        unknown, now = str(error), time.monotonic()
+        if now >= self._unknown.get(unknown, 0.0):
+            self._learn()
+            self._unknown[unknown] = now + LEARN_SECONDS
 
     def _read_outcomes(self, records: Sequence[Any], now: datetime, batch: Batch) -> None:
         check, rows = self._contract.outcome, batch.outcomes

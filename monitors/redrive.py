@@ -9,7 +9,7 @@ from everfit.contract import Contract
 from everfit.declaration import Model
 from everfit.errors import EventError
 from everfit.events import PREDICTIONS, wall_clock
-from everfit.store import letters
+from everfit.store import letters, schemas
 from everfit.store.copying import Rows, is_plain, outcome_line, prediction_line
 from everfit.store.letters import Letter
 from everfit.store.log import Batch, LogWriter
@@ -25,7 +25,9 @@ class Redriven:
 
 def redrive(engine: sa.Engine, models: Mapping[str, Model], numbers: Sequence[int]) -> Redriven:
     """Check each letter again and store it on its identity, its mark in the same transaction: a second time changes nothing."""
-    contract, writer, done = Contract(models), LogWriter(engine), Redriven()
+    writer, done = LogWriter(engine), Redriven()
+    with engine.connect() as connection:
+        contract = Contract(models, schemas.of_all(connection))
     for number in numbers:
         with engine.connect() as connection:
             letter = letters.find(connection, number)

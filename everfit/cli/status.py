@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from everfit.embedded.automation import Automation
     from everfit.embedded.status import State
     from everfit.registry.difference import Difference
+    from everfit.serving.view_states import ViewState
     from everfit.store.failures import Failure
     from everfit.store.log_state import TopicState
 
@@ -32,7 +33,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     home = home_folder()
     found = [] if elsewhere() else states(home, managed(home, os.environ))
     acting, problem = _automations(daemon_runs=all(state.state != "down" for state in found if state.name == "daemon"))
-    read, late, aside = _prediction_log()
+    read, late, aside, views = _stored()
     differing = _differing()
     if as_json:
         document = {
@@ -41,6 +42,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
             "memory_bytes": sum(state.memory_bytes for state in found),
             "services": [asdict(state) for state in found],
             "prediction_log": {"topics": [asdict(one) for one in read], "late": late},
+            "views": [asdict(one) for one in views],
             "set_aside": [asdict(one) for one in aside],
             "registry": [asdict(one) | {"what": one.what, "todo": one.todo} for one in differing],
             "automation": [asdict(one) for one in acting],
@@ -50,30 +52,33 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     else:
         _print(found)
         _print_log(read, late)
+        _print_views(views)
         _print_aside(aside)
         for one in differing:
             print(f"\n{one.model}: {one}")
         _print_automations(acting, problem)
 
 
-def _prediction_log() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure]]":
-    """How reading of the log stands, and what is set aside; nothing where Postgres does not answer, which the services tell."""
+def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Sequence[ViewState]]":
+    """How far the log is read, what is set aside, and the views; nothing where Postgres does not answer, as its row says."""
     from everfit.settings import addresses
 
     url = addresses().get("database_url")
     if url is None:
-        return [], {}, []
+        return [], {}, [], []
     import sqlalchemy as sa
 
+    from everfit.serving.view_states import read_states
     from everfit.store import failures, log_state
     from everfit.store.database import create_engine, reachable
 
     engine = create_engine(url)
     try:
         with reachable(engine), engine.connect() as connection:
-            return log_state.topics(connection), log_state.late(connection), failures.listed(connection)
+            stored = log_state.topics(connection), log_state.late(connection), failures.listed(connection)
+            return *stored, read_states(engine)
     except (ServiceError, sa.exc.ProgrammingError):  # the latter where the schema is not there yet
-        return [], {}, []
+        return [], {}, [], []
     finally:
         engine.dispose()
 
@@ -99,6 +104,17 @@ def _print_log(read: "Sequence[TopicState]", late: dict[str, int]) -> None:
         print(f"{one.topic:<22} {numbers}")
     for model, count in late.items():
         print(f"{model}: {count} predictions came after their window had closed")
+
+
+def _print_views(views: "Sequence[ViewState]") -> None:
+    """Each version of each view: built, building with its share, or stale."""
+    if not views:
+        return
+    print(f"\n{'view':<22} {'version':<13} {'source':<18} state")
+    for one in views:
+        share = "" if one.state == "built" else f" {one.share:.0%}"
+        problem = f", cannot be built: {one.problem}" if one.problem else ""
+        print(f"{one.view:<22} {one.version:<13} {one.source:<18} {one.state}{share}{problem}")
 
 
 def _print_aside(aside: "Sequence[Failure]") -> None:

@@ -40,6 +40,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if wrong or found.keys() != VARIABLES.keys() else _shared({**environ, "EVERFIT_HOME": str(home)})),
         *([] if wrong else _registry(found)),
         *([] if wrong or "database_url" not in found else aside_checks(found["database_url"])),
+        *([] if wrong else _views({**environ, "EVERFIT_HOME": str(home)})),
         *_models(),
     ]
 
@@ -145,6 +146,26 @@ def _registry(found: Mapping[str, str]) -> list[Check]:
     except (ServiceError, DeclarationError):
         return []
     return [Check(f"champion of {one.model}", one.what, one.todo) for one in differing]
+
+
+def _views(environ: Mapping[str, str]) -> list[Check]:
+    """Whether the views are built, and every champion has its inputs; nothing where Postgres does not answer."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from everfit.deployment import Deployment
+    from everfit.serving.view_states import read_faults
+
+    try:
+        deployment = Deployment(Settings.load(environ))
+    except EverfitError:  # there is no stack, which its own check tells
+        return []
+    try:
+        faults = read_faults(deployment)
+    except (EverfitError, SQLAlchemyError):
+        return []
+    finally:
+        deployment.close()
+    return [Check(fault.subject, fault.what, fault.todo) for fault in faults] or [Check("views", "built, as they are declared")]
 
 
 def _models() -> list[Check]:

@@ -1,10 +1,10 @@
 """Quality: is a window broken? Structural breaks only; changes of distribution are drift.
 
-Held against a profile of the champion's training windows: an unknown schema, more values outside their declared bounds than
-are tolerated, a jump in nulls, a value stuck that varied in training, and too few rows. Each break names its column.
+Held against a profile of the version's training windows: a schema that nobody declared, more values outside their declared
+bounds than are tolerated, a jump in nulls, a value stuck that varied in training, and too few rows. Each names its column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -71,7 +71,14 @@ def profile(model: Model, frame: "pl.DataFrame") -> Profile:
 
 
 def judge_quality(
-    model: Model, profile: Profile, window: "pl.DataFrame | Tally", *, whole: bool = False, length: timedelta | None = None
+    model: Model,
+    profile: Profile,
+    window: "pl.DataFrame | Tally",
+    *,
+    whole: bool = False,
+    length: timedelta | None = None,
+    schemas: Collection[str] = (),
+    gone: Collection[str] = (),
 ) -> Evidence:
     """Judge one version's rows of a closed window: an alarm where anything is broken; the statistic counts the breaks.
 
@@ -81,11 +88,13 @@ def judge_quality(
         window: one row a prediction: the features, and SCHEMA as it was logged; or what was counted of them.
         whole: whether this version alone answered the window; only then are too few rows a break.
         length: of the window; by default as declared. Too few rows are too few for their time.
+        schemas: ids of those that were ever declared; the version's own and the declared one need not be among them.
+        gone: features of the version that the declaration gave up: they are null from then on, and that is no break.
 
     Raises:
         FeatureError: when the window lacks a profiled column.
     """
-    counted = window if isinstance(window, Tally) else tally(model, window)
+    counted = window if isinstance(window, Tally) else tally(model, window, [column.column for column in profile.columns])
     missing = [column.column for column in profile.columns if column.column not in counted.columns]
     if missing:
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(counted.columns)}")
@@ -96,9 +105,9 @@ def judge_quality(
         told = f"{counted.rows} rows of this version; fewer than {LEAST_ROWS} prove nothing"
         return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": counted.rows})
     tolerated, beyond = _of_bounds(model, counted)
-    breaks = [*volume, *_of_schema(profile, counted), *beyond]
+    breaks = [*volume, *_of_schema({profile.schema, model.schema_id, *schemas}, counted), *beyond]
     if whole or counted.rows >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
-        breaks += _of_columns(profile, counted)
+        breaks += _of_columns([column for column in profile.columns if column.column not in gone], counted)
     if counted.unreadable:
         tolerated = [*tolerated, f"{counted.unreadable} values beyond ±{LARGEST:g} are read as null"]
     return Evidence(
@@ -122,9 +131,9 @@ def _of_volume(usual: float, rows: int) -> list[Break]:
     return [(EVERY, f"{rows} rows where training windows hold {usual:.0f}")] if few else []
 
 
-def _of_schema(profile: Profile, window: Tally) -> list[Break]:
-    unknown = window.schemas - {profile.schema}
-    return [(EVERY, f"schema {', '.join(sorted(unknown))} instead of {profile.schema}")] if unknown else []
+def _of_schema(declared: Collection[str], window: Tally) -> list[Break]:
+    unknown = window.schemas - set(declared)
+    return [(EVERY, f"schema {', '.join(sorted(unknown))}, which nobody declared")] if unknown else []
 
 
 def _of_bounds(model: Model, window: Tally) -> tuple[list[str], list[Break]]:
@@ -142,9 +151,9 @@ def _of_bounds(model: Model, window: Tally) -> tuple[list[str], list[Break]]:
     return tolerated, breaks
 
 
-def _of_columns(profile: Profile, window: Tally) -> list[Break]:
+def _of_columns(columns: Sequence[ColumnProfile], window: Tally) -> list[Break]:
     breaks = []
-    for past in profile.columns:
+    for past in columns:
         nulls, held = window.null_share(past.column), window.columns[past.column]
         if nulls > past.null_share + min(NULL_JUMP, (1 - past.null_share) / 2):  # of a column that is mostly null, too
             most = f"in training windows at most {past.null_share:.0%}"

@@ -1,5 +1,6 @@
 """What quality asks of a window's rows, as counts: of rows that were read, here; of rows too many to read, by the database."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,20 +37,20 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         return 1 - self.columns[column].values / self.rows if self.rows else 0.0
 
 
-def tally(model: Model, window: "pl.DataFrame") -> Tally:
-    """Count the rows of a frame: the features, and SCHEMA where it is there.
+def tally(model: Model, window: "pl.DataFrame", features: Sequence[str]) -> Tally:
+    """Count the rows of a frame: these features, and SCHEMA where it is there.
 
     Raises:
         FeatureError: when the frame lacks a feature.
     """
-    missing = [name for name, _ in model.features if name not in window.columns]
+    missing = [name for name in features if name not in window.columns]
     if missing:
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
-    beyond = {name: window.filter(rows)[name] for name, _, rows in outside(model)}
+    beyond = {name: window.filter(rows)[name] for name, _, rows in outside(model, window)}
     return Tally(
         rows=window.height,
         schemas=frozenset(window[SCHEMA].unique()) if SCHEMA in window.columns else frozenset(),
-        columns={name: _held(window[name]) for name, _ in model.features},
+        columns={name: _held(window[name]) for name in features},
         outside={name: (len(values), values[0]) for name, values in beyond.items() if len(values)},
         unreadable=int(window[UNREADABLE].sum()) if UNREADABLE in window.columns else 0,
     )

@@ -5,13 +5,13 @@ columns of its source is another.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
-from everfit.declaration import Source
+from everfit.declaration import Column, Integer, Numeric, Source
 from everfit.features.fingerprint import function_version
 from everfit.features.views import Feature, FeatureView, Kind, Latest, Windowed
 
@@ -41,7 +41,7 @@ class Taken(msgspec.Struct, frozen=True):
 class Definition(msgspec.Struct, frozen=True):
     """A view as it is stored: everything but its function, which ``function`` identifies.
 
-    ``columns`` are the declared names and kinds of the source, which the function sees.
+    ``columns`` are the declared names of the source and how each is read, which the function sees.
     """
 
     view: str
@@ -60,6 +60,11 @@ class Definition(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]
 
     @property
+    def name(self) -> tuple[str, str]:
+        """View and version: the identity of its online state."""
+        return self.view, self.version
+
+    @property
     def needs(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """What a process must have to go on with this version: the function, and the same columns of the source."""
         return self.function, tuple(self.columns)
@@ -69,10 +74,9 @@ class Definition(msgspec.Struct, frozen=True):
         """Whether the key is a text column of the source, so that the rows of a key can be read by themselves."""
         return (self.key, "category") in self.columns
 
-    def features_of_kinds(self, wanted: Sequence[tuple[str, Kind]]) -> list[str]:
-        """Which of these features, by name and kind, the view has."""
-        held = {(taken.name, taken.kind) for taken in self.features}
-        return [name for name, kind in wanted if (name, kind) in held]
+    def has(self, name: str, kind: Kind) -> bool:
+        """Whether the view has a feature of that name and kind."""
+        return any((taken.name, taken.kind) == (name, kind) for taken in self.features)
 
     def as_view(self, shape: Shape | None = None) -> FeatureView:
         """The view again; without its function it can be read, not extended."""
@@ -88,7 +92,7 @@ def define(view: FeatureView, source: Source) -> Definition:
     return Definition(
         view=view.name,
         source=source.name,
-        columns=[(column.name, column.kind) for column in source.columns],
+        columns=[(column.name, _reading(column)) for column in source.columns],
         key=view.key,
         known_at=view.known_at,
         ttl_us=None if view.ttl is None else view.ttl // _MICROSECOND,
@@ -96,6 +100,22 @@ def define(view: FeatureView, source: Source) -> Definition:
         features=[_taken(name, feature) for name, feature in view.features.items()],
         function=function_version(view.shape),
     )
+
+
+def _reading(column: Column) -> str:
+    """How a column's landed values are read."""
+    missing = f" without {column.missing}" if isinstance(column, Numeric) and column.missing else ""
+    return ("integer" if isinstance(column, Integer) else column.kind) + missing
+
+
+def alike(old: Definition, new: Definition, feature: str) -> bool:
+    """Whether two versions give a feature the same value: defined alike, by one function, of the same columns or more."""
+
+    def of(definition: Definition) -> tuple[object, ...]:
+        taken = [one for one in definition.features if one.name == feature]
+        return (definition.source, definition.key, definition.known_at, definition.ttl_us, definition.tie_break, taken)
+
+    return of(old) == of(new) and old.function == new.function and set(old.columns) <= set(new.columns)
 
 
 def _taken(name: str, feature: Feature) -> Taken:

@@ -6,7 +6,7 @@ taken. Everything else (the as-of join offline, the running sums online) is the 
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -15,6 +15,8 @@ from everfit.errors import DeclarationError
 from everfit.timing import parse_duration
 
 Kind = Literal["number", "category"]
+Features = Sequence[tuple[str, Kind]]  # the inputs of a model, in order
+Schemas = Mapping[str, Features]  # by schema id
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from everfit.serving.roster import Roster
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
 from everfit.serving.versions import LedgerVersions
+from everfit.serving.views import Views
 from everfit.store.lookup import Lookup
 
 GRACE_SECONDS = 10
@@ -51,8 +52,9 @@ def build(deployment: Deployment) -> Service:
     outlet = KafkaOutlet(deployment.settings.kafka, PREDICTIONS)
     spool = Spool(deployment.settings.home / "spool" / f"{PREDICTIONS}.jsonl")
     models = deployment.models
-    roster = Roster(models, LedgerVersions(deployment.engine, deployment.registry, deployment.lake))
-    return Service(models, roster, Lookup(deployment.engine), PredictionLog(outlet, spool), Metrics())
+    views = Views(models, deployment.engine)
+    roster = Roster(models, LedgerVersions(deployment.engine, deployment.registry, deployment.lake), views.remember)
+    return Service(models, roster, views, Lookup(deployment.engine), PredictionLog(outlet, spool), Metrics())
 
 
 if __name__ == "__main__":

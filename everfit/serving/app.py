@@ -74,8 +74,8 @@ def create_app(service: Service, lake: Lake, token: str | None = None, deploymen
 
 @asynccontextmanager
 async def _running(service: Service, watchdog: Watchdog | None) -> AsyncIterator[None]:
-    """Follow the registry while serving; at the end nothing that was answered is left in memory."""
-    watching = asyncio.create_task(service.roster.watch())
+    """Follow the registry and the views while serving; at the end nothing that was answered is left in memory."""
+    watching = [asyncio.create_task(watch) for watch in (service.roster.watch(), service.views.watch())]
     if watchdog:
         watchdog.start()
     try:
@@ -83,9 +83,10 @@ async def _running(service: Service, watchdog: Watchdog | None) -> AsyncIterator
     finally:
         if watchdog:
             await asyncio.to_thread(watchdog.close)
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for watch in watching:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
         await service.close()
 
 

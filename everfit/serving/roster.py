@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -56,13 +56,16 @@ class Lineup:
 class Roster:
     """The line-up of every declared model; requests read it, :meth:`refresh` replaces it."""
 
-    def __init__(self, models: Mapping[str, Model], registry: Versions) -> None:
+    def __init__(
+        self, models: Mapping[str, Model], registry: Versions, remember: Callable[[Signature], None] = lambda _: None
+    ) -> None:
+        """``remember`` is given the signature of each version before it serves."""
         self.lineups = {name: Lineup() for name in models}
         self.failures = dict.fromkeys(models, 0)
         self.read = dict.fromkeys(models, False)
         self.wanted: dict[str, int | None] = dict.fromkeys(models)  # the champion by the ledger, loaded or not
-        self._models = models
         self._registry = registry
+        self._remember = remember
         self._locks = {name: asyncio.Lock() for name in models}
         self._retry_at: dict[tuple[str, int], float] = {}
         self._told: dict[str, str] = {}
@@ -153,7 +156,8 @@ class Roster:
     def _load(self, name: str, number: int) -> Version:
         """Fetch and try a version; runs in a thread."""
         scorer = Scorer(*self._registry.fetch(name, number))
-        score = scorer.score_one(dict.fromkeys(feature for feature, _ in self._models[name].features))
+        score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
         if not 0 <= score <= 1:
             raise NotServableError(f"{name} version {number} answers {score} where nothing is known; a score lies in [0, 1]")
+        self._remember(scorer.signature)
         return Version(number, scorer)

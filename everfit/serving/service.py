@@ -12,11 +12,13 @@ from everfit.errors import EventError, EverfitError, NotServableError, RequestEr
 from everfit.events import Prediction, Role, Value, encode, wall_clock
 from everfit.features.running import key_of
 from everfit.serving.asked import Asked
+from everfit.serving.inputs import Inputs
 from everfit.serving.metrics import Metrics
 from everfit.serving.outlet import Record
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.roster import Roster, Version
-from everfit.store.lookup import Lookup, declared_readings
+from everfit.serving.views import Views
+from everfit.store.lookup import Found, Lookup
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +34,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """One row as it is scored and logged: its id, its event time, and all features of the model."""
+    """One row as a version scores and logs it: its id, its entity, and all inputs of the version."""
 
     request_id: str
+    entity: str
     features: Mapping[str, Value]
     degraded: bool
 
@@ -43,16 +46,15 @@ class Service:
     """Answers for all declared models. Its parts are given; :meth:`close` closes them."""
 
     def __init__(
-        self, models: Mapping[str, Model], roster: Roster, lookup: Lookup, log: PredictionLog, metrics: Metrics
+        self, models: Mapping[str, Model], roster: Roster, views: Views, lookup: Lookup, log: PredictionLog, metrics: Metrics
     ) -> None:
         self.models = models
         self.roster = roster
+        self.views = views
         self.log = log
         self.metrics = metrics
         self._lookup = lookup
-        self._readings = {name: declared_readings(model) for name, model in models.items()}
         self._contract = Contract(models)
-        self._schemas = {name: model.schema_id for name, model in models.items()}
 
     def model(self, name: str) -> Model:
         """The declared model of that name.
@@ -70,18 +72,17 @@ class Service:
             NotServableError: when the champion answers anything but a probability.
             RequestError: when the log would not take what is to be logged; nothing is logged then.
         """
-        found = await self._lookup.features(self._readings[model.name], asked.rows, asked.at)
         lineup = self.roster.lineups[model.name]
         if lineup.champion is None:
             raise ServiceError(_nobody(model.name, self.roster.wanted[model.name]))
-        rows = [
-            _Scored(request_id, {**row, **looked.features}, looked.degraded)
-            for request_id, row, looked in zip(asked.ids, asked.rows, found, strict=True)
-        ]
+        answering = [lineup.champion, *([lineup.shadow] if lineup.shadow else [])]
+        inputs = [self.views.inputs(model, version.scorer.signature) for version in answering]
+        found = await self._lookup.features_of([one.readings for one in inputs], asked.rows, asked.at)
+        rows, *shadows = (_rows(model, asked, *one) for one in zip(inputs, found, strict=True))
         scores = self._score(model, "champion", lineup.champion, asked, rows)
         if lineup.shadow is not None:
             # run by the loop once this answer is written
-            asyncio.get_running_loop().call_soon(self._let_shadow, model, lineup.shadow, asked, rows)
+            asyncio.get_running_loop().call_soon(self._let_shadow, model, lineup.shadow, asked, shadows[0])
         degraded = [row.degraded for row in rows]
         self.metrics.degraded.add(sum(degraded), model=model.name)
         return Answered(lineup.champion.number, scores, degraded)
@@ -92,7 +93,7 @@ class Service:
         await self._lookup.close()
 
     def _let_shadow(self, model: Model, shadow: Version, asked: Asked, rows: Sequence[_Scored]) -> None:
-        """The shadow answers the very same rows; its failure is counted and told, for nobody waits for it."""
+        """The shadow answers the very same requests; its failure is counted and told, for nobody waits for it."""
         try:
             self._score(model, "shadow", shadow, asked, rows)
         except (EverfitError, OSError):
@@ -106,20 +107,20 @@ class Service:
             if not 0 <= score <= 1:
                 answers = f"{model.name} version {version.number} answers {score}, no probability"
                 raise NotServableError(f"{answers}; `everfit promote {model.name} VERSION` makes another champion")
-            entity = key_of(row.features[model.entity])
             prediction = Prediction(
                 request_id=row.request_id,
                 model=model.name,
                 version=version.number,
                 role=role,
-                entity=entity,
+                entity=row.entity,
                 event_time=asked.at,
                 features=dict(row.features),
                 score=score,
                 degraded=row.degraded,
-                schema=self._schemas[model.name],
+                schema=version.scorer.signature.schema,
             )
-            records.append(Record(entity.encode(), encode(prediction)))
+            records.append(Record(row.entity.encode(), encode(prediction)))
+        self._contract.learn({model.name: {version.scorer.signature.schema: version.scorer.signature.features}})
         self._require_loggable(records)
         for record in records:
             self.log.add(record)
@@ -134,6 +135,14 @@ class Service:
                 self._contract.prediction(record.value, now)
         except EventError as error:
             raise RequestError(f"the answer cannot be logged, and is not given: {error}") from error
+
+
+def _rows(model: Model, asked: Asked, inputs: Inputs, found: Sequence[Found]) -> list[_Scored]:
+    """The rows of a request as one version is asked them."""
+    return [
+        _Scored(request_id, key_of(row[model.entity]), inputs.values(row, one.features), one.degraded or inputs.degraded)
+        for request_id, row, one in zip(asked.ids, asked.rows, found, strict=True)
+    ]
 
 
 def _nobody(name: str, wanted: int | None) -> str:

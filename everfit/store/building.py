@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -20,10 +21,11 @@ from everfit.features.keys import keeps_keys
 from everfit.features.running import extend, known_values
 from everfit.features.versions import Definition
 from everfit.features.views import FeatureView
-from everfit.store import online, source_rows, view_versions
+from everfit.store import online, schemas, source_rows, view_versions
 from everfit.store.view_versions import DeclaredViews, ViewVersion
 
 CHUNK_ROWS = 50_000
+UNUSED = timedelta(days=7)  # a version that nobody declares or reads is kept so long by the wall clock
 
 Cursor = psycopg.Cursor[Any]
 Report = Callable[[ViewVersion], None]
@@ -65,6 +67,9 @@ def build(
     Returns:
         The versions that cannot be built, each with its ``problem``. They hold up no other.
     """
+    with engine.begin() as connection:
+        for model in models.values():
+            schemas.declare(connection, model)
     sources = {one.name: one for model in models.values() for one in model.sources if source in (None, one.name)}
     failed = []
     for name, declared in sources.items():
@@ -80,11 +85,14 @@ def build(
 
 
 def _unbuilt(engine: sa.Engine, source: Source, views: DeclaredViews) -> list[Definition]:
-    """The declared versions that are not built; those that are new are registered."""
+    """The declared versions that are not built; those that are new are registered, and what nobody uses is dropped."""
     with engine.begin() as connection:
-        cursor = _cursor(connection)
+        cursor = view_versions.cursor_of(connection)
         source_rows.hold(cursor, source.name)
         view_versions.register(cursor, list(views.definitions.values()))
+        view_versions.mark_used(cursor, list(views.definitions))
+        for name in view_versions.drop_unused(cursor, source.name, UNUSED):
+            logger.info("view %s: version %s was not used for %s and is gone", *name, UNUSED)
         versions = view_versions.registered(cursor, source.name)
     return [definition for name, definition in views.definitions.items() if versions[name].state != "built"]
 
@@ -106,7 +114,7 @@ def _build_one(engine: sa.Engine, plan: _Plan, report: Report) -> ViewVersion:
 def _bounds(engine: sa.Engine, plan: _Plan) -> list[str]:
     """The upper keys of chunks that hold about :data:`CHUNK_ROWS` rows each; the last chunk has no limit."""
     with engine.begin() as connection:
-        cursor = _cursor(connection)
+        cursor = view_versions.cursor_of(connection)
         view_versions.start(cursor, plan.definition, source_rows.count(cursor, plan.source.name))
         counts = source_rows.count_by_key(cursor, plan.source.name, plan.definition.key)
     bounds, rows = [], 0
@@ -120,9 +128,9 @@ def _bounds(engine: sa.Engine, plan: _Plan) -> list[str]:
 
 def _build_chunk(engine: sa.Engine, plan: _Plan) -> ViewVersion:
     """Build the keys after the progress up to the next bound; returns how far the version is then."""
-    name = (plan.definition.view, plan.definition.version)
+    name = plan.definition.name
     with engine.begin() as connection:
-        cursor = _cursor(connection)
+        cursor = view_versions.cursor_of(connection)
         source_rows.hold(cursor, plan.source.name)
         view_versions.register(cursor, [plan.definition])  # it may have been dropped meanwhile
         version = view_versions.registered(cursor, plan.source.name)[name]
@@ -150,9 +158,9 @@ def _extend_to_bound(cursor: Cursor, plan: _Plan, version: ViewVersion) -> None:
 def _fail(engine: sa.Engine, plan: _Plan, problem: str) -> ViewVersion:
     logger.error("view %s: version %s cannot be built: %s", plan.definition.view, plan.definition.version, problem)
     with engine.begin() as connection:
-        cursor = _cursor(connection)
+        cursor = view_versions.cursor_of(connection)
         view_versions.fail(cursor, plan.definition, problem)
-        return view_versions.registered(cursor, plan.source.name)[plan.definition.view, plan.definition.version]
+        return view_versions.registered(cursor, plan.source.name)[plan.definition.name]
 
 
 @contextmanager
@@ -166,8 +174,3 @@ def _alone(engine: sa.Engine, definition: Definition, *, wait: bool) -> Iterator
         finally:
             if alone:
                 connection.execute(_RELEASE, bound)
-
-
-def _cursor(connection: sa.Connection) -> Cursor:
-    cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-    return cursor

@@ -11,6 +11,8 @@ from everfit.bounds import LARGEST
 from everfit.columns import DEGRADED, EVENT_TIME, FEATURES, LABEL, OBSERVED_AT, REQUEST_ID, SCHEMA, SCORE, UNREADABLE, VERSION
 from everfit.declaration import Column, Integer, Model, Numeric, Source
 from everfit.errors import SourceError
+from everfit.features.views import Features
+from everfit.store import schemas
 from everfit.store.documents import beyond, bounded, from_json
 from everfit.store.tables import predictions, source_rows
 
@@ -35,6 +37,8 @@ _LOGGED = sa.text("""
       AND (CAST(:below AS bigint) IS NULL OR hashtextextended(p.request_id, :seed) < :below)
     ORDER BY p.event_time, p.request_id, p.version
 """)
+
+_ORDER = "_order"
 
 _OWN: dict[str, pl.DataType] = {
     REQUEST_ID: pl.String(),
@@ -72,6 +76,7 @@ def logged(
     version: int | None = None,
     share: float = 1.0,
     seed: int = 0,
+    features: Features | None = None,
 ) -> pl.DataFrame:
     """The champions' answers to the requests of ``[start, end)``, in event order.
 
@@ -84,6 +89,8 @@ def logged(
         version: whose answers; by default those of all versions.
         share: of the requests, drawn by a hash of their ids: the same whenever it is drawn.
         seed: of the draw.
+        features: which inputs, by name and kind; by default the declared ones. Each row is read by its own schema, and an input
+            that this does not have, or has of another kind, is null.
 
     Returns:
         One row a request and version that answered it (two, where it was asked again after a swap): REQUEST_ID, EVENT_TIME,
@@ -95,9 +102,25 @@ def logged(
     drawn = {"version": version, "below": below, "seed": seed}
     rows = connection.execute(_LOGGED, bound | drawn).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
-    features = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in model.features}, _missing(model.request))
-    unreadable = beyond(features).alias(UNREADABLE).to_frame()
-    return pl.concat([frame.drop(FEATURES), unreadable, bounded(features)], how="horizontal")
+    wanted = model.features if features is None else features
+    if (held := frame[SCHEMA].unique().to_list()) in ([], [model.schema_id]):
+        return _taken_apart(model, frame, model.features, wanted)
+    known = schemas.of_model(connection, model)
+    if len(held) == 1:
+        return _taken_apart(model, frame, known.get(held[0], wanted), wanted)
+    parts = frame.with_row_index(_ORDER).partition_by(SCHEMA, as_dict=True)
+    apart = [_taken_apart(model, part, known.get(str(schema), wanted), wanted) for (schema,), part in parts.items()]
+    return pl.concat(apart).sort(_ORDER).drop(_ORDER)
+
+
+def _taken_apart(model: Model, frame: pl.DataFrame, own: Features, wanted: Features) -> pl.DataFrame:
+    """Rows of one schema with the wanted features in place of the JSON of their own."""
+    missing = {name: values for name, values in _missing(model.request).items() if (name, "number") in own}
+    held = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in own}, missing)
+    unreadable = beyond(held).alias(UNREADABLE).to_frame()
+    null = [pl.Series(name, [None] * frame.height, dtype=TYPES[kind]) for name, kind in wanted if (name, kind) not in own]
+    values = bounded(held).drop(one.name for one in null if one.name in held.columns).with_columns(null)
+    return pl.concat([frame.drop(FEATURES), unreadable, values.select(name for name, _ in wanted)], how="horizontal")
 
 
 def landed(connection: sa.Connection, source: Source, span: tuple[datetime, datetime]) -> pl.DataFrame:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -35,10 +35,16 @@ class Found(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A view, and the version of it that is read."""
+    """A view, the version of it that is read, and which of its features are wanted; all of them where none is named."""
 
     view: FeatureView
     version: str
+    features: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """View and version: the identity of its online state."""
+        return self.view.name, self.version
 
 
 class _Held(NamedTuple):
@@ -65,29 +71,41 @@ class Lookup:
         self._remembered: OrderedDict[tuple[str, str, str], dict[str, Value]] = OrderedDict()
 
     async def features(self, readings: Sequence[Reading], rows: Sequence[Mapping[str, Value]], at: datetime) -> list[Found]:
-        """The features of these versions of views for each row of request fields, as known at a moment.
+        """What one set of readings brings for each row; as :meth:`features_of`."""
+        return (await self.features_of([readings], rows, at))[0]
 
-        Never fails for the database's sake: what cannot be read is answered by the last known values of the same key, or
-        nulls, and is degraded. So is what is read of a version that does not know all that has landed.
+    async def features_of(
+        self, wanted: Sequence[Sequence[Reading]], rows: Sequence[Mapping[str, Value]], at: datetime
+    ) -> list[list[Found]]:
+        """The features that several sets of readings bring for each row of request fields, as known at a moment.
+
+        It is one statement, and reads a version that several sets name once. Never fails for the database's sake: what cannot
+        be read is answered by the last known values of the same key, or nulls, and is degraded. So is what is read of a version
+        that does not know all that has landed.
+
+        Returns:
+            For each set what it finds for each row.
         """
+        readings = list({reading.name: reading for readings in wanted for reading in readings}.values())
         asked = [one for row in rows for reading in readings for one in _asked(reading, row, at)]
-        if not asked:
-            return [Found({}, False) for _ in rows]
-        held = await self._held(asked)
+        held = await self._held(asked) if asked else []
         if held is None:
-            return [Found(self._last_known(readings, row), True) for row in rows]
-        answers = iter(held)
-        found = []
-        for row in rows:
-            features: dict[str, Value] = {}
-            degraded = False
-            for reading in readings:
-                now, *ago = (next(answers) for _ in range(1 + len(reading.view.windows)))
-                taken = _taken(reading.view, at, now, [one.row for one in ago])
-                self._remember((reading.view.name, reading.version, key_of(row[reading.view.key])), taken)
-                features |= taken
-                degraded |= not now.whole or now.row is None or expired(reading.view, at, now.row)
-            found.append(Found(features, degraded))
+            found = [self._last_known(readings, row) for row in rows]
+        else:
+            answers = iter(held)
+            found = [self._taken(readings, row, at, answers) for row in rows]
+        return [[_merged(one, by_name) for by_name in found] for one in wanted]
+
+    def _taken(
+        self, readings: Sequence[Reading], row: Mapping[str, Value], at: datetime, answers: Iterator[_Held]
+    ) -> dict[tuple[str, str], Found]:
+        found = {}
+        for reading in readings:
+            now, *ago = (next(answers) for _ in range(1 + len(reading.view.windows)))
+            features = _answer(reading.view, at, now, [one.row for one in ago])
+            self._remember((*reading.name, key_of(row[reading.view.key])), features)
+            degraded = not now.whole or now.row is None or expired(reading.view, at, now.row)
+            found[reading.name] = Found(features, degraded)
         return found
 
     async def close(self) -> None:
@@ -134,12 +152,10 @@ class Lookup:
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
 
-    def _last_known(self, readings: Sequence[Reading], row: Mapping[str, Value]) -> dict[str, Value]:
-        features: dict[str, Value] = {}
-        for view, version in readings:
-            nothing: dict[str, Value] = dict.fromkeys(view.features)
-            features |= self._remembered.get((view.name, version, key_of(row[view.key])), nothing)
-        return features
+    def _last_known(self, readings: Sequence[Reading], row: Mapping[str, Value]) -> dict[tuple[str, str], Found]:
+        nothing: Mapping[str, Value] = {}
+        keys = ((*reading.name, key_of(row[reading.view.key])) for reading in readings)
+        return {key[:2]: Found(dict(self._remembered.get(key, nothing)), True) for key in keys}
 
     def _remember(self, identity: tuple[str, str, str], features: dict[str, Value]) -> None:
         self._remembered[identity] = features
@@ -154,7 +170,16 @@ def _asked(reading: Reading, row: Mapping[str, Value], at: datetime) -> list[Ask
     return [Asked(view.name, reading.version, key, moment) for moment in (at, *(at - over for over in view.windows))]
 
 
-def _taken(view: FeatureView, at: datetime, now: _Held, ago: Sequence[RunningRow | None]) -> dict[str, Value]:
+def _merged(readings: Sequence[Reading], found: Mapping[tuple[str, str], Found]) -> Found:
+    """What a set of readings wants of all that was found."""
+    features: dict[str, Value] = {}
+    for reading in readings:
+        held = found[reading.name].features
+        features |= {name: held.get(name) for name in reading.features or reading.view.features}
+    return Found(features, any(found[reading.name].degraded for reading in readings))
+
+
+def _answer(view: FeatureView, at: datetime, now: _Held, ago: Sequence[RunningRow | None]) -> dict[str, Value]:
     """The features; nulls where the version has not come to the key yet: a sum over nothing would be a number."""
     if now.row is None and not now.whole:
         return dict.fromkeys(view.features)

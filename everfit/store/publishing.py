@@ -89,7 +89,7 @@ def _publish(
 ) -> int | None:
     """Land and follow in one transaction; None, and nothing is written, where a declared version is to be built first."""
     with engine.begin() as connection:
-        cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+        cursor = view_versions.cursor_of(connection)
         source_rows.hold(cursor, source.name)
         versions = _registered(cursor, source, views)
         if only_if_built and any(versions[name].state != "built" and not versions[name].problem for name in views.definitions):

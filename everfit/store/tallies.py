@@ -20,15 +20,15 @@ def tally(
         model: whose log.
         span: half-open span of event time.
         version: whose answers.
-        sampled: what a sample of the rows holds, by column: it shows which columns hold more than one value.
+        sampled: what a sample of the rows holds, by feature of the version: it shows which hold more than one value.
     """
     columns = predictions.c
     missing = {column.name: column.missing for column in model.request if isinstance(column, Numeric)}
     rows = sa.select(
         sa.func.count().label("rows"),
         sa.func.array_agg(sa.distinct(columns.schema)).label("schemas"),
-        *(_held(name, missing.get(name, ())).label(f"held_{at}") for at, (name, _) in enumerate(model.features)),
-        *(part for at, bounds in enumerate(_bounded(model)) for part in _outside(at, *bounds)),
+        *(_held(name, missing.get(name, ())).label(f"held_{at}") for at, name in enumerate(sampled)),
+        *(part for at, bounds in enumerate(_bounded(model, sampled)) for part in _outside(at, *bounds)),
     ).where(
         columns.model == model.name,
         columns.event_time >= span[0],
@@ -41,13 +41,10 @@ def tally(
     return Tally(
         rows=found["rows"],
         schemas=frozenset(found["schemas"] or []),
-        columns={
-            name: Held(found[f"held_{at}"], sampled[name].only if name in sampled else None)
-            for at, (name, _) in enumerate(model.features)
-        },
+        columns={name: Held(found[f"held_{at}"], held.only) for at, (name, held) in enumerate(sampled.items())},
         outside={
             name: (found[f"outside_{at}"], float(found[f"such_{at}"]))
-            for at, (name, *_) in enumerate(_bounded(model))
+            for at, (name, *_) in enumerate(_bounded(model, sampled))
             if found[f"outside_{at}"]
         },
     )
@@ -60,8 +57,9 @@ def _held(name: str, missing: Sequence[float]) -> "sa.ColumnElement[int]":
     return there.filter(sa.cast(value, sa.Numeric).not_in(missing)) if missing else there
 
 
-def _bounded(model: Model) -> list[tuple[str, float, float, list[float]]]:
-    return [(c.name, *c.between, c.missing) for c in model.request if isinstance(c, Number | Integer) and c.between]
+def _bounded(model: Model, sampled: Mapping[str, Held]) -> list[tuple[str, float, float, list[float]]]:
+    bounded = (column for column in model.request if isinstance(column, Number | Integer) and column.name in sampled)
+    return [(column.name, *column.between, column.missing) for column in bounded if column.between]
 
 
 def _outside(at: int, name: str, low: float, high: float, missing: Sequence[float]) -> "tuple[sa.Label[int], sa.Label[object]]":

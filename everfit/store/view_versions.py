@@ -8,10 +8,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 import psycopg
+import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.features.versions import Definition, Shape, define
@@ -56,7 +58,21 @@ _ADVANCE = """
     WHERE view = %(view)s AND version = %(version)s
 """
 
+_USED = """
+    UPDATE view_versions SET used_at = now() FROM unnest(%s::text[], %s::text[]) AS used(view, version)
+    WHERE view_versions.view = used.view AND view_versions.version = used.version
+"""
+
+_UNUSED = """
+    SELECT view, version FROM view_versions WHERE source = %(source)s AND used_at < now() - %(age)s ORDER BY view, version
+"""
+
 _FAIL = "UPDATE view_versions SET problem = %(problem)s WHERE view = %(view)s AND version = %(version)s"
+
+_DROP = (
+    "DELETE FROM online_features WHERE view = %s AND version = %s",
+    "DELETE FROM view_versions WHERE view = %s AND version = %s",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,7 @@ class DeclaredViews:
             for view in model.views:
                 if source is None or view.source == source:
                     definition = define(view, model.source(view.source))
-                    self.definitions[definition.view, definition.version] = definition
+                    self.definitions[definition.name] = definition
                     self._shapes[definition.needs] = view.shape
 
     def view(self, definition: Definition) -> FeatureView | None:
@@ -140,6 +156,29 @@ def leave_behind(cursor: Cursor, definition: Definition, problem: str | None = N
 def mark_own_keys(cursor: Cursor, definition: Definition) -> None:
     """The view's function makes keys of its own: from now on the rows of one key are found by reading them all."""
     cursor.execute(_OWN_KEYS, _named(definition))
+
+
+def mark_used(cursor: Cursor, names: Sequence[tuple[str, str]]) -> None:
+    """These versions, by view and version, are declared or read by a process now."""
+    cursor.execute(_USED, [[view for view, _ in names], [version for _, version in names]])
+
+
+def drop_unused(cursor: Cursor, source: str, age: timedelta) -> list[tuple[str, str]]:
+    """Remove the versions over a source that nobody has used for so long, and their state; returns which.
+
+    Whoever declares one of them after all builds it anew. The caller holds the source's lock.
+    """
+    unused: list[tuple[str, str]] = cursor.execute(_UNUSED, {"source": source, "age": age}).fetchall()
+    for name in unused:
+        for statement in _DROP:
+            cursor.execute(statement, name)
+    return unused
+
+
+def cursor_of(connection: sa.Connection) -> Cursor:
+    """The driver's own cursor, in the connection's transaction."""
+    cursor: Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+    return cursor
 
 
 def _named(definition: Definition) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def _seen_rows(
     days = sorted(day for name, day in seen if name == source.name)
     whole = [lineage.raw[source.name][day].hash for day in days if day < lineage.whole_before]
     later = [(midnight(day), midnight(day) + DAY) for day in days if day >= lineage.whole_before]
-    parts = [load_frames(deployment, whole)] if whole else []
+    parts = [_load_source(deployment, source, whole)] if whole else []
     parts += [frames.landed(connection, source, span) for span in later]
     return pl.concat(parts) if parts else frames.decode_rows(source, [])
 
@@ -127,30 +127,44 @@ def load_raw(
             source.name: partitions.newest(connection, raw_dataset(model, source.name), since=since, before=before.date())
             for source in model.sources
         }
-    return {name: load_frames(deployment, list(days.values())) for name, days in found.items()}
-
-
-def load_frames(deployment: Deployment, hashes: Sequence[str]) -> "pl.DataFrame":
-    """Objects of the lake one after the other.
-
-    Raises:
-        LakeError: when their columns differ, because some were made by an earlier declaration.
-    """
-    return _joined([deployment.lake.get_frame(digest) for digest in hashes])
+    return {source.name: _load_source(deployment, source, list(found[source.name].values())) for source in model.sources}
 
 
 def load_features(deployment: Deployment, model: Model, hashes: Sequence[str]) -> "pl.DataFrame":
-    """Days of features one after the other, by the names of :mod:`everfit.columns`; as :func:`load_frames`."""
-    return _joined([renewed(deployment.lake.get_frame(digest), model.label) for digest in hashes])
+    """Days of features one after the other: REQUEST_ID, EVENT_TIME and the declared features, in their order.
 
-
-def _joined(parts: "Sequence[pl.DataFrame]") -> "pl.DataFrame":
+    Raises:
+        LakeError: when a day was made by an earlier declaration, which lacks a feature or has it of another kind.
+    """
     import polars as pl
 
-    try:
-        return pl.concat(parts) if parts else pl.DataFrame()
-    except pl.exceptions.PolarsError as error:
-        raise LakeError(f"days made by different declarations do not fit together ({error}); run `everfit backfill`") from error
+    kinds = {name: frames.TYPES[kind] for name, kind in model.features}
+    parts = [renewed(deployment.lake.get_frame(digest), model.label) for digest in hashes]
+    for part in parts:
+        lacking = [name for name, kind in kinds.items() if part.columns and part.schema.get(name) != kind]
+        if lacking:
+            raise LakeError(
+                f"{model.name}: days of features made by an earlier declaration lack {', '.join(lacking)}; "
+                "make them anew by `everfit backfill`"
+            )
+    held = [part.select(REQUEST_ID, EVENT_TIME, *kinds) for part in parts if part.columns]
+    return pl.concat(held) if held else pl.DataFrame()
+
+
+def _load_source(deployment: Deployment, source: Source, hashes: Sequence[str]) -> "pl.DataFrame":
+    """Days of a source one after the other, by its declared columns; one that a day was cut without is null in it."""
+    import polars as pl
+
+    columns = {column.name: frames.type_of(column) for column in source.columns}
+    parts = [pl.DataFrame(schema=columns)]
+    for part in map(deployment.lake.get_frame, hashes):
+        held = {name: kind for name, kind in columns.items() if name in part.columns}
+        for name, kind in held.items():
+            if part.schema[name] != kind and not (part.schema[name].is_numeric() and kind.is_numeric()):
+                told = f"{source.name}: days cut by an earlier declaration hold {name} as {part.schema[name]}, not {kind}"
+                raise LakeError(f"{told}; cut them anew by `everfit backfill`")
+        parts.append(part.select(pl.col(name).cast(kind) for name, kind in held.items()))
+    return pl.concat(parts, how="diagonal")
 
 
 def _spine(deployment: Deployment, connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> "pl.DataFrame":

@@ -10,6 +10,7 @@ from everfit.evaluation.gate import Speed, Verdict, judge, judge_first
 from everfit.evaluation.metrics import Floats, base_rate_loss, log_losses
 from everfit.store import ledger
 from everfit.workflow import manifests
+from everfit.workflow.champion_inputs import champion_inputs
 from everfit.workflow.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
 
 if TYPE_CHECKING:
@@ -49,20 +50,22 @@ def _compare(
         base = base_rate_loss(labels, training_set.positive_share)
         verdict = judge_first(model.gate, float(losses.mean()), base, speed)
         return _compared(candidate.name, None, verdict, float(losses.mean()), base)
-    theirs = _champion_losses(deployment, model, current, tested)
+    theirs, note = _champion_losses(deployment, model, current, tested)
     days = tested[EVENT_TIME].dt.date().to_numpy()
     comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
     verdict = judge(model.gate, training_set.cause, comparison, parts, speed)
+    verdict = Verdict(verdict.passed, f"{verdict.reason}{note}")
     return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(theirs.mean()))
 
 
-def _champion_losses(deployment: Deployment, model: Model, current: Version, tested: "pl.DataFrame") -> Floats:
-    from everfit.training.artifact import Scorer, Signature
+def _champion_losses(deployment: Deployment, model: Model, current: Version, tested: "pl.DataFrame") -> tuple[Floats, str]:
+    """The champion's losses by the inputs of its own schema, and what is to be said where that is not the declared one."""
+    from everfit.training.artifact import Scorer
 
-    signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
-    scorer = Scorer(deployment.lake.get(current.candidate.onnx, "onnx"), signature)
-    return log_losses(tested[LABEL].to_numpy(), scorer.score(tested))
+    own = champion_inputs(deployment, model, current, tested)
+    scorer = Scorer(deployment.lake.get(current.candidate.onnx, "onnx"), own.signature)
+    return log_losses(tested[LABEL].to_numpy(), scorer.score(own.rows)), own.note
 
 
 def _nothing_to_judge(model: Model, candidate: Trained) -> str:

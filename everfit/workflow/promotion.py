@@ -17,7 +17,7 @@ from everfit.events import Deployment as Deployed
 from everfit.kafka import options, require_kafka
 from everfit.policy import Status
 from everfit.registry import MANIFEST
-from everfit.store import judgements, ledger, requests
+from everfit.store import judgements, ledger, requests, schemas
 from everfit.training.artifact import Scorer
 from everfit.workflow import manifests
 from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet, Version
@@ -70,6 +70,8 @@ def conclude(deployment: Deployment, model: Model, *, actor: str, verdict: str |
     detail = {"manifest": manifest, "trained_until": until, "candidate": winner.name, "evaluation": digest}
     with deployment.engine.begin() as connection:
         entry = _entry(connection, model, evaluation, training_set, actor, version, detail)
+        signature = manifests.signature_of(deployment.lake, described)
+        schemas.remember(connection, model.name, signature.schema, signature.features)
         deployment.registry.promote(connection, entry)
         _end(connection, training_set, "promoted", evaluation.reason)
     announce(deployment.settings.kafka, model, version, evaluation.reason)

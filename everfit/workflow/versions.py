@@ -26,7 +26,7 @@ MODULES: dict[Stage, tuple[str, ...]] = {
     "features": ("features/*.py", "store/frames.py"),
     "training_set": ("workflow/training.py", "features/history.py", "evidence/bounds.py"),
     "trained_model": ("workflow/fitting.py", "training/*.py", "evaluation/folds.py", "evidence/calibration.py"),
-    "evaluation": ("workflow/judging.py", "evaluation/*.py"),
+    "evaluation": ("workflow/judging.py", "workflow/champion_inputs.py", "evaluation/*.py"),
     "champion": ("workflow/promotion.py",),
 }
 

@@ -151,7 +151,7 @@ def made(loop: Loop) -> dict[str, str]:
 
 def stored(loop: Loop) -> list[dict[str, Value]]:
     """The features of every request, in order."""
-    frame = days.load_frames(loop.deployment, list(made(loop).values()))
+    frame = days.load_features(loop.deployment, loop.model, list(made(loop).values()))
     return frame.select(FEATURES).to_dicts()
 
 

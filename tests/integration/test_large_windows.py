@@ -52,7 +52,7 @@ def logged(engine: sa.Engine) -> sa.Engine:
 def test_the_database_counts_what_a_frame_of_all_rows_would_say(logged: sa.Engine) -> None:
     with logged.connect() as connection:
         rows = frames.logged(connection, BOUNDED, SPAN, known_at=LATER)
-        whole = tally(BOUNDED, rows)
+        whole = tally(BOUNDED, rows, [name for name, _ in BOUNDED.features])
         counted = tallies.tally(connection, BOUNDED, SPAN, 1, whole.columns)
     assert counted == whole
     assert (counted.rows, counted.schemas) == (ROWS, frozenset([BOUNDED.schema_id, "another"]))
@@ -78,7 +78,7 @@ def test_quality_of_a_sampled_window_counts_all_rows(logged: sa.Engine, monkeypa
     monkeypatch.setattr(gather, "SAMPLE_ROWS", 100)
     with logged.connect() as connection:
         window = gather.Window(connection, None, BOUNDED, SPAN)  # type: ignore[arg-type]
-        rows = window._rows(1, ROWS)
-        counted = window._tally(1, ROWS, rows)
+        rows = window._rows(1, ROWS, BOUNDED.features)
+        counted = window._tally(1, ROWS, rows, BOUNDED.features)
     assert 50 < rows.height < 150
     assert (counted.rows, counted.columns["empty"].values, counted.outside["hour"]) == (ROWS, 0, (34, 24.0))

@@ -119,7 +119,7 @@ def test_a_correction_is_trained_on_next_and_leaves_the_past_as_it_was(loop: Loo
     assert second.days[CORRECTED] != first.days[CORRECTED]
     assert second.rows_hash != first.rows_hash
     assert versions(loop, FEATURES, CORRECTED) == [first.days[CORRECTED], second.days[CORRECTED]]
-    days.load_frames(loop.deployment, list(first.days.values()))
+    days.load_features(loop.deployment, MODEL, list(first.days.values()))
     assert loop.deployment.lake.get_frame(first.rows_hash).equals(rows)
 
 

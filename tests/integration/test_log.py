@@ -12,10 +12,11 @@ import monitors.watch
 from everfit.embedded.ports import any_free
 from everfit.errors import ServiceError
 from everfit.events import encode, wall_clock
-from everfit.store import judgements, monthly
+from everfit.store import judgements, monthly, schemas
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, LogWriter, Position, Step
 from everfit.store.tables import consumer_offsets, dead_letters, outcomes, predictions, windows
+from monitors.reader import LogReader
 from monitors.watch import Seen, watch
 from tests.brokers import running_broker
 from tests.events import MODEL, outcome, prediction, produce, rows
@@ -66,6 +67,26 @@ def test_the_clock_is_the_newest_event_less_the_lateness(engine: sa.Engine, lake
     read(engine, lake, kafka)
     with engine.connect() as connection:
         assert judgements.clock(connection, MODEL) == prediction(5).event_time - MODEL.log.lateness
+
+
+def test_a_schema_that_is_written_down_while_the_log_is_read_is_read_by_its_own_features(
+    engine: sa.Engine, lake: Lake, kafka: str
+) -> None:
+    earlier = _changed(schema="earlier", features={"region": "NSW", "price": 0.5})
+    with LogReader(kafka, {MODEL.name: MODEL}) as reader:
+        reader.open(engine)
+        with engine.begin() as connection:
+            schemas.remember(connection, MODEL.name, "earlier", [("region", "category"), ("price", "number")])
+        produce(kafka, [earlier, _changed(schema="never", request_id="another")])
+        batch = Batch()
+        while len(batch.predictions) + len(batch.dead) < 2:
+            polled = reader.poll() or Batch()
+            batch.predictions.lines += polled.predictions.lines
+            batch.dead += polled.dead
+    assert [line.split("\t")[2] for line in batch.predictions.lines] == ["request-0"]
+    assert ["schema 'never' is not the declared" in letter.reason for letter in batch.dead] == [True]
+    assert read(engine, lake, kafka).dead_letters == 1
+    assert count(engine, predictions) == 1
 
 
 def _changed(**fields: object) -> bytes:

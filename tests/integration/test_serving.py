@@ -28,6 +28,7 @@ from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.roster import Roster
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
+from everfit.serving.views import Views
 from everfit.store import lookup
 from everfit.store.lake import Lake
 from everfit.store.lookup import Lookup
@@ -61,7 +62,7 @@ def serve(engine: Engine, registry: MemoryRegistry, tmp_path: Path) -> Iterator[
 
         def start(kafka: str, token: str | None = None) -> httpx.Client:
             log = PredictionLog(KafkaOutlet(kafka, PREDICTIONS, timeout_seconds=2), Spool(tmp_path / "spool.jsonl"))
-            service = Service(MODELS, Roster(MODELS, registry), Lookup(engine), log, Metrics())
+            service = Service(MODELS, Roster(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
             url = stack.enter_context(served(create_app(service, Lake(tmp_path / "lake"), token)))
             client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
             if token is None:
@@ -331,7 +332,7 @@ def test_a_broker_that_dies_loses_nothing(brokers: ExitStack, serve: Serve) -> N
 
 def test_the_end_leaves_nothing_in_memory(engine: Engine, registry: MemoryRegistry, kafka: str, tmp_path: Path) -> None:
     log = PredictionLog(KafkaOutlet(kafka, PREDICTIONS), Spool(tmp_path / "spool.jsonl"))
-    service = Service(MODELS, Roster(MODELS, registry), Lookup(engine), log, Metrics())
+    service = Service(MODELS, Roster(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
     with served(create_app(service, Lake(tmp_path / "lake"))) as url, httpx.Client(base_url=url, trust_env=False) as client:
         client.post(f"/refresh/{NAME}").raise_for_status()
         for number in range(50):

@@ -22,6 +22,7 @@ from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.roster import Roster
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
+from everfit.serving.views import Views
 from everfit.settings import VARIABLES, Settings
 from everfit.store import heartbeats
 from everfit.store.heartbeats import INGEST, SENSOR
@@ -137,7 +138,7 @@ def test_serving_watches_the_loop_and_shows_its_age(engine: sa.Engine, settings:
     beat(engine, SENSOR, 5)
     deployment = Deployment(settings)
     log = PredictionLog(MemoryOutlet(), Spool(tmp_path / "spool.jsonl"))
-    service = Service({}, Roster({}, MemoryRegistry({})), Lookup(deployment.engine), log, Metrics())
+    service = Service({}, Roster({}, MemoryRegistry({})), Views({}, engine), Lookup(deployment.engine), log, Metrics())
     with served(create_app(service, deployment.lake, deployment=deployment)) as url:
         seconds = wait_until(lambda: age(url), lambda age: age >= 300, "the watchdog to look;")
     deployment.close()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from everfit.contract import MAX_BYTES, Contract
-from everfit.errors import EventError
+from everfit.errors import EventError, UnknownSchemaError
 from everfit.events import encode
 from tests.events import MODEL, outcome, prediction
 
@@ -105,3 +105,18 @@ def test_a_prediction_that_does_not_fit_is_refused(value: bytes | None, told: st
 def test_an_outcome_that_does_not_fit_is_refused(change: Callable[[bytes], bytes], told: str) -> None:
     with pytest.raises(EventError, match=told):
         CONTRACT.outcome(change(encode(outcome(3))), NOW)
+
+
+def test_the_schema_of_a_version_is_taken_once_it_is_known_and_no_other() -> None:
+    contract = Contract({MODEL.name: MODEL})
+    record = changed(schema="earlier", features={"region": "NSW", "price": 0.5})
+    with pytest.raises(UnknownSchemaError, match="schema 'earlier' is not the declared"):
+        contract.prediction(record, NOW)
+    contract.learn({MODEL.name: {"earlier": [("region", "category"), ("price", "number")]}, "nobody": {"x": []}})
+    assert contract.prediction(record, NOW).schema == "earlier"
+    for wrong in ({"region": "NSW"}, {"region": "NSW", "price": "dear"}, FEATURES):
+        with pytest.raises(EventError, match="features do not fit"):
+            contract.prediction(changed(schema="earlier", features=wrong), NOW)
+    with pytest.raises(UnknownSchemaError):
+        contract.prediction(changed(schema="another"), NOW)
+    assert contract.prediction(encode(prediction(0)), NOW).schema == MODEL.schema_id

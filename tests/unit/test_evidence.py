@@ -199,7 +199,7 @@ def test_freshness_is_the_age_of_the_training_data(age_days: float, verdict: str
         ({"still": pl.col("load")}, None),
         ({"zone": pl.lit("north") + pl.int_range(pl.len()).cast(pl.String)}, None),
         ({"hour": pl.col("hour") + 24}, "hour outside 0 to 23 in 200 rows, such as 24.0"),
-        ({"_schema": pl.lit("other")}, "schema other instead of"),
+        ({"_schema": pl.lit("other")}, "schema other, which nobody declared"),
     ],
     ids=["nothing", "nulls", "stuck", "constant comes alive", "new categories", "bounds", "schema"],
 )

@@ -1,0 +1,66 @@
+"""Every schema that a model's log may hold: those that were declared, and those of registered versions.
+
+A schema is the names and kinds of a model's inputs, in order; its id is ``Model.schema_id``. Rows of the log are read by the
+features of their own schema, whatever is declared now.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from everfit.declaration import Model
+from everfit.features.versions import define
+from everfit.features.views import Features, Schemas
+from everfit.store.tables import schema_views, schemas
+
+Use = tuple[str, str, str]  # schema, view and version that were declared together
+
+
+def declare(connection: sa.Connection, model: Model) -> None:
+    """Remember what a model declares now: its schema, and the versions of its views."""
+    remember(connection, model.name, model.schema_id, model.features)
+    definitions = [define(view, model.source(view.source)) for view in model.views]
+    if definitions:
+        named = {"model": model.name, "schema": model.schema_id}
+        rows = [named | {"view": one.view, "version": one.version} for one in definitions]
+        again = insert(schema_views).on_conflict_do_update(
+            constraint=schema_views.primary_key, set_={"declared_at": sa.func.now()}
+        )
+        connection.execute(again, rows)
+
+
+def remember(connection: sa.Connection, model: str, schema: str, features: Features) -> None:
+    """Remember a schema that a version of a model has."""
+    row = {"model": model, "schema": schema, "features": [list(feature) for feature in features]}
+    connection.execute(insert(schemas).values(row).on_conflict_do_nothing())
+
+
+def of_model(connection: sa.Connection, model: Model) -> Schemas:
+    """The schemas of a model, the declared one among them, by id."""
+    query = sa.select(schemas.c.schema, schemas.c.features).where(schemas.c.model == model.name)
+    return {schema: _features(held) for schema, held in connection.execute(query)} | {model.schema_id: model.features}
+
+
+def of_all(connection: sa.Connection) -> Mapping[str, Schemas]:
+    """The schemas that are remembered of every model, by its name."""
+    found: dict[str, dict[str, Features]] = {}
+    for model, schema, features in connection.execute(sa.select(schemas.c.model, schemas.c.schema, schemas.c.features)):
+        found.setdefault(model, {})[schema] = _features(features)
+    return found
+
+
+def uses(connection: sa.Connection) -> Mapping[str, list[Use]]:
+    """Which versions of views each model declared under which schema, the newest declaration first."""
+    table = schema_views
+    order = (table.c.declared_at.desc(), table.c.view, table.c.version)
+    found: dict[str, list[Use]] = {}
+    for model, *use in connection.execute(
+        sa.select(table.c.model, table.c.schema, table.c.view, table.c.version).order_by(*order)
+    ):
+        found.setdefault(model, []).append((use[0], use[1], use[2]))
+    return found
+
+
+def _features(held: Sequence[Sequence[str]]) -> Features:
+    return [(name, "category" if kind == "category" else "number") for name, kind in held]

@@ -1,0 +1,170 @@
+"""A champion goes on answering while its declaration changes: by its own inputs, logged by its own schema, never by a 500."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from everfit.contract import Contract
+from everfit.declaration import Category, Model, Number
+from everfit.deployment import Deployment
+from everfit.events import PREDICTIONS, Prediction, Role, decode, wall_clock
+from everfit.features import latest, mean
+from everfit.serving.asked import Asked
+from everfit.serving.metrics import Metrics
+from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.roster import Roster
+from everfit.serving.service import Service
+from everfit.serving.spool import Spool
+from everfit.serving.view_states import read_faults, read_states
+from everfit.serving.views import Views
+from everfit.settings import Settings
+from everfit.store import lookup, schemas
+from everfit.store.building import build
+from everfit.store.lookup import Lookup
+from everfit.store.publishing import publish
+from everfit.training.artifact import Signature
+from tests.pumps import START, in_fahrenheit, pumps, reading, view_of
+from tests.serving import MemoryOutlet, graph
+
+BOTH = latest("vibration", "temperature")
+AT = START + timedelta(hours=1)
+OLD = pumps(view_of(BOTH), request=[Category("pump"), Number("load")])
+ROWS = [reading(1, "a", 1, vibration=0.25, temperature=10.0), reading(2, "a", 2, vibration=0.5, temperature=30.0)]
+NOW_KNOWN: Mapping[str, Any] = {"pump": "a", "load": 2.0, "vibration": 0.5, "temperature": 30.0}
+
+
+class OneVersion:
+    """A registry that holds one version, of whatever declaration."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def roles(self, model: str) -> dict[Role, int]:
+        """It is champion."""
+        assert model == self._model.name
+        return {"champion": 1}
+
+    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
+        """Its graph and its signature."""
+        assert (model, version) == (self._model.name, 1)
+        return graph(self._model, 0.0), Signature(model, self._model.features, self._model.schema_id)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may answer late, but not with other numbers."""
+    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)
+
+
+def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Mapping[str, Any]) -> Prediction:
+    """What a serving process that has ``now`` declared logs of one request, answered by a version trained by ``champion``."""
+    models, outlet = {now.name: now}, MemoryOutlet()
+
+    async def ask() -> None:
+        views = Views(models, engine)
+        roster = Roster(models, OneVersion(champion), views.remember)
+        log = PredictionLog(outlet, Spool(folder / "spool.jsonl"))
+        service = Service(models, roster, views, Lookup(engine), log, Metrics())
+        await roster.refresh(now.name)
+        views.refresh()
+        await service.answer(now, Asked("r", AT, ["r"], [row]))
+        await service.close()
+
+    asyncio.run(ask())
+    event = decode(PREDICTIONS, outlet.taken[0].value)
+    assert isinstance(event, Prediction)
+    with engine.connect() as connection:
+        Contract(models, schemas.of_all(connection)).prediction(outlet.taken[0].value, wall_clock())
+    assert event.schema == champion.schema_id
+    assert list(event.features) == [name for name, _ in champion.features]
+    return event
+
+
+ALL_HAD = [
+    ("reordered", view_of(latest("temperature", "vibration")), NOW_KNOWN),
+    ("a feature added", view_of({**BOTH, "shaken": mean("vibration", over="1h")}), NOW_KNOWN),
+    ("a column removed", view_of(latest("vibration")), NOW_KNOWN),
+    ("another function", view_of(latest("temperature"), in_fahrenheit), NOW_KNOWN),
+    ("the view removed", view_of({"shaken": mean("vibration", over="1h")}, name="pump_lately"), NOW_KNOWN),
+]
+
+
+@pytest.mark.parametrize(("view", "expected"), [case[1:] for case in ALL_HAD], ids=[case[0] for case in ALL_HAD])
+def test_a_champion_of_an_older_schema_is_asked_what_it_was_trained_on(
+    engine: Engine, tmp_path: Path, view: Any, expected: Mapping[str, Any]
+) -> None:
+    new = pumps(view, request=[Category("pump"), Number("load")])
+    build(engine, {OLD.name: OLD})
+    publish(engine, {OLD.name: OLD}, "readings", ROWS[:1])
+    build(engine, {new.name: new})
+    publish(engine, {new.name: new}, "readings", ROWS[1:])
+    event = answered(engine, tmp_path, OLD, new, {"pump": "a", "load": 2.0})
+    if view.shape is in_fahrenheit:  # the function of then is not in the newer process: what was known last, and it says so
+        assert event.degraded
+        assert event.features == {**NOW_KNOWN, "vibration": 0.25, "temperature": 10.0}
+    else:
+        assert (dict(event.features), event.degraded) == (expected, False)
+
+
+def test_a_field_that_is_no_longer_asked_for_is_null_and_said(engine: Engine, tmp_path: Path) -> None:
+    new = pumps(view_of(BOTH))
+    build(engine, {OLD.name: OLD})
+    publish(engine, {OLD.name: OLD}, "readings", ROWS)
+    event = answered(engine, tmp_path, OLD, new, {"pump": "a"})
+    assert (event.features, event.degraded) == ({**NOW_KNOWN, "load": None}, True)
+
+
+def test_a_new_declaration_answers_by_the_old_version_until_its_own_is_built(engine: Engine, tmp_path: Path) -> None:
+    new = pumps(view_of(BOTH, in_fahrenheit), request=[Category("pump"), Number("load")])
+    build(engine, {OLD.name: OLD})
+    publish(engine, {OLD.name: OLD}, "readings", ROWS)
+    before = answered(engine, tmp_path, new, new, {"pump": "a", "load": 2.0})
+    assert (before.features, before.degraded) == (NOW_KNOWN, True)
+    build(engine, {new.name: new})
+    after = answered(engine, tmp_path, new, new, {"pump": "a", "load": 2.0})
+    assert (after.features, after.degraded) == ({**NOW_KNOWN, "temperature": 30.0 * 1.8 + 32}, False)
+
+
+def test_serving_builds_what_is_declared_by_itself(engine: Engine) -> None:
+    new = pumps(view_of(latest("temperature")))
+    build(engine, {OLD.name: OLD})
+    publish(engine, {OLD.name: OLD}, "readings", ROWS)
+
+    async def watched() -> list[str]:
+        views = Views({new.name: new}, engine)
+        watching = asyncio.create_task(views.watch())
+        signature = Signature(new.name, new.features, new.schema_id)
+        while not views.inputs(new, signature).readings or views.is_any_behind():
+            await asyncio.sleep(0.01)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        return [reading.version for reading in views.inputs(new, signature).readings]
+
+    (version,) = asyncio.run(asyncio.wait_for(watched(), 60))
+    with engine.connect() as connection:
+        assert (new.schema_id, "pump_now", version) in schemas.uses(connection)["pumps"]
+
+
+def test_status_lists_every_version_and_doctor_says_what_degrades(engine: Engine, tmp_path: Path) -> None:
+    deployment = Deployment(Settings(tmp_path, str(engine.url), "127.0.0.1:1", "", "", "", tmp_path / "lake"))
+    new = pumps(view_of(latest("temperature"), in_fahrenheit))
+    deployment.__dict__ |= {"engine": engine, "models": {new.name: new}}
+    build(engine, {OLD.name: OLD})
+    publish(engine, {OLD.name: OLD}, "readings", ROWS[:1])
+    (never,) = read_faults(deployment)
+    assert (never.subject, never.what) == ("view pump_now", "as it is declared it was never built")
+    build(engine, {new.name: new})
+    assert read_faults(deployment) == []
+    publish(engine, {OLD.name: OLD}, "readings", ROWS[1:])
+    (stale,) = read_faults(deployment)
+    assert stale.what.startswith("rows of readings were published by a process with another declaration")
+    assert [(one.view, one.source, one.state, one.share) for one in read_states(engine)] == [
+        ("pump_now", "readings", "built", 1.0),
+        ("pump_now", "readings", "stale", 0.0),
+    ]
