@@ -37,8 +37,8 @@ def deployment(engine: sa.Engine, tmp_path: Path) -> Deployment:
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as made:
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral(str(tmp_path)) as made:
         yield made
 
 
