@@ -23,7 +23,7 @@ from everfit.serving.spool import Spool
 from everfit.serving.view_states import read_faults, read_states
 from everfit.serving.views import Views
 from everfit.settings import Settings
-from everfit.store import lookup, schemas
+from everfit.store import schemas
 from everfit.store.building import build
 from everfit.store.lookup import Lookup
 from everfit.store.publishing import publish
@@ -58,7 +58,7 @@ class OneVersion:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may answer late, but not with other numbers."""
-    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setenv("EVERFIT_LOOKUP_TIMEOUT", "60s")
 
 
 def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Mapping[str, Any]) -> Prediction:

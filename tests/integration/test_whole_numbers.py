@@ -16,7 +16,6 @@ from everfit.declaration import Category, Column, Gate, Integer, Model, Number, 
 from everfit.features import feature_view, latest, mean
 from everfit.features.history import labelled
 from everfit.features.offline import compute
-from everfit.store import lookup
 from everfit.store.files import read_rows
 from everfit.store.frames import landed
 from everfit.store.lookup import Lookup, declared_readings
@@ -58,7 +57,7 @@ def a_model(pump: Column) -> Model:
 def test_neighbours_are_two(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, pump: Column, ids: Sequence[int]
 ) -> None:
-    monkeypatch.setattr(lookup, "TIMEOUT_SECONDS", 60.0)  # a busy machine may answer late
+    monkeypatch.setenv("EVERFIT_LOOKUP_TIMEOUT", "60s")  # a busy machine may answer late
     model = a_model(pump)
     frame = pl.DataFrame(
         {"pump": ids, "hour": ["2024-01-01T00:00:00Z"] * len(ids), "heat": [float(n) for n in range(len(ids))]}
