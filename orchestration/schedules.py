@@ -43,21 +43,26 @@ def _nightly(at: str, names: Sequence[str]) -> dg.ScheduleDefinition:
         description=f"Makes the days whose rows were added or corrected, and those that look back on them: {', '.join(names)}.",
     )
     def nightly(context: dg.ScheduleEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> Night:
-        from everfit.store.failures import Part
-        from everfit.store.isolation import Isolation
-
-        at, isolation = context.scheduled_execution_time, Isolation(everfit.engine)
-        asked = [
-            isolation.attempt(Part(name, "backfill"), partial(night, context.instance, everfit, everfit.models[name], at))
-            or dg.SkipReason(f"the night of {name} fails: `everfit status` says why")
-            for name in names
-            if name in everfit.models
-        ]
-        launched = [request for one in asked if not isinstance(one, dg.SkipReason) for request in one]
-        told = "; ".join(str(one.skip_message) for one in asked if isinstance(one, dg.SkipReason))
-        return launched or dg.SkipReason(told)
+        return nights(context.instance, everfit, names, context.scheduled_execution_time)
 
     return nightly
+
+
+def nights(instance: dg.DagsterInstance, deployment: Deployment, names: Sequence[str], at: datetime) -> Night:
+    """What to launch for all these models; a night that fails is its model's own."""
+    from everfit.store.failures import Part
+    from everfit.store.isolation import Isolation
+
+    isolation = Isolation(deployment.engine)
+    asked = [
+        isolation.attempt(Part(name, "backfill"), partial(night, instance, deployment, deployment.models[name], at))
+        or dg.SkipReason(f"the night of {name} fails: `everfit status` says why")
+        for name in names
+        if name in deployment.models
+    ]
+    launched = [request for one in asked if not isinstance(one, dg.SkipReason) for request in one]
+    told = "; ".join(str(one.skip_message) for one in asked if isinstance(one, dg.SkipReason))
+    return launched or dg.SkipReason(told)
 
 
 def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at: datetime) -> Night:

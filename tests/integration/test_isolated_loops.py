@@ -91,9 +91,9 @@ def test_the_night_of_one_model_that_fails_leaves_the_others_theirs(
     deployment: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedules, "night", failing([dg.RunRequest(run_key="theirs")]))
-    (nightly,) = schedules.nightly_backfills(MODELS.values())
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=AT, resources={"everfit": deployment})
-    assert [run.run_key for run in nightly.evaluate_tick(context).run_requests or []] == ["theirs"]
+    launched = schedules.nights(instance, deployment, list(MODELS), AT)
+    assert not isinstance(launched, dg.SkipReason)
+    assert [run.run_key for run in launched] == ["theirs"]
     assert [failure.part.stage for failure in set_aside(deployment.engine)] == ["backfill"]
 
 
