@@ -58,7 +58,7 @@ def _look_back(lineage: Lineage) -> Iterator[Observed]:
     for day in lineage.landed:
         if all(day in made for made in lineage.raw.values()):
             inputs = lineage.features_inputs(day)
-            version = "-".join(filter(None, [inputs["raw_data"], inputs.get("asked")]))
+            version = "-".join(filter(None, [inputs["raw_data"][:32], inputs.get("asked")]))
             yield Observed(LOOK_BACK, day, version, "since", inputs["since"])
 
 

@@ -17,6 +17,7 @@ from everfit.store.tables import partition_versions
 from everfit.timing import midnight
 from everfit.workflow import days, training
 from everfit.workflow.lineage import features_dataset, outdated, raw_dataset, stale_days
+from everfit.workflow.observing import note, untold
 from models.electricity_price import electricity_price
 from tests.loop import Loop
 
@@ -68,6 +69,16 @@ def versions(loop: Loop, dataset: str, day: str) -> list[str]:
     query = sa.select(table.c.hash).where(table.c.dataset == dataset, table.c.partition == day).order_by(table.c.version)
     with loop.deployment.engine.connect() as connection:
         return list(connection.execute(query).scalars())
+
+
+def test_what_is_named_like_an_object_of_the_lake_is_one(loop: Loop) -> None:
+    bring_up(loop)
+    note(loop.deployment, MODEL, untold(loop.deployment, MODEL))
+    named = sa.select(partition_versions.c.hash).where(sa.func.length(partition_versions.c.hash) == 64)
+    with loop.deployment.engine.connect() as connection:
+        hashes = connection.execute(named).scalars().all()
+    assert len(hashes) > 2 * len(days.available_days(loop.deployment, MODEL))
+    assert all(loop.deployment.lake.path(digest, "parquet").exists() for digest in hashes)
 
 
 def test_what_was_made_is_not_made_again(loop: Loop) -> None:
