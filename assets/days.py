@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.candidates import REQUEST_TAG
 from assets.pages import columns, declared_in, feature_notes, raw_columns
 from assets.provenance import Result, materialized, observe, one_day, provenance, tell
 from everfit.columns import EVENT_TIME, REQUEST_ID
@@ -71,16 +72,33 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         from everfit.workflow.apart import make_apart
         from everfit.workflow.days import compute_days
 
-        lots = make_apart(everfit, model, "features", context.partition_keys, partial(compute_days, everfit, model))
+        days = sorted({*context.partition_keys, *_needed(context, everfit, model)})
+        lots = make_apart(everfit, model, "features", days, partial(compute_days, everfit, model))
         made, cut = [day for lot in lots for day in lot.days], [day for lot in lots for day in lot.cut]
         # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
         observe(partial(tell, context), everfit, model, [day.day for day in cut], lots[-1].lineage)
         if cut:
             tags = provenance(context.instance, model, "raw_data", sources)
             tell(context, [one_day(raw_key, day, tags, _told(day)) for day in cut])
-        yield from materialized(context, made, provenance(context.instance, model, "features", inputs), _told)
+        tags, own = provenance(context.instance, model, "features", inputs), set(context.partition_keys)
+        yield from materialized(context, [day for day in made if day.day in own], tags, _told)
+        tell(context, [one_day(context.asset_key, day, tags, _told(day)) for day in made if day.day not in own])
 
     return features
+
+
+def _needed(context: dg.AssetExecutionContext, everfit: Deployment, model: Model) -> list[str]:
+    """What the training of a requested run needs to be made, whatever was known when it was launched."""
+    from everfit.workflow.apart import failing_days
+    from everfit.workflow.lineage import stale_days
+    from everfit.workflow.training import request_of
+
+    request = request_of(everfit, context.run.tags.get(REQUEST_TAG))
+    if request is None:
+        return []
+    with everfit.engine.connect() as connection:
+        failing = failing_days(connection, model)
+    return [day for day in stale_days(everfit, model, before=request.cutoff) if day not in failing]
 
 
 def _told(day: "DayMade") -> dict[str, Any]:

@@ -46,7 +46,7 @@ def materialized(
     context: dg.AssetExecutionContext, made: "Sequence[DayMade]", tags: Tags, metadata: Callable[["DayMade"], Any]
 ) -> Iterator[Result]:
     """The days of a run that were made as materializations, each with the data version of its own content."""
-    if len(context.partition_keys) == 1 and context.run.tags.get(DEFERRED) != "true":
+    if made and len(context.partition_keys) == 1 and context.run.tags.get(DEFERRED) != "true":
         version = dg.DataVersion(made[0].data_version)
         yield dg.MaterializeResult(metadata=metadata(made[0]), data_version=version, tags=tags)
         return

@@ -26,20 +26,24 @@ ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 def retraining(deployment: Deployment, model: Model, request: "RetrainRequest") -> dg.RunRequest:
     """The run of a request, raw_data to champion: its missing or corrected days as one range, the request's id as a tag.
 
+    The range is what is on record: no function of the model's runs in a tick. Days that only these functions show to be out of
+    date are made by the run.
+
     Raises:
         EmptyPartitionError: when nothing has landed before the request's cutoff.
     """
     from everfit.timing import midnight
     from everfit.workflow.apart import failing_days
     from everfit.workflow.days import available_days
-    from everfit.workflow.lineage import stale_days
+    from everfit.workflow.lineage import Lineage, stale_days
 
     days = [day for day in available_days(deployment, model) if midnight(day) < request.cutoff]
     if not days:
         raise EmptyPartitionError(f"{model.name}: nothing has landed before {request.cutoff:%Y-%m-%d}; publish its sources")
     with deployment.engine.connect() as connection:
         failing = failing_days(connection, model)  # every night tries them again
-    stale = stale_days(deployment, model, before=request.cutoff)
+    lineage = Lineage.on_record(deployment, model, counted=True)
+    stale = stale_days(deployment, model, before=request.cutoff, lineage=lineage)
     missing = [day for day in stale if day not in failing] or days[-1:]
     return dg.RunRequest(
         run_key=request.run_key,

@@ -76,7 +76,7 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
         refused = declarations.refused(connection, [model])
     if refused:
         return dg.SkipReason(refused[model.name])
-    lineage = Lineage.up_to_date(deployment, model)
+    lineage = Lineage.on_record(deployment, model, counted=True)  # what is learnt by cutting a day is for the next night
     observe(partial(report, instance), deployment, model, lineage=lineage)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
     if running:

@@ -7,6 +7,7 @@ from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
 from everfit.store import ledger
 from everfit.store.lake import Lake
+from everfit.training.artifact import Signature
 from everfit.workflow.manifests import Evaluation, Trained, TrainingSet, Version
 from tests.events import MODEL
 
@@ -26,6 +27,7 @@ def version(lake: Lake, model: str) -> str:
         latency_ms=1.0,
         refused=None,
         seconds=0.0,
+        signature=Signature(model=model, features=MODEL.features, schema=MODEL.schema_id),
     )
     training_set = TrainingSet(
         model=model,

@@ -1,7 +1,9 @@
 """What all tests share: an environment of their own, so that none meets a stack that a person has up."""
 
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it."""
     if _folder in config.stash:
         shutil.rmtree(config.stash[_folder], ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    """No module meets what another left in the environment, as MLflow's client does with its address."""
+    before = dict(os.environ)
+    for variable in VARIABLES.values():
+        os.environ.pop(variable, None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

@@ -64,10 +64,10 @@ class Lineage:
     logged: Mapping[str, int]
 
     @classmethod
-    def on_record(cls, deployment: Deployment, model: Model) -> "Lineage":
-        """As it is on record, and no requests counted."""
+    def on_record(cls, deployment: Deployment, model: Model, *, counted: bool = False) -> "Lineage":
+        """As it is on record, without running any function of the model's; requests in the log are counted where wanted."""
         with deployment.engine.connect() as connection:
-            return cls._read(connection, model, {})
+            return cls._read(connection, model, _logged(connection, model, model.go_live) if counted else {})
 
     @classmethod
     def _read(cls, connection: sa.Connection, model: Model, logged: Mapping[str, int]) -> "Lineage":
@@ -92,9 +92,7 @@ class Lineage:
             span_records.bring_up(connection, model, changes)
             past_requests.bring_up(connection, deployment.lake, model, changes)
             counted_since = max(model.go_live, midnight(since)) if since else model.go_live
-            counted = connection.execute(_LOGGED, {"model": model.name, "since": counted_since})
-            logged = {day.isoformat(): count for day, count in counted}
-            return replace(cls._read(connection, model, logged), changes=changes)
+            return replace(cls._read(connection, model, _logged(connection, model, counted_since)), changes=changes)
 
     def after_cut(self, deployment: Deployment) -> "Lineage":
         """The same, when days of raw data were cut since."""
@@ -189,6 +187,12 @@ class Lineage:
         return "more requests were logged" if then.get("requests", 0) < now["requests"] else ""
 
 
+def _logged(connection: sa.Connection, model: Model, since: datetime) -> dict[str, int]:
+    """How many requests of each day were logged."""
+    counted = connection.execute(_LOGGED, {"model": model.name, "since": since})
+    return {day.isoformat(): count for day, count in counted}
+
+
 def _raw(connection: sa.Connection, model: Model) -> dict[str, dict[str, PartitionVersion]]:
     return {source.name: partitions.held(connection, raw_dataset(model, source.name)) for source in model.sources}
 
@@ -214,13 +218,13 @@ def outdated(
 ) -> Outdated:
     """The landed days in ``[since, before)`` whose raw data or features do not follow from what has landed.
 
-    ``lineage`` is the one brought up to date, where it is at hand.
+    ``lineage`` is the one to go by, where it is at hand; by default it is brought up to date, which runs the model's functions.
     """
     lineage = lineage or Lineage.up_to_date(deployment, model)
     stages = (lineage.stale_raw(), lineage.stale_features())
     return Outdated(*({day: reason for day, reason in found.items() if since <= day < before} for found in stages))
 
 
-def stale_days(deployment: Deployment, model: Model, *, before: datetime) -> list[str]:
+def stale_days(deployment: Deployment, model: Model, *, before: datetime, lineage: Lineage | None = None) -> list[str]:
     """The landed days before a moment that are out of date, in order: what a training up to that moment has to make first."""
-    return outdated(deployment, model, before=before.date().isoformat()).days
+    return outdated(deployment, model, before=before.date().isoformat(), lineage=lineage).days

@@ -53,13 +53,11 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an MLflow server with a Postgres of its own."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow's client leaves it in this process's environment
-        stack = Stack(tmp_path_factory.mktemp("home"), Path.cwd(), names=(POSTGRES, "mlflow"))
-        try:
-            yield stack.up()["mlflow"]
-        finally:
-            stack.down()
+    stack = Stack(tmp_path_factory.mktemp("home"), Path.cwd(), names=(POSTGRES, "mlflow"))
+    try:
+        yield stack.up()["mlflow"]
+    finally:
+        stack.down()
 
 
 @pytest.fixture
