@@ -176,7 +176,7 @@ def _post(channel: Channel, notice: Notice) -> bool:
     }
     try:
         answer = httpx.post(str(channel.webhook), json=document, timeout=TIMEOUT_SECONDS)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # OSError: certificates that cannot be read
         logger.warning("the alert webhook %s does not answer: %s", channel.masked, type(error).__name__)
         return False
     if answer.is_success:

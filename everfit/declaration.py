@@ -384,6 +384,10 @@ class Model(Part):
         if self.entity not in fields:
             raise ValueError(f"entity {self.entity!r} is no request field; the request has {', '.join(fields)}")
         numbers = [column.name for column in self.request if isinstance(column, Number)]
+        nullable = {column.name for column in self.request if column.nullable}
+        for key in [self.entity, *(view.key for view in self.views)]:
+            if key in nullable:
+                raise ValueError(f"{key!r} is nullable, and what a request is about, or a view is keyed by, must be there")
         for view in self.views:
             if view.source not in sources:
                 raise ValueError(f"view {view.name} reads {view.source!r}; the sources are {', '.join(sources)}")

@@ -76,7 +76,7 @@ class Heart:
     def _call(self) -> None:
         try:
             answer = httpx.get(self._url, timeout=TIMEOUT_SECONDS)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # OSError: certificates that cannot be read
             self._tell(type(error).__name__)
         else:
             self._tell("" if answer.is_success else f"status {answer.status_code}")

@@ -5,13 +5,17 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 Place = tuple[object, ...]
 
+USUAL_PORTS = {"postgresql": 5432, "http": 80, "https": 443}
+PASSWORDS = {"password", "sslpassword"}  # parameters of a URL of Postgres
+
 
 def place(address: str) -> Place:
     """What an address leads to: of a URL host, port and path, of a bootstrap list its servers, of a folder its full path."""
     if "://" in address:
         url = urlsplit(address)
-        host = url.hostname or dict(parse_qsl(url.query)).get("host", "")
-        return (url.scheme.partition("+")[0], host, url.port, url.path.rstrip("/"))
+        scheme, query = url.scheme.partition("+")[0], dict(parse_qsl(url.query))
+        port = int(url.port or query.get("port") or USUAL_PORTS.get(scheme, 0))
+        return (scheme, url.hostname or query.get("host", ""), port, url.path.rstrip("/"))
     if ":" in address:
         return tuple(sorted(server.strip().lower() for server in address.split(",")))
     return (str(Path(address).absolute()),)
@@ -25,9 +29,9 @@ def same_place(one: str, other: str) -> bool:
 def without_password(address: str) -> str:
     """The address with no password in it, to be written down."""
     url = urlsplit(address)
-    if "://" not in address or not (url.password or "password" in dict(parse_qsl(url.query))):
+    if "://" not in address or not (url.password or PASSWORDS & dict(parse_qsl(url.query)).keys()):
         return address
-    query = urlencode([(name, value) for name, value in parse_qsl(url.query) if name != "password"], safe="/")
+    query = urlencode([(name, value) for name, value in parse_qsl(url.query) if name not in PASSWORDS], safe="/")
     return urlunsplit((url.scheme, _without_password(url), url.path, query, url.fragment))
 
 

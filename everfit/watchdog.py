@@ -103,7 +103,7 @@ class Watchdog:
             with reachable(self._engine):
                 alerts.tell(self._engine, watched, self._channel)
             self._is_blind = False
-        except (ServiceError, sa.exc.SQLAlchemyError) as error:
+        except (ServiceError, sa.exc.SQLAlchemyError, OSError) as error:
             if not self._is_blind:
                 logger.warning("whether the loop passes cannot be seen: %s", error)
             self._is_blind = True

@@ -207,7 +207,8 @@ class LogReader:
         self._consumer.pause(*found)
         with self._engine.begin() as connection:
             for partition in found:
-                log.note_end(connection, self._at[partition], self._consumer.highwater(partition) or 0)
+                end, start = self._consumer.highwater(partition) or 0, self._consumer.position(partition)
+                log.note_end(connection, self._at[partition], end, start)
 
     def _is_read(self, partition: TopicPartition, position: int) -> bool:
         end = self._consumer.highwater(partition)

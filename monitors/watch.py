@@ -157,7 +157,7 @@ def _close_next(engine: sa.Engine, lake: Lake, model: Model) -> Judged | None:
         return None
     isolation, part = Isolation(engine), Part(model.name, "window", format_time(span[0]))
     before = isolation.failure(part)
-    last = before is not None and before.attempts + 1 >= model.limits.attempts
+    last = (before.attempts if before else 0) + 1 >= model.limits.attempts
     return isolation.attempt(part, partial(_close, engine, lake, model, span, last), retry_after=model.limits.retry_after)
 
 

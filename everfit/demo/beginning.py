@@ -21,21 +21,28 @@ _MADE = {
 }
 
 
+OUTPUT = {"run", "logs", "summary.json", "report.html"}
+PARTS = OUTPUT | {"postgres", "kafka", "dagster", "mlflow", "lake", "spool", "replay"}
+
+
 def made_by_others(postgres: Postgres, model: str, models: Mapping[str, Model]) -> list[str]:
-    """What the database of a stack holds that the demo of ``model`` did not make, in words; the server may be down.
+    """What a stack's home and its database hold that the demo of ``model`` did not make, in words; the server may be down.
 
     Rows of a source that were on record before its models went live are not counted: `everfit up` lands them by itself.
 
     Raises:
         StackError: when the server cannot be started.
     """
+    home = postgres.data.parent
+    usual = PARTS if postgres.data.exists() else OUTPUT
+    strangers = [f"{name} (made by no demo)" for name in sorted(part.name for part in home.glob("*")) if name not in usual]
     if not postgres.data.exists():
-        return []
+        return strangers
     running = postgres.process() is not None
     postgres.start()
     engine = create_engine(postgres.url("everfit"))
     try:
-        return held_by_others(engine, model, models)
+        return [*strangers, *held_by_others(engine, model, models)]
     finally:
         engine.dispose()
         if not running:

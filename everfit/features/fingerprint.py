@@ -23,30 +23,38 @@ def function_version(function: Callable[..., Any]) -> str:
     The same in every process that has the same code: sets are taken in order, and no address of an object counts.
     """
     parts: dict[str, str] = {}
-    _collect(function, parts)
+    _collect(function, parts, set())
     return hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
 
 
-def _collect(function: Any, parts: dict[str, str]) -> None:
+def _collect(function: Any, parts: dict[str, str], seen: set[Any]) -> None:
     if isinstance(function, partial):
         parts[f"partial:{function.func!r:.80}"] = _text([list(function.args), function.keywords])
         function = function.func
-    name = f"{function.__module__}.{function.__qualname__}"
-    if name in parts or not isinstance(function, FunctionType):
+    if not isinstance(function, FunctionType) or function in seen:
         return
+    seen.add(function)
+    name = f"{function.__module__}.{function.__qualname__}"
+    while name in parts:  # a wrapper has the name of what it wraps
+        name += "'"
     parts[name] = _source(function)
     package = _package(function)
     for used, value in _used(function):
-        _collect_value(f"{name}:{used}", value, package, parts)
+        _collect_value(f"{name}:{used}", value, package, parts, seen)
 
 
-def _collect_value(name: str, value: Any, package: str, parts: dict[str, str]) -> None:
+def _collect_value(name: str, value: Any, package: str, parts: dict[str, str], seen: set[Any]) -> None:
     if isinstance(value, FunctionType | partial):
         if _package(value.func if isinstance(value, partial) else value) == package:
-            _collect(value, parts)
+            _collect(value, parts, seen)
     elif isinstance(value, type):
-        if _package(value) == package:
+        if _package(value) == package and value not in seen:
+            seen.add(value)
             parts[name] = _source(value)
+            for member in vars(value).values():
+                method = getattr(member, "__func__", getattr(member, "fget", member))
+                if isinstance(method, FunctionType):
+                    _collect(method, parts, seen)
     elif not isinstance(value, ModuleType) and not callable(value):
         parts[name] = _text(value)
 
@@ -61,14 +69,25 @@ def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
     for name in names:
         value = function.__globals__.get(name)
         if isinstance(value, ModuleType) and value.__name__.split(".")[0] == _package(function):
-            yield from ((f"{name}.{used}", vars(value)[used]) for used in names if used in vars(value))
+            yield from _of_module(name, value, names)
         elif value is not None:
             yield name, value
+    yield from ((f"default {n}", value) for n, value in enumerate(function.__defaults__ or ()))
+    yield from (function.__kwdefaults__ or {}).items()
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield name, cell.cell_contents
         except ValueError:  # not bound yet
             continue
+
+
+def _of_module(name: str, module: ModuleType, names: list[str]) -> Iterator[tuple[str, Any]]:
+    for used in names:
+        value = vars(module).get(used)
+        if isinstance(value, ModuleType) and value is not module and value.__name__.startswith(module.__name__ + "."):
+            yield from _of_module(f"{name}.{used}", value, names)
+        elif used in vars(module):
+            yield f"{name}.{used}", value
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -23,9 +23,12 @@ def keeps_keys(view: FeatureView, source: Any) -> bool:
     if _CARRIED in made.columns:
         return _are(made[view.key], made[_CARRIED])
     keys = frame[view.key].drop_nulls().unique()
+    without = frame.filter(nw.col(view.key).is_null())
+    if len(without) and not shaped(view, without.to_native())[view.key].is_null().all():
+        return False
     return all(_are(shaped(view, frame.filter(nw.col(view.key) == key).to_native())[view.key], key) for key in keys)
 
 
 def _are(made: nw.Series[Any], expected: Any) -> bool:
     """Whether the keys that were made are the expected ones; rows without a key are known to nobody."""
-    return made.dtype == nw.String and bool(((made == expected) | made.is_null()).all())
+    return made.dtype == nw.String and bool(((made == expected).fill_null(False) | made.is_null()).all())

@@ -81,6 +81,14 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
     return rows.with_columns(*added).unique(["key", "known_at"], keep="last", maintain_order=True)
 
 
+def as_text(view: FeatureView, made: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """Categories, and keys of yes and no, as the text that they are offline, such as ``true``, whatever type holds them."""
+    texts = {column for column in view.columns if column not in view.numbers and made.schema[column] != nw.String}
+    if made.schema[view.key] == nw.Boolean:
+        texts.add(view.key)
+    return made.with_columns(nw.col(*sorted(texts)).cast(nw.String)) if texts else made
+
+
 def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
     """A key column as text; whole numbers without a decimal point, whatever type holds them."""
     key = nw.col(column)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from everfit.bounds import EXACT, readable
 from everfit.errors import SourceError
 from everfit.features.fitting import fits, limits_of, require_readable
-from everfit.features.known import LARGEST_UNITS, shaped, too_large
+from everfit.features.known import LARGEST_UNITS, as_text, shaped, too_large
 from everfit.features.views import FeatureView, Latest, Windowed
 
 Value = float | str | None
@@ -92,7 +92,7 @@ def known_values(view: FeatureView, source: Any, *, offered: bool = False) -> Kn
     Raises:
         SourceError: when a column is missing or has a type that does not fit, or an offered value cannot be taken.
     """
-    made = shaped(view, source)
+    made = as_text(view, shaped(view, source))
     taken = [view.key, view.known_at, view.tie_break or view.known_at, *view.columns]
     positions = itemgetter(*(made.columns.index(column) for column in taken))
     read = _reader(view)

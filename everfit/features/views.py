@@ -14,6 +14,7 @@ from typing import Any, Literal
 from everfit.errors import DeclarationError
 from everfit.timing import parse_duration
 
+LONGEST = timedelta(days=365_250)
 Kind = Literal["number", "category"]
 Features = Sequence[tuple[str, Kind]]  # the inputs of a model, in order
 Schemas = Mapping[str, Features]  # by schema id
@@ -167,6 +168,8 @@ def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:
         if isinstance(feature, Windowed) and (feature.over <= timedelta() or feature.resolution <= 0):
             told = f"over {feature.over} at resolution {feature.resolution}"
             raise DeclarationError(f"view {view}: {name}: {told}; both must be positive")
+        if isinstance(feature, Windowed) and feature.over > LONGEST:
+            raise DeclarationError(f"view {view}: {name}: over {feature.over}; at most {LONGEST.days} days, a thousand years")
         reading = _reading(feature)
         if reading is not None and readings.setdefault(feature.column, reading) != reading:
             raise DeclarationError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from everfit import web
 from everfit.errors import ServiceError
 from everfit.store import ledger
 
@@ -88,9 +89,9 @@ def _ask(mlflow: str, what: str, **asked: str) -> Any:
     login = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
     url = f"{mlflow.rstrip('/')}/api/2.0/mlflow/{what}/get"
     try:
-        answer = httpx.get(url, params=asked, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False)
+        answer = httpx.get(url, params=asked, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False, verify=web.authorities())
         document = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, OSError, ValueError) as error:
         raise ServiceError(f"MLflow does not answer at {mlflow} ({error!r}); see `everfit doctor`") from error
     if document.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
         return None

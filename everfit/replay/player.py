@@ -127,8 +127,7 @@ class _Player:
         """Send what is left of the range, holding the clock at every window's end."""
         progress = self.progress
         decided = self._due(progress.sent_until or progress.start)
-        if progress.sent_until:
-            self._retrained()
+        self._retrained()  # a training under way, and that its champion answers, is waited for
         since = progress.sent_until + MICROSECOND if progress.sent_until else progress.start
         for instant in self._in_time(timeline(self.model, since, end), decided):
             due = self._due(instant.at) if instant.requests else decided

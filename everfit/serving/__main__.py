@@ -34,6 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every address whole, secrets in it too
     for variable, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(variable, value)
     try:

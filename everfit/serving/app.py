@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -85,9 +85,10 @@ async def _running(service: Service, watchdog: Watchdog | None) -> AsyncIterator
             await asyncio.to_thread(watchdog.close)
         for watch in watching:
             watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
-        await service.close()
+        for ended in await asyncio.gather(*watching, return_exceptions=True):
+            if isinstance(ended, Exception):
+                logger.error("what serving follows ended early: %r", ended)
+        await service.close()  # whatever ended before it: what was answered is logged
 
 
 class _Endpoints:

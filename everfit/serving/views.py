@@ -40,19 +40,21 @@ class Views:
         self._engine = engine
         self._declared = DeclaredViews(models.values()).definitions
         self._registered = Registered({}, {})
-        self._inputs: dict[tuple[str, str], Inputs] = {}
+        self._inputs: dict[tuple[str, str], tuple[Registered, Inputs]] = {}
         self._unwritten: list[Signature] = []
+        self._writing = threading.Lock()  # what serves is loaded in one thread, what is registered is read in another
         self._used_at = -USED_SECONDS
         self._stopping = threading.Event()
         self._problem = ""
 
     def inputs(self, model: Model, signature: Signature) -> Inputs:
         """Where the inputs of a version with this signature are taken from."""
-        known = self._inputs.get((model.name, signature.schema))
-        if known is None or known.signature != signature:
-            known = inputs_of(model, signature, self._registered)
-            self._inputs[model.name, signature.schema] = known
-        return known
+        registered, name = self._registered, (model.name, signature.schema)
+        by, inputs = self._inputs.get(name, (None, None))
+        if inputs is None or by is not registered or inputs.signature != signature:
+            inputs = inputs_of(model, signature, registered)
+            self._inputs[name] = registered, inputs
+        return inputs
 
     def remember(self, signature: Signature) -> None:
         """Write down the schema of a version that is about to serve, so that the log takes what it answers.
@@ -94,18 +96,18 @@ class Views:
         self._problem = ""
         if registered != self._registered:
             self._registered = registered
-            self._inputs = {}
 
     def _in_use(self) -> Sequence[tuple[str, str]]:
-        read = {reading.name for inputs in [*self._inputs.values()] for reading in inputs.readings}
+        read = {reading.name for _, inputs in [*self._inputs.values()] for reading in inputs.readings}
         return sorted(read | self._declared.keys())
 
     def _write_schemas(self) -> None:
-        while self._unwritten:
-            signature = self._unwritten[0]
-            with self._engine.begin() as connection:
-                schemas.remember(connection, signature.model, signature.schema, signature.features)
-            self._unwritten.remove(signature)
+        with self._writing:
+            while self._unwritten:
+                signature = self._unwritten[0]
+                with self._engine.begin() as connection:
+                    schemas.remember(connection, signature.model, signature.schema, signature.features)
+                del self._unwritten[0]
 
     def is_any_behind(self) -> bool:
         """Whether a declared version is not built, as far as is known, and may be."""

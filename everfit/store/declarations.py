@@ -72,8 +72,10 @@ def set_aside(engine: sa.Engine, models: Mapping[str, Model], isolation: Isolati
     """Write down which modules cannot be imported and which models are refused as declared; returns the latter, with why."""
     with engine.begin() as connection:
         changed = refused(connection, models.values())
-    both = {**broken_modules(models), **changed}
-    isolation.settle("declaration", {Part(name, "declaration"): why for name, why in both.items()})
+    broken = broken_modules(models)
+    isolation.settle("declaration", {Part(name, "declaration"): why for name, why in {**broken, **changed}.items()})
+    if not broken:  # otherwise nobody knows which models there are
+        isolation.forget_others(models)
     return changed
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from everfit.store.tables import failures
 
 LONGEST = timedelta(hours=1)  # between two attempts: what somebody has mended goes on within the hour
+DOUBLINGS = 16  # a second becomes more than LONGEST by then
 ERROR_CHARACTERS = 1_000
 
 
@@ -38,7 +39,7 @@ class Failure:
 
     def again(self, error: str, now: datetime, retry_after: timedelta) -> "Failure":
         """After one attempt more: each waits twice as long as the one before, at most :data:`LONGEST`."""
-        waiting = min(retry_after * 2**self.attempts, LONGEST)
+        waiting = min(retry_after * 2 ** min(self.attempts, DOUBLINGS), LONGEST)
         return replace(self, error=error, last_at=now, retry_at=now + waiting, attempts=self.attempts + 1)
 
 

@@ -6,7 +6,7 @@ they summed again from what has landed.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ from everfit.features.views import FeatureView
 from everfit.store import online, source_rows
 from everfit.store.online import Asked
 from everfit.store.view_versions import ViewVersion
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 Cursor = psycopg.Cursor[Any]
 
@@ -68,12 +70,12 @@ def _touched(cursor: Cursor, change: Change) -> list[Touched]:
     asked = [Asked(*change.version.name, key, at) for key, at in sorted({*change.known, *change.replaced})]
     by_then = online.as_of(cursor, asked)
     held = [row if row and row.known_at == one.at else None for one, row in zip(asked, by_then, strict=True)]
-    just_before = [one._replace(at=one.at - INSTANT) for one, row in zip(asked, held, strict=True) if row]
+    just_before = [one._replace(at=one.at - INSTANT) for one, row in zip(asked, held, strict=True) if row and one.at > EARLIEST]
     earlier = iter(online.as_of(cursor, just_before))
     touched = []
     for one, row, there in zip(asked, by_then, held, strict=True):
         moment = one.key, one.at
-        before = next(earlier) if there else row
+        before = row if there is None else next(earlier) if one.at > EARLIEST else None
         touched.append(Touched(*moment, change.known.get(moment), change.replaced.get(moment), there, before))
     return touched
 

@@ -4,7 +4,7 @@ What concerns everybody is no part's own failure and is raised on: a server that
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TypeVar
 
@@ -76,6 +76,15 @@ class Isolation:
             logger.info("%s: %s works again", part.model, part)
             with self._engine.begin() as connection:
                 failures.clear(connection, [part])
+
+    def forget_others(self, models: Collection[str]) -> None:
+        """Nothing stays set aside of a model that is not declared any more."""
+        gone = [part for part in self._failing if part.model and part.model not in models and part.stage != "declaration"]
+        for part in gone:
+            del self._failing[part]
+        if gone:
+            with self._engine.begin() as connection:
+                failures.clear(connection, gone)
 
     def settle(self, stage: str, current: dict[Part, str]) -> None:
         """Write down what fails of a whole stage now; what of it was set aside before and does not fail any more has passed."""

@@ -144,11 +144,14 @@ def record_decision(connection: sa.Connection, model: Model, at: datetime, champ
 
 def history(connection: sa.Connection, model: Model, champion: ledger.Champion, serving: int | None = None) -> History:
     """What the policy remembers of this champion, and of the version that serves in its place, and of the model's requests."""
-    versions = [*ledger.same_artifact(connection, model.name, champion.version), *([serving] if serving else [])]
     columns = evidence.c
+    counts: sa.ColumnElement[bool] = columns.version.in_(ledger.same_artifact(connection, model.name, champion.version))
+    if serving:  # of before the promotion its alarms have been acted on
+        promoted_at = ledger.since(connection, model.name)
+        counts |= sa.and_(columns.version == serving, columns.window_start >= promoted_at)
     query = sa.select(
         columns.id, columns.kind, columns.verdict, columns.reason, columns.window_start, columns.window_end
-    ).where(columns.model == model.name, columns.version.in_(versions))
+    ).where(columns.model == model.name, counts)
     findings = [Finding(*row) for row in connection.execute(query.order_by(columns.window_end))]
     past = [PastRequest(r.cause, r.status, r.requested_at) for r in requests.of_model(connection, model.name)]
     return History(champion.version, champion.trained_until, findings, past)

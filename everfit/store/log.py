@@ -136,11 +136,11 @@ def all_read(connection: sa.Connection) -> bool:
     return connection.execute(waiting).first() is None
 
 
-def note_end(connection: sa.Connection, position: Position, end: int) -> None:
-    """Write down how far a log reaches of which nothing can be read further; its position stays."""
+def note_end(connection: sa.Connection, position: Position, end: int, start: int) -> None:
+    """Write down how far a log reaches of which nothing can be read further; its position stays; a new one's is ``start``."""
     table = consumer_offsets
     key = {"topic": position.topic, "partition": position.partition}
-    fresh = {"next_offset": 0, "log_id": position.log_id, "fingerprint": "", "end_offset": end, "readable_offset": end}
+    fresh = {"next_offset": start, "log_id": position.log_id, "fingerprint": "", "end_offset": end, "readable_offset": end}
     later = {name: sa.func.greatest(table.c[name], end) for name in ("end_offset", "readable_offset")}
     statement = insert(table).values(key | fresh)
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=later))

@@ -11,7 +11,7 @@ import psycopg
 from everfit.features.corrections import Corrected
 from everfit.features.running import RunningRow, Value
 
-ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
+ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 # The newest row known by each asked moment: one backward step in the primary key's index each.
 AS_OF = """

@@ -23,7 +23,8 @@ _BETWEEN_KEYS = """
     SELECT row::text FROM source_rows
     WHERE source = %(source)s
       AND (%(after)s::text IS NULL OR (row ->> %(column)s) COLLATE "C" > %(after)s)
-      AND (%(upto)s::text IS NULL OR (row ->> %(column)s) COLLATE "C" <= %(upto)s)
+      AND (%(upto)s::text IS NULL OR (row ->> %(column)s) COLLATE "C" <= %(upto)s
+           OR (%(after)s::text IS NULL AND row ->> %(column)s IS NULL))
     ORDER BY event_time, identity COLLATE "C"
 """
 

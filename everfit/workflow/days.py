@@ -94,6 +94,7 @@ def compute_days(deployment: Deployment, model: Model, days: Sequence[str]) -> C
     behind = sorted({day for _, day in seen} & set(lineage.stale_raw()))
     cut = land_days(deployment, model, behind) if behind else []
     lineage = lineage.after_cut(deployment) if cut else lineage
+    seen = {one for day in days for one in lineage.seen[day]}  # a day that another run has cut meanwhile may reach these
     code, dataset = stage_version(model, "features"), features_dataset(model)
     with deployment.engine.begin() as connection:
         sources = {source.name: _seen_rows(deployment, connection, lineage, source, seen) for source in model.sources}

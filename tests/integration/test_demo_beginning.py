@@ -65,8 +65,16 @@ def test_a_database_that_cannot_be_read_is_not_taken_for_empty(engine: sa.Engine
     assert told.startswith("a database whose tables are not this version's")
 
 
-def test_a_folder_without_a_database_holds_nothing(tmp_path: Path) -> None:
+def test_a_folder_without_a_database_holds_at_most_a_report(tmp_path: Path) -> None:
+    (tmp_path / "report.html").touch()
     assert made_by_others(Postgres(tmp_path / "postgres"), "electricity_price", MODELS) == []
+
+
+def test_what_is_no_part_of_a_home_is_named(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "lake").mkdir()
+    named = made_by_others(Postgres(tmp_path / "postgres"), "electricity_price", MODELS)
+    assert named == ["lake (made by no demo)", "thesis (made by no demo)"]
 
 
 def test_a_kafka_that_is_given_must_be_empty(home: Path, engine: sa.Engine, kafka: str) -> None:

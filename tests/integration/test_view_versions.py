@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import polars as pl
 import pytest
 import sqlalchemy as sa
@@ -12,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from everfit.declaration import Model, Number
+from everfit.declaration import Category, Model, Number
 from everfit.errors import SourceError
 from everfit.features import count, latest, mean, total
 from everfit.features.offline import compute
+from everfit.features.views import Latest
 from everfit.store import building, source_rows, view_versions
 from everfit.store.building import build
 from everfit.store.lookup import Found, Lookup, declared_readings
@@ -274,3 +276,40 @@ def _build_one_chunk(engine: Engine, model: Model) -> None:
         build(engine, {model.name: model}, report=kill)
     except KilledError:
         return
+
+
+def filled(readings: Any) -> Any:
+    """Rows without a pump count for one that stands for all of them."""
+    return readings.with_columns(pump=nw.col("pump").fill_null("b"))
+
+
+def hot(readings: Any) -> Any:
+    """Yes or no, taken as a category."""
+    return readings.with_columns(hot=nw.col("temperature") > 30)
+
+
+@pytest.mark.parametrize(
+    ("features", "shape"),
+    [(SUMS, filled), ({"is_hot": Latest("hot", "category")}, hot)],
+    ids=["null keys that are filled", "a category that is no text"],
+)
+def test_what_a_function_makes_of_keys_and_categories_is_read_as_offline(
+    engine: Engine, features: Mapping[str, Any], shape: Any
+) -> None:
+    columns = [Category("pump", nullable=True) if column.name == "pump" else column for column in COLUMNS]
+    model = pumps(view_of(features, shape), columns=columns)
+    rows = [reading(0, "a", 0, 1.0, 40.0), reading(1, "b", 0, 2.0, 20.0), reading(2, "b", 1, 4.0, 50.0)]
+    unnamed = [row | {"pump": None} for row in (reading(3, "", 1, 8.0), reading(4, "", 2, 16.0))]
+    publish(engine, {model.name: model}, "readings", [*rows, *unnamed])
+    publish(engine, {model.name: model}, "readings", [reading(5, "", 2, 32.0) | {"pump": None}])
+    assert [found.features for found in asked(engine, model, keys=("a", "b"))] == computed(engine, model, keys=("a", "b"))
+
+
+@pytest.mark.parametrize("at", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])
+def test_a_time_at_the_end_of_all_times_blocks_no_key(engine: Engine, at: datetime) -> None:
+    model = pumps(view_of(SUMS))
+    for number, vibration in enumerate([1.0, 2.0]):
+        publish(engine, {model.name: model}, "readings", [reading(number, "a", 0, vibration) | {"known_at": at}])
+    publish(engine, {model.name: model}, "readings", [reading(0, "a", 0, 4.0) | {"known_at": at}])
+    now = max(at, START)
+    assert asked(engine, model, now, ("a",))[0].features == computed(engine, model, now, ("a",))[0]

@@ -170,3 +170,14 @@ def test_doctor_tells_a_loop_that_reads_another_kafka(engine: sa.Engine, setting
     check = loop_check(wall_clock() - timedelta(minutes=1), {"database_url": settings.database_url, "kafka": settings.kafka})
     assert check is not None
     assert f"it works with Kafka at kafka:19092, and this command Kafka at {settings.kafka}" in check.found
+
+
+def test_certificates_that_cannot_be_read_stop_no_pass_and_no_watchdog(
+    engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
+    Heart(engine, SENSOR, settings, environ={"EVERFIT_HEARTBEAT_URL": "https://127.0.0.1:1/a-secret"}).beat()
+    beat(engine, SENSOR, 11)
+    Watchdog(engine, Channel("https://127.0.0.1:1/a-secret"), TEN_MINUTES).look()
+    assert "the alert webhook https://127.0.0.1/… does not answer" in caplog.text
+    assert "a-secret" not in caplog.text

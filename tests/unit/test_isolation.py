@@ -1,5 +1,6 @@
 """When a part that failed is tried again, and which failures are everybody's."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -23,6 +24,7 @@ def test_each_attempt_waits_twice_as_long_up_to_an_hour() -> None:
         waits.append(failure.retry_at - failure.last_at)
     assert [int(wait.total_seconds()) for wait in waits] == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
     assert (failure.attempts, failure.first_at) == (10, NOW)
+    assert replace(failure, attempts=10_000).again("no", NOW, HALF_MINUTE).retry_at == NOW + LONGEST
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,9 @@ def test_a_broker_is_not_asked_for_where_one_is_given(home: Path) -> None:
         ("postgresql://me:x@db:5432/everfit", "postgresql+psycopg://you@db:5432/everfit", True),
         ("postgresql://db/everfit", "postgresql://db/other", False),
         ("postgresql+psycopg://p@/everfit?host=/a", "postgresql+psycopg://p@/everfit?host=/b", False),
+        ("postgresql://db/everfit", "postgresql://db:5432/everfit", True),
+        ("postgresql://p@/e?host=/a&port=5433", "postgresql://p@/e?host=/a", False),
+        ("https://mlflow", "https://mlflow:443/", True),
         ("lake", str(Path("lake").absolute()), True),
     ],
 )
@@ -150,7 +153,14 @@ def test_places(one: str, other: str, same: bool) -> None:
     assert same_place(one, other) is same
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:windmill@db/e?a=1", "postgresql://me@db/e?password=windmill&host=%2Fa"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:windmill@db/e?a=1",
+        "postgresql://me@db/e?password=windmill&host=%2Fa",
+        "postgresql://me@db/e?sslpassword=windmill",
+    ],
+)
 def test_no_password_is_written_down(url: str) -> None:
     assert "windmill" not in without_password(url)
     assert same_place(url, without_password(url))

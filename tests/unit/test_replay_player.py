@@ -120,6 +120,7 @@ def test_what_is_known_comes_before_the_request_and_the_clock_is_held_past_laten
     progress = play(tmp_path, 4)
 
     assert world.journal == [
+        "retrained",  # the champion answers before anything is asked
         *["rows 1 of s", "ask r0"],
         *["rows 1 of s", "outcome r0", "ask r1"],
         *["rows 1 of s", "outcome r1", "ask r2"],  # ends the first window, its lateness still to come
