@@ -22,6 +22,7 @@ from everfit.timing import format_time, parse_duration
 
 SILENCE = "EVERFIT_ALERT_SILENCE"
 LOOK_SECONDS = 15.0
+GRACE_SECONDS = 60.0  # a loop that starts with whoever watches it, after a pause, has not passed yet
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +44,15 @@ def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: tim
 
     Args:
         beats: the newest pass of each kind of process.
-        watched_seconds: how long it has been watched; what never passed is waited for from then on.
+        watched_seconds: how long it has been watched; what never passed is waited for from then on, and what passed before a
+            pause is given :data:`GRACE_SECONDS`.
         allowed: how long no pass may succeed.
     """
     late = {name for name in (SENSOR, INGEST) if _age(beats.get(name), watched_seconds) > allowed.total_seconds()}
     if SENSOR not in late:
         return Watched({"stopped"}, {}, {})
+    if watched_seconds < min(GRACE_SECONDS, allowed.total_seconds()):
+        return Watched(set(), {}, {})  # neither raised nor over
     last = beats.get(SENSOR)
     since = f"since {format_time(last.at.replace(microsecond=0))}" if last else "ever"
     told = (

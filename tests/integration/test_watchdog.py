@@ -10,7 +10,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from everfit.alerts import Channel
+from everfit.alerts import Channel, Watched
 from everfit.deployment import Deployment
 from everfit.embedded.ports import any_free
 from everfit.events import PREDICTIONS, wall_clock
@@ -25,7 +25,7 @@ from everfit.serving.spool import Spool
 from everfit.serving.views import Views
 from everfit.settings import VARIABLES, Settings
 from everfit.store import heartbeats
-from everfit.store.heartbeats import INGEST, SENSOR
+from everfit.store.heartbeats import INGEST, SENSOR, Heartbeat
 from everfit.store.lookup import Lookup
 from everfit.store.tables import heartbeats as table
 from everfit.waiting import wait_until
@@ -47,6 +47,11 @@ def hook() -> Iterator[Hook]:
 def settings(database_url: str, kafka: str, tmp_path: Path) -> Settings:
     values = {"database_url": database_url, "kafka": kafka, "lake": str(tmp_path)}
     return Settings.load({variable: values.get(name, AWAY) for name, variable in VARIABLES.items()})
+
+
+@pytest.fixture(autouse=True)
+def _watched_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everfit.watchdog.GRACE_SECONDS", 0.0)
 
 
 def beat(engine: sa.Engine, process: str, minutes_ago: float = 0) -> None:
@@ -92,6 +97,13 @@ def test_what_never_passed_is_waited_for_since_it_is_watched() -> None:
     assert stopped({}, 599, TEN_MINUTES).holding == {}
     (told,) = stopped({}, 601, TEN_MINUTES).holding.values()
     assert "has succeeded ever" in told
+
+
+def test_a_stack_that_was_down_for_a_day_is_given_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everfit.watchdog.GRACE_SECONDS", 60.0)
+    paused = {SENSOR: Heartbeat(wall_clock(), 86_400.0, {}, {})}
+    assert stopped(paused, 59, TEN_MINUTES) == Watched(set(), {}, {}), "neither raised nor over"
+    assert stopped(paused, 61, TEN_MINUTES).holding
 
 
 def test_a_postgres_that_is_away_is_told_once_and_the_age_grows(caplog: pytest.LogCaptureFixture) -> None:
