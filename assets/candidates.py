@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
-from assets.launch import Cutoff, Fit, chosen_candidates, chosen_cutoff
+from assets.launch_config import Cutoff, Fit, chosen_candidates, chosen_cutoff
 from assets.pages import columns, declared_in, feature_notes, label_note, readable
 from assets.plots import calibration, intervals
 from assets.pools import TRAINING, training_of
-from everfit.columns import CANDIDATE, LABEL, OBSERVED_AT, renewed
 from everfit.declaration import Model
-from everfit.deployment import Deployment
+from everfit.declaration.reserved_columns import CANDIDATE, LABEL, OBSERVED_AT, renewed
+from everfit.pipeline.code_versions import stage_version
+from everfit.runtime import Runtime
 from everfit.timing import format_time
-from everfit.workflow.versions import stage_version
 
 if TYPE_CHECKING:
-    from everfit.workflow.manifests import Compared, TrainedModel, TrainingSet
+    from everfit.pipeline.manifests import Compared, TrainedModel, TrainingSet
 
 REQUEST_TAG = "everfit/request"
 Metadata = dict[str, Any]
@@ -39,13 +39,13 @@ def training_set(model: Model) -> dg.AssetsDefinition:
         | declared_in(model),
     )
     def training_set(
-        context: dg.AssetExecutionContext, config: Cutoff, everfit: dg.ResourceParam[Deployment]
+        context: dg.AssetExecutionContext, config: Cutoff, everfit: dg.ResourceParam[Runtime]
     ) -> dg.MaterializeResult[Any]:
-        from everfit.workflow import manifests, training
+        from everfit.pipeline import manifests, training_set
 
-        request = training.request_of(everfit, context.run.tags.get(REQUEST_TAG))
-        cutoff = chosen_cutoff(config, training.default_cutoff(everfit, model, request))
-        made = training.assemble(everfit, model, cutoff=cutoff, request=request)
+        request = training_set.request_of(everfit, context.run.tags.get(REQUEST_TAG))
+        cutoff = chosen_cutoff(config, training_set.default_cutoff(everfit, model, request))
+        made = training_set.assemble(everfit, model, cutoff=cutoff, request=request)
         digest = manifests.put(everfit, model, "training_set", made, made.rows)
         metadata: Metadata = {
             "dagster/row_count": made.rows,
@@ -78,14 +78,14 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         metadata=declared_in(model),
     )
     def trained_model(
-        context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Deployment], mlflow: dg.ResourceParam[Any]
+        context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Runtime], mlflow: dg.ResourceParam[Any]
     ) -> dg.MaterializeResult[Any]:
-        from everfit.workflow import fitting, manifests
-        from everfit.workflow.manifests import TrainingSet
+        from everfit.pipeline import manifests, training
+        from everfit.pipeline.manifests import TrainingSet
 
         began = time.monotonic()
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
-        made = fitting.train(everfit, chosen_candidates(config, model), given, version)
+        made = training.train(everfit, chosen_candidates(config, model), given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
         run_url = _track(mlflow, everfit, given, made)
         metadata: Metadata = {
@@ -118,12 +118,12 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         pool=training_of(model),
         metadata=declared_in(model),
     )
-    def evaluation(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
-        from everfit.workflow import judging, manifests
-        from everfit.workflow.manifests import TrainedModel
+    def evaluation(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[Any]:
+        from everfit.pipeline import evaluation, manifests
+        from everfit.pipeline.manifests import TrainedModel
 
         trained, version = manifests.of(everfit, model, TrainedModel, made_here(context, model, "trained_model"))
-        made = judging.evaluate(everfit, model, trained, version)
+        made = evaluation.evaluate(everfit, model, trained, version)
         digest = manifests.put(everfit, model, "evaluation", made, sum(one.rows for one in made.compared))
         table = [_record(one) for one in made.compared]
         metadata: Metadata = {
@@ -150,13 +150,13 @@ def _left_out(made: "TrainedModel") -> Metadata:
     return dict(told)
 
 
-def _calibration(deployment: Deployment, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
+def _calibration(runtime: Runtime, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
     """Tenths of each candidate's scores on the rolling origins: their mean against the share that came true."""
     from everfit.evaluation.metrics import calibration_curve
 
     curves = {}
     for candidate in made.candidates:
-        tested = renewed(deployment.lake.get_frame(candidate.backtest), model.label)
+        tested = renewed(runtime.lake.get_frame(candidate.backtest), model.label)
         if tested.height:
             curves[candidate.name] = calibration_curve(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy())
     return calibration(curves)
@@ -173,7 +173,7 @@ def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> st
     return None
 
 
-def _track(mlflow: Any, deployment: Deployment, given: "TrainingSet", made: "TrainedModel") -> str:
+def _track(mlflow: Any, runtime: Runtime, given: "TrainingSet", made: "TrainedModel") -> str:
     """Data version, code version, config, seed, metrics and the manifests on the MLflow run; returns its page."""
     tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
     mlflow.set_tags({f"everfit.{name}": value for name, value in tags.items()})
@@ -184,7 +184,7 @@ def _track(mlflow: Any, deployment: Deployment, given: "TrainingSet", made: "Tra
     mlflow.log_metrics({"rows": given.rows, "share_of_positives": given.positive_share})
     mlflow.log_dict(msgspec.to_builtins(given), "training_set.json")
     run = mlflow.active_run().info
-    return f"{deployment.settings.mlflow_pages.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+    return f"{runtime.settings.mlflow_pages.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
 
 
 def _bounds(compared: "Compared") -> tuple[float, float, float] | None:

@@ -9,8 +9,8 @@ from assets.candidates import made_here
 from assets.pages import declared_in
 from assets.pools import training_of
 from everfit.declaration import Model
-from everfit.deployment import Deployment
-from everfit.workflow.versions import stage_version
+from everfit.pipeline.code_versions import stage_version
+from everfit.runtime import Runtime
 
 
 def champion(model: Model) -> dg.AssetsDefinition:
@@ -32,10 +32,10 @@ def champion(model: Model) -> dg.AssetsDefinition:
     )
     def champion(
         context: dg.AssetExecutionContext,
-        everfit: dg.ResourceParam[Deployment],
+        everfit: dg.ResourceParam[Runtime],
         mlflow: dg.ResourceParam[Any],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
-        from everfit.workflow.promotion import conclude
+        from everfit.pipeline.promotion import conclude
 
         concluded = conclude(
             everfit, model, actor=f"dagster run {context.run_id}", verdict=made_here(context, model, "evaluation")

@@ -12,10 +12,10 @@ import dagster as dg
 from assets.pages import readable
 from assets.plots import share_of_threshold
 from everfit.declaration import Model
-from everfit.deployment import Deployment
+from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.store.judgements import Judgement
+    from everfit.store.closed_windows import Judgement
 
 KINDS = {
     "quality": "The newest window's columns against the training data's: schema, bounds, nulls, stuck values, volume.",
@@ -89,9 +89,7 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
         specs=[dg.AssetCheckSpec(kind, asset=key, description=text) for kind, text in KINDS.items()],
         can_subset=True,
     )
-    def evidence(
-        context: dg.AssetCheckExecutionContext, everfit: dg.ResourceParam[Deployment]
-    ) -> Iterator[dg.AssetCheckResult]:
+    def evidence(context: dg.AssetCheckExecutionContext, everfit: dg.ResourceParam[Runtime]) -> Iterator[dg.AssetCheckResult]:
         newest = {found.kind: found for found in newest_evidence(everfit, model)}
         for selected in sorted(check.name for check in context.selected_asset_check_keys):
             if selected in newest:
@@ -102,11 +100,11 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
     return evidence
 
 
-def newest_evidence(deployment: Deployment, model: Model) -> "Sequence[Judgement]":
+def newest_evidence(runtime: Runtime, model: Model) -> "Sequence[Judgement]":
     """The champion's own, by kind; none where there is no champion, or none of its windows has closed."""
-    from everfit.store import judgements, ledger
+    from everfit.store import closed_windows, ledger
 
-    with deployment.engine.connect() as connection:
+    with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
         versions = ledger.same_artifact(connection, model.name, champion.version) if champion else []
-        return judgements.newest(connection, model, versions)
+        return closed_windows.newest(connection, model, versions)

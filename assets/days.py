@@ -9,13 +9,13 @@ import dagster as dg
 from assets.candidates import REQUEST_TAG
 from assets.pages import columns, declared_in, feature_notes, raw_columns
 from assets.provenance import Result, materialized, observe, one_day, provenance, tell
-from everfit.columns import EVENT_TIME, REQUEST_ID
 from everfit.declaration import Model
-from everfit.deployment import Deployment
-from everfit.workflow.versions import LOOK_BACK, stage_version
+from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID
+from everfit.pipeline.code_versions import LOOK_BACK, stage_version
+from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.workflow.days import DayMade
+    from everfit.pipeline.daily_partitions import DayMade
 
 
 def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -34,10 +34,10 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         deps=[[model.name, source] for source in sources],
         metadata=raw_columns(model) | declared_in(model),
     )
-    def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
-        from everfit.workflow.apart import make_apart
-        from everfit.workflow.days import land_days
-        from everfit.workflow.lineage import Lineage
+    def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Runtime]) -> Iterator[Result]:
+        from everfit.pipeline.daily_partitions import land_days
+        from everfit.pipeline.day_isolation import make_apart
+        from everfit.pipeline.lineage import Lineage
 
         days, lineage = context.partition_keys, Lineage.on_record(everfit, model)
         observe(partial(tell, context), everfit, model, days, lineage)
@@ -68,9 +68,9 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         metadata=columns([(REQUEST_ID, "category"), (EVENT_TIME, "time"), *model.features], feature_notes(model))
         | declared_in(model),
     )
-    def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Deployment]) -> Iterator[Result]:
-        from everfit.workflow.apart import make_apart
-        from everfit.workflow.days import compute_days
+    def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Runtime]) -> Iterator[Result]:
+        from everfit.pipeline.daily_partitions import compute_days
+        from everfit.pipeline.day_isolation import make_apart
 
         days = sorted({*context.partition_keys, *_needed(context, everfit, model)})
         lots = make_apart(everfit, model, "features", days, partial(compute_days, everfit, model))
@@ -87,11 +87,11 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     return features
 
 
-def _needed(context: dg.AssetExecutionContext, everfit: Deployment, model: Model) -> list[str]:
+def _needed(context: dg.AssetExecutionContext, everfit: Runtime, model: Model) -> list[str]:
     """What the training of a requested run needs to be made, whatever was known when it was launched."""
-    from everfit.workflow.apart import failing_days
-    from everfit.workflow.lineage import stale_days
-    from everfit.workflow.training import request_of
+    from everfit.pipeline.day_isolation import failing_days
+    from everfit.pipeline.lineage import stale_days
+    from everfit.pipeline.training_set import request_of
 
     request = request_of(everfit, context.run.tags.get(REQUEST_TAG))
     if request is None:

@@ -14,7 +14,7 @@ from assets.checks import evidence_checks
 from assets.days import features, raw_data
 from assets.pages import LOGGED, columns, declared_in, source_columns
 from everfit.declaration import Model
-from everfit.workflow.versions import LOOK_BACK
+from everfit.pipeline.code_versions import LOOK_BACK
 
 
 def days_of(model: Model) -> dg.DynamicPartitionsDefinition:

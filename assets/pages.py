@@ -10,9 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from everfit.columns import LABEL
 from everfit.declaration import Column, Model
-from everfit.features.views import Latest
+from everfit.declaration.reserved_columns import LABEL
+from everfit.declaration.views import Latest
 from everfit.timing import format_duration
 
 LOGGED = {

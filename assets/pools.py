@@ -1,7 +1,7 @@
 """Dagster's pools that a training takes: one training a model at a time, and so many in all.
 
 Under the granularity ``run`` a run holds the pools of all its steps from its start to its end. The limits are declared in
-:mod:`orchestration.pools`; here are only the names.
+:mod:`orchestration.pool_limits`; here are only the names.
 """
 
 from everfit.declaration import Model

@@ -15,12 +15,12 @@ import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
 from everfit.declaration import Model
-from everfit.deployment import Deployment
-from everfit.workflow.versions import Stage, stage_version
+from everfit.pipeline.code_versions import Stage, stage_version
+from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.workflow.days import DayMade
-    from everfit.workflow.lineage import Lineage
+    from everfit.pipeline.daily_partitions import DayMade
+    from everfit.pipeline.lineage import Lineage
 
 DATA_VERSION = "dagster/data_version"
 DEFERRED = "dagster/defer_asset_events"
@@ -79,7 +79,7 @@ def report(instance: dg.DagsterInstance, events: Iterable[Event]) -> None:
 
 def observe(
     tell: Callable[[list[dg.AssetObservation]], Any],
-    deployment: Deployment,
+    runtime: Runtime,
     model: Model,
     days: Sequence[str] | None = None,
     lineage: "Lineage | None" = None,
@@ -89,9 +89,9 @@ def observe(
     ``lineage`` is what is on record, where it is at hand: to read it is most of the work. They are noted after they were
     told: told twice is harmless, never told is not. Returns how many were told.
     """
-    from everfit.workflow.observing import note, untold
+    from everfit.pipeline.data_versions import note, untold
 
-    seen = untold(deployment, model, days, lineage)
+    seen = untold(runtime, model, days, lineage)
     tell(
         [
             dg.AssetObservation(
@@ -103,7 +103,7 @@ def observe(
             for one in seen
         ]
     )
-    note(deployment, model, seen)
+    note(runtime, model, seen)
     return len(seen)
 
 

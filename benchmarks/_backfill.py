@@ -11,15 +11,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks._instance import PROJECT, Instance, running, seconds
-from everfit.backfilling import tags
-from everfit.catalogue import find_model
 from everfit.declaration import Model
-from everfit.replay.landing import bootstrap
+from everfit.declaration.discovery import find_model
+from everfit.pipeline.backfill_plan import Chunk
+from everfit.pipeline.backfill_runs import tags
+from everfit.pipeline.daily_partitions import available_days, land_days
+from everfit.pipeline.lineage import Lineage, features_dataset
+from everfit.replay.bootstrap import bootstrap
 from everfit.store import partitions
 from everfit.store.tables import partition_versions
-from everfit.workflow.chunks import Chunk
-from everfit.workflow.days import available_days, land_days
-from everfit.workflow.lineage import Lineage, features_dataset
 
 DAYS, ALONE, REPEATS = 90, 10, 3
 
@@ -28,10 +28,10 @@ def measure() -> dict[str, float]:
     """Medians in seconds, and the two figures made of them."""
     recording = (PROJECT / "benchmarks" / "_bare_location.py").read_text()
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), "benchmarks.flown", recording) as instance:
-        model = find_model(instance.deployment.models, "flight_delay")
-        bootstrap(instance.deployment, model)
-        available = available_days(instance.deployment, model)
-        land_days(instance.deployment, model, available)
+        model = find_model(instance.runtime.models, "flight_delay")
+        bootstrap(instance.runtime, model)
+        available = available_days(instance.runtime, model)
+        land_days(instance.runtime, model, available)
         instance.dagster.change_days(f"{model.name}_days", [], available)
         days = available[-DAYS:]
         backfills = [_backfill(instance, model, days) for _ in range(REPEATS)]
@@ -77,8 +77,8 @@ def _bare_run(instance: Instance) -> float:
 
 def _script(instance: Instance, model: Model, days: list[str], made: dict[str, str]) -> float:
     """The bare script as a process; what it wrote is what the backfill made."""
-    lake = instance.deployment.lake
-    lineage = Lineage.up_to_date(instance.deployment, model)
+    lake = instance.runtime.lake
+    lineage = Lineage.up_to_date(instance.runtime, model)
     first = min(one for day in days for _, one in lineage.seen[day])
     sources = {
         source: [str(lake.path(made_of[day].hash, "parquet")) for day in made_of if first <= day < lineage.whole_before]
@@ -97,14 +97,14 @@ def _script(instance: Instance, model: Model, days: list[str], made: dict[str, s
 
 
 def _made(instance: Instance, model: Model, days: list[str]) -> dict[str, str]:
-    with instance.deployment.engine.connect() as connection:
+    with instance.runtime.engine.connect() as connection:
         found = partitions.newest(connection, features_dataset(model))
     return {day: found[day] for day in days}
 
 
 def _forget(instance: Instance, model: Model) -> None:
     """Remove what was made of the features, so that every repeat writes all of it."""
-    with instance.deployment.engine.begin() as connection:
+    with instance.runtime.engine.begin() as connection:
         for digest in set(partitions.newest(connection, features_dataset(model)).values()):
-            instance.deployment.lake.path(digest, "parquet").unlink(missing_ok=True)
+            instance.runtime.lake.path(digest, "parquet").unlink(missing_ok=True)
         connection.execute(sa.delete(partition_versions).where(partition_versions.c.dataset == features_dataset(model)))

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.flown.flight_delay import flight_delay
-from everfit.columns import EVENT_TIME, REQUEST_ID
-from everfit.features.history import labelled
+from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID
+from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 
 

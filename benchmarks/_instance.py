@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks._starting import bare_dagster
-from everfit.deployment import Deployment
-from everfit.embedded import ports
-from everfit.embedded.stack import Stack
-from everfit.orchestrator import ENDED, Orchestrator
+from everfit.dagster_api.runs import ENDED, Orchestrator
+from everfit.runtime import Runtime
+from everfit.stack import ports
+from everfit.stack.supervisor import Stack
 from everfit.waiting import wait_until
 
 PROJECT = Path(__file__).parents[1]
@@ -21,7 +21,7 @@ _TIMES = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { creationTime 
 class Instance:
     """A running stack, its Dagster, and the bare one."""
 
-    deployment: Deployment
+    runtime: Runtime
     dagster: Orchestrator
     bare: Orchestrator
 
@@ -38,10 +38,10 @@ def running(folder: Path, models: str, bare_definitions: str) -> Iterator[Instan
     with ExitStack() as opened:
         opened.callback(stack.down)
         stack.up()
-        deployment = opened.enter_context(closing(Deployment.load()))
-        dagster = opened.enter_context(closing(Orchestrator(deployment.settings.dagster)))
+        runtime = opened.enter_context(closing(Runtime.load()))
+        dagster = opened.enter_context(closing(Orchestrator(runtime.settings.dagster)))
         url = opened.enter_context(bare_dagster(folder, stack, bare_definitions))
-        yield Instance(deployment, dagster, opened.enter_context(closing(Orchestrator(url))))
+        yield Instance(runtime, dagster, opened.enter_context(closing(Orchestrator(url))))
 
 
 def seconds(dagster: Orchestrator, run: str) -> float:

@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from everfit.embedded import health, ports
-from everfit.embedded.dagster_home import write_dagster_home
-from everfit.embedded.stack import Stack
+from everfit.stack import health, ports
+from everfit.stack.dagster_home import write_dagster_home
+from everfit.stack.supervisor import Stack
 from everfit.waiting import wait_until
 
 ROUNDS = 5

@@ -12,13 +12,13 @@ from dagster._core.instance.ref import InstanceRef
 from kafka import KafkaProducer
 
 from benchmarks import _models
-from everfit.deployment import Deployment
-from everfit.embedded import ports
-from everfit.embedded.stack import Stack
-from everfit.events import PREDICTIONS, Prediction, encode
-from everfit.settings import Settings
-from everfit.store.publishing import publish
+from everfit.environment.settings import Settings
+from everfit.runtime import Runtime
+from everfit.sources.publication import publish
+from everfit.stack import ports
+from everfit.stack.supervisor import Stack
 from everfit.timing import parse_time
+from everfit.topics.events import PREDICTIONS, Prediction, encode
 
 TICKS = 7
 
@@ -49,13 +49,13 @@ def _measured(stack: Stack, told: dict[str, str]) -> float:
     os.environ["EVERFIT_MODELS"] = _models.PACKAGE
     repository = build().get_repository_def()
     settings = Settings(stack.home, told["database_url"], told["kafka"], "", "", "", Path(told["lake"]), _models.PACKAGE)
-    deployment = Deployment(settings)
-    _fill(deployment)
+    runtime = Runtime(settings)
+    _fill(runtime)
     instance = dg.DagsterInstance.from_ref(_instance(stack))
 
     def tick() -> float:
         began = time.perf_counter()
-        context = dg.build_sensor_context(instance, repository_def=repository, resources={"everfit": deployment})
+        context = dg.build_sensor_context(instance, repository_def=repository, resources={"everfit": runtime})
         result = prediction_log.evaluate_tick(context)
         seconds = time.perf_counter() - began
         for asked in result.dynamic_partitions_requests:
@@ -65,17 +65,17 @@ def _measured(stack: Stack, told: dict[str, str]) -> float:
     tick(), tick()  # reads what was sent, and adds the days that have landed
     measured = statistics.median(tick() for _ in range(TICKS))
     instance.dispose()
-    deployment.close()
+    runtime.close()
     return 1_000 * measured
 
 
-def _fill(deployment: Deployment) -> None:
+def _fill(runtime: Runtime) -> None:
     """Land two days of the source, and log one prediction of each model, so that each has a clock."""
     hours = [{"at": parse_time(f"2024-01-0{1 + hour // 24}T{hour % 24:02}:00:00Z"), "place": "here"} for hour in range(48)]
     rows = [hour | {"wind": float(number), "late": number % 2} for number, hour in enumerate(hours)]
-    publish(deployment.engine, deployment.models, "ticks", rows)
-    producer = KafkaProducer(bootstrap_servers=deployment.settings.kafka, acks="all")
-    for name, model in deployment.models.items():
+    publish(runtime.engine, runtime.models, "ticks", rows)
+    producer = KafkaProducer(bootstrap_servers=runtime.settings.kafka, acks="all")
+    for name, model in runtime.models.items():
         event = Prediction(
             request_id=f"r-{name}",
             model=name,
@@ -92,7 +92,7 @@ def _fill(deployment: Deployment) -> None:
 
 
 def _instance(stack: Stack) -> InstanceRef:
-    from everfit.embedded.dagster_home import write_dagster_home
+    from everfit.stack.dagster_home import write_dagster_home
 
     home = write_dagster_home(stack.home, stack.postgres.url("dagster", "psycopg2"), ports.any_free())
     return InstanceRef.from_dir(str(home))

@@ -17,8 +17,8 @@ from ingestion import contestants
 from ingestion.contestants import Measured
 from ingestion.events import fill
 
+from everfit.drills.test_bed import Ground, prepared
 from everfit.store.database import create_engine, migrate
-from monitors.drills.ground import Ground, prepared
 
 EVENTS = 500_000
 FEW, MANY = 100_000, 2_000_000  # events over which the peak of memory is held

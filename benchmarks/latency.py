@@ -25,16 +25,16 @@ from pathlib import Path
 
 import httpx
 
-from everfit.catalogue import find_model
 from everfit.declaration import Model
-from everfit.deployment import Deployment
-from everfit.embedded import ports
-from everfit.embedded.stack import Stack
-from everfit.replay.client import ServingClient
-from everfit.replay.landing import bootstrap
+from everfit.declaration.discovery import find_model
+from everfit.pipeline.training_request import ask_for_training, await_training
+from everfit.replay.bootstrap import bootstrap
 from everfit.replay.lockstep import await_read, await_retraining
 from everfit.replay.player import replay
-from everfit.retraining import ask_for_training, await_training
+from everfit.replay.serving_client import ServingClient
+from everfit.runtime import Runtime
+from everfit.stack import ports
+from everfit.stack.supervisor import Stack
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
 from everfit.waiting import wait_until
@@ -64,8 +64,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--windows", type=int, default=7)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="everfit-latency-") as folder, up(Path(folder) / "home") as deployment:
-        timed = list(measure(deployment, find_model(deployment.models, MODEL), asked.windows))
+    with tempfile.TemporaryDirectory(prefix="everfit-latency-") as folder, up(Path(folder) / "home") as runtime:
+        timed = list(measure(runtime, find_model(runtime.models, MODEL), asked.windows))
     figures = {
         "request_seconds": round(statistics.median(one.request_seconds for one in timed), 2),
         "run_seconds": round(statistics.median(one.run_seconds for one in timed), 2),
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 @contextmanager
-def up(home: Path) -> Iterator[Deployment]:
+def up(home: Path) -> Iterator[Runtime]:
     """A stack on free ports with a first champion; nothing of it is left afterwards."""
     os.environ |= {"EVERFIT_HOME": str(home), "EVERFIT_MODELS": "benchmarks.declared"}
     os.environ |= {variable: str(ports.any_free()) for variable in ports.VARIABLES.values()}
@@ -89,45 +89,45 @@ def up(home: Path) -> Iterator[Deployment]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     try:
         stack.up()
-        with closing(Deployment.load()) as deployment:
-            model = find_model(deployment.models, MODEL)
-            bootstrap(deployment, model)
-            first = await_training(deployment, ask_for_training(deployment, model).request)
+        with closing(Runtime.load()) as runtime:
+            model = find_model(runtime.models, MODEL)
+            bootstrap(runtime, model)
+            first = await_training(runtime, ask_for_training(runtime, model).request)
             assert first.status == "promoted", first
-            yield deployment
+            yield runtime
     finally:
         stack.down()
 
 
-def measure(deployment: Deployment, model: Model, windows: int) -> Iterator[Timed]:
+def measure(runtime: Runtime, model: Model, windows: int) -> Iterator[Timed]:
     """One window after the other."""
     draw = random.Random(0)
-    with closing(ServingClient(deployment.settings.serving)) as serving:
-        await_retraining(deployment.engine, serving, model.name)
+    with closing(ServingClient(runtime.settings.serving)) as serving:
+        await_retraining(runtime.engine, serving, model.name)
         for number in range(1, windows + 1):
             end = model.go_live + number * model.drift.window
             closing_request = end + model.log.lateness
-            play(deployment, model, closing_request)
-            await_read(deployment.engine, model.name, closing_request - HALF_HOUR, None)
+            play(runtime, model, closing_request)
+            await_read(runtime.engine, model.name, closing_request - HALF_HOUR, None)
             time.sleep(draw.uniform(*REST_SECONDS))
             began = time.time()
-            play(deployment, model, closing_request + HALF_HOUR)
-            asked, committed = await_request(deployment, end)
-            started = await_start(deployment.settings.dagster, asked)
+            play(runtime, model, closing_request + HALF_HOUR)
+            asked, committed = await_request(runtime, end)
+            started = await_start(runtime.settings.dagster, asked)
             yield Timed(f"{end:%Y-%m-%d}", asked.cause, committed - began, started - began)
-            await_retraining(deployment.engine, serving, model.name)
+            await_retraining(runtime.engine, serving, model.name)
 
 
-def play(deployment: Deployment, model: Model, until: datetime) -> None:
+def play(runtime: Runtime, model: Model, until: datetime) -> None:
     """Let the world go on to a moment, exclusive."""
-    replay(deployment, model, model.go_live, until, free_running=True, listener=lambda _progress, _doing: None)
+    replay(runtime, model, model.go_live, until, free_running=True, listener=lambda _progress, _doing: None)
 
 
-def await_request(deployment: Deployment, end: datetime) -> tuple[RetrainRequest, float]:
+def await_request(runtime: Runtime, end: datetime) -> tuple[RetrainRequest, float]:
     """The request of the window that ends there, and when it was seen committed."""
 
     def asked() -> RetrainRequest | None:
-        with deployment.engine.connect() as connection:
+        with runtime.engine.connect() as connection:
             found = [one for one in requests.of_model(connection, MODEL) if one.cutoff == end and one.cause != "bootstrap"]
         return found[0] if found else None
 

@@ -8,9 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from everfit.embedded import ports
-from everfit.embedded.stack import Stack
-from everfit.embedded.status import states
+from everfit.stack import ports
+from everfit.stack.states import states
+from everfit.stack.supervisor import Stack
 
 
 def measure(home: Path) -> dict[str, object]:

@@ -23,19 +23,19 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-import monitors.gather
-from everfit.columns import EVENT_TIME, SCORE
+import monitors.window_evidence
 from everfit.declaration import Category, Integer, Number
-from everfit.embedded.postgres import Postgres
+from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.evidence.quality import profile
-from everfit.store import ledger, monthly
+from everfit.pipeline.manifests import Evaluation, Trained, TrainingSet, Version
+from everfit.stack.postgres import Postgres
+from everfit.store import ledger, month_partitions
 from everfit.store.database import create_engine, migrate
 from everfit.store.lake import Lake
 from everfit.store.tables import evidence
-from everfit.workflow.manifests import Evaluation, Trained, TrainingSet, Version
 from models.electricity_price import electricity_price
-from monitors.watch import Seen, close_windows
+from monitors.tick import Seen, close_windows
 
 LIVE = datetime(2024, 1, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -86,7 +86,7 @@ def main() -> None:
     """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_200_000)
-    parser.add_argument("--sample", type=int, default=monitors.gather.SAMPLE_ROWS)
+    parser.add_argument("--sample", type=int, default=monitors.window_evidence.SAMPLE_ROWS)
     parser.add_argument("--json", action="store_true", dest="as_json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="everfit-window-") as folder:
@@ -114,7 +114,7 @@ def prepare(url: str, lake: Path, rows: int) -> None:
     """A log of one full week and a champion to hold it against."""
     engine = create_engine(url)
     migrate(engine)
-    monthly.make(engine, {f"{LIVE:%Y-%m}"})
+    month_partitions.make(engine, {f"{LIVE:%Y-%m}"})
     bound = {"start": LIVE, "step": WEEK / rows, "model": MODEL.name, "schema": MODEL.schema_id, "rows": rows}
     with engine.begin() as connection:
         connection.execute(_FILL, bound)
@@ -178,7 +178,7 @@ def measure(url: str, lake: Path, rows: int, sample: int) -> Measured:
 
     import everfit.evidence.evidently_report  # noqa: F401 - imports are no part of a window's cost
 
-    monitors.gather.SAMPLE_ROWS = sample
+    monitors.window_evidence.SAMPLE_ROWS = sample
     engine, before, began = create_engine(url), _peak_megabytes(), time.perf_counter()
     close_windows(engine, Lake(lake), {MODEL.name: MODEL}, Seen(), math.inf)
     seconds = time.perf_counter() - began

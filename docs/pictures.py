@@ -10,8 +10,8 @@ from pathlib import Path
 
 from chromium import browsing
 
+from everfit.environment.settings import Settings
 from everfit.errors import EverfitError
-from everfit.settings import Settings
 
 FOLDER = Path(__file__).parent
 MODEL = "electricity_price"

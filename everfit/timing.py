@@ -66,5 +66,13 @@ def midnight(day: str | date) -> datetime:
     return datetime.combine(date.fromisoformat(str(day)), time(), UTC)
 
 
+def wall_clock() -> datetime:
+    """Now, UTC. It wakes processes, tells which partitions are idle and which times lie in the future, and times alerts.
+
+    It decides nothing else.
+    """
+    return datetime.now(UTC)
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Moment = Annotated[datetime, BeforeValidator(parse_time)]

@@ -9,10 +9,10 @@ from typing import Literal
 import sqlalchemy as sa
 
 from everfit.declaration import Limits, Model
-from everfit.events import wall_clock
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
-from monitors.failures import Failure
+from everfit.timing import wall_clock
+from monitors.transient_failures import Failure
 
 logger = logging.getLogger(__name__)
 

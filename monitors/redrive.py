@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from everfit.contract import Contract
 from everfit.declaration import Model
 from everfit.errors import EventError
-from everfit.events import PREDICTIONS, wall_clock
 from everfit.store import letters, schemas
-from everfit.store.copying import Rows, is_plain, outcome_line, prediction_line
+from everfit.store.bulk_copy import Rows, is_plain, outcome_line, prediction_line
 from everfit.store.letters import Letter
 from everfit.store.log import Batch, LogWriter
+from everfit.timing import wall_clock
+from everfit.topics.contract import Contract
+from everfit.topics.events import PREDICTIONS
 
 
 @dataclass(slots=True)

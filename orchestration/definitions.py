@@ -4,11 +4,11 @@ import gc
 
 import dagster as dg
 
-from orchestration.declared import declared
+from orchestration.declared_assets import declared
 from orchestration.resources import everfit, mlflow
 from orchestration.schedules import nightly_backfills, source_days
 from orchestration.sensors import prediction_log
-from orchestration.switch import dead_mans_switch
+from orchestration.watchdog_sensor import dead_mans_switch
 
 
 def build() -> dg.Definitions:

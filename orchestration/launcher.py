@@ -23,10 +23,10 @@ PRELOADED = [
     "sqlalchemy.dialects.postgresql.psycopg2",
     "orchestration.definitions",
     "polars",  # imported, not used: its threads start with the first query, in the fork
-    "everfit.features.history",
+    "everfit.features.labelled_rows",
     "everfit.features.offline",
-    "everfit.workflow.days",
-    "everfit.workflow.observing",
+    "everfit.pipeline.daily_partitions",
+    "everfit.pipeline.data_versions",
 ]
 
 

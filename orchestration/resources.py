@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
-from everfit.deployment import Deployment
-from everfit.settings import Settings
-from everfit.web import trust_in_mlflow
-from orchestration.declared import declared
+from everfit.environment.http_client import trust_in_mlflow
+from everfit.environment.settings import Settings
+from everfit.runtime import Runtime
+from orchestration.declared_assets import declared
 
 if TYPE_CHECKING:
     from dagster_mlflow.resources import MlFlow
 
 
 @dg.resource(description="Postgres, the lake, the registry and the declared models.")
-def everfit(_: dg.InitResourceContext) -> Deployment:
+def everfit(_: dg.InitResourceContext) -> Runtime:
     """The deployment that the environment, or the running embedded stack, describes; one a process, for all its ticks."""
     return _deployment()
 
 
 @cache
-def _deployment() -> Deployment:
-    return Deployment(Settings.load(), declared().models)
+def _deployment() -> Runtime:
+    return Runtime(Settings.load(), declared().models)
 
 
 @dg.resource(required_resource_keys={"everfit"}, description="dagster-mlflow's tracking: one MLflow run a Dagster run.")

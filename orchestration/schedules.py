@@ -9,13 +9,13 @@ import dagster as dg
 
 from assets.provenance import observe, report
 from everfit.declaration import Model
-from everfit.deployment import Deployment
-from orchestration.automation import scheduled, switched
-from orchestration.days import add_new_days
+from everfit.runtime import Runtime
+from orchestration.activation import scheduled, switched
+from orchestration.day_partitions import add_new_days
 
 if TYPE_CHECKING:
-    from everfit.workflow.chunks import Chunk
-    from everfit.workflow.lineage import Outdated
+    from everfit.pipeline.backfill_plan import Chunk
+    from everfit.pipeline.lineage import Outdated
 
 ASSET_JOB = "__ASSET_JOB"  # Dagster's own over all assets: one of ours cannot span models, for their days differ
 WATCH_SECONDS = 30
@@ -42,49 +42,49 @@ def _nightly(at: str, names: Sequence[str]) -> dg.ScheduleDefinition:
         default_status=scheduled(),
         description=f"Makes the days whose rows were added or corrected, and those that look back on them: {', '.join(names)}.",
     )
-    def nightly(context: dg.ScheduleEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> Night:
+    def nightly(context: dg.ScheduleEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> Night:
         return nights(context.instance, everfit, names, context.scheduled_execution_time)
 
     return nightly
 
 
-def nights(instance: dg.DagsterInstance, deployment: Deployment, names: Sequence[str], at: datetime) -> Night:
+def nights(instance: dg.DagsterInstance, runtime: Runtime, names: Sequence[str], at: datetime) -> Night:
     """What to launch for all these models; a night that fails is its model's own."""
     from everfit.store.failures import Part
     from everfit.store.isolation import Isolation
 
-    isolation = Isolation(deployment.engine)
+    isolation = Isolation(runtime.engine)
     asked = [
-        isolation.attempt(Part(name, "backfill"), partial(night, instance, deployment, deployment.models[name], at))
+        isolation.attempt(Part(name, "backfill"), partial(night, instance, runtime, runtime.models[name], at))
         or dg.SkipReason(f"the night of {name} fails: `everfit status` says why")
         for name in names
-        if name in deployment.models
+        if name in runtime.models
     ]
     launched = [request for one in asked if not isinstance(one, dg.SkipReason) for request in one]
     told = "; ".join(str(one.skip_message) for one in asked if isinstance(one, dg.SkipReason))
     return launched or dg.SkipReason(told)
 
 
-def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at: datetime) -> Night:
+def night(instance: dg.DagsterInstance, runtime: Runtime, model: Model, at: datetime) -> Night:
     """What to launch at a moment, said on the features; or why nothing is."""
-    from everfit.backfilling import TAG, tags
+    from everfit.pipeline.backfill_plan import plan
+    from everfit.pipeline.backfill_runs import TAG, tags
+    from everfit.pipeline.lineage import Lineage, outdated
     from everfit.store import declarations
-    from everfit.workflow.chunks import plan
-    from everfit.workflow.lineage import Lineage, outdated
 
-    with deployment.engine.begin() as connection:
+    with runtime.engine.begin() as connection:
         refused = declarations.refused(connection, [model])
     if refused:
         return dg.SkipReason(refused[model.name])
-    lineage = Lineage.on_record(deployment, model, counted=True)  # what is learnt by cutting a day is for the next night
-    observe(partial(report, instance), deployment, model, lineage=lineage)
+    lineage = Lineage.on_record(runtime, model, counted=True)  # what is learnt by cutting a day is for the next night
+    observe(partial(report, instance), runtime, model, lineage=lineage)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
     if running:
         return dg.SkipReason(f"an earlier backfill of {model.name} has not ended yet: run {running[0].run_id}")
-    stale = outdated(deployment, model, lineage=lineage)
+    stale = outdated(runtime, model, lineage=lineage)
     if not stale:
         return dg.SkipReason(f"nothing changed: every day of {model.name} follows from what has landed")
-    chunks = plan(stale, add_new_days(instance, deployment, model), days_per_run=model.backfill.days_per_run)
+    chunks = plan(stale, add_new_days(instance, runtime, model), days_per_run=model.backfill.days_per_run)
     instance.report_runless_asset_event(_told(model, stale, chunks))
     return [
         dg.RunRequest(
@@ -102,7 +102,7 @@ def night(instance: dg.DagsterInstance, deployment: Deployment, model: Model, at
     default_status=switched(),
     description="Tells Dagster which days of the sources were touched, so that its pages show what is stale. Launches nothing.",
 )
-def source_days(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SkipReason:
+def source_days(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SkipReason:
     """The same question as every night, asked all day long, without the answer."""
     from everfit.store.failures import Part
     from everfit.store.isolation import Isolation

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from everfit.declaration import Model
-from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
-from orchestration import pools
-from orchestration.automation import switched
-from orchestration.champions import Told, by_hand, verdicts
-from orchestration.days import new_days
-from orchestration.launches import held, retraining
+from everfit.runtime import Runtime
+from orchestration import pool_limits
+from orchestration.activation import switched
+from orchestration.champion_events import Told, by_hand, verdicts
+from orchestration.day_partitions import new_days
+from orchestration.run_requests import held, retraining
 
 if TYPE_CHECKING:
-    from everfit.alerts import Watched
-    from everfit.heart import Heart
+    from everfit.alerts.channels import Watched
+    from everfit.alerts.heartbeat import Heart
+    from everfit.store.closed_windows import Judgement
     from everfit.store.isolation import Isolation
-    from everfit.store.judgements import Judgement
     from everfit.store.requests import RetrainRequest
-    from monitors.watch import Seen
+    from monitors.tick import Seen
 
 
 @dg.sensor(
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
     default_status=switched(),
     description="Reads the prediction log into Postgres, judges the windows that close, launches what the policy asks for.",
 )
-def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Deployment]) -> dg.SensorResult:
+def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SensorResult:
     """One sensor over all models' log; on where automation is."""
-    from everfit import alerts
+    from everfit.alerts import channels
     from everfit.store import declarations, requests
     from everfit.store.isolation import Isolation
     from monitors.launches import settle
-    from monitors.watch import watch
+    from monitors.tick import watch
 
     instance, isolation = context.instance, Isolation(everfit.engine)
     refused = declarations.set_aside(everfit.engine, everfit.models, isolation)
-    pools.register(instance, pools.limits(everfit.models.values()))
+    pool_limits.register(instance, pool_limits.limits(everfit.models.values()))
     settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
     isolation = Isolation(everfit.engine)  # as the windows have left it
@@ -55,7 +55,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     launches = [*_launches(everfit, pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
     champions = [*_champions(instance, everfit, seen, isolation)]
-    alerts.tell(everfit.engine, _wrong(everfit), alerts.Channel.from_environment())
+    channels.tell(everfit.engine, _wrong(everfit), channels.Channel.from_environment())
     _heart(everfit).beat()
     return dg.SensorResult(
         run_requests=launches,
@@ -65,72 +65,72 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     )
 
 
-def _wrong(deployment: Deployment) -> "Watched":
+def _wrong(runtime: Runtime) -> "Watched":
     """What somebody has to be told of: the models, what is set aside, and the log."""
-    from everfit.events import wall_clock
+    from everfit.alerts import log_rules, model_rules
     from everfit.store import log_state
-    from monitors import conditions, log_conditions
+    from everfit.timing import wall_clock
 
     now = wall_clock()
-    with deployment.engine.begin() as connection:
-        wrong = conditions.look(connection, deployment.models)
-        wrong |= log_conditions.look(connection, log_conditions.dead_letter_budget())
-        return wrong | log_conditions.lag_causes(log_state.note_lags(connection, now), now, log_conditions.patience())
+    with runtime.engine.begin() as connection:
+        wrong = model_rules.look(connection, runtime.models)
+        wrong |= log_rules.look(connection, log_rules.dead_letter_budget())
+        return wrong | log_rules.lag_causes(log_state.note_lags(connection, now), now, log_rules.patience())
 
 
 @cache
-def _heart(deployment: Deployment) -> "Heart":
+def _heart(runtime: Runtime) -> "Heart":
     """What gives the sign of life after each pass; one a process."""
-    from everfit.heart import Heart
+    from everfit.alerts.heartbeat import Heart
     from everfit.store.heartbeats import SENSOR
 
-    return Heart(deployment.engine, SENSOR, deployment.settings)
+    return Heart(runtime.engine, SENSOR, runtime.settings)
 
 
-def _launches(deployment: Deployment, pending: "Sequence[RetrainRequest]", isolation: "Isolation") -> Iterator[dg.RunRequest]:
+def _launches(runtime: Runtime, pending: "Sequence[RetrainRequest]", isolation: "Isolation") -> Iterator[dg.RunRequest]:
     """A run for each pending request of a declared model; one that cannot be launched after all attempts has failed."""
     from everfit.store.failures import Part
 
     for request in pending:
-        model = deployment.models.get(request.model)
+        model = runtime.models.get(request.model)
         if model is None:
             continue
         part = Part(model.name, "launch", request.id)
-        work = partial(_launch, deployment, model, request)
+        work = partial(_launch, runtime, model, request)
         run = isolation.attempt(part, work, retry_after=model.limits.retry_after)
         failure = isolation.failure(part)
         if run:
             yield run
         elif failure and failure.attempts >= model.limits.attempts:
-            _give_up(deployment, request, f"it could not be launched in {failure.attempts} attempts: {failure.error}")
+            _give_up(runtime, request, f"it could not be launched in {failure.attempts} attempts: {failure.error}")
             isolation.passed(part)
 
 
-def _launch(deployment: Deployment, model: Model, request: "RetrainRequest") -> dg.RunRequest | None:
+def _launch(runtime: Runtime, model: Model, request: "RetrainRequest") -> dg.RunRequest | None:
     """None where there is nothing to train on."""
     try:
-        return retraining(deployment, model, request)
+        return retraining(runtime, model, request)
     except EmptyPartitionError as error:
-        _give_up(deployment, request, str(error))
+        _give_up(runtime, request, str(error))
         return None
 
 
-def _give_up(deployment: Deployment, request: "RetrainRequest", why: str) -> None:
+def _give_up(runtime: Runtime, request: "RetrainRequest", why: str) -> None:
     from everfit.store import requests
 
-    with deployment.engine.begin() as connection:
+    with runtime.engine.begin() as connection:
         requests.mark(connection, request.id, "failed", result=why)
 
 
-def _champions(instance: dg.DagsterInstance, deployment: Deployment, seen: "Seen", isolation: "Isolation") -> Iterator[Told]:
+def _champions(instance: dg.DagsterInstance, runtime: Runtime, seen: "Seen", isolation: "Isolation") -> Iterator[Told]:
     """What a person promoted by command, and what was judged of the champions, each model for itself."""
     from everfit.store.failures import Part
 
-    for name, model in deployment.models.items():
+    for name, model in runtime.models.items():
         judged = [one for one in seen.judgements if one.model == name]
 
         def told(model: Model = model, judged: "Sequence[Judgement]" = judged) -> list[Told]:
-            return [*by_hand(instance, deployment, model), *verdicts(deployment, model, judged)]
+            return [*by_hand(instance, runtime, model), *verdicts(runtime, model, judged)]
 
         yield from isolation.attempt(Part(name, "check"), told) or []
 

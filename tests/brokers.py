@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 
 from kafka import KafkaAdminClient
 
-from everfit.embedded import broker, kafka
-from everfit.embedded.ports import LOCAL, any_free
-from everfit.events import OUTCOMES, PREDICTIONS
-from everfit.kafka import options
+from everfit.environment.kafka_options import options
+from everfit.stack import apache_kafka, broker
+from everfit.stack.ports import LOCAL, any_free
+from everfit.topics import admin
+from everfit.topics.events import OUTCOMES, PREDICTIONS
 from everfit.waiting import wait_until
 
 DEADLINE_SECONDS = 120.0
@@ -27,9 +28,9 @@ def running_broker(port: int | None = None, *, partitions: int = 1) -> Iterator[
     port = port or any_free()
     address = f"{LOCAL}:{port}"
     with TemporaryDirectory() as folder:
-        command = kafka.prepare(Path(folder), port) if ON_KAFKA else broker.command(port)
+        command = apache_kafka.prepare(Path(folder), port) if ON_KAFKA else broker.command(port)
         with started(command, address):
-            broker.create_topics(address, partitions=partitions)
+            admin.create_topics(address, partitions=partitions)
             yield address
 
 
@@ -51,7 +52,7 @@ def remake_topics(address: str, *, partitions: int = 1) -> None:
     with closing(KafkaAdminClient(**options(address))) as admin:
         admin.delete_topics(sorted(topics))
         wait_until(lambda: topics & set(admin.list_topics()), lambda left: not left, "the topics to be deleted;")
-    broker.create_topics(address, partitions=partitions)
+    admin.create_topics(address, partitions=partitions)
 
 
 def _await_answer(address: str) -> None:

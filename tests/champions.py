@@ -5,10 +5,10 @@ import sqlalchemy as sa
 
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
+from everfit.pipeline.manifests import Evaluation, Trained, TrainingSet, Version
 from everfit.store import ledger
 from everfit.store.lake import Lake
 from everfit.training.artifact import Signature
-from everfit.workflow.manifests import Evaluation, Trained, TrainingSet, Version
 from tests.events import MODEL
 
 

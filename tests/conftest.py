@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from everfit.embedded.ports import VARIABLES as PORTS
-from everfit.settings import VARIABLES
+from everfit.environment.settings import VARIABLES
+from everfit.stack.ports import VARIABLES as PORTS
 
 settings.register_profile("everfit", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 settings.load_profile("everfit")

@@ -8,7 +8,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from everfit.embedded.postgres import Postgres
+from everfit.stack.postgres import Postgres
 
 TEMPLATE = "migrated"  # what is copied from
 

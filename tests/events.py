@@ -7,11 +7,11 @@ import msgspec
 import sqlalchemy as sa
 from kafka import KafkaProducer
 
-from everfit.events import OUTCOMES, PREDICTIONS, Event, LoggedPrediction, Outcome, Prediction, encode
-from everfit.kafka import options
+from everfit.environment.kafka_options import options
 from everfit.store import log
-from everfit.store.copying import Rows, is_plain, outcome_line, prediction_line
+from everfit.store.bulk_copy import Rows, is_plain, outcome_line, prediction_line
 from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step, Written
+from everfit.topics.events import OUTCOMES, PREDICTIONS, Event, LoggedPrediction, Outcome, Prediction, encode
 from models.electricity_price import electricity_price
 
 MODEL = electricity_price

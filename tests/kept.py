@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from everfit.embedded.postgres import Postgres
+from everfit.stack.postgres import Postgres
 
 FOLDER = Path(__file__).parent / "fixtures" / "eight_weeks"
 STATE: dict[str, Any] = json.loads((FOLDER / "state.json").read_text())

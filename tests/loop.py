@@ -8,20 +8,20 @@ import polars as pl
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.deployment import Deployment
-from everfit.events import Outcome, Prediction
-from everfit.features.history import labelled
+from everfit.environment.settings import Settings
+from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
+from everfit.pipeline import daily_partitions, evaluation, manifests, promotion, training, training_set
 from everfit.registry import Registry
 from everfit.replay import timeline
-from everfit.settings import Settings
+from everfit.runtime import Runtime
+from everfit.sources.publication import publish
 from everfit.store import ledger
 from everfit.store.lake import Lake
-from everfit.store.publishing import publish
 from everfit.store.requests import RetrainRequest
+from everfit.topics.events import Outcome, Prediction
 from everfit.training.artifact import Scorer, Signature
-from everfit.workflow import days, fitting, judging, manifests, promotion, training
-from monitors.judge import Judged, judge_window
+from monitors.judgement import Judged, judge_window
 from tests.events import write
 
 
@@ -48,10 +48,10 @@ class Loop:
     def __init__(self, engine: sa.Engine, home: Path, model: Model, recorded: Mapping[str, pl.DataFrame] | None = None) -> None:
         url = engine.url.render_as_string(hide_password=False)
         settings = Settings(home, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", home / "lake")
-        self.deployment = Deployment(settings)
+        self.runtime = Runtime(settings)
         self.registry = FakeRegistry()
-        self.deployment.__dict__ |= {"engine": engine, "lake": Lake(home / "lake"), "registry": self.registry}
-        self.deployment.__dict__["models"] = {model.name: model}
+        self.runtime.__dict__ |= {"engine": engine, "lake": Lake(home / "lake"), "registry": self.registry}
+        self.runtime.__dict__["models"] = {model.name: model}
         self.model = model
         self.recorded = recorded or {source.name: timeline.recorded(source) for source in model.sources}
 
@@ -66,18 +66,18 @@ class Loop:
         for source in self.model.sources:
             known = pl.col(source.event_time) + source.known_after
             rows = self.recorded[source.name].filter(known <= until, *([known > since] if since else []))
-            publish(self.deployment.engine, self.deployment.models, source.name, rows)
+            publish(self.runtime.engine, self.runtime.models, source.name, rows)
 
     def retrain(self, request: RetrainRequest | None, cutoff: datetime | None = None) -> promotion.Conclusion:
         """raw_data to champion, as the assets do it."""
-        return retrain(self.deployment, self.model, request, cutoff)
+        return retrain(self.runtime, self.model, request, cutoff)
 
     def play(self, start: datetime, end: datetime) -> None:
         """Publish, answer with the champion and observe the outcomes of ``[start, end)``."""
         self.publish(since=start, until=end)
         asked = labelled(self.model, self.recorded).filter(pl.col("_event_time").is_between(start, end, closed="left"))
         rows = compute(self.model.views, self.recorded, asked)
-        with self.deployment.engine.connect() as connection:
+        with self.runtime.engine.connect() as connection:
             champion = ledger.champion(connection, self.model.name)
         assert champion is not None
         scores = Scorer(*self.registry.versions[champion.version - 1]).score(rows)
@@ -109,25 +109,25 @@ class Loop:
 
     def log(self, predictions: Sequence[Prediction], outcomes: Sequence[Outcome] = ()) -> None:
         """Write what one poll might have brought."""
-        write(self.deployment.engine, predictions, outcomes)
+        write(self.runtime.engine, predictions, outcomes)
 
     def judge(self, start: datetime) -> Judged:
         """Judge the window that begins at ``start``."""
         span = (start, start + self.model.drift.window)
-        with self.deployment.engine.begin() as connection:
-            return judge_window(connection, self.deployment.lake, self.model, span)
+        with self.runtime.engine.begin() as connection:
+            return judge_window(connection, self.runtime.lake, self.model, span)
 
 
 def retrain(
-    deployment: Deployment, model: Model, request: RetrainRequest | None, cutoff: datetime | None = None
+    runtime: Runtime, model: Model, request: RetrainRequest | None, cutoff: datetime | None = None
 ) -> promotion.Conclusion:
     """raw_data to champion, as the assets do it."""
-    available = days.available_days(deployment, model)
-    days.land_days(deployment, model, available)
-    days.compute_days(deployment, model, available)
-    until = cutoff or training.default_cutoff(deployment, model, request)
-    assembled = training.assemble(deployment, model, cutoff=until, request=request)
-    trained = fitting.train(deployment, model, assembled, manifests.put(deployment, model, "training_set", assembled, 0))
-    judged = judging.evaluate(deployment, model, trained, manifests.put(deployment, model, "trained_model", trained, 0))
-    manifests.put(deployment, model, "evaluation", judged, 0)
-    return promotion.conclude(deployment, model, actor="test")
+    available = daily_partitions.available_days(runtime, model)
+    daily_partitions.land_days(runtime, model, available)
+    daily_partitions.compute_days(runtime, model, available)
+    until = cutoff or training_set.default_cutoff(runtime, model, request)
+    assembled = training_set.assemble(runtime, model, cutoff=until, request=request)
+    trained = training.train(runtime, model, assembled, manifests.put(runtime, model, "training_set", assembled, 0))
+    judged = evaluation.evaluate(runtime, model, trained, manifests.put(runtime, model, "trained_model", trained, 0))
+    manifests.put(runtime, model, "evaluation", judged, 0)
+    return promotion.conclude(runtime, model, actor="test")

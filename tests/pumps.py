@@ -7,7 +7,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from everfit.declaration import Category, Column, Integer, Model, Number, Source, Time
-from everfit.features.views import Feature, FeatureView
+from everfit.declaration.views import Feature, FeatureView
 from models.electricity_price import electricity_price
 
 START = datetime(2020, 1, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 
 from everfit.declaration import Model
 from everfit.errors import RefusedError, ServiceError
-from everfit.events import Role
-from everfit.serving.outlet import Record
+from everfit.serving.producer import Record
+from everfit.topics.events import Role
 from everfit.training.artifact import Signature
 
 

@@ -7,9 +7,9 @@ import polars as pl
 from everfit.declaration import GradientBoosting, Model
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import ColumnProfile, Profile
+from everfit.pipeline.manifests import Evaluation, Trained, TrainingSet, Version
 from everfit.store.lake import Lake
 from everfit.training.artifact import Signature
-from everfit.workflow.manifests import Evaluation, Trained, TrainingSet, Version
 from tests.serving import graph
 
 CUTOFF = datetime(1996, 9, 4, tzinfo=UTC)

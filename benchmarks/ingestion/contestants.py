@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from everfit.events import PREDICTIONS
-from everfit.kafka import consumer_options
+from everfit.drills.declared.drill import drill
+from everfit.environment.kafka_options import consumer_options
 from everfit.store.database import create_engine
 from everfit.store.lake import Lake
-from monitors.drills.declared.drill import drill
-from monitors.watch import watch
+from everfit.topics.events import PREDICTIONS
+from monitors.tick import watch
 
 POLL_RECORDS = 500  # a poll of the client's, and a commit of the plain loops
 COPY_ROWS = 10_000

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from confluent_kafka import Producer
 
-from everfit.events import PREDICTIONS, Prediction, encode
-from monitors.drills.declared.drill import MEASURES, SITES, drill
+from everfit.drills.declared.drill import MEASURES, SITES, drill
+from everfit.topics.events import PREDICTIONS, Prediction, encode
 
 STEP = timedelta(seconds=2)
 

@@ -18,25 +18,23 @@ def backfill(
     """
     import msgspec
 
-    from everfit.backfilling import backfill as bring_up
-    from everfit.catalogue import find_model
-    from everfit.deployment import Deployment
+    from everfit.declaration.discovery import find_model
     from everfit.errors import BackfillError
+    from everfit.pipeline.backfill_runs import backfill as bring_up
+    from everfit.runtime import Runtime
     from everfit.timing import parse_time
 
     try:
         first, last = (parse_time(text) if text else None for text in (start, end))
     except ValueError as error:
         raise BackfillError(str(error)) from error
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        declared = find_model(deployment.models, model)
+        declared = find_model(runtime.models, model)
         wanted = [asset.strip() for asset in assets.split(",")]
-        done = bring_up(
-            deployment, declared, start=first, end=last, assets=wanted, say=lambda line: typer.echo(line, err=as_json)
-        )
+        done = bring_up(runtime, declared, start=first, end=last, assets=wanted, say=lambda line: typer.echo(line, err=as_json))
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         typer.echo(msgspec.json.encode(done).decode())
     if not done.succeeded:

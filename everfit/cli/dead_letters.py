@@ -22,33 +22,33 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List the newest dead letters that were not stored since."""
-    from everfit.deployment import Deployment
+    from everfit.runtime import Runtime
     from everfit.store import letters
     from everfit.store.database import reachable
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        with reachable(deployment.engine), deployment.engine.connect() as connection:
+        with reachable(runtime.engine), runtime.engine.connect() as connection:
             found = letters.newest(connection, topic=topic, limit=limit)
     finally:
-        deployment.close()
+        runtime.close()
     _tell(found, as_json)
 
 
 @app.command()
 def show(number: Annotated[int, typer.Argument(help="Its number in the list.")], as_json: AsJson = False) -> None:
     """Show one dead letter as it was read."""
-    from everfit.deployment import Deployment
     from everfit.errors import UnknownLetterError
+    from everfit.runtime import Runtime
     from everfit.store import letters
     from everfit.store.database import reachable
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        with reachable(deployment.engine), deployment.engine.connect() as connection:
+        with reachable(runtime.engine), runtime.engine.connect() as connection:
             found = letters.find(connection, number)
     finally:
-        deployment.close()
+        runtime.close()
     if found is None:
         raise UnknownLetterError(f"no dead letter has the number {number}; `everfit dead-letters list` has those there are")
     if as_json:
@@ -65,21 +65,21 @@ def redrive(
     as_json: AsJson = False,
 ) -> None:
     """Check dead letters again and store those that fit now; exit code 1 where one still does not."""
-    from everfit.deployment import Deployment
+    from everfit.runtime import Runtime
     from everfit.store import letters
     from everfit.store.database import reachable
     from monitors.redrive import redrive as store
 
     if bool(numbers) == everything:
         raise typer.BadParameter("give numbers, or --all")
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        with reachable(deployment.engine):
-            with deployment.engine.connect() as connection:
+        with reachable(runtime.engine):
+            with runtime.engine.connect() as connection:
                 wanted = letters.waiting(connection) if everything else numbers or []
-            done = store(deployment.engine, deployment.models, wanted)
+            done = store(runtime.engine, runtime.models, wanted)
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         _print_json({"stored": done.stored, "refused": {str(number): reason for number, reason in done.refused.items()}})
     else:

@@ -27,7 +27,7 @@ def demo(
 
     from everfit.cli.replay import shown
     from everfit.demo.run import END, MODEL, Demo
-    from everfit.settings import home_folder
+    from everfit.environment.settings import home_folder
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     home = home_folder() / "demo"

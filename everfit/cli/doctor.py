@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from everfit.settings import home_folder
+from everfit.environment.settings import home_folder
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
     """Look for what is wrong, and say what to do; exits 1 where something is."""
-    from everfit.embedded.checks import examine
+    from everfit.doctor.examination import examine
 
     checks = examine(home_folder())
     healthy = all(check.ok for check in checks)

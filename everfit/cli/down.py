@@ -1,11 +1,11 @@
 """``everfit down``."""
 
-from everfit.settings import home_folder
+from everfit.environment.settings import home_folder
 
 
 def down() -> None:
     """End what `everfit up` started, with all that it left behind. State is kept; the embedded broker's log is not."""
-    from everfit.embedded.stack import Stack
+    from everfit.stack.supervisor import Stack
 
     home = home_folder()
     if not home.exists():

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from monitors.drills.catalogue import Drill
-    from monitors.drills.report import Report
+    from everfit.drills.catalogue import Drill
+    from everfit.drills.guarantee_report import Report
 
 
 def drill(
@@ -22,7 +22,7 @@ def drill(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Run a crash drill on parts of its own, in a folder that is gone afterwards; exits 1 where the guarantee did not hold."""
-    from monitors.drills.catalogue import DRILLS, Order, find_drill
+    from everfit.drills.catalogue import DRILLS, Order, find_drill
 
     if name is None:
         _list(list(DRILLS.values()), as_json=as_json)

@@ -15,14 +15,14 @@ def history(
     """Show a model's ledger, oldest first: every promotion and rejection, and the retrainings that failed."""
     import msgspec
 
-    from everfit.catalogue import find_model
-    from everfit.deployment import Deployment
+    from everfit.declaration.discovery import find_model
+    from everfit.runtime import Runtime
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        entries = _entries(deployment.engine, find_model(deployment.models, model).name)
+        entries = _entries(runtime.engine, find_model(runtime.models, model).name)
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         typer.echo(msgspec.json.encode(entries).decode())
         return

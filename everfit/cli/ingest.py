@@ -29,10 +29,10 @@ def ingest(
 
     import msgspec
 
-    from everfit.deployment import Deployment
-    from everfit.heart import Heart
+    from everfit.alerts.heartbeat import Heart
+    from everfit.runtime import Runtime
     from everfit.store.heartbeats import INGEST
-    from monitors.ingest import ingest as take_part
+    from monitors.group_reader import ingest as take_part
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)
@@ -40,15 +40,15 @@ def ingest(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        models = deployment.models
+        models = runtime.models
         logging.getLogger(__name__).info("reading for %s as a member of %s", ", ".join(models), group)
-        heart = Heart(deployment.engine, INGEST, deployment.settings, every_seconds=BEAT_SECONDS)
-        kafka = deployment.settings.kafka
-        seen = take_part(deployment.engine, deployment.lake, kafka, models, stop, group=group, beat=heart.beat)
+        heart = Heart(runtime.engine, INGEST, runtime.settings, every_seconds=BEAT_SECONDS)
+        kafka = runtime.settings.kafka
+        seen = take_part(runtime.engine, runtime.lake, kafka, models, stop, group=group, beat=heart.beat)
     finally:
-        deployment.close()
+        runtime.close()
     told = {
         "predictions": seen.predictions,
         "outcomes": seen.outcomes,
@@ -64,19 +64,19 @@ def _skip(name: str, as_json: bool) -> None:
     import msgspec
     from kafka import TopicPartition
 
-    from everfit.deployment import Deployment
+    from everfit.runtime import Runtime
     from everfit.store.database import reachable
-    from monitors.skipping import skip
+    from monitors.skip import skip
 
     topic, _, number = name.rpartition(":")
     if not topic or not number.isdecimal():
         raise typer.BadParameter(f"{name!r} is no TOPIC:PARTITION, such as everfit.predictions:0", param_hint="--skip")
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        with reachable(deployment.engine):
-            gap = skip(deployment.engine, deployment.settings.kafka, TopicPartition(topic, int(number)))
+        with reachable(runtime.engine):
+            gap = skip(runtime.engine, runtime.settings.kafka, TopicPartition(topic, int(number)))
     finally:
-        deployment.close()
+        runtime.close()
     told = {"topic": gap.topic, "partition": gap.partition, "first_offset": gap.first, "next_offset": gap.next}
     lost = f"{name}: offsets {gap.first} to {gap.next - 1} are lost; reading goes on at {gap.next}"
     typer.echo(msgspec.json.encode(told | {"records": gap.records}).decode() if as_json else lost)

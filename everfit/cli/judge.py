@@ -17,24 +17,24 @@ def judge(
     """
     import msgspec
 
-    from everfit.catalogue import find_model
-    from everfit.deployment import Deployment
+    from everfit.declaration.discovery import find_model
     from everfit.errors import UnknownWindowError
+    from everfit.runtime import Runtime
     from everfit.store.database import reachable
     from everfit.timing import parse_time
-    from monitors.judge import judge_again
+    from monitors.judgement import judge_again
 
     try:
         start = parse_time(window)
     except ValueError as error:
         raise UnknownWindowError(f"--window: {error}") from error
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        declared = find_model(deployment.models, model)
-        with reachable(deployment.engine), deployment.engine.begin() as connection:
-            judged = judge_again(connection, deployment.lake, declared, start)
+        declared = find_model(runtime.models, model)
+        with reachable(runtime.engine), runtime.engine.begin() as connection:
+            judged = judge_again(connection, runtime.lake, declared, start)
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         typer.echo(msgspec.json.encode(judged).decode())
         return

@@ -15,27 +15,27 @@ def prepare(
     """
     import sys
 
-    from everfit.catalogue import broken_modules
-    from everfit.deployment import Deployment
-    from everfit.embedded.broker import create_topics
-    from everfit.replay.landing import bootstrap_all
-    from everfit.store.building import build
+    from everfit.declaration.discovery import broken_modules
+    from everfit.replay.bootstrap import bootstrap_all
+    from everfit.runtime import Runtime
     from everfit.store.database import migrate
+    from everfit.store.view_builds import build
+    from everfit.topics.admin import create_topics
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        migrate(deployment.engine)
+        migrate(runtime.engine)
         print("the schema is up to date")
-        create_topics(deployment.settings.kafka, partitions=partitions)
+        create_topics(runtime.settings.kafka, partitions=partitions)
         print("the topics are there")
-        for module, why in broken_modules(deployment.models).items():
+        for module, why in broken_modules(runtime.models).items():
             print(f"{module} is set aside: {why}", file=sys.stderr)
-        for name, landed in bootstrap_all(deployment):
+        for name, landed in bootstrap_all(runtime):
             if isinstance(landed, int):
                 print(f"{name}: {landed:,} rows from before it went live have landed")
             else:
                 print(f"{name}: set aside, nothing of its record has landed: {landed}", file=sys.stderr)
-        for view in build(deployment.engine, deployment.models, wait=True):
+        for view in build(runtime.engine, runtime.models, wait=True):
             print(f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}")
     finally:
-        deployment.close()
+        runtime.close()

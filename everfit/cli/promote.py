@@ -26,25 +26,25 @@ def promote(
     """
     import msgspec
 
-    from everfit.catalogue import find_model
-    from everfit.deployment import Deployment
+    from everfit.declaration.discovery import find_model
+    from everfit.pipeline import manual_promotion
+    from everfit.runtime import Runtime
     from everfit.store.database import reachable
-    from everfit.workflow import adopting
 
     if restore == (version is not None):
         raise PromotionError(
             f"say either a version or --restore: `everfit promote {model} 3`, `everfit promote {model} --restore`"
         )
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        declared, actor = find_model(deployment.models, model), adopting.person()
-        with reachable(deployment.engine):
+        declared, actor = find_model(runtime.models, model), manual_promotion.person()
+        with reachable(runtime.engine):
             if version is None:
-                done = adopting.restore(deployment, declared, actor=actor, reason=reason)
+                done = manual_promotion.restore(runtime, declared, actor=actor, reason=reason)
             else:
-                done = adopting.adopt(deployment, declared, version, actor=actor, reason=reason)
+                done = manual_promotion.adopt(runtime, declared, version, actor=actor, reason=reason)
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         typer.echo(msgspec.json.encode(done).decode())
         return

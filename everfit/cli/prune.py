@@ -16,21 +16,21 @@ def prune(
     """
     import msgspec
 
-    from everfit.deployment import Deployment
+    from everfit.runtime import Runtime
     from everfit.store.database import reachable
-    from everfit.store.retention import prune as drop
     from everfit.timing import parse_duration
+    from monitors.retention import prune as drop
 
     try:
         age = parse_duration(older_than)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        with reachable(deployment.engine):
-            pruned = drop(deployment.engine, deployment.models.values(), age, dry_run=dry_run)
+        with reachable(runtime.engine):
+            pruned = drop(runtime.engine, runtime.models.values(), age, dry_run=dry_run)
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         typer.echo(msgspec.json.encode(pruned).decode())
         return

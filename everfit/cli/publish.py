@@ -17,17 +17,17 @@ def publish(
     """
     import msgspec
 
-    from everfit.catalogue import find_source
-    from everfit.deployment import Deployment
-    from everfit.store.files import read_rows
-    from everfit.store.publishing import publish as publish_rows
+    from everfit.declaration.discovery import find_source
+    from everfit.runtime import Runtime
+    from everfit.sources.files import read_rows
+    from everfit.sources.publication import publish as publish_rows
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        rows = read_rows(find_source(deployment.models, source), file)
-        changed = publish_rows(deployment.engine, deployment.models, source, rows)
+        rows = read_rows(find_source(runtime.models, source), file)
+        changed = publish_rows(runtime.engine, runtime.models, source, rows)
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         typer.echo(msgspec.json.encode({"source": source, "rows": len(rows), "changed": changed}).decode())
     else:

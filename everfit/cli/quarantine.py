@@ -86,16 +86,16 @@ def _rows(
     model: str, since: str | None, until: str | None, column: str | None
 ) -> "Iterator[tuple[sa.Connection, Sequence[Quarantine]]]":
     """The model's quarantines that begin in the span, in a transaction that is committed at the end."""
-    from everfit.catalogue import find_model
-    from everfit.deployment import Deployment
+    from everfit.declaration.discovery import find_model
+    from everfit.runtime import Runtime
     from everfit.store import quarantines
     from everfit.store.database import reachable
 
     first, last = _moment("--from", since), _moment("--to", until)
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        name = find_model(deployment.models, model).name
-        with reachable(deployment.engine), deployment.engine.begin() as connection:
+        name = find_model(runtime.models, model).name
+        with reachable(runtime.engine), runtime.engine.begin() as connection:
             yield (
                 connection,
                 [
@@ -107,7 +107,7 @@ def _rows(
                 ],
             )
     finally:
-        deployment.close()
+        runtime.close()
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

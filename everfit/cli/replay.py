@@ -24,23 +24,23 @@ def replay(
 
     Stopped on the way, the same command takes it up again.
     """
-    from everfit.catalogue import find_model
-    from everfit.deployment import Deployment
+    from everfit.declaration.discovery import find_model
     from everfit.errors import RequestError
     from everfit.replay.player import replay as play
+    from everfit.runtime import Runtime
     from everfit.timing import parse_time
 
     try:
         span = parse_time(start), parse_time(end)
     except ValueError as error:
         raise RequestError(str(error)) from error
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        declared = find_model(deployment.models, model)
+        declared = find_model(runtime.models, model)
         with shown(declared.name, span[1]) as listener:
-            progress = play(deployment, declared, *span, free_running=free_running, listener=listener)
+            progress = play(runtime, declared, *span, free_running=free_running, listener=listener)
     finally:
-        deployment.close()
+        runtime.close()
     _tell(progress, as_json=as_json)
     if progress.failed:
         raise typer.Exit(1)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from everfit.environment.settings import elsewhere, home_folder
 from everfit.errors import ServiceError
-from everfit.settings import elsewhere, home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from everfit.embedded.automation import Automation
-    from everfit.embedded.status import State
+    from everfit.dagster_api.automation import Automation
     from everfit.registry.difference import Difference
     from everfit.serving.view_states import ViewState
+    from everfit.stack.states import State
     from everfit.store.failures import Failure
     from everfit.store.log_state import TopicState
 
@@ -27,8 +27,8 @@ MEGABYTE = 2**20
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
     """What runs, since when, where, and with how much memory; what acts by itself, and what it waits for."""
-    from everfit.embedded.given import managed
-    from everfit.embedded.status import states
+    from everfit.stack.external_parts import managed
+    from everfit.stack.states import states
 
     home = home_folder()
     found = [] if elsewhere() else states(home, managed(home, os.environ))
@@ -61,7 +61,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
 
 def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Sequence[ViewState]]":
     """How far the log is read, what is set aside, and the views; nothing where Postgres does not answer, as its row says."""
-    from everfit.settings import addresses
+    from everfit.environment.settings import addresses
 
     url = addresses().get("database_url")
     if url is None:
@@ -85,9 +85,9 @@ def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Seq
 
 def _differing() -> "Sequence[Difference]":
     """Where MLflow says something else than the ledger; nothing where either does not answer, which `everfit doctor` tells."""
+    from everfit.environment.settings import addresses
     from everfit.errors import DeclarationError
-    from everfit.registry.state import read_differences
-    from everfit.settings import addresses
+    from everfit.registry.recorded_differences import read_differences
 
     try:
         return read_differences(addresses())
@@ -128,8 +128,8 @@ def _print_aside(aside: "Sequence[Failure]") -> None:
 
 def _automations(*, daemon_runs: bool) -> "tuple[list[Automation], str | None]":
     """Sensors and schedules; or none, and why they are not known."""
-    from everfit.embedded.automation import automations
-    from everfit.settings import addresses
+    from everfit.dagster_api.automation import automations
+    from everfit.environment.settings import addresses
 
     webserver = addresses().get("dagster")
     if webserver is None:

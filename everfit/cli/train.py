@@ -17,22 +17,22 @@ def train(
     """
     import msgspec
 
-    from everfit.catalogue import find_model
-    from everfit.deployment import Deployment
-    from everfit.replay.landing import bootstrap
-    from everfit.retraining import ask_for_training, await_training
+    from everfit.declaration.discovery import find_model
+    from everfit.pipeline.training_request import ask_for_training, await_training
+    from everfit.replay.bootstrap import bootstrap
+    from everfit.runtime import Runtime
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        declared = find_model(deployment.models, model)
-        if rows := bootstrap(deployment, declared):
+        declared = find_model(runtime.models, model)
+        if rows := bootstrap(runtime, declared):
             typer.echo(f"published {rows:,} rows from before {declared.name} went live", err=True)
-        asked = ask_for_training(deployment, declared)
+        asked = ask_for_training(runtime, declared)
         if not asked.is_new:
             typer.echo(f"nothing new is known since training {asked.request.id} was asked for", err=True)
-        done = await_training(deployment, asked.request, heard=lambda line: typer.echo(line, err=True))
+        done = await_training(runtime, asked.request, heard=lambda line: typer.echo(line, err=True))
     finally:
-        deployment.close()
+        runtime.close()
     if as_json:
         typer.echo(msgspec.json.encode(done).decode())
     else:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from everfit.settings import given_to_stack, home_folder
-from everfit.variables import masked, require_sound
+from everfit.environment.settings import given_to_stack, home_folder
+from everfit.environment.variables import masked, require_sound
 
 NAMES = {
     "dagster": "Dagster",
@@ -35,8 +35,8 @@ def up(
     """
     from rich.console import Console
 
-    from everfit.catalogue import load_models
-    from everfit.embedded.stack import Stack
+    from everfit.declaration.discovery import load_models
+    from everfit.stack.supervisor import Stack
 
     require_sound(os.environ)
     console = Console(highlight=False, soft_wrap=True)
@@ -67,32 +67,32 @@ def up(
 
 def _build_views(progress: Callable[[str], None]) -> list[str]:
     """Build the views whose declaration changed since rows landed; what there is to say of those that cannot be."""
-    from everfit.deployment import Deployment
-    from everfit.store.building import build
+    from everfit.runtime import Runtime
+    from everfit.store.view_builds import build
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
         failed = build(
-            deployment.engine,
-            deployment.models,
+            runtime.engine,
+            runtime.models,
             wait=True,
             report=lambda view: progress(f"building view {view.name[0]}: {view.share:.0%}"),
         )
     finally:
-        deployment.close()
+        runtime.close()
     return [f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}" for view in failed]
 
 
 def _land() -> list[str]:
     """Publish what is on record from before each model's go-live and has not landed; a line for each that has some to tell."""
-    from everfit.deployment import Deployment
-    from everfit.replay.landing import bootstrap_all
+    from everfit.replay.bootstrap import bootstrap_all
+    from everfit.runtime import Runtime
 
-    deployment = Deployment.load()
+    runtime = Runtime.load()
     try:
-        landed = dict(bootstrap_all(deployment))
+        landed = dict(bootstrap_all(runtime))
     finally:
-        deployment.close()
+        runtime.close()
     return [
         f"{name}: {rows:,} rows from before it went live have landed"
         if isinstance(rows, int)

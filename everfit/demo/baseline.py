@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from everfit.columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID, STATIC, TIMER
 from everfit.declaration import Candidate, Model
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID, STATIC, TIMER
 from everfit.demo.result import Timer
-from everfit.workflow.days import ALWAYS
+from everfit.pipeline.daily_partitions import ALWAYS
 
 if TYPE_CHECKING:
     import polars as pl

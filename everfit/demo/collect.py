@@ -6,13 +6,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from everfit.columns import renewed
 from everfit.declaration import Model
+from everfit.declaration.reserved_columns import renewed
 from everfit.demo import scores, story
 from everfit.demo.baseline import timer
 from everfit.demo.result import Alarm, Counts, DemoResult, Retraining
-from everfit.deployment import Deployment
 from everfit.errors import EmptyPartitionError
+from everfit.runtime import Runtime
 from everfit.store.database import reachable
 from everfit.store.tables import outcomes, windows
 
@@ -20,7 +20,7 @@ Span = tuple[datetime, datetime]
 
 
 def collect(
-    deployment: Deployment, model: Model, span: Span, *, answered: int, folder: Path, seconds: Mapping[str, float]
+    runtime: Runtime, model: Model, span: Span, *, answered: int, folder: Path, seconds: Mapping[str, float]
 ) -> DemoResult:
     """Compute everything that the summary and the report say.
 
@@ -35,18 +35,18 @@ def collect(
     Raises:
         EmptyPartitionError: when nothing was promoted or nothing answered.
     """
-    with reachable(deployment.engine), deployment.engine.connect() as connection:
-        promotions = story.promoted(deployment, connection, model.name)
+    with reachable(runtime.engine), runtime.engine.connect() as connection:
+        promotions = story.promoted(runtime, connection, model.name)
         if not promotions:
             raise EmptyPartitionError(f"{model.name} has no version: `everfit train {model.name}` makes the first")
         entry, first = promotions[0]
         frame = scores.answers(connection, model, span, entry.to_version)
         closed = _windows(connection, model, span)
-        alarms = story.alarms(connection, deployment.lake, model.name, folder)
+        alarms = story.alarms(connection, runtime.lake, model.name, folder)
         retrainings = story.retrainings(connection, model.name)
         observed = _outcomes(connection, model, span)
     plan = timer(model, *span, [version.candidate.name for _, version in promotions])
-    trained_on = renewed(deployment.lake.get_frame(first.training_set.rows_hash), model.label)
+    trained_on = renewed(runtime.lake.get_frame(first.training_set.rows_hash), model.label)
     losses = scores.losses(model, plan, trained_on, frame)
     return DemoResult(
         model=model.name,

@@ -11,22 +11,22 @@ from pathlib import Path
 
 import msgspec
 
-from everfit.catalogue import find_model, load_models
 from everfit.declaration import Model
-from everfit.demo.beginning import made_by_others, require_empty
+from everfit.declaration.discovery import find_model, load_models
 from everfit.demo.collect import collect
+from everfit.demo.home import made_by_others, require_empty
 from everfit.demo.report import render
 from everfit.demo.result import DemoResult
-from everfit.deployment import Deployment
-from everfit.embedded.stack import BrokerKind, Stack
+from everfit.environment.settings import Settings, models_package
 from everfit.errors import StackError
-from everfit.loop_progress import watching_loop
-from everfit.replay.client import ServingClient
-from everfit.replay.landing import bootstrap
+from everfit.pipeline.loop_progress import watching_loop
+from everfit.pipeline.training_request import ask_for_training, await_training
+from everfit.replay.bootstrap import bootstrap
 from everfit.replay.lockstep import await_retraining
 from everfit.replay.player import Listener, replay
-from everfit.retraining import ask_for_training, await_training
-from everfit.settings import Settings, models_package
+from everfit.replay.serving_client import ServingClient
+from everfit.runtime import Runtime
+from everfit.stack.supervisor import BrokerKind, Stack
 from everfit.timing import format_time
 
 MODEL = "electricity_price"
@@ -74,11 +74,11 @@ class Demo:
         try:
             with self._stage("starting the stack"):
                 stack.up()
-            deployment = Deployment(Settings.load(environ))
-            with closing(deployment):
+            runtime = Runtime(Settings.load(environ))
+            with closing(runtime):
                 model = find_model(models, self.model)
-                require_empty(deployment, model)
-                result = self._play(deployment, model)
+                require_empty(runtime, model)
+                result = self._play(runtime, model)
         finally:
             with self._stage("stopping the stack"):
                 stack.down()
@@ -102,33 +102,33 @@ class Demo:
         if others and not self.agree(told):
             raise StackError(f"{told}. Nothing was removed: move the folder away, or agree that it goes by --yes")
 
-    def _play(self, deployment: Deployment, model: Model) -> DemoResult:
+    def _play(self, runtime: Runtime, model: Model) -> DemoResult:
         with self._stage("first training"):
-            self._first_training(deployment, model)
+            self._first_training(runtime, model)
         self.say(f"replaying {format_time(model.go_live)} to {format_time(self.end)}")
         began = time.monotonic()
-        progress = replay(deployment, model, model.go_live, self.end, listener=self.playing)
+        progress = replay(runtime, model, model.go_live, self.end, listener=self.playing)
         took = time.monotonic() - began
         parts = {told: progress.seconds.get(name, 0.0) for name, told in STAGES.items()}
         self.seconds |= parts | {"replay: all else": took - sum(parts.values())}
         with self._stage("fitting the timer, computing the report"):
             span = (model.go_live, self.end)
-            return collect(deployment, model, span, answered=progress.answered, folder=self.home, seconds={})
+            return collect(runtime, model, span, answered=progress.answered, folder=self.home, seconds={})
 
-    def _first_training(self, deployment: Deployment, model: Model) -> None:
+    def _first_training(self, runtime: Runtime, model: Model) -> None:
         """Train on what came before the go-live, keep version 1 as a pinned shadow, and see that it answers."""
-        rows = bootstrap(deployment, model)
+        rows = bootstrap(runtime, model)
         self.say(f"published {rows:,} rows from before {format_time(model.go_live)}; training the first version")
-        asked = ask_for_training(deployment, model)
-        done = await_training(deployment, asked.request)
+        asked = ask_for_training(runtime, model)
+        done = await_training(runtime, asked.request)
         if done.status != "promoted":
             raise StackError(
                 f"the first training was {done.status}: {done.result}; see its run in Dagster and `everfit status`"
             )
-        deployment.registry.pin(model.name, "shadow", 1)
-        settings = deployment.settings
+        runtime.registry.pin(model.name, "shadow", 1)
+        settings = runtime.settings
         with closing(ServingClient(settings.serving, settings.token)) as serving:
-            await_retraining(deployment.engine, serving, model.name, watching_loop(deployment))
+            await_retraining(runtime.engine, serving, model.name, watching_loop(runtime))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

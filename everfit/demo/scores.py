@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from everfit.columns import CONTINUOUS, EVENT_TIME, LABEL, REQUEST_ID, SCORE, STATIC, TIMER, VERSION
 from everfit.declaration import Model
+from everfit.declaration.reserved_columns import CONTINUOUS, EVENT_TIME, LABEL, REQUEST_ID, SCORE, STATIC, TIMER, VERSION
 from everfit.demo.baseline import timer_scores
 from everfit.demo.result import Losses, Timer, Week
 from everfit.errors import EmptyPartitionError
 from everfit.evaluation.metrics import log_losses
+from everfit.pipeline.daily_partitions import ALWAYS
 from everfit.store import frames
 from everfit.store.tables import predictions
-from everfit.workflow.days import ALWAYS
 
 if TYPE_CHECKING:
     import polars as pl

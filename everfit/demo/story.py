@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from everfit.columns import VERSION
+from everfit.declaration.reserved_columns import VERSION
 from everfit.demo.result import Alarm, Moved, Retraining, VersionLife
-from everfit.deployment import Deployment
+from everfit.pipeline import manifests
+from everfit.pipeline.manifests import Version
+from everfit.runtime import Runtime
 from everfit.store.tables import evidence, ledger, retrain_requests
-from everfit.workflow import manifests
-from everfit.workflow.manifests import Version
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,11 +64,11 @@ def retrainings(connection: sa.Connection, model: str) -> list[Retraining]:
     return [Retraining(row.requested_at, row.cause, row.reason, row.status, row.result or "", row.to_version) for row in rows]
 
 
-def promoted(deployment: Deployment, connection: sa.Connection, model: str) -> "list[tuple[Any, Version]]":
+def promoted(runtime: Runtime, connection: sa.Connection, model: str) -> "list[tuple[Any, Version]]":
     """Every promotion in the ledger, oldest first, with what is known of its version."""
     query = sa.select(ledger).where(ledger.c.model == model, ledger.c.action == "promoted").order_by(ledger.c.id)
     rows = connection.execute(query).all()
-    return [(row, manifests.get(deployment.lake, row.detail["manifest"], Version)) for row in rows]
+    return [(row, manifests.get(runtime.lake, row.detail["manifest"], Version)) for row in rows]
 
 
 def lives(promotions: "list[tuple[Any, Version]]", answered: "pl.DataFrame", losses: "pl.DataFrame") -> list[VersionLife]:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from everfit.columns import EVENT_TIME, SCORE
 from everfit.declaration import DriftPolicy
+from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
+from everfit.declaration.views import Kind
+from everfit.environment.formats import Kept
 from everfit.evidence.distances import (
     FINE,
     LEAST_DEVIATION,
@@ -25,8 +27,6 @@ from everfit.evidence.distances import (
     present,
     unseen_share,
 )
-from everfit.features.views import Kind
-from everfit.formats import Kept
 
 if TYPE_CHECKING:
     import polars as pl

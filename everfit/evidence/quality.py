@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from everfit.bounds import LARGEST
-from everfit.columns import EVENT_TIME
 from everfit.declaration import Model
+from everfit.declaration.number_range import LARGEST
+from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
-from everfit.evidence.bounds import outside
 from everfit.evidence.calibration import training_windows
+from everfit.evidence.counts import Tally, tally
 from everfit.evidence.distances import null_share, present
-from everfit.evidence.tally import Tally, tally
+from everfit.evidence.out_of_bounds import outside
 
 if TYPE_CHECKING:
     import polars as pl

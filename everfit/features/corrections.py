@@ -10,8 +10,8 @@ from datetime import datetime
 from operator import add, sub
 from typing import NamedTuple
 
-from everfit.features.known import LARGEST_UNITS
-from everfit.features.running import Moment, RunningRow
+from everfit.features.point_in_time import LARGEST_UNITS
+from everfit.features.running_sums import Moment, RunningRow
 
 Whole = tuple[int, ...]
 

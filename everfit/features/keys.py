@@ -4,8 +4,8 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from everfit.features.known import shaped
-from everfit.features.views import FeatureView
+from everfit.declaration.views import FeatureView
+from everfit.features.point_in_time import shaped
 
 _CARRIED = "_key_of_the_source"
 

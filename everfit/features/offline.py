@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from everfit.bounds import LARGEST
-from everfit.columns import EVENT_TIME
+from everfit.declaration.number_range import LARGEST
+from everfit.declaration.reserved_columns import EVENT_TIME
+from everfit.declaration.views import FeatureView, Latest, Windowed
 from everfit.errors import SourceError
-from everfit.features.known import LARGEST_UNITS, key_text, known_rows, moment, too_large
-from everfit.features.views import FeatureView, Latest, Windowed
+from everfit.features.point_in_time import LARGEST_UNITS, key_text, known_rows, moment, too_large
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,8 +28,8 @@ def compute(views: Sequence[FeatureView], sources: Mapping[str, "pl.DataFrame"],
     Args:
         views: what to compute.
         sources: the rows of every source that the views read, by name.
-        spine: EVENT_TIME (of :mod:`everfit.columns`) and the views' key columns, a row a request; it may ask the same thing
-            twice.
+        spine: a row a request, its EVENT_TIME (of :mod:`everfit.declaration.reserved_columns`) and the views' key columns; rows
+            may repeat.
 
     Returns:
         The spine, in its order, with one column a feature: float64 for numbers, text for categories.
@@ -110,7 +110,7 @@ def _latest(ttl: timedelta | None, i: int) -> nw.Expr:
 
 
 def _windowed(feature: Windowed, i: int, n: int) -> nw.Expr:
-    """The statistic over ``(at - over, at]``; the same float operations as :func:`everfit.features.running.answer`."""
+    """The statistic over ``(at - over, at]``; the same float operations as :func:`everfit.features.running_sums.answer`."""
     count = _difference(f"count_{i}", n)
     if feature.statistic == "count":
         return count

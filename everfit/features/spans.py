@@ -7,8 +7,8 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from everfit.features.known import moment, shaped
-from everfit.features.views import FeatureView, Latest
+from everfit.declaration.views import FeatureView, Latest
+from everfit.features.point_in_time import moment, shaped
 
 Span = tuple[datetime, datetime]  # the first and the last moment, both included
 
@@ -25,7 +25,7 @@ def known_spans(view: FeatureView, source: Any) -> list[Span]:
         source: a frame of the source's rows, in whatever order.
 
     Raises:
-        SourceError: as :func:`everfit.features.known.shaped`.
+        SourceError: as :func:`everfit.features.point_in_time.shaped`.
     """
     made = shaped(view, source)
     moments = made.select(at=moment(made, view.known_at)).filter(~nw.col("at").is_null())

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from everfit import web
+from everfit.environment import http_client
 from everfit.errors import ServiceError
 from everfit.store import ledger
 
@@ -89,7 +89,9 @@ def _ask(mlflow: str, what: str, **asked: str) -> Any:
     login = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
     url = f"{mlflow.rstrip('/')}/api/2.0/mlflow/{what}/get"
     try:
-        answer = httpx.get(url, params=asked, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False, verify=web.authorities())
+        answer = httpx.get(
+            url, params=asked, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False, verify=http_client.authorities()
+        )
         document = answer.json()
     except (httpx.HTTPError, OSError, ValueError) as error:
         raise ServiceError(f"MLflow does not answer at {mlflow} ({error!r}); see `everfit doctor`") from error

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from everfit.replay.client import ServingClient
+from everfit.replay.serving_client import ServingClient
 from everfit.store.database import reachable
 from everfit.timing import format_time
 from everfit.waiting import Watching, wait_until

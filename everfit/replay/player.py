@@ -16,20 +16,20 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.deployment import Deployment
+from everfit.environment.settings import Settings
 from everfit.errors import RequestError, ServiceError
-from everfit.loop_progress import watching_loop
-from everfit.replay.client import Answer, ServingClient
-from everfit.replay.landing import MICROSECOND, catch_up
+from everfit.pipeline.loop_progress import watching_loop
+from everfit.replay.bootstrap import MICROSECOND, catch_up
 from everfit.replay.lockstep import await_decision, await_outcomes, await_read, await_retraining, state_of
-from everfit.replay.observing import OutcomeProducer
+from everfit.replay.outcomes import OutcomeProducer
 from everfit.replay.progress import Progress
+from everfit.replay.serving_client import Answer, ServingClient
 from everfit.replay.timeline import Instant, timeline
-from everfit.settings import Settings
+from everfit.runtime import Runtime
+from everfit.sources.publication import publish
+from everfit.stack.parts_in_use import differences, uses
 from everfit.store.database import create_engine
-from everfit.store.publishing import publish
 from everfit.timing import format_time
-from everfit.uses import differences, uses
 from everfit.waiting import Watching
 
 Listener = Callable[[Progress, str], None]
@@ -38,7 +38,7 @@ REFUSALS_IN_A_ROW = 20  # then serving is not the service that was meant
 
 
 def replay(
-    deployment: Deployment,
+    runtime: Runtime,
     model: Model,
     start: datetime,
     end: datetime,
@@ -61,19 +61,19 @@ def replay(
         ServiceError: when a service does not answer, refuses what it is asked, or the loop stands still.
     """
     check_range(model, start, end)
-    file = progress_file(deployment.settings.home, model)
+    file = progress_file(runtime.settings.home, model)
     progress = Progress.load(file, model.name, start)
-    settings = deployment.settings
+    settings = runtime.settings
     with ExitStack() as opened:
         serving = opened.enter_context(closing(ServingClient(settings.serving, settings.token)))
-        _require_champion(deployment, model)
+        _require_champion(runtime, model)
         _require_one_stack(settings, serving)
-        catch_up(deployment, model, progress.sent_until or start)
+        catch_up(runtime, model, progress.sent_until or start)
         producer = opened.enter_context(OutcomeProducer(settings.kafka))
         publishing = create_engine(settings.database_url, durable=False)  # what a killed server forgets is caught up with
         opened.callback(publishing.dispose)
-        watching = watching_loop(deployment)
-        _Player(deployment, model, progress, file, serving, producer, publishing, free_running, listener, watching).play(end)
+        watching = watching_loop(runtime)
+        _Player(runtime, model, progress, file, serving, producer, publishing, free_running, listener, watching).play(end)
     return progress
 
 
@@ -91,9 +91,9 @@ def check_range(model: Model, start: datetime, end: datetime) -> None:
         raise RequestError(f"--from {format_time(start)} is before {model.name} went live: start at {live} or later")
 
 
-def _require_champion(deployment: Deployment, model: Model) -> None:
+def _require_champion(runtime: Runtime, model: Model) -> None:
     """Refuse before anything is sent: outcomes of requests that nobody answered would stay in the log."""
-    if state_of(deployment.engine, model.name).champion is None:
+    if state_of(runtime.engine, model.name).champion is None:
         raise RequestError(f"{model.name} has no champion that could answer: `everfit train {model.name}` makes the first")
 
 
@@ -110,7 +110,7 @@ def _require_one_stack(settings: Settings, serving: ServingClient) -> None:
 class _Player:
     """One replay under way."""
 
-    deployment: Deployment
+    runtime: Runtime
     model: Model
     progress: Progress
     file: Path
@@ -149,7 +149,7 @@ class _Player:
             first.append(instant)
             if instant.requests and self._due(instant.at) > decided:
                 break
-        asked = state_of(self.deployment.engine, self.model.name).asked
+        asked = state_of(self.runtime.engine, self.model.name).asked
         if first and asked and asked > first[-1].at and self._due(asked) > self._due(first[0].at):
             raise RequestError(
                 f"{self.model.name} was asked at {format_time(asked)}, and its clock went with that: all that is played from "
@@ -166,7 +166,7 @@ class _Player:
         progress = self.progress
         with self._timed("publishing"):
             for source, rows in instant.rows.items():
-                publish(self.publishing, self.deployment.models, source, rows)
+                publish(self.publishing, self.runtime.models, source, rows)
                 progress.source_rows += len(rows)
         self.producer.send(instant)
         progress.outcomes += len(instant.outcomes)
@@ -204,9 +204,9 @@ class _Player:
         if not self.free_running:
             with self._timed("deciding"):
                 self.serving.flush()
-                await_decision(self.deployment.engine, self.model.name, due, self.watching)
+                await_decision(self.runtime.engine, self.model.name, due, self.watching)
                 if self.unseen:
-                    await_outcomes(self.deployment.engine, self.model.name, self.unseen, self.deployment.settings.kafka)
+                    await_outcomes(self.runtime.engine, self.model.name, self.unseen, self.runtime.settings.kafka)
             self.unseen = None
         self.progress.save(self.file)
         self.listener(self.progress, f"played to {format_time(instant.at)}")
@@ -215,7 +215,7 @@ class _Player:
     def _retrained(self) -> None:
         if not self.free_running:
             with self._timed("retraining"):
-                await_retraining(self.deployment.engine, self.serving, self.model.name, self.watching)
+                await_retraining(self.runtime.engine, self.serving, self.model.name, self.watching)
 
     def _finish(self) -> None:
         """Return when everything sent was written, and in lockstep also read."""
@@ -223,7 +223,7 @@ class _Player:
         self.producer.flush()
         self.serving.flush()
         if not self.free_running and progress.asked_until:
-            await_read(self.deployment.engine, self.model.name, progress.asked_until, progress.observed_until, self.watching)
+            await_read(self.runtime.engine, self.model.name, progress.asked_until, progress.observed_until, self.watching)
         progress.save(self.file)
 
     @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from everfit.formats import require_format
+from everfit.environment.formats import require_format
 
 FORMAT = 1
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from everfit.columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration import Integer, Model, Source
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.errors import SourceError
-from everfit.events import Outcome
-from everfit.features.running import key_of
+from everfit.features.running_sums import key_of
+from everfit.topics.events import Outcome
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,7 +54,7 @@ def timeline(model: Model, start: datetime, end: datetime) -> Iterator[Instant]:
     """
     import polars as pl
 
-    from everfit.features.history import labelled
+    from everfit.features.labelled_rows import labelled
 
     read = inspect.signature(model.history).parameters
     asked = labelled(model, {name: recorded(model.source(name)) for name in read})

@@ -7,19 +7,19 @@ import sys
 
 import uvicorn
 
-from everfit.deployment import Deployment
 from everfit.errors import EverfitError
-from everfit.events import PREDICTIONS
+from everfit.runtime import Runtime
 from everfit.serving.app import create_app
-from everfit.serving.metrics import Metrics
-from everfit.serving.outlet import KafkaOutlet
+from everfit.serving.counters import Metrics
+from everfit.serving.lookup import Lookup
+from everfit.serving.model_cache import Roster
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.roster import Roster
+from everfit.serving.producer import KafkaOutlet
+from everfit.serving.served_views import Views
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
-from everfit.serving.versions import LedgerVersions
-from everfit.serving.views import Views
-from everfit.store.lookup import Lookup
+from everfit.serving.version_source import LedgerVersions
+from everfit.topics.events import PREDICTIONS
 
 GRACE_SECONDS = 10
 # The registry is asked every second anyway; MLflow's own minutes of retries would only delay the next answer, and the end.
@@ -38,24 +38,24 @@ def main() -> None:
     for variable, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(variable, value)
     try:
-        deployment = Deployment.load()
-        app = create_app(build(deployment), deployment.lake, deployment.settings.token, deployment)
+        runtime = Runtime.load()
+        app = create_app(build(runtime), runtime.lake, runtime.settings.token, runtime)
     except EverfitError as error:
         sys.exit(f"everfit.serving: {error}")
     try:
         uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
     finally:
-        deployment.close()
+        runtime.close()
 
 
-def build(deployment: Deployment) -> Service:
+def build(runtime: Runtime) -> Service:
     """The service of a deployment; its log takes up at once what an earlier process left in the spool."""
-    outlet = KafkaOutlet(deployment.settings.kafka, PREDICTIONS)
-    spool = Spool(deployment.settings.home / "spool" / f"{PREDICTIONS}.jsonl")
-    models = deployment.models
-    views = Views(models, deployment.engine)
-    roster = Roster(models, LedgerVersions(deployment.engine, deployment.registry, deployment.lake), views.remember)
-    return Service(models, roster, views, Lookup(deployment.engine), PredictionLog(outlet, spool), Metrics())
+    outlet = KafkaOutlet(runtime.settings.kafka, PREDICTIONS)
+    spool = Spool(runtime.settings.home / "spool" / f"{PREDICTIONS}.jsonl")
+    models = runtime.models
+    views = Views(models, runtime.engine)
+    roster = Roster(models, LedgerVersions(runtime.engine, runtime.registry, runtime.lake), views.remember)
+    return Service(models, roster, views, Lookup(runtime.engine), PredictionLog(outlet, spool), Metrics())
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import hmac
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from everfit.serving.answers import as_json
 from everfit.serving.reports import REPORTS
+from everfit.serving.responses import as_json
 
 OPEN = "/v2/health/"  # to whoever restarts the process
 BEARER, BASIC = "Bearer", 'Basic realm="everfit"'

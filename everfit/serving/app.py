@@ -14,20 +14,20 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from everfit.alerts import Channel
+from everfit.alerts.channels import Channel
+from everfit.alerts.watchdog import Watchdog, silence
 from everfit.declaration import Model
-from everfit.deployment import Deployment
 from everfit.errors import EverfitError, MissingObjectError, RequestError, ServiceError, UnknownModelError
+from everfit.runtime import Runtime
 from everfit.serving.access import TokenAsked
-from everfit.serving.answers import as_json
-from everfit.serving.asked import Asked, read_infer, read_predict
 from everfit.serving.exposition import exposition
+from everfit.serving.parts_endpoint import USES, Using
 from everfit.serving.protocol import inferred, model_metadata, predicted, server_metadata
 from everfit.serving.reports import REPORTS, Reports
+from everfit.serving.request_schema import Asked, read_infer, read_predict
+from everfit.serving.responses import as_json
 from everfit.serving.service import Answered, Service
-from everfit.serving.using import USES, Using
 from everfit.store.lake import Lake
-from everfit.watchdog import Watchdog, silence
 
 FLUSH_SECONDS = 10.0
 STATUSES: tuple[tuple[type[EverfitError], int], ...] = (
@@ -43,12 +43,12 @@ Write = Callable[[Model, Asked, Answered], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
-def create_app(service: Service, lake: Lake, token: str | None = None, deployment: Deployment | None = None) -> Starlette:
+def create_app(service: Service, lake: Lake, token: str | None = None, runtime: Runtime | None = None) -> Starlette:
     """The application over a service that it starts and stops. Where a token is set, all but health asks for it.
 
     Of a ``deployment`` it also watches whether the loop passes, and says which parts it works with.
     """
-    watchdog = Watchdog(deployment.engine, Channel.from_environment(), silence()) if deployment else None
+    watchdog = Watchdog(runtime.engine, Channel.from_environment(), silence()) if runtime else None
     endpoints = _Endpoints(service, watchdog)
     routes = [
         Route("/predict/{name}", endpoints.predict, methods=["POST"]),
@@ -62,7 +62,7 @@ def create_app(service: Service, lake: Lake, token: str | None = None, deploymen
         Route("/flush", endpoints.flush, methods=["POST"]),
         Route("/metrics", endpoints.metrics),
         Route(REPORTS + "{digest}", Reports(lake).report),
-        *([Route(USES, Using(deployment.settings).answer)] if deployment else []),
+        *([Route(USES, Using(runtime.settings).answer)] if runtime else []),
     ]
     return Starlette(
         routes=routes,

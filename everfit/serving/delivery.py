@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from everfit.errors import RefusedError, ServiceError
-from everfit.serving.outlet import Outlet, Record
+from everfit.serving.producer import Outlet, Record
 from everfit.serving.spool import Spool
 from everfit.serving.spool_lines import Entry
 

@@ -5,7 +5,7 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/.
 
 from collections.abc import Iterable
 
-from everfit.serving.metrics import Labels
+from everfit.serving.counters import Labels
 from everfit.serving.service import Service
 
 

@@ -13,7 +13,7 @@ from collections import deque
 
 from everfit.errors import ServiceError
 from everfit.serving.delivery import Delivery, Done
-from everfit.serving.outlet import Outlet, Record
+from everfit.serving.producer import Outlet, Record
 from everfit.serving.spool import Spool
 
 CAPACITY_ROWS = 20_000

@@ -6,8 +6,8 @@ Source: https://github.com/kserve/open-inference-protocol/blob/main/specificatio
 from typing import Any
 
 from everfit.declaration import Model
-from everfit.serving.asked import Asked, datatype
-from everfit.serving.roster import Lineup
+from everfit.serving.model_cache import Lineup
+from everfit.serving.request_schema import Asked, datatype
 from everfit.serving.service import Answered
 from everfit.timing import format_time
 

@@ -5,20 +5,21 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from everfit.catalogue import find_model
-from everfit.contract import Contract, require_size
 from everfit.declaration import Model
+from everfit.declaration.discovery import find_model
 from everfit.errors import EventError, EverfitError, NotServableError, RequestError, ServiceError
-from everfit.events import Prediction, Role, Value, encode, wall_clock
-from everfit.features.running import key_of
-from everfit.serving.asked import Asked
-from everfit.serving.inputs import Inputs
-from everfit.serving.metrics import Metrics
-from everfit.serving.outlet import Record
+from everfit.features.running_sums import key_of
+from everfit.serving.counters import Metrics
+from everfit.serving.input_sources import Inputs
+from everfit.serving.lookup import Found, Lookup
+from everfit.serving.model_cache import Roster, Version
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.roster import Roster, Version
-from everfit.serving.views import Views
-from everfit.store.lookup import Found, Lookup
+from everfit.serving.producer import Record
+from everfit.serving.request_schema import Asked
+from everfit.serving.served_views import Views
+from everfit.timing import wall_clock
+from everfit.topics.contract import Contract, require_size
+from everfit.topics.events import Prediction, Role, Value, encode
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from everfit.events import wall_clock
 from everfit.serving.spool_file import SpoolFile, write_synced
 from everfit.serving.spool_lines import Entry
-from everfit.timing import format_time
+from everfit.timing import format_time, wall_clock
 
 SHOWN_CHARACTERS = 200
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.deployment import Deployment
 from everfit.errors import EverfitError
-from everfit.serving.inputs import Registered, inputs_of
+from everfit.pipeline import manifests
+from everfit.pipeline.manifests import Version
+from everfit.runtime import Runtime
+from everfit.serving.input_sources import Registered, inputs_of
 from everfit.store import ledger, schemas, view_versions
 from everfit.store.view_versions import DeclaredViews, State, ViewVersion
-from everfit.workflow import manifests
-from everfit.workflow.manifests import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ def read_states(engine: sa.Engine) -> list[ViewState]:
     ]
 
 
-def read_faults(deployment: Deployment) -> list[ViewFault]:
+def read_faults(runtime: Runtime) -> list[ViewFault]:
     """What degrades answers: declared views that are not built, and champions that want what is no longer declared."""
-    models = deployment.models
-    with deployment.engine.connect() as connection:
+    models = runtime.models
+    with runtime.engine.connect() as connection:
         cursor = view_versions.cursor_of(connection)
         registered = Registered(view_versions.registered(cursor), schemas.uses(connection))
         champions = {name: ledger.champion(connection, name) for name in models}
@@ -58,7 +58,7 @@ def read_faults(deployment: Deployment) -> list[ViewFault]:
             fault
             for name, champion in champions.items()
             if champion
-            for fault in _of_champion(deployment, models[name], champion, registered)
+            for fault in _of_champion(runtime, models[name], champion, registered)
         ),
     ]
 
@@ -81,11 +81,9 @@ def _of_views(models: Mapping[str, Model], versions: Mapping[tuple[str, str], Vi
             yield ViewFault(subject, what, "wait, or run `everfit up`, which builds it and shows how far it is")
 
 
-def _of_champion(
-    deployment: Deployment, model: Model, champion: ledger.Champion, registered: Registered
-) -> Iterator[ViewFault]:
+def _of_champion(runtime: Runtime, model: Model, champion: ledger.Champion, registered: Registered) -> Iterator[ViewFault]:
     try:
-        signature = manifests.signature_of(deployment.lake, manifests.get(deployment.lake, champion.manifest, Version))
+        signature = manifests.signature_of(runtime.lake, manifests.get(runtime.lake, champion.manifest, Version))
     except EverfitError:  # doctor tells of the lake by itself
         return
     if signature.schema == model.schema_id:

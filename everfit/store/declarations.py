@@ -9,14 +9,13 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from everfit.catalogue import broken_modules
 from everfit.declaration import Model
+from everfit.declaration.discovery import broken_modules
 from everfit.errors import DeclarationError
-from everfit.events import wall_clock
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
 from everfit.store.tables import clocks, declarations, source_days
-from everfit.timing import format_time
+from everfit.timing import format_time, wall_clock
 
 SEEN_EVERY = timedelta(hours=1)  # seen_at is written no more often
 SOURCE = "source "

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from everfit.bounds import LARGEST, WHOLE
+from everfit.declaration.number_range import LARGEST, WHOLE
 
 Types = Mapping[str, pl.DataType]
 

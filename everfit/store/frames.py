@@ -7,11 +7,22 @@ from datetime import datetime
 import polars as pl
 import sqlalchemy as sa
 
-from everfit.bounds import LARGEST
-from everfit.columns import DEGRADED, EVENT_TIME, FEATURES, LABEL, OBSERVED_AT, REQUEST_ID, SCHEMA, SCORE, UNREADABLE, VERSION
 from everfit.declaration import Column, Integer, Model, Numeric, Source
+from everfit.declaration.number_range import LARGEST
+from everfit.declaration.reserved_columns import (
+    DEGRADED,
+    EVENT_TIME,
+    FEATURES,
+    LABEL,
+    OBSERVED_AT,
+    REQUEST_ID,
+    SCHEMA,
+    SCORE,
+    UNREADABLE,
+    VERSION,
+)
+from everfit.declaration.views import Features
 from everfit.errors import SourceError
-from everfit.features.views import Features
 from everfit.store import schemas
 from everfit.store.documents import beyond, bounded, from_json
 from everfit.store.tables import predictions, source_rows
@@ -95,7 +106,8 @@ def logged(
     Returns:
         One row a request and version that answered it (two, where it was asked again after a swap): REQUEST_ID, EVENT_TIME,
         VERSION, SCHEMA, DEGRADED, SCORE, LABEL and OBSERVED_AT (null where the outcome was not known), UNREADABLE (how many of
-        the row's numbers cannot be read, and are null), by the names of :mod:`everfit.columns`, and each feature.
+        the row's numbers cannot be read, and are null), by the names of
+        :mod:`everfit.declaration.reserved_columns`, and each feature.
     """
     below = None if share >= 1 else round((share - 0.5) * HASHES)
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}

@@ -16,7 +16,7 @@ SENSOR, INGEST = "prediction_log", "ingest"  # the kinds of processes that pass 
 class Heartbeat:
     """The newest pass of a kind of process: when, how many seconds ago, and what it works with.
 
-    ``addresses`` and ``identities`` are those of :class:`everfit.uses.Uses`.
+    ``addresses`` and ``identities`` are those of :class:`everfit.stack.parts_in_use.Uses`.
     """
 
     at: datetime

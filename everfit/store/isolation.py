@@ -12,9 +12,9 @@ import psycopg
 import sqlalchemy as sa
 
 from everfit.errors import ServiceError
-from everfit.events import wall_clock
 from everfit.store import failures
 from everfit.store.failures import Failure, Part, describe
+from everfit.timing import wall_clock
 
 RETRY_AFTER = timedelta(seconds=30)
 EVERYBODYS = {"08", "40", "53", "57", "58"}  # classes of SQLSTATE: connection, rollback, resources, operator, system

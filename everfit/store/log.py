@@ -16,10 +16,10 @@ from psycopg import errors
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.errors import EventError
-from everfit.events import wall_clock
-from everfit.store import copying, letters, monthly
-from everfit.store.copying import Arrived, Rows, Stored
+from everfit.store import bulk_copy, letters, month_partitions
+from everfit.store.bulk_copy import Arrived, Rows, Stored
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, failures, log_gaps
+from everfit.timing import wall_clock
 
 ATTEMPTS = 5
 REASON_CHARACTERS = 1_000
@@ -225,7 +225,7 @@ class LogWriter:
     def _make_partitions(self, batch: Batch) -> None:
         missing = set(batch.predictions.months()) - self._months
         if missing:
-            monthly.make(self._engine, missing)
+            month_partitions.make(self._engine, missing)
             self._months |= missing
 
     def _write(self, batch: Batch) -> Written | None:
@@ -233,8 +233,8 @@ class LogWriter:
             if not _hold(connection, batch.steps):
                 return None
             cursor = _cursor(connection)
-            arrived, stored, other = copying.store_predictions(cursor, batch.predictions.lines)
-            outcomes, others = copying.store_outcomes(cursor, batch.outcomes.lines)
+            arrived, stored, other = bulk_copy.store_predictions(cursor, batch.predictions.lines)
+            outcomes, others = bulk_copy.store_outcomes(cursor, batch.outcomes.lines)
             contradicting = _dead(batch, batch.predictions, other) + _dead(batch, batch.outcomes, others)
             _write_dead_letters(connection, batch.dead + contradicting)
             if batch.letter is not None:
@@ -247,7 +247,7 @@ class LogWriter:
         """The batch with every row that the database refuses on its own moved to the dead letters."""
         dead = list(batch.dead)
         kept = []
-        for rows, store in ((batch.predictions, copying.store_predictions), (batch.outcomes, copying.store_outcomes)):
+        for rows, store in ((batch.predictions, bulk_copy.store_predictions), (batch.outcomes, bulk_copy.store_outcomes)):
             refused = dict(self._refused(store, rows.lines, 0))
             dead += _dead(batch, rows, refused)
             kept.append(rows.picked([at for at in range(len(rows)) if at not in refused]))

@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 
 from everfit.features.corrections import Corrected
-from everfit.features.running import RunningRow, Value
+from everfit.features.running_sums import RunningRow, Value
 
 ALWAYS = datetime.max.replace(tzinfo=UTC)
 

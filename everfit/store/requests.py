@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from everfit.policy import Cause, Status
+from everfit.policy.decision import Cause, Status
 from everfit.store.failures import storable
 from everfit.store.tables import retrain_requests
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.declaration import Model
-from everfit.features.versions import define
-from everfit.features.views import Features, Schemas
+from everfit.declaration.views import Features, Schemas
+from everfit.features.definition import define
 from everfit.store.tables import schema_views, schemas
 
 Use = tuple[str, str, str]  # schema, view and version that were declared together

@@ -58,7 +58,7 @@ view_versions = Table(
     _text("view", primary_key=True),
     _text("version", primary_key=True),
     _text("source"),
-    Column("definition", JSONB, nullable=False),  # everfit.features.versions.Definition
+    Column("definition", JSONB, nullable=False),  # everfit.features.definition.Definition
     _text("state"),  # building; built; stale: built once, and rows have landed since that it does not know
     _text("progress", nullable=True),  # the state of the keys up to this one follows publications; of all, once it is built
     Column("own_keys", Boolean, nullable=False, server_default=text("false")),  # its function makes keys, not the source

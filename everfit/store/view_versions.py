@@ -16,8 +16,8 @@ import psycopg
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.features.versions import Definition, Shape, define
-from everfit.features.views import FeatureView
+from everfit.declaration.views import FeatureView
+from everfit.features.definition import Definition, Shape, define
 
 Cursor = psycopg.Cursor[Any]
 State = Literal["building", "built", "stale"]

@@ -7,12 +7,12 @@ absent when Dc is 0), output ``score`` double[N]: the probability of the label. 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from everfit.bounds import LARGEST
+from everfit.declaration.number_range import LARGEST
+from everfit.declaration.views import Kind
+from everfit.environment.formats import Kept
 from everfit.errors import FeatureError, NotServableError
-from everfit.events import Value
-from everfit.features.views import Kind
-from everfit.formats import Kept
-from everfit.training.inputs import Floats, names_of, split
+from everfit.topics.events import Value
+from everfit.training.arrays import Floats, names_of, split
 
 if TYPE_CHECKING:
     import polars as pl

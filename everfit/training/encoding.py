@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from everfit.training.inputs import Floats
+from everfit.training.arrays import Floats
 
 MOST_CATEGORIES = 254  # the tree learner bins into 255, and one is kept for what is missing
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from everfit.declaration import GradientBoosting
+from everfit.training.arrays import Features, Floats, split
 from everfit.training.encoding import Encoding
-from everfit.training.inputs import Features, Floats, split
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +38,7 @@ class FittedTrees:
 
     def to_onnx(self) -> bytes:
         """The same answers as an ONNX graph."""
-        from everfit.training.graph import ML, Graph
+        from everfit.training.onnx_graph import ML, Graph
 
         vocabularies, numbers = self.encoding.vocabularies, len(self.encoding.means)
         graph = Graph(numbers, len(vocabularies))

@@ -68,7 +68,7 @@ def reference_session() -> "InferenceSession":
     import numpy as np
 
     from everfit.training.artifact import open_session
-    from everfit.training.graph import Graph
+    from everfit.training.onnx_graph import Graph
 
     graph = Graph(WIDTH, 0)
     value = "numbers"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everfit.declaration import TorchMLP
+from everfit.training.arrays import Features, Floats, split
 from everfit.training.encoding import Encoding
-from everfit.training.inputs import Features, Floats, split
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +48,7 @@ class FittedNetwork:
         """The same answers as an ONNX graph."""
         from torch import nn
 
-        from everfit.training.graph import Graph
+        from everfit.training.onnx_graph import Graph
 
         vocabularies = self.encoding.vocabularies
         graph = Graph(len(self.encoding.means), len(vocabularies))

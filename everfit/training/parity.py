@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from everfit.errors import NotServableError
+from everfit.training.arrays import Features, Floats, split
 from everfit.training.artifact import Signature, open_session, run_session
-from everfit.training.inputs import Features, Floats, split
 from everfit.training.latency import ROWS, WIDTH, Latency, measure, reference_session
 
 if TYPE_CHECKING:

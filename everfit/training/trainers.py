@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from everfit.declaration import Candidate, GradientBoosting, TorchMLP
 from everfit.errors import DeclarationError, FeatureError
-from everfit.training.inputs import Features, Floats
+from everfit.training.arrays import Features, Floats
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everfit.embedded import ports, processes
-from everfit.settings import Settings
+from everfit.environment.settings import Settings
+from everfit.stack import ports, processes
 
 
 @dataclass(slots=True)

@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 from kafka import KafkaProducer
 
-from everfit.deployment import Deployment
-from everfit.events import PREDICTIONS, Prediction, encode
-from everfit.kafka import options
+from everfit.environment.kafka_options import options
+from everfit.runtime import Runtime
 from everfit.store.database import create_engine
 from everfit.store.tables import dead_letters, decisions, ledger, predictions, source_rows, windows
+from everfit.topics.events import PREDICTIONS, Prediction, encode
 from everfit.waiting import wait_until
 from tests.e2e.beside.pump_stop import GO_LIVE, pump_stop
 from tests.e2e.stack import Stack, running
@@ -158,5 +158,5 @@ def _remove_manifest(stack: Stack, engine: sa.Engine) -> None:
     """The lake loses what the champion's windows are judged by."""
     with engine.connect() as connection:
         detail: dict[str, Any] = connection.execute(sa.select(ledger.c.detail).where(ledger.c.model == BROKEN)).scalar_one()
-    file: Path = Deployment(stack.settings).lake.path(detail["manifest"], "json")
+    file: Path = Runtime(stack.settings).lake.path(detail["manifest"], "json")
     file.unlink()

@@ -8,9 +8,9 @@ from typing import Any
 import psutil
 import pytest
 
-from everfit.deployment import Deployment
-from everfit.policy import Status
-from everfit.retraining import ask_for_training
+from everfit.pipeline.training_request import ask_for_training
+from everfit.policy.decision import Status
+from everfit.runtime import Runtime
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
 from everfit.waiting import wait_until
@@ -46,10 +46,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Iterator[Stac
 
 
 @pytest.fixture(scope="module")
-def deployment(stack: Stack) -> Iterator[Deployment]:
-    deployment = Deployment(dataclasses.replace(stack.settings, models="tests.e2e.stormy"))
-    yield deployment
-    deployment.close()
+def runtime(stack: Stack) -> Iterator[Runtime]:
+    runtime = Runtime(dataclasses.replace(stack.settings, models="tests.e2e.stormy"))
+    yield runtime
+    runtime.close()
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +61,16 @@ def dagster(stack: Stack) -> Iterator[Dagster]:
 
 
 @pytest.fixture(scope="module")
-def stormed(deployment: Deployment, dagster: Dagster) -> Sequence[RetrainRequest]:
+def stormed(runtime: Runtime, dagster: Dagster) -> Sequence[RetrainRequest]:
     """Two hundred requests of twenty causes, asked by eight at a time, and what became of them."""
     with ThreadPoolExecutor(8) as pool:
-        asked = list(pool.map(lambda number: ask_for_training(deployment, deployment.models[STORM[number % 20]]), range(200)))
+        asked = list(pool.map(lambda number: ask_for_training(runtime, runtime.models[STORM[number % 20]]), range(200)))
     assert sum(one.is_new for one in asked) == len(STORM)
-    return wait_until(lambda: found(deployment, "failed"), lambda ended: len(ended) == len(STORM), "the storm to pass")
+    return wait_until(lambda: found(runtime, "failed"), lambda ended: len(ended) == len(STORM), "the storm to pass")
 
 
-def found(deployment: Deployment, *statuses: Status) -> Sequence[RetrainRequest]:
-    with deployment.engine.connect() as connection:
+def found(runtime: Runtime, *statuses: Status) -> Sequence[RetrainRequest]:
+    with runtime.engine.connect() as connection:
         return requests.in_status(connection, *statuses)
 
 
@@ -105,9 +105,9 @@ def test_each_failure_was_told_once(stormed: Sequence[RetrainRequest], hook: Hoo
     assert wait_until(told, lambda causes: len(causes) >= len(expected), "the alerts") == expected
 
 
-def test_a_run_that_was_killed_deleted_or_stopped(deployment: Deployment, dagster: Dagster) -> None:
+def test_a_run_that_was_killed_deleted_or_stopped(runtime: Runtime, dagster: Dagster) -> None:
     """Killed: tried again. Deleted: tried again. Canceled by a person: given up."""
-    name = ask_for_training(deployment, deployment.models["slow"]).request.id
+    name = ask_for_training(runtime, runtime.models["slow"]).request.id
 
     def attempt(number: int) -> dict[str, Any]:
         """The run of an attempt, when it works."""
@@ -125,7 +125,7 @@ def test_a_run_that_was_killed_deleted_or_stopped(deployment: Deployment, dagste
         return wait_until(request, lambda one: (one.attempt, one.status) == (number, "launched"), f"attempt {number}")
 
     def request() -> RetrainRequest:
-        with deployment.engine.connect() as connection:
+        with runtime.engine.connect() as connection:
             return requests.find(connection, name)
 
     psutil.Process(int(attempt(1)["tags"]["everfit/worker"].partition(":")[0])).kill()

@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import Engine
 
-from everfit.embedded.postgres import Postgres
-from everfit.embedded.services import POSTGRES
-from everfit.embedded.stack import Stack
+from everfit.stack.postgres import Postgres
+from everfit.stack.services import POSTGRES
+from everfit.stack.supervisor import Stack
 from everfit.store.database import create_engine, migrate
 from tests.brokers import running_broker
 from tests.databases import TEMPLATE, fresh_database

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from everfit.alerts import Channel, tell
-from everfit.embedded.ports import any_free
-from everfit.events import wall_clock
+from everfit.alerts.channels import Channel, tell
+from everfit.alerts.model_rules import look
+from everfit.stack.ports import any_free
 from everfit.store import ledger, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import alerts, clocks, outcomes
+from everfit.timing import wall_clock
 from models.electricity_price import electricity_price as model
-from monitors.conditions import look
-from monitors.switch import overdue
+from monitors.promotion_age import overdue
 from tests.hooks import Hook, listening
 
 AT = datetime(1996, 9, 11, tzinfo=UTC)

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.declaration import Category, Model
-from everfit.events import Prediction
+from everfit.pipeline import lineage, manifests, training_set
+from everfit.pipeline.manifests import TrainingSet
 from everfit.store import frames
 from everfit.store.tables import quarantines
-from everfit.workflow import lineage, manifests, training
-from everfit.workflow.manifests import TrainingSet
+from everfit.topics.events import Prediction
 from tests.events import prediction
 from tests.examples import electricity
 from tests.loop import Loop
@@ -29,7 +29,7 @@ EASY = MODEL.gate.model_copy(update={"confidence": 0.5001})
 def declared(loop: Loop, model: Model) -> None:
     """From now on this is what every process has declared."""
     loop.model = model
-    loop.deployment.__dict__["models"] = {model.name: model}
+    loop.runtime.__dict__["models"] = {model.name: model}
 
 
 def verdicts(loop: Loop, number: int) -> dict[tuple[int, str], str]:
@@ -54,8 +54,8 @@ def test_the_loop_goes_on_across_a_change_of_features(engine: sa.Engine, tmp_pat
     declared(loop, new.model_copy(update={"gate": EASY}))
     concluded = loop.retrain(None, cutoff=start + 2 * WEEK)
     assert f"the champion was asked by its own schema {old.schema_id}, in " in concluded.reason
-    made, _ = manifests.newest(loop.deployment, new, "training_set", TrainingSet)
-    rows = loop.deployment.lake.get_frame(made.rows_hash)
+    made, _ = manifests.newest(loop.runtime, new, "training_set", TrainingSet)
+    rows = loop.runtime.lake.get_frame(made.rows_hash)
     assert set(rows.columns) >= {name for name, _ in new.features}
     assert rows.height > 2 * 7 * 48
     added = [name for name, kind in new.features if (name, kind) not in old.features]
@@ -71,8 +71,8 @@ def test_a_new_request_field_is_null_in_the_rows_of_before(engine: sa.Engine, tm
     declared(loop, seasonal)
     concluded = loop.retrain(None, cutoff=MODEL.go_live + WEEK)
     assert concluded.reason
-    made, _ = manifests.newest(loop.deployment, seasonal, "training_set", TrainingSet)
-    rows = loop.deployment.lake.get_frame(made.rows_hash)
+    made, _ = manifests.newest(loop.runtime, seasonal, "training_set", TrainingSet)
+    rows = loop.runtime.lake.get_frame(made.rows_hash)
     since = pl.col("_event_time") >= MODEL.go_live
     assert rows.filter(since)["season"].null_count() == rows.filter(since).height > 0
     assert rows.filter(~since)["season"].unique().to_list() == ["spring"]
@@ -85,12 +85,12 @@ def test_days_of_an_earlier_declaration_are_made_anew_by_name(engine: sa.Engine,
     turned = MODEL.model_copy(update={"views": views})
     for model in (MODEL, turned):
         declared(loop, model)
-        stale = lineage.stale_days(loop.deployment, model, before=MODEL.go_live)
+        stale = lineage.stale_days(loop.runtime, model, before=MODEL.go_live)
         assert bool(stale) == (model is MODEL), "an order of features is no other content"
         loop.retrain(None, cutoff=MODEL.go_live)
-    made = training.assemble(loop.deployment, turned, cutoff=MODEL.go_live, request=None)
+    made = training_set.assemble(loop.runtime, turned, cutoff=MODEL.go_live, request=None)
     names = [name for name, _ in turned.features]
-    assert [name for name in loop.deployment.lake.get_frame(made.rows_hash).columns if name in names] == names
+    assert [name for name in loop.runtime.lake.get_frame(made.rows_hash).columns if name in names] == names
 
 
 def test_each_row_of_the_log_is_read_by_its_own_schema(engine: sa.Engine, tmp_path: Path) -> None:

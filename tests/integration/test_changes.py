@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from everfit.contract import Contract
 from everfit.declaration import Integer, Model, Number
 from everfit.errors import EventError
-from everfit.events import encode, wall_clock
-from everfit.policy import Decision, Finding, History, PastRequest, decide
-from everfit.store import frames, judgements
+from everfit.pipeline.code_versions import Stage, stage_version
+from everfit.policy.decision import Decision, Finding, History, PastRequest, decide
+from everfit.sources.publication import publish
+from everfit.store import closed_windows, frames
 from everfit.store.lake import Lake
-from everfit.store.publishing import publish
 from everfit.store.tables import evidence, predictions, windows
-from everfit.timing import parse_duration
-from everfit.workflow.versions import Stage, stage_version
-from monitors.watch import Seen, close_windows
+from everfit.timing import parse_duration, wall_clock
+from everfit.topics.contract import Contract
+from everfit.topics.events import encode
+from monitors.tick import Seen, close_windows
 from tests.champions import promote, version
 from tests.events import outcome, prediction, write
 from tests.examples import electricity
@@ -46,7 +46,7 @@ def changed(model: Model, part: str, **values: object) -> Model:
 def close(loop: Loop, model: Model) -> Seen:
     """All that is due, as a pass of the sensor does it."""
     seen = Seen()
-    close_windows(loop.deployment.engine, loop.deployment.lake, {model.name: model}, seen, math.inf)
+    close_windows(loop.runtime.engine, loop.runtime.lake, {model.name: model}, seen, math.inf)
     return seen
 
 
@@ -55,15 +55,15 @@ def test_windows_of_another_length_go_on_where_the_last_one_ended(loop: Loop) ->
     spans: Sequence[sa.RowMapping] = []
     for length, expected in ((7, 7), (14, 14), (10, 20), (7, 21)):
         model = changed(MODEL, "drift", window=length * DAY)
-        with loop.deployment.engine.begin() as connection:  # the model's clock stands where the next window can close
+        with loop.runtime.engine.begin() as connection:  # the model's clock stands where the next window can close
             connection.execute(sa.text("UPDATE clocks SET newest = :at"), {"at": LIVE + expected * DAY + MODEL.log.lateness})
         close(loop, model)
-        with loop.deployment.engine.connect() as connection:
+        with loop.runtime.engine.connect() as connection:
             spans = connection.execute(sa.select(windows.c.start, windows.c.end).order_by(windows.c.start)).mappings().all()
         assert spans[-1]["end"] == LIVE + expected * DAY
     days = [((span["start"] - LIVE) // DAY, (span["end"] - LIVE) // DAY) for span in spans]
     assert days == [(0, 7), (7, 14), (14, 20), (20, 21)]
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         told = connection.execute(sa.select(windows.c.rows).order_by(windows.c.start)).scalars().all()
         until = predictions.c.event_time < LIVE + 21 * DAY
         assert sum(told) == connection.execute(sa.select(sa.func.count()).where(until)).scalar()
@@ -147,13 +147,13 @@ def test_another_lateness_moves_the_clock_and_what_closes_next(
     write(engine, [prediction(7 * 48 + 1)])  # half an hour past the end of the first week
     model = changed(MODEL, "log", lateness=parse_duration(lateness))
     with engine.connect() as connection:
-        assert judgements.clock(connection, model) == prediction(7 * 48 + 1).event_time - parse_duration(lateness)
+        assert closed_windows.clock(connection, model) == prediction(7 * 48 + 1).event_time - parse_duration(lateness)
     close_windows(engine, lake, {model.name: model}, Seen(), math.inf)
     later = changed(MODEL, "log", lateness=DAY)
     close_windows(engine, lake, {model.name: later}, Seen(), math.inf)
     with engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(windows)).scalar() == closed, "what closed stays so"
-        assert (judgements.closed_until(connection, later) > LIVE) == bool(closed)
+        assert (closed_windows.closed_until(connection, later) > LIVE) == bool(closed)
 
 
 def test_another_time_to_idle_says_at_once_which_partitions_hold_the_clock(engine: sa.Engine) -> None:
@@ -163,8 +163,8 @@ def test_another_time_to_idle_says_at_once_which_partitions_hold_the_clock(engin
         connection.execute(sa.text("UPDATE clocks SET newest = :at"), {"at": prediction(96).event_time})
         connection.execute(sa.text("INSERT INTO clocks VALUES (:model, 1, :at, :seen)"), behind)
         patient = changed(MODEL, "log", idle_after=timedelta(minutes=10))
-        assert judgements.clock(connection, MODEL) == prediction(96).event_time - MODEL.log.lateness
-        assert judgements.clock(connection, patient) == prediction(48).event_time - MODEL.log.lateness
+        assert closed_windows.clock(connection, MODEL) == prediction(96).event_time - MODEL.log.lateness
+        assert closed_windows.clock(connection, patient) == prediction(48).event_time - MODEL.log.lateness
 
 
 def test_another_tolerance_of_the_future_is_the_contracts_at_once() -> None:

@@ -12,21 +12,22 @@ import pytest
 import sqlalchemy as sa
 from kafka import KafkaProducer, TopicPartition
 
-from everfit.embedded import broker
-from everfit.embedded import kafka as apache
-from everfit.embedded.ports import LOCAL, any_free
+from everfit.environment.kafka_options import options
 from everfit.errors import UnreadableError
-from everfit.events import OUTCOMES, encode, wall_clock
-from everfit.kafka import options
+from everfit.stack import apache_kafka as apache
+from everfit.stack.ports import LOCAL, any_free
 from everfit.store import failures, log, log_state
 from everfit.store.lake import Lake
 from everfit.store.tables import failures as failures_table
 from everfit.store.tables import log_gaps, outcomes
+from everfit.timing import wall_clock
+from everfit.topics import admin
+from everfit.topics.events import OUTCOMES, encode
 from everfit.waiting import wait_until
-from monitors import unreadable
-from monitors.ingest import ingest
-from monitors.skipping import skip
-from monitors.watch import Seen, watch
+from monitors import unreadable_partitions
+from monitors.group_reader import ingest
+from monitors.skip import skip
+from monitors.tick import Seen, watch
 from tests.brokers import ON_KAFKA, remake_topics, running_broker, started
 from tests.events import MODEL, outcome, prediction, produce
 
@@ -169,7 +170,7 @@ def test_what_can_be_read_by_now_is_not_skipped(engine: sa.Engine, lake: Lake, k
 def test_ingest_reads_the_others_on_and_goes_on_where_a_person_skipped(
     engine: sa.Engine, lake: Lake, kafka_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unreadable, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(unreadable_partitions, "LOOK_SECONDS", 0.2)
     send(kafka_address, range(5), partition=0, codec="zstd")
     send(kafka_address, range(5, 10), partition=0)
     stop = threading.Event()
@@ -200,7 +201,7 @@ def test_a_damaged_batch_is_told_and_holds_up_its_partition_alone(engine: sa.Eng
         folder, port = Path(name), any_free()
         address = f"{LOCAL}:{port}"
         with running(folder, port):
-            broker.create_topics(address, partitions=PARTITIONS)
+            admin.create_topics(address, partitions=PARTITIONS)
             sizes = [0]
             segment = folder / "data" / f"{OUTCOMES}-0" / "00000000000000000000.log"
             for first in (0, 5, 10):

@@ -25,9 +25,9 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
-from everfit.embedded.automation import automations
-from everfit.embedded.ports import LOCAL, any_free
-from everfit.embedded.postgres import Postgres, _server
+from everfit.dagster_api.automation import automations
+from everfit.stack.ports import LOCAL, any_free
+from everfit.stack.postgres import Postgres, _server
 from everfit.store.lake import Lake
 from everfit.waiting import wait_until
 from tests.brokers import running_broker

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from everfit.connections import connections
-from everfit.embedded.ports import any_free
-from everfit.embedded.postgres import Postgres
-from everfit.settings import VARIABLES
+from everfit.doctor.connections import connections
+from everfit.environment.settings import VARIABLES
+from everfit.stack.ports import any_free
+from everfit.stack.postgres import Postgres
 from everfit.store import partitions
 from everfit.store.database import MIGRATIONS
 from everfit.store.lake import Lake

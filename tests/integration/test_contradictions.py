@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from everfit.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, encode
 from everfit.store import frames, letters
-from everfit.store.copying import Rows
+from everfit.store.bulk_copy import Rows
 from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step, Written
 from everfit.store.tables import dead_letters, outcomes, predictions
+from everfit.topics.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, encode
 from monitors.redrive import redrive
 from tests.databases import emptied
 from tests.events import HALF_HOUR, MODEL, outcome, prediction, rows

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from everfit.declaration import Category, Integer, Model, Number, Source, Time
 from everfit.errors import SourceError
 from everfit.features import count, feature_view, latest, mean, total
+from everfit.sources.publication import publish
 from everfit.store import source_rows
-from everfit.store.building import build
-from everfit.store.publishing import publish
 from everfit.store.tables import online_features, view_versions
+from everfit.store.view_builds import build
 from models.electricity_price import electricity_price
 from tests.databases import emptied
 

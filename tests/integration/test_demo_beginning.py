@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from kafka import KafkaProducer
 
-from everfit.demo.beginning import held_by_others, made_by_others, require_empty
-from everfit.embedded.postgres import Postgres
+from everfit.demo.home import held_by_others, made_by_others, require_empty
 from everfit.errors import StackError
-from everfit.events import OUTCOMES
+from everfit.stack.postgres import Postgres
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import source_rows
+from everfit.topics.events import OUTCOMES
 from models.electricity_price import electricity_price
 from models.flight_delay import flight_delay
 
@@ -81,10 +81,10 @@ def test_a_kafka_that_is_given_must_be_empty(home: Path, engine: sa.Engine, kafk
     (home / "run").mkdir(parents=True)
     (home / "run" / "endpoints.json").write_text('{"given": "kafka"}')
     settings = SimpleNamespace(home=home, kafka=kafka)
-    deployment: Any = cast(Any, SimpleNamespace(settings=settings, engine=engine))
-    require_empty(deployment, electricity_price)
+    runtime: Any = cast(Any, SimpleNamespace(settings=settings, engine=engine))
+    require_empty(runtime, electricity_price)
     producer = KafkaProducer(bootstrap_servers=kafka)
     producer.send(OUTCOMES, b"{}").get(10)
     producer.close()
     with pytest.raises(StackError, match=r"EVERFIT_KAFKA_BOOTSTRAP names holds 1 records of .* unset EVERFIT_KAFKA_BOOTSTRAP"):
-        require_empty(deployment, electricity_price)
+        require_empty(runtime, electricity_price)

@@ -12,8 +12,8 @@ from everfit.declaration import GradientBoosting
 from everfit.demo.collect import collect
 from everfit.demo.result import DemoResult
 from everfit.errors import EmptyPartitionError
-from everfit.events import Prediction
 from everfit.store import ledger
+from everfit.topics.events import Prediction
 from models.electricity_price import electricity_price
 from tests.events import write
 from tests.loop import Loop
@@ -25,19 +25,19 @@ LIVE = MODEL.go_live
 
 @pytest.fixture
 def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
-    monkeypatch.setattr("everfit.workflow.promotion.announce", lambda *_: None)  # there is no Kafka here
+    monkeypatch.setattr("everfit.pipeline.promotion.announce", lambda *_: None)  # there is no Kafka here
     return Loop(engine, tmp_path, MODEL)
 
 
 def collected(loop: Loop, weeks: int, *, answered: int) -> DemoResult:
     span = (LIVE, LIVE + weeks * WEEK)
-    return collect(loop.deployment, MODEL, span, answered=answered, folder=loop.deployment.settings.home, seconds={"all": 1.5})
+    return collect(loop.runtime, MODEL, span, answered=answered, folder=loop.runtime.settings.home, seconds={"all": 1.5})
 
 
 def promote_again(loop: Loop) -> None:
     """Make the same model champion once more, as version 2."""
     loop.registry.versions.append(loop.registry.versions[0])
-    with loop.deployment.engine.begin() as connection:
+    with loop.runtime.engine.begin() as connection:
         first = ledger.champion(connection, MODEL.name)
         assert first is not None
         detail = {"manifest": first.manifest, "trained_until": first.trained_until.isoformat()}
@@ -48,7 +48,7 @@ def promote_again(loop: Loop) -> None:
 def shadow(loop: Loop, week: int, score: float) -> None:
     """Version 1's answers of a week, beside the champion's."""
     start = LIVE + week * WEEK
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         query = "SELECT request_id, event_time FROM predictions WHERE version = 2 AND event_time >= :start"
         asked = connection.execute(sa.text(query), {"start": start}).all()
     rows = [
@@ -65,7 +65,7 @@ def shadow(loop: Loop, week: int, score: float) -> None:
         )
         for row in asked
     ]
-    write(loop.deployment.engine, rows)
+    write(loop.runtime.engine, rows)
 
 
 def test_nothing_to_tell_is_said(loop: Loop) -> None:
@@ -115,5 +115,5 @@ def _by_hand(loop: Loop) -> float:
         SELECT avg(-ln(CASE WHEN o.outcome = 1 THEN p.score ELSE 1 - p.score END)) AS loss
         FROM predictions p JOIN outcomes o USING (model, request_id) WHERE p.role = 'champion'
     """
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         return float(pl.read_database(sa.text(query), connection)["loss"][0])

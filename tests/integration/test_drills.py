@@ -2,9 +2,9 @@
 
 import pytest
 
+from everfit.drills.catalogue import Order, find_drill
+from everfit.drills.guarantee_report import Report
 from everfit.errors import DrillError
-from monitors.drills.catalogue import Order, find_drill
-from monitors.drills.report import Report
 from tests.brokers import ON_KAFKA
 
 

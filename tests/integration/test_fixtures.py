@@ -5,9 +5,9 @@ import sqlalchemy as sa
 from kafka import KafkaAdminClient, KafkaProducer
 from sqlalchemy import Engine
 
-from everfit.embedded.broker import TOPICS
-from everfit.events import PREDICTIONS
 from everfit.store.tables import metadata
+from everfit.topics.admin import TOPICS
+from everfit.topics.events import PREDICTIONS
 
 
 @pytest.mark.parametrize("turn", [1, 2])

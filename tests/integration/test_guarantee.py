@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everfit.events import OUTCOMES, PREDICTIONS, Outcome, Prediction
 from everfit.store import log
 from everfit.store.database import create_engine
 from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, outcomes, predictions
+from everfit.topics.events import OUTCOMES, PREDICTIONS, Outcome, Prediction
 from everfit.waiting import wait_until
 from tests.events import outcome, prediction, rows
 

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from everfit.store.lake import Lake
 from everfit.store.tables import consumer_offsets, outcomes, predictions, windows
 from everfit.waiting import wait_until
-from monitors.ingest import ingest
-from monitors.watch import Seen, watch
+from monitors.group_reader import ingest
+from monitors.tick import Seen, watch
 from tests.brokers import ON_KAFKA, running_broker
 from tests.events import MODEL, outcome, prediction, produce
 

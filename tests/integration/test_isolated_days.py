@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from everfit.columns import EVENT_TIME
+from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.errors import EmptyPartitionError, SourceError
+from everfit.pipeline import daily_partitions, training_set
+from everfit.pipeline.day_isolation import failing_days, make_apart
+from everfit.pipeline.lineage import Lineage, raw_dataset
 from everfit.store import partitions
 from everfit.store.tables import source_rows
-from everfit.workflow import days, training
-from everfit.workflow.apart import failing_days, make_apart
-from everfit.workflow.lineage import Lineage, raw_dataset
 from tests.examples import electricity
 from tests.loop import Loop
 
@@ -37,18 +37,18 @@ def rewrite(connection: sa.Connection, period_start: str) -> int:
 
 
 def some_days(loop: Loop) -> list[str]:
-    return [day for day in days.available_days(loop.deployment, MODEL) if "1996-07-20" <= day <= "1996-08-25"]
+    return [day for day in daily_partitions.available_days(loop.runtime, MODEL) if "1996-07-20" <= day <= "1996-08-25"]
 
 
 def land(loop: Loop, wanted: list[str]) -> list[str]:
     """The days whose raw data were cut, as the asset cuts them."""
-    lots = make_apart(loop.deployment, MODEL, "raw_data", wanted, partial(days.land_days, loop.deployment, MODEL))
+    lots = make_apart(loop.runtime, MODEL, "raw_data", wanted, partial(daily_partitions.land_days, loop.runtime, MODEL))
     return [day.day for lot in lots for day in lot]
 
 
 def compute(loop: Loop, wanted: list[str]) -> list[str]:
     """The days whose features were made, as the asset makes them."""
-    lots = make_apart(loop.deployment, MODEL, "features", wanted, partial(days.compute_days, loop.deployment, MODEL))
+    lots = make_apart(loop.runtime, MODEL, "features", wanted, partial(daily_partitions.compute_days, loop.runtime, MODEL))
     return [day.day for lot in lots for day in lot.days]
 
 
@@ -74,10 +74,10 @@ def test_days_that_see_what_the_lake_has_lost_are_set_aside_and_training_goes_on
     land(loop, wanted)
     assert compute(loop, wanted) == wanted
     with engine.connect() as connection:
-        lost = loop.deployment.lake.path(partitions.newest(connection, raw_dataset(MODEL, "half_hours"))[BAD], "parquet")
+        lost = loop.runtime.lake.path(partitions.newest(connection, raw_dataset(MODEL, "half_hours"))[BAD], "parquet")
     content = lost.read_bytes()
     lost.unlink()
-    looking = [day for day in wanted if any(seen == BAD for _, seen in Lineage.up_to_date(loop.deployment, MODEL).seen[day])]
+    looking = [day for day in wanted if any(seen == BAD for _, seen in Lineage.up_to_date(loop.runtime, MODEL).seen[day])]
     assert BAD in looking
     assert compute(loop, wanted) == [day for day in wanted if day not in looking]
     with engine.connect() as connection:
@@ -91,16 +91,16 @@ def test_days_that_see_what_the_lake_has_lost_are_set_aside_and_training_goes_on
 
 
 def trained_on(loop: Loop) -> set[str]:
-    assembled = training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None)
-    rows = loop.deployment.lake.get_frame(assembled.rows_hash)
+    assembled = training_set.assemble(loop.runtime, MODEL, cutoff=MODEL.go_live, request=None)
+    rows = loop.runtime.lake.get_frame(assembled.rows_hash)
     return {day.isoformat() for day in rows[EVENT_TIME].dt.date().unique()}
 
 
 def test_where_no_day_can_be_made_the_run_fails_as_it_would(loop: Loop, engine: sa.Engine) -> None:
     with engine.begin() as connection:
         rewrite(connection, "soon")
-    land = partial(days.land_days, loop.deployment, MODEL)
+    land = partial(daily_partitions.land_days, loop.runtime, MODEL)
     with pytest.raises(SourceError, match="a time that cannot be read"):
-        make_apart(loop.deployment, MODEL, "raw_data", [BAD], land)
+        make_apart(loop.runtime, MODEL, "raw_data", [BAD], land)
     with pytest.raises(EmptyPartitionError):
-        make_apart(loop.deployment, MODEL, "raw_data", ["2030-01-01"], land)
+        make_apart(loop.runtime, MODEL, "raw_data", ["2030-01-01"], land)

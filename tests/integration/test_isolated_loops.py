@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.declaration import Limits, Model
-from everfit.deployment import Deployment
-from everfit.replay import landing
-from everfit.settings import Settings
+from everfit.environment.settings import Settings
+from everfit.replay import bootstrap
+from everfit.runtime import Runtime
 from everfit.store import failures, requests
 from everfit.store.failures import Failure
 from everfit.store.isolation import Isolation
@@ -20,8 +20,8 @@ from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
 from models.electricity_price import electricity_price
 from models.flight_delay import flight_delay
-from monitors import switch
-from orchestration import days, schedules, sensors
+from monitors import promotion_age
+from orchestration import day_partitions, schedules, sensors
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 ILL = electricity_price.model_copy(update={"limits": Limits(attempts=2, retry_after=timedelta(0))})
@@ -29,9 +29,9 @@ MODELS = {model.name: model for model in (ILL, flight_delay)}
 
 
 @pytest.fixture
-def deployment(engine: sa.Engine, tmp_path: Path) -> Deployment:
+def runtime(engine: sa.Engine, tmp_path: Path) -> Runtime:
     settings = Settings(tmp_path, engine.url.render_as_string(hide_password=False), "", "", "", "", tmp_path / "lake")
-    made = Deployment(settings, MODELS)
+    made = Runtime(settings, MODELS)
     made.__dict__ |= {"engine": engine, "lake": Lake(settings.lake)}
     return made
 
@@ -59,69 +59,69 @@ def set_aside(engine: sa.Engine) -> list[Failure]:
 
 
 def test_a_launch_that_fails_is_tried_again_and_given_up_and_holds_up_no_other(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in MODELS:
-        with deployment.engine.begin() as connection:
+        with runtime.engine.begin() as connection:
             requests.ask(connection, RetrainRequest(f"of {name}", name, "person", "a test", None, AT, AT))
     monkeypatch.setattr(sensors, "retraining", failing(dg.RunRequest(run_key="launched")))
     for attempt in (1, 2):
-        with deployment.engine.connect() as connection:
+        with runtime.engine.connect() as connection:
             pending = requests.in_status(connection, "pending")
-        runs = [*sensors._launches(deployment, pending, Isolation(deployment.engine))]
+        runs = [*sensors._launches(runtime, pending, Isolation(runtime.engine))]
         assert [run.run_key for run in runs] == ["launched"], attempt
-    with deployment.engine.connect() as connection:
+    with runtime.engine.connect() as connection:
         given_up = requests.find(connection, f"of {ILL.name}")
     assert given_up.status == "failed"
     assert given_up.result == "it could not be launched in 2 attempts: ValueError: its data cannot be read"
-    assert set_aside(deployment.engine) == []
+    assert set_aside(runtime.engine) == []
 
 
 def test_new_days_of_one_model_that_fail_leave_the_others_theirs(
-    deployment: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everfit.workflow.days.available_days", failing(["2024-01-01"]))
-    (added,) = days.new_days(instance, deployment, Isolation(deployment.engine))
+    monkeypatch.setattr("everfit.pipeline.daily_partitions.available_days", failing(["2024-01-01"]))
+    (added,) = day_partitions.new_days(instance, runtime, Isolation(runtime.engine))
     assert added.partitions_def_name == "flight_delay_days"
-    (failure,) = set_aside(deployment.engine)
+    (failure,) = set_aside(runtime.engine)
     assert (failure.part.model, failure.part.stage) == (ILL.name, "days")
 
 
 def test_the_night_of_one_model_that_fails_leaves_the_others_theirs(
-    deployment: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedules, "night", failing([dg.RunRequest(run_key="theirs")]))
-    launched = schedules.nights(instance, deployment, list(MODELS), AT)
+    launched = schedules.nights(instance, runtime, list(MODELS), AT)
     assert not isinstance(launched, dg.SkipReason)
     assert [run.run_key for run in launched] == ["theirs"]
-    assert [failure.part.stage for failure in set_aside(deployment.engine)] == ["backfill"]
+    assert [failure.part.stage for failure in set_aside(runtime.engine)] == ["backfill"]
 
 
 def test_source_days_of_one_model_that_fail_leave_the_others_told(
-    deployment: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedules, "observe", failing(3))
-    context = dg.build_sensor_context(instance=instance, resources={"everfit": deployment})
+    context = dg.build_sensor_context(instance=instance, resources={"everfit": runtime})
     ticked = schedules.source_days.evaluate_tick(context)
     assert ticked.skip_message == "told the data versions of 3 days"
-    assert [failure.part.stage for failure in set_aside(deployment.engine)] == ["source_days"]
+    assert [failure.part.stage for failure in set_aside(runtime.engine)] == ["source_days"]
 
 
 def test_a_champion_too_old_is_told_also_where_asking_for_a_retraining_fails(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(switch, "_ask", failing("a retraining is asked for"))
-    with deployment.engine.begin() as connection:
-        told = switch.overdue(connection, MODELS, dict.fromkeys(MODELS)).holding
+    monkeypatch.setattr(promotion_age, "_ask", failing("a retraining is asked for"))
+    with runtime.engine.begin() as connection:
+        told = promotion_age.overdue(connection, MODELS, dict.fromkeys(MODELS)).holding
     assert told[ILL.name, "overdue"].endswith("could not be asked for: ValueError: its data cannot be read")
     assert told["flight_delay", "overdue"].endswith("a retraining is asked for")
 
 
-def test_a_record_that_cannot_be_read_leaves_the_others_landed(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "bootstrap", failing(7))
-    landed = dict(landing.bootstrap_all(deployment))
+def test_a_record_that_cannot_be_read_leaves_the_others_landed(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "bootstrap", failing(7))
+    landed = dict(bootstrap.bootstrap_all(runtime))
     assert landed["flight_delay"] == 7
     assert landed[ILL.name] == "ValueError: its data cannot be read"
-    monkeypatch.setattr(landing, "bootstrap", lambda *_: 0)
-    assert dict(landing.bootstrap_all(deployment)) == dict.fromkeys(MODELS, 0)
-    assert set_aside(deployment.engine) == []
+    monkeypatch.setattr(bootstrap, "bootstrap", lambda *_: 0)
+    assert dict(bootstrap.bootstrap_all(runtime)) == dict.fromkeys(MODELS, 0)
+    assert set_aside(runtime.engine) == []

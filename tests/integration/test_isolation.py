@@ -8,9 +8,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from everfit.alerts import Channel, tell
-from everfit.aside_check import aside_checks
+from everfit.alerts import model_rules
+from everfit.alerts.channels import Channel, tell
 from everfit.declaration import Limits
+from everfit.doctor.failed_parts import aside_checks
 from everfit.errors import ServiceError, UnknownWindowError
 from everfit.store import failures
 from everfit.store.failures import Part
@@ -18,9 +19,8 @@ from everfit.store.isolation import Isolation
 from everfit.store.lake import Lake
 from everfit.store.tables import alerts, decisions, evidence, windows
 from everfit.timing import format_time
-from monitors import conditions
-from monitors.judge import judge_again
-from monitors.watch import Seen, close_windows
+from monitors.judgement import judge_again
+from monitors.tick import Seen, close_windows
 from tests.champions import promote, version
 from tests.events import MODEL, outcome, prediction, write
 
@@ -65,7 +65,7 @@ def test_a_window_that_fails_holds_up_its_own_model_alone_and_not_for_ever(engin
         assert (closed(engine, MODEL.name), closed(engine, PATIENT.name)) == (2, 0)
         with engine.connect() as connection:
             (failure,) = failures.listed(connection)
-            holding = conditions.look(connection, MODELS).holding
+            holding = model_rules.look(connection, MODELS).holding
         assert (failure.part, failure.attempts) == (part, attempt)
         assert "MissingObjectError" in failure.error
         assert (PATIENT.name, f"stuck:{part}") in holding
@@ -140,7 +140,7 @@ def test_an_attempt_that_succeeds_ends_the_failure_and_its_alert(engine: sa.Engi
 
 def _alert(engine: sa.Engine) -> None:
     with engine.connect() as connection:
-        watched = conditions.look(connection, MODELS)
+        watched = model_rules.look(connection, MODELS)
     tell(engine, watched, Channel())
 
 

@@ -11,17 +11,18 @@ import sqlalchemy as sa
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from everfit import kafka as clients
-from everfit.embedded import broker, kafka
-from everfit.embedded.ports import LOCAL, any_free
+from everfit.alerts import log_rules
+from everfit.environment import kafka_options as clients
+from everfit.environment.kafka_options import options
 from everfit.errors import ServiceError
-from everfit.events import PREDICTIONS
-from everfit.kafka import options
+from everfit.stack import apache_kafka, broker
+from everfit.stack.ports import LOCAL, any_free
 from everfit.store.lake import Lake
 from everfit.store.tables import log_gaps, predictions
+from everfit.topics.admin import create_topics
+from everfit.topics.events import PREDICTIONS
 from everfit.waiting import wait_until
-from monitors import log_conditions
-from monitors.watch import Seen, watch
+from monitors.tick import Seen, watch
 from tests.brokers import ON_KAFKA, started
 from tests.events import MODEL, prediction, produce
 
@@ -61,7 +62,7 @@ def test_what_retention_deleted_before_it_was_read_is_a_gap_of_known_size(engine
     with engine.connect() as connection:
         (gap,) = connection.execute(sa.select(log_gaps)).all()
         assert connection.execute(sa.select(sa.func.count()).select_from(predictions)).scalar() == 25
-        (told,) = log_conditions.look(connection, 0.05).holding.values()
+        (told,) = log_rules.look(connection, 0.05).holding.values()
     assert (gap.topic, gap.partition, gap.first_offset, gap.next_offset) == (PREDICTIONS, 0, 20, 25)
     assert told.startswith(
         "5 records of everfit.predictions, partition 0 (offsets 20 to 24) were deleted before they were read"
@@ -74,7 +75,7 @@ def test_what_retention_deleted_of_a_log_that_began_again_is_a_gap_too(engine: s
         read(engine, lake, kafka)
         admin.delete_topics([PREDICTIONS])
         wait_until(lambda: PREDICTIONS in admin.list_topics(), lambda left: not left, "the topic to be deleted;")
-        broker.create_topics(kafka)
+        create_topics(kafka)
         produce(kafka, [prediction(number) for number in range(20, 50)])
         admin.delete_records({TopicPartition(PREDICTIONS, 0): 4})
     assert read(engine, lake, kafka).predictions == {MODEL.name: 26}
@@ -102,14 +103,14 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     """Address of a listener that asks for TLS and a password, and the certificate to trust."""
     folder = tmp_path_factory.mktemp("secured")
     port, secure = any_free(), any_free()
-    command = kafka.prepare(folder, port)
+    command = apache_kafka.prepare(folder, port)
     authority = certified(folder)
     settings = folder / "server.properties"
     both = f"listeners=PLAINTEXT://{LOCAL}:{port},SECURE://{LOCAL}:{secure}"
     text = settings.read_text().replace(f"listeners=PLAINTEXT://{LOCAL}:{port}", both)
     settings.write_text(text + SECURE.format(folder=folder, password=PASSWORD, plain=PLAIN))
     with started(command, f"{LOCAL}:{port}") as plain:
-        broker.create_topics(plain)
+        create_topics(plain)
         with closing(KafkaAdminClient(**options(plain))) as admin:
             for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):  # one of a user in a request
                 told = admin.alter_user_scram_credentials([UserScramCredentialUpsertion("everfit", mechanism, PASSWORD)])

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 
 from everfit.declaration import Category, Integer, Model, Number, Source, Time
 from everfit.features import count, feature_view, latest, mean, total
-from everfit.features.running import Value
+from everfit.features.running_sums import Value
+from everfit.pipeline import daily_partitions
+from everfit.pipeline.lineage import features_dataset, outdated
+from everfit.serving.lookup import Lookup, declared_readings
+from everfit.sources.publication import publish
 from everfit.store import partitions
-from everfit.store.building import build
-from everfit.store.lookup import Lookup, declared_readings
-from everfit.store.publishing import publish
-from everfit.workflow import days
-from everfit.workflow.lineage import features_dataset, outdated
+from everfit.store.view_builds import build
 from models.electricity_price import electricity_price
 from tests.databases import emptied
 from tests.loop import Loop
@@ -123,35 +123,35 @@ def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def begin(loop: Loop) -> None:
     """Nothing but the requests has landed, and nothing was made."""
-    engine = loop.deployment.engine
+    engine = loop.runtime.engine
     emptied(engine)
-    publish(engine, loop.deployment.models, "orders", REQUESTS)
+    publish(engine, loop.runtime.models, "orders", REQUESTS)
 
 
 def land(loop: Loop, rows: Sequence[Row]) -> None:
-    publish(loop.deployment.engine, loop.deployment.models, "readings", rows)
+    publish(loop.runtime.engine, loop.runtime.models, "readings", rows)
 
 
 def bring_up(loop: Loop) -> tuple[set[str], set[str]]:
     """What a backfill does; returns the days whose features were stale, and those that changed."""
-    stale, before = outdated(loop.deployment, loop.model), made(loop)
+    stale, before = outdated(loop.runtime, loop.model), made(loop)
     if stale.raw_data:
-        days.land_days(loop.deployment, loop.model, list(stale.raw_data))
+        daily_partitions.land_days(loop.runtime, loop.model, list(stale.raw_data))
     if stale.features:
-        days.compute_days(loop.deployment, loop.model, list(stale.features))
+        daily_partitions.compute_days(loop.runtime, loop.model, list(stale.features))
     after = made(loop)
-    assert not outdated(loop.deployment, loop.model)
+    assert not outdated(loop.runtime, loop.model)
     return set(stale.features), {day for day in after if after[day] != before.get(day)}
 
 
 def made(loop: Loop) -> dict[str, str]:
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         return partitions.newest(connection, features_dataset(loop.model))
 
 
 def stored(loop: Loop) -> list[dict[str, Value]]:
     """The features of every request, in order."""
-    frame = days.load_features(loop.deployment, loop.model, list(made(loop).values()))
+    frame = daily_partitions.load_features(loop.runtime, loop.model, list(made(loop).values()))
     return frame.select(FEATURES).to_dicts()
 
 
@@ -159,7 +159,7 @@ def served(loop: Loop) -> list[dict[str, Value]]:
     """The same as serving answers."""
 
     async def find() -> list[dict[str, Value]]:
-        store = Lookup(loop.deployment.engine)
+        store = Lookup(loop.runtime.engine)
         readings = declared_readings(loop.model)
         found = [(await store.features(readings, [{"pump": one["pump"]}], one["at"]))[0].features for one in REQUESTS]
         await store.close()
@@ -177,25 +177,25 @@ def test_together_one_by_one_after_corrections_and_online_are_one(loop: Loop, gi
         bring_up(loop)
     step_by_step = stored(loop)
     assert step_by_step == served(loop)
-    available = days.available_days(loop.deployment, loop.model)
+    available = daily_partitions.available_days(loop.runtime, loop.model)
     forget(loop)
     for day in reversed(available):
-        days.compute_days(loop.deployment, loop.model, [day])
+        daily_partitions.compute_days(loop.runtime, loop.model, [day])
     assert stored(loop) == step_by_step
     forget(loop)
-    days.compute_days(loop.deployment, loop.model, available)
+    daily_partitions.compute_days(loop.runtime, loop.model, available)
     assert stored(loop) == step_by_step
 
 
 def declare(loop: Loop, model: Model) -> None:
     """Another declaration from now on."""
     loop.model = model
-    loop.deployment.__dict__["models"] = {model.name: model}
+    loop.runtime.__dict__["models"] = {model.name: model}
 
 
 def forget(loop: Loop) -> None:
     """Nothing was made of what has landed."""
-    with loop.deployment.engine.begin() as connection:
+    with loop.runtime.engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM partition_versions"))
 
 
@@ -228,7 +228,7 @@ def test_a_correction_makes_the_days_that_can_see_it_stale_and_right(
     stale, changed = bring_up(loop)
     expected = {f"2020-01-{day:02d}" for day in range(seen_from, seen_until + 1)}
     assert (stale, changed) == (expected, expected)
-    assert outdated(loop.deployment, loop.model).days == []
+    assert outdated(loop.runtime, loop.model).days == []
 
 
 def test_a_correction_that_is_known_later_leaves_the_days_before_it(loop: Loop) -> None:
@@ -243,8 +243,8 @@ def test_a_correction_that_is_known_later_leaves_the_days_before_it(loop: Loop) 
 
 def test_a_source_of_which_nothing_can_be_seen_is_no_fault(loop: Loop) -> None:
     begin(loop)
-    build(loop.deployment.engine, loop.deployment.models)
-    days.compute_days(loop.deployment, loop.model, days.available_days(loop.deployment, loop.model))
+    build(loop.runtime.engine, loop.runtime.models)
+    daily_partitions.compute_days(loop.runtime, loop.model, daily_partitions.available_days(loop.runtime, loop.model))
     assert stored(loop) == served(loop)
     assert {one["count_1d"] for one in stored(loop)} == {0.0}
 
@@ -259,16 +259,16 @@ def asked_between(orders: Any) -> Any:
 def test_which_requests_there_are_does_not_hang_on_the_days_made_together(loop: Loop) -> None:
     declare(loop, MODEL.model_copy(update={"history": asked_between}))
     begin(loop)
-    available = days.available_days(loop.deployment, loop.model)
-    days.compute_days(loop.deployment, loop.model, available)
+    available = daily_partitions.available_days(loop.runtime, loop.model)
+    daily_partitions.compute_days(loop.runtime, loop.model, available)
     together = made(loop)
     forget(loop)
     for day in available:
-        days.compute_days(loop.deployment, loop.model, [day])
+        daily_partitions.compute_days(loop.runtime, loop.model, [day])
     assert made(loop) == together
     assert len(stored(loop)) == len(REQUESTS) - 2 * (10 + 3)
-    publish(loop.deployment.engine, loop.deployment.models, "orders", [{"at": START, "pump": "p1", "stopped": 1}])
+    publish(loop.runtime.engine, loop.runtime.models, "orders", [{"at": START, "pump": "p1", "stopped": 1}])
     assert bring_up(loop) == (set(), set()), "the label is no part of the features"
     later = START + timedelta(days=DAYS) - HOUR
-    publish(loop.deployment.engine, loop.deployment.models, "orders", [{"at": later, "pump": "p1", "stopped": 0}])
+    publish(loop.runtime.engine, loop.runtime.models, "orders", [{"at": later, "pump": "p1", "stopped": 0}])
     assert bring_up(loop) == ({"2020-01-06"}, {"2020-01-06"}), "one more request of that day has three after it"

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from everfit.columns import REQUEST_ID, SCHEMA
 from everfit.declaration import Category, Integer, Number
-from everfit.evidence.tally import tally
-from everfit.store import frames, tallies
-from monitors import gather
+from everfit.declaration.reserved_columns import REQUEST_ID, SCHEMA
+from everfit.evidence.counts import tally
+from everfit.store import frames, window_counts
+from monitors import window_evidence
 from tests.events import MODEL, outcome, prediction, write
 
 ROWS = 336
@@ -53,7 +53,7 @@ def test_the_database_counts_what_a_frame_of_all_rows_would_say(logged: sa.Engin
     with logged.connect() as connection:
         rows = frames.logged(connection, BOUNDED, SPAN, known_at=LATER)
         whole = tally(BOUNDED, rows, [name for name, _ in BOUNDED.features])
-        counted = tallies.tally(connection, BOUNDED, SPAN, 1, whole.columns)
+        counted = window_counts.tally(connection, BOUNDED, SPAN, 1, whole.columns)
     assert counted == whole
     assert (counted.rows, counted.schemas) == (ROWS, frozenset([BOUNDED.schema_id, "another"]))
     assert (counted.columns["load"].values, counted.outside) == (ROWS - 48, {"hour": (34, 24.0), "depth": (84, 11.0)})
@@ -75,9 +75,9 @@ def test_a_sample_is_the_same_whenever_it_is_drawn_and_another_by_another_seed(l
 
 
 def test_quality_of_a_sampled_window_counts_all_rows(logged: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "SAMPLE_ROWS", 100)
+    monkeypatch.setattr(window_evidence, "SAMPLE_ROWS", 100)
     with logged.connect() as connection:
-        window = gather.Window(connection, None, BOUNDED, SPAN)  # type: ignore[arg-type]
+        window = window_evidence.Window(connection, None, BOUNDED, SPAN)  # type: ignore[arg-type]
         rows = window._rows(1, ROWS, BOUNDED.features)
         counted = window._tally(1, ROWS, rows, BOUNDED.features)
     assert 50 < rows.height < 150

@@ -6,12 +6,12 @@ import msgspec
 import sqlalchemy as sa
 
 from everfit.declaration import TrainingWindow
-from everfit.events import PREDICTIONS, encode
-from everfit.store import letters, log_state, monthly
+from everfit.store import letters, log_state, month_partitions
 from everfit.store.log import Batch, DeadLetter, Gap, LogWriter, Position, Step, skip
-from everfit.store.retention import prune
 from everfit.store.tables import dead_letters, outcomes, predictions
+from everfit.topics.events import PREDICTIONS, encode
 from monitors.redrive import redrive
+from monitors.retention import prune
 from tests.events import MODEL, outcome, prediction, write
 
 MODELS = {MODEL.name: MODEL}
@@ -73,7 +73,7 @@ def test_only_whole_months_go_that_nothing_needs_any_more(engine: sa.Engine) -> 
     gone = prune(engine, [part], timedelta(days=30))
     assert (gone.partitions, gone.outcomes, gone.dead_letters) == (["predictions_1996_09"], 1, 0)
     with engine.connect() as connection:
-        assert monthly.made(connection)[0][0] == "predictions_1996_10"
+        assert month_partitions.made(connection)[0][0] == "predictions_1996_10"
         left = connection.execute(sa.select(outcomes.c.observed_at)).scalars().all()
     assert gone.until is not None
     assert min(left) >= gone.until

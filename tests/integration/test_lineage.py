@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 from everfit.declaration import GradientBoosting
 from everfit.features import feature_view, mean
+from everfit.pipeline import daily_partitions, training_set
+from everfit.pipeline.data_versions import note, untold
+from everfit.pipeline.lineage import features_dataset, outdated, raw_dataset, stale_days
+from everfit.sources.publication import publish
 from everfit.store import partitions
 from everfit.store.partitions import PartitionVersion
-from everfit.store.publishing import publish
 from everfit.store.tables import partition_versions
 from everfit.timing import midnight
-from everfit.workflow import days, training
-from everfit.workflow.lineage import features_dataset, outdated, raw_dataset, stale_days
-from everfit.workflow.observing import note, untold
 from models.electricity_price import electricity_price
 from tests.loop import Loop
 
@@ -40,16 +40,16 @@ def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
 def correct(loop: Loop, day: str = CORRECTED) -> None:
     """One half-hour of the day gets another price."""
     row = RECORDED.filter(pl.col("period_start") == midnight(day) + timedelta(hours=6))
-    assert publish(loop.deployment.engine, {MODEL.name: MODEL}, "half_hours", row.with_columns(price=1 - pl.col("price"))) == 1
+    assert publish(loop.runtime.engine, {MODEL.name: MODEL}, "half_hours", row.with_columns(price=1 - pl.col("price"))) == 1
 
 
 def bring_up(loop: Loop) -> list[str]:
     """Make what is out of date, as a backfill does; returns the days."""
-    stale = outdated(loop.deployment, loop.model)
+    stale = outdated(loop.runtime, loop.model)
     if stale.raw_data:
-        days.land_days(loop.deployment, loop.model, list(stale.raw_data))
+        daily_partitions.land_days(loop.runtime, loop.model, list(stale.raw_data))
     if stale.features:
-        days.compute_days(loop.deployment, loop.model, list(stale.features))
+        daily_partitions.compute_days(loop.runtime, loop.model, list(stale.features))
     return stale.days
 
 
@@ -59,7 +59,7 @@ def looking_back_on_the_corrected(days: Iterable[str]) -> list[str]:
 
 
 def held(loop: Loop, dataset: str) -> dict[str, PartitionVersion]:
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         return partitions.held(connection, dataset)
 
 
@@ -67,33 +67,33 @@ def versions(loop: Loop, dataset: str, day: str) -> list[str]:
     """Hashes of all versions of a day, oldest first."""
     table = partition_versions
     query = sa.select(table.c.hash).where(table.c.dataset == dataset, table.c.partition == day).order_by(table.c.version)
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         return list(connection.execute(query).scalars())
 
 
 def test_what_is_named_like_an_object_of_the_lake_is_one(loop: Loop) -> None:
     bring_up(loop)
-    note(loop.deployment, MODEL, untold(loop.deployment, MODEL))
+    note(loop.runtime, MODEL, untold(loop.runtime, MODEL))
     named = sa.select(partition_versions.c.hash).where(sa.func.length(partition_versions.c.hash) == 64)
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         hashes = connection.execute(named).scalars().all()
-    assert len(hashes) > 2 * len(days.available_days(loop.deployment, MODEL))
-    assert all(loop.deployment.lake.path(digest, "parquet").exists() for digest in hashes)
+    assert len(hashes) > 2 * len(daily_partitions.available_days(loop.runtime, MODEL))
+    assert all(loop.runtime.lake.path(digest, "parquet").exists() for digest in hashes)
 
 
 def test_what_was_made_is_not_made_again(loop: Loop) -> None:
     made = bring_up(loop)
-    assert made == days.available_days(loop.deployment, MODEL)
+    assert made == daily_partitions.available_days(loop.runtime, MODEL)
     assert held(loop, RAW)[CORRECTED].inputs == {"changes": 1}
     inputs = held(loop, FEATURES)[CORRECTED].inputs
     assert (inputs["since"], inputs["requests"]) == ("1996-05-13", 0), "what became known at its midnight is a week old"
-    assert not outdated(loop.deployment, MODEL)
+    assert not outdated(loop.runtime, MODEL)
     loop.publish(until=UNTIL)
     assert bring_up(loop) == [], "rows that have landed before touch nothing"
 
 
 def test_a_lone_day_is_as_one_made_with_all_others(loop: Loop) -> None:
-    alone = days.compute_days(loop.deployment, MODEL, [CORRECTED])
+    alone = daily_partitions.compute_days(loop.runtime, MODEL, [CORRECTED])
     assert [one.day for one in alone.cut] == [f"1996-05-{day:02d}" for day in range(13, 21)], "its look-back was cut first"
 
     bring_up(loop)
@@ -104,34 +104,34 @@ def test_a_correction_reaches_exactly_the_days_that_look_back_on_it(loop: Loop) 
     bring_up(loop)
     before = {day: version.hash for day, version in held(loop, FEATURES).items()}
     correct(loop)
-    stale = outdated(loop.deployment, MODEL)
+    stale = outdated(loop.runtime, MODEL)
     seen_by = looking_back_on_the_corrected(before)
     assert list(stale.raw_data.items()) == [(CORRECTED, "rows were added or corrected")]
     assert list(stale.features) == seen_by
     assert set(stale.features.values()) == {"rows that it looks back on were added or corrected"}
-    assert stale_days(loop.deployment, MODEL, before=midnight(seen_by[3])) == seen_by[:3]
+    assert stale_days(loop.runtime, MODEL, before=midnight(seen_by[3])) == seen_by[:3]
     bring_up(loop)
     after = {day: version.hash for day, version in held(loop, FEATURES).items()}
     changed = [day for day in before if after[day] != before[day]]
     assert changed[0] == CORRECTED
     assert set(changed) <= set(seen_by)
-    assert not outdated(loop.deployment, MODEL)
+    assert not outdated(loop.runtime, MODEL)
 
 
 def test_a_correction_is_trained_on_next_and_leaves_the_past_as_it_was(loop: Loop) -> None:
     bring_up(loop)
-    first = training.assemble(loop.deployment, MODEL, cutoff=UNTIL, request=None)
-    rows = loop.deployment.lake.get_frame(first.rows_hash)
+    first = training_set.assemble(loop.runtime, MODEL, cutoff=UNTIL, request=None)
+    rows = loop.runtime.lake.get_frame(first.rows_hash)
     correct(loop)
-    unaware = training.assemble(loop.deployment, MODEL, cutoff=UNTIL, request=None)
+    unaware = training_set.assemble(loop.runtime, MODEL, cutoff=UNTIL, request=None)
     assert unaware.days == first.days
     bring_up(loop)
-    second = training.assemble(loop.deployment, MODEL, cutoff=UNTIL, request=None)
+    second = training_set.assemble(loop.runtime, MODEL, cutoff=UNTIL, request=None)
     assert second.days[CORRECTED] != first.days[CORRECTED]
     assert second.rows_hash != first.rows_hash
     assert versions(loop, FEATURES, CORRECTED) == [first.days[CORRECTED], second.days[CORRECTED]]
-    days.load_features(loop.deployment, MODEL, list(first.days.values()))
-    assert loop.deployment.lake.get_frame(first.rows_hash).equals(rows)
+    daily_partitions.load_features(loop.runtime, MODEL, list(first.days.values()))
+    assert loop.runtime.lake.get_frame(first.rows_hash).equals(rows)
 
 
 def test_a_correction_that_is_taken_back_makes_no_third_content(loop: Loop) -> None:
@@ -147,10 +147,10 @@ def test_a_correction_that_is_taken_back_makes_no_third_content(loop: Loop) -> N
 def test_a_day_that_lands_late_touches_those_after_it(loop: Loop) -> None:
     late = pl.col("period_start").is_between(midnight("1996-06-12"), midnight("1996-06-14"), closed="left")
     later = RECORDED.filter(pl.col("period_start").is_between(midnight("1996-06-14"), midnight("1996-06-16"), closed="left"))
-    publish(loop.deployment.engine, {MODEL.name: MODEL}, "half_hours", later)
+    publish(loop.runtime.engine, {MODEL.name: MODEL}, "half_hours", later)
     bring_up(loop)
-    publish(loop.deployment.engine, {MODEL.name: MODEL}, "half_hours", RECORDED.filter(late))
-    stale = outdated(loop.deployment, MODEL)
+    publish(loop.runtime.engine, {MODEL.name: MODEL}, "half_hours", RECORDED.filter(late))
+    stale = outdated(loop.runtime, MODEL)
     assert set(stale.raw_data.values()) == {"never made"}
     assert list(stale.features) == ["1996-06-12", "1996-06-13", "1996-06-14", "1996-06-15"]
 
@@ -180,13 +180,13 @@ def test_another_declaration_makes_anew_exactly_what_reads_it(made: Loop) -> Non
     def market_hour(half_hours: object) -> object:
         return half_hours
 
-    deployment = made.deployment
+    runtime = made.runtime
     more_views = MODEL.model_copy(update={"views": [*MODEL.views, market_hour]})
-    stale = outdated(deployment, more_views)
+    stale = outdated(runtime, more_views)
     assert (stale.raw_data, set(stale.features.values())) == ({}, {"the features' declaration changed"})
     half_hours = MODEL.sources[0]
     fewer = half_hours.model_copy(update={"columns": half_hours.columns[:-1]})
     other_source = MODEL.model_copy(update={"sources": [fewer], "views": MODEL.views[1:]})
-    assert set(outdated(deployment, other_source).raw_data.values()) == {"the sources' declaration changed"}
+    assert set(outdated(runtime, other_source).raw_data.values()) == {"the sources' declaration changed"}
     other_recipe = MODEL.model_copy(update={"candidates": [GradientBoosting(trees=30)]})
-    assert not outdated(deployment, other_recipe)
+    assert not outdated(runtime, other_recipe)

@@ -7,17 +7,18 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-import monitors.reader
-import monitors.watch
-from everfit.embedded.ports import any_free
+import monitors.log_reader
+import monitors.tick
 from everfit.errors import ServiceError
-from everfit.events import encode, wall_clock
-from everfit.store import judgements, monthly, schemas
+from everfit.stack.ports import any_free
+from everfit.store import closed_windows, month_partitions, schemas
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, LogWriter, Position, Step
 from everfit.store.tables import consumer_offsets, dead_letters, outcomes, predictions, windows
-from monitors.reader import LogReader
-from monitors.watch import Seen, watch
+from everfit.timing import wall_clock
+from everfit.topics.events import encode
+from monitors.log_reader import LogReader
+from monitors.tick import Seen, watch
 from tests.brokers import running_broker
 from tests.events import MODEL, outcome, prediction, produce, rows
 
@@ -66,7 +67,7 @@ def test_the_clock_is_the_newest_event_less_the_lateness(engine: sa.Engine, lake
     produce(kafka, [prediction(5), prediction(3)])
     read(engine, lake, kafka)
     with engine.connect() as connection:
-        assert judgements.clock(connection, MODEL) == prediction(5).event_time - MODEL.log.lateness
+        assert closed_windows.clock(connection, MODEL) == prediction(5).event_time - MODEL.log.lateness
 
 
 def test_a_schema_that_is_written_down_while_the_log_is_read_is_read_by_its_own_features(
@@ -157,8 +158,8 @@ def test_partitions_are_made_ahead_in_utc_and_again_when_they_were_dropped(engin
     eve = datetime(1996, 10, 1, 9, tzinfo=timezone(timedelta(hours=10)))  # still September in UTC
     writer.write(Batch(rows([prediction(0, at=eve)])))
     with engine.begin() as connection:
-        assert [name for name, _, _ in monthly.made(connection)] == ["predictions_1996_09", "predictions_1996_10"]
-        monthly.drop(connection, "predictions_1996_09")
+        assert [name for name, _, _ in month_partitions.made(connection)] == ["predictions_1996_09", "predictions_1996_10"]
+        month_partitions.drop(connection, "predictions_1996_09")
     assert writer.write(Batch(rows([prediction(1, at=eve)])))
     assert count(engine, predictions) == 1
 
@@ -167,7 +168,7 @@ def test_a_time_in_the_future_never_moves_the_clock(engine: sa.Engine, lake: Lak
     produce(kafka, [prediction(1), prediction(2, at=wall_clock() + timedelta(days=1))])
     read(engine, lake, kafka)
     with engine.connect() as connection:
-        assert judgements.clock(connection, MODEL) == prediction(1).event_time - MODEL.log.lateness
+        assert closed_windows.clock(connection, MODEL) == prediction(1).event_time - MODEL.log.lateness
 
 
 @pytest.mark.parametrize("grown", [3, 20])
@@ -204,8 +205,8 @@ def test_no_window_closes_while_more_is_known_to_be_on_the_log(
     engine: sa.Engine, lake: Lake, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row that the log holds last is of the first window: read in many batches, it must be in time."""
-    monkeypatch.setattr(monitors.reader, "FETCH_BYTES", 32 * 2**10)
-    monkeypatch.setattr(monitors.watch, "BATCHES_UNTIL_CLOSE", 1)
+    monkeypatch.setattr(monitors.log_reader, "FETCH_BYTES", 32 * 2**10)
+    monkeypatch.setattr(monitors.tick, "BATCHES_UNTIL_CLOSE", 1)
     week = 7 * 48
     for numbers in (range(1, week + 2), range(week + 2, week + 200), range(1)):
         produce(kafka, [prediction(n) for n in numbers])

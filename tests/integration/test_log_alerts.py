@@ -8,14 +8,15 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from everfit.alerts import Channel, tell
-from everfit.events import PREDICTIONS, encode, wall_clock
+from everfit.alerts.channels import Channel, tell
+from everfit.alerts.log_rules import lag_causes, look
 from everfit.store import letters, log, log_state
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, Gap, LogWriter, Position, Step
 from everfit.store.tables import alerts, log_gaps
-from monitors.log_conditions import lag_causes, look
-from monitors.watch import watch
+from everfit.timing import wall_clock
+from everfit.topics.events import PREDICTIONS, encode
+from monitors.tick import watch
 from tests.events import MODEL, prediction, produce
 from tests.hooks import Hook, listening
 

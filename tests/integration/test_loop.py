@@ -12,17 +12,17 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.columns import REQUEST_ID
+from everfit.declaration.reserved_columns import REQUEST_ID
 from everfit.errors import EmptyPartitionError, StaleChampionError
-from everfit.events import Outcome, Prediction
-from everfit.policy import request_id
-from everfit.store import judgements, partitions, quarantines, requests
+from everfit.pipeline import daily_partitions, lineage, manifests, training_set
+from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
+from everfit.pipeline.promotion import conclude
+from everfit.policy.decision import request_id
+from everfit.store import closed_windows, partitions, quarantines, requests
 from everfit.store import ledger as ledgers
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import decisions, evidence, ledger, retrain_requests, windows
-from everfit.workflow import days, lineage, manifests, training
-from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet
-from everfit.workflow.promotion import conclude
+from everfit.topics.events import Outcome, Prediction
 from tests.events import prediction
 from tests.examples import EXAMPLES, Example, electricity
 from tests.loop import Loop
@@ -57,8 +57,8 @@ def decided_up_to(loop: Loop, weeks: int) -> dict[str, object]:
     for number in range(weeks):
         loop.judge(model.go_live + number * WEEK)
     loop.retrain(None, cutoff=until)
-    trained, _ = manifests.newest(loop.deployment, model, "trained_model", TrainedModel)
-    with loop.deployment.engine.connect() as connection:
+    trained, _ = manifests.newest(loop.runtime, model, "trained_model", TrainedModel)
+    with loop.runtime.engine.connect() as connection:
         stored = {
             table.name: connection.execute(sa.select(table).order_by(*table.primary_key)).mappings().all()
             for table in (windows, evidence, decisions)
@@ -118,7 +118,7 @@ def test_alarms_of_the_version_that_serves_in_the_champions_place_count(loop: Lo
     """Version 2 was promoted and answered nothing: serving could not load it, and version 1 goes on."""
     loop.bootstrap()
     loop.play(MODEL.go_live, MODEL.go_live + WEEK)
-    with loop.deployment.engine.begin() as connection:
+    with loop.runtime.engine.begin() as connection:
         first = ledgers.promoted(connection, MODEL.name, 1)
         assert first is not None
         at = MODEL.go_live + timedelta(hours=hours)
@@ -126,7 +126,7 @@ def test_alarms_of_the_version_that_serves_in_the_champions_place_count(loop: Lo
         ledgers.append(connection, ledgers.Entry(MODEL.name, "promoted", 1, 2, "test", "drift", "", None, at, detail))
     loop.model = MODEL.model_copy(update={"freshness": MODEL.freshness.model_copy(update={"max_training_age": WEEK})})
     assert loop.judge(MODEL.go_live).requested
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         told = connection.execute(sa.select(decisions.c.evidence)).scalar_one()
         version = connection.execute(sa.select(evidence.c.version).where(evidence.c.id == told[0])).scalar_one()
     assert version == heard
@@ -136,7 +136,7 @@ def test_a_version_registered_anew_keeps_the_evidence_of_the_lost_one(loop: Loop
     loop.bootstrap()
     loop.play(MODEL.go_live, MODEL.go_live + WEEK)
     loop.judge(MODEL.go_live)
-    with loop.deployment.engine.begin() as connection:
+    with loop.runtime.engine.begin() as connection:
         first = ledgers.promoted(connection, MODEL.name, 1)
         assert first is not None
         detail = {"manifest": first.manifest, "trained_until": first.trained_until.isoformat(), "restored_from": 1}
@@ -144,7 +144,7 @@ def test_a_version_registered_anew_keeps_the_evidence_of_the_lost_one(loop: Loop
         ledgers.append(connection, entry)
         champion = ledgers.champion(connection, MODEL.name)
         assert champion is not None
-        past = judgements.history(connection, MODEL, champion)
+        past = closed_windows.history(connection, MODEL, champion)
     assert (past.champion, len(past.findings)) == (2, 4)
 
 
@@ -161,7 +161,7 @@ def test_old_training_data_ask_for_a_retraining_once(loop: Loop) -> None:
     loop.play(MODEL.go_live, MODEL.go_live + 2 * WEEK)
     assert loop.judge(MODEL.go_live).requested
     assert not loop.judge(MODEL.go_live + WEEK).requested, "one is under way"
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         (asked,) = requests.in_status(connection, "pending")
     assert asked.id == request_id(loop.model, 1, MODEL.go_live + WEEK, "freshness")
     assert asked.cutoff == MODEL.go_live + WEEK
@@ -177,19 +177,19 @@ def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
     verdict = next(one for one in loop.judge(broken[0]).judgements if one.kind == "quality")
     assert verdict.verdict == "alarm"
     assert "demand is stuck at 0.25" in verdict.reason
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         assert quarantines.holding(connection, MODEL) == list(quarantines.days_of(broken))
         columns = {one.column for one in quarantines.of_model(connection, MODEL.name)}
         assert columns == {"demand", "demand_24h", "demand_yesterday"}
-    held_back = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, broken[1]), request=None)
-    rows = loop.deployment.lake.get_frame(held_back.rows_hash)
+    held_back = training_set.assemble(loop.runtime, MODEL, cutoff=_with_days(loop, broken[1]), request=None)
+    rows = loop.runtime.lake.get_frame(held_back.rows_hash)
     assert rows["_event_time"].max() < broken[0]  # type: ignore[operator]
-    with loop.deployment.engine.begin() as connection:
+    with loop.runtime.engine.begin() as connection:
         held = quarantines.of_model(connection, MODEL.name)
         assert quarantines.release(connection, held, "ann", "the meter was right") == 3 * 7
         assert quarantines.release(connection, held, "bob", "again") == 0
         assert {one.release.actor for one in quarantines.of_model(connection, MODEL.name) if one.release} == {"ann"}
-    released = training.assemble(loop.deployment, MODEL, cutoff=broken[1], request=None)
+    released = training_set.assemble(loop.runtime, MODEL, cutoff=broken[1], request=None)
     assert released.rows == held_back.rows + 6 * 48, "the last day is whole only when the clock has passed its end"
 
 
@@ -197,7 +197,7 @@ def test_a_few_rows_out_of_bounds_are_left_out_one_by_one_and_quarantine_nothing
     loop.bootstrap()
     end = MODEL.go_live + WEEK
     loop.play(MODEL.go_live, end - timedelta(hours=1))
-    before = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, end), request=None).rows
+    before = training_set.assemble(loop.runtime, MODEL, cutoff=_with_days(loop, end), request=None).rows
     far = [odd_hour(number, hour) for number, hour in enumerate([1e9, -1.0, 48.0])]
     loop.log(far, [outcome_of(one) for one in far])
     loop.play(end - timedelta(hours=1), end)
@@ -205,10 +205,10 @@ def test_a_few_rows_out_of_bounds_are_left_out_one_by_one_and_quarantine_nothing
     assert verdict.verdict == "ok"
     assert verdict.reason.endswith("half_hour outside 0 to 47 in 3 rows, such as 1000000000.0: left out")
     assert (verdict.detail["rows"], drift.detail["rows"]) == (339, 336)
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         assert quarantines.holding(connection, MODEL) == []
-    assembled = training.assemble(loop.deployment, MODEL, cutoff=_with_days(loop, end), request=None)
-    learnt = loop.deployment.lake.get_frame(assembled.rows_hash)
+    assembled = training_set.assemble(loop.runtime, MODEL, cutoff=_with_days(loop, end), request=None)
+    learnt = loop.runtime.lake.get_frame(assembled.rows_hash)
     assert learnt["half_hour"].is_between(0, 47).all()
     assert not learnt[REQUEST_ID].is_in([one.request_id for one in far]).any()
     assert assembled.rows == before
@@ -230,35 +230,35 @@ def outcome_of(asked: Prediction) -> Outcome:
 def test_what_is_quarantined_is_left_out_if_the_model_reads_it(loop: Loop, column: str) -> None:
     loop.bootstrap()
     day = (MODEL.go_live - timedelta(days=3), MODEL.go_live - timedelta(days=2))
-    rows = training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None).rows
-    with loop.deployment.engine.begin() as connection:
+    rows = training_set.assemble(loop.runtime, MODEL, cutoff=MODEL.go_live, request=None).rows
+    with loop.runtime.engine.begin() as connection:
         quarantines.put(connection, MODEL.name, day, {column: "a person saw it"})
-    without = training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None)
+    without = training_set.assemble(loop.runtime, MODEL, cutoff=MODEL.go_live, request=None)
     assert rows - without.rows == (0 if column == "of_no_use" else 48)
 
 
 def _with_days(loop: Loop, cutoff: datetime) -> datetime:
     """Land and compute the days that are whole; returns the cutoff."""
-    available = days.available_days(loop.deployment, MODEL)
-    days.land_days(loop.deployment, MODEL, available)
-    days.compute_days(loop.deployment, MODEL, available)
+    available = daily_partitions.available_days(loop.runtime, MODEL)
+    daily_partitions.land_days(loop.runtime, MODEL, available)
+    daily_partitions.compute_days(loop.runtime, MODEL, available)
     return cutoff
 
 
 def test_a_verdict_against_another_champion_promotes_nothing(loop: Loop) -> None:
     loop.bootstrap()
-    evaluation, _ = manifests.newest(loop.deployment, MODEL, "evaluation", Evaluation)
-    manifests.put(loop.deployment, MODEL, "evaluation", msgspec.structs.replace(evaluation, reason="made at the same time"), 0)
+    evaluation, _ = manifests.newest(loop.runtime, MODEL, "evaluation", Evaluation)
+    manifests.put(loop.runtime, MODEL, "evaluation", msgspec.structs.replace(evaluation, reason="made at the same time"), 0)
     with pytest.raises(StaleChampionError, match="version 1 is champion now"):
-        conclude(loop.deployment, MODEL, actor="test")
+        conclude(loop.runtime, MODEL, actor="test")
     assert len(loop.registry.versions) == 1
 
 
 def test_a_promotion_that_is_repeated_is_told_again_and_done_once(loop: Loop) -> None:
     loop.bootstrap()
-    again = conclude(loop.deployment, MODEL, actor="again")
+    again = conclude(loop.runtime, MODEL, actor="again")
     assert (again.version, again.replaced, len(loop.registry.versions)) == (1, None, 1)
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         assert connection.execute(sa.select(ledger.c.actor)).scalars().all() == ["test"]
 
 
@@ -268,21 +268,21 @@ def test_a_rejection_that_is_repeated_is_told_again_and_written_once(loop: Loop)
     loop.model = MODEL.model_copy(update={"gate": MODEL.gate.model_copy(update={"confidence": 0.999_999})})
     rejected = loop.retrain(None, cutoff=MODEL.go_live + WEEK)
     assert rejected.version is None
-    assert conclude(loop.deployment, loop.model, actor="again") == rejected
-    with loop.deployment.engine.connect() as connection:
+    assert conclude(loop.runtime, loop.model, actor="again") == rejected
+    with loop.runtime.engine.connect() as connection:
         told = connection.execute(sa.select(ledger.c.action, ledger.c.actor).order_by(ledger.c.id)).all()
     assert told == [("promoted", "test"), ("rejected", "test")]
 
 
 def test_what_was_never_materialized_or_landed_is_told(loop: Loop) -> None:
     with pytest.raises(EmptyPartitionError, match="training_set was never materialized"):
-        manifests.newest(loop.deployment, MODEL, "training_set", TrainingSet)
+        manifests.newest(loop.runtime, MODEL, "training_set", TrainingSet)
     with pytest.raises(EmptyPartitionError, match="nothing has landed on 1996-05-07"):
-        days.land_days(loop.deployment, MODEL, ["1996-05-07"])
+        daily_partitions.land_days(loop.runtime, MODEL, ["1996-05-07"])
     with pytest.raises(EmptyPartitionError, match="nothing has landed on 1996-05-07, or its clock has not passed it"):
-        days.compute_days(loop.deployment, MODEL, ["1996-05-07"])
+        daily_partitions.compute_days(loop.runtime, MODEL, ["1996-05-07"])
     with pytest.raises(EmptyPartitionError, match="no features before 1996-09-04"):
-        training.assemble(loop.deployment, MODEL, cutoff=MODEL.go_live, request=None)
+        training_set.assemble(loop.runtime, MODEL, cutoff=MODEL.go_live, request=None)
 
 
 def test_rows_whose_label_is_neither_class_are_left_out_and_counted(loop: Loop) -> None:
@@ -292,9 +292,9 @@ def test_rows_whose_label_is_neither_class_are_left_out_and_counted(loop: Loop) 
             up=nw.when(nw.col("half_hour") == 0).then(nw.lit(2.0)).otherwise(nw.col("up").cast(nw.Float64))
         )
 
-    whole = training.assemble(loop.deployment, MODEL, cutoff=_published(loop), request=None)
+    whole = training_set.assemble(loop.runtime, MODEL, cutoff=_published(loop), request=None)
     loop.model = MODEL.model_copy(update={"history": history})
-    given = training.assemble(loop.deployment, loop.model, cutoff=MODEL.go_live, request=None)
+    given = training_set.assemble(loop.runtime, loop.model, cutoff=MODEL.go_live, request=None)
     assert given.unusable > 100
     assert given.rows == whole.rows - given.unusable
     assert 0 < given.positive_share < 1
@@ -308,19 +308,19 @@ def _published(loop: Loop) -> datetime:
 def test_an_empty_day_leaves_nothing_half_written(loop: Loop) -> None:
     loop.publish(until=MODEL.go_live)
     with pytest.raises(EmptyPartitionError):
-        days.land_days(loop.deployment, MODEL, ["1996-05-07", "1997-05-07"])
-    with loop.deployment.engine.connect() as connection:
+        daily_partitions.land_days(loop.runtime, MODEL, ["1996-05-07", "1997-05-07"])
+    with loop.runtime.engine.connect() as connection:
         assert partitions.newest(connection, lineage.raw_dataset(MODEL, "half_hours")) == {}
 
 
 def test_a_request_that_was_carried_out_tells_its_end(loop: Loop) -> None:
     loop.publish(until=MODEL.go_live)
     request = RetrainRequest("id", MODEL.name, "bootstrap", "the first", None, MODEL.go_live, MODEL.go_live)
-    with loop.deployment.engine.begin() as connection:
+    with loop.runtime.engine.begin() as connection:
         assert requests.ask(connection, request)
         assert not requests.ask(connection, request)
     loop.retrain(request)
-    with loop.deployment.engine.connect() as connection:
+    with loop.runtime.engine.connect() as connection:
         found = requests.find(connection, "id")
         assert connection.execute(sa.select(sa.func.count()).select_from(retrain_requests)).scalar() == 1
     assert found.status == "promoted"

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer
 
 from everfit.store.lake import Lake
 from monitors import memory
-from monitors.watch import watch
+from monitors.tick import watch
 from tests.events import MODEL, prediction, produce
 
 

@@ -14,7 +14,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from everfit.contract import Contract
 from everfit.declaration import (
     BinaryClassification,
     Category,
@@ -28,12 +27,14 @@ from everfit.declaration import (
     Source,
     Time,
 )
-from everfit.embedded.postgres import Postgres
-from everfit.events import Prediction, encode, wall_clock
-from everfit.features.views import Latest, Windowed, feature_view
-from everfit.serving.asked import read_predict
+from everfit.declaration.views import Latest, Windowed, feature_view
+from everfit.serving.request_schema import read_predict
+from everfit.stack.postgres import Postgres
 from everfit.store.database import create_engine
 from everfit.store.frames import logged
+from everfit.timing import wall_clock
+from everfit.topics.contract import Contract
+from everfit.topics.events import Prediction, encode
 from tests.databases import fresh_database
 from tests.loop import Loop
 

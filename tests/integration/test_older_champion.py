@@ -9,24 +9,25 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from everfit.contract import Contract
 from everfit.declaration import Category, Model, Number
-from everfit.deployment import Deployment
-from everfit.events import PREDICTIONS, Prediction, Role, decode, wall_clock
+from everfit.environment.settings import Settings
 from everfit.features import latest, mean
-from everfit.serving.asked import Asked
-from everfit.serving.metrics import Metrics
+from everfit.runtime import Runtime
+from everfit.serving.counters import Metrics
+from everfit.serving.lookup import Lookup
+from everfit.serving.model_cache import Roster
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.roster import Roster
+from everfit.serving.request_schema import Asked
+from everfit.serving.served_views import Views
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
 from everfit.serving.view_states import read_faults, read_states
-from everfit.serving.views import Views
-from everfit.settings import Settings
+from everfit.sources.publication import publish
 from everfit.store import schemas
-from everfit.store.building import build
-from everfit.store.lookup import Lookup
-from everfit.store.publishing import publish
+from everfit.store.view_builds import build
+from everfit.timing import wall_clock
+from everfit.topics.contract import Contract
+from everfit.topics.events import PREDICTIONS, Prediction, Role, decode
 from everfit.training.artifact import Signature
 from tests.pumps import START, in_fahrenheit, pumps, reading, view_of
 from tests.serving import MemoryOutlet, graph
@@ -152,17 +153,17 @@ def test_serving_builds_what_is_declared_by_itself(engine: Engine) -> None:
 
 
 def test_status_lists_every_version_and_doctor_says_what_degrades(engine: Engine, tmp_path: Path) -> None:
-    deployment = Deployment(Settings(tmp_path, str(engine.url), "127.0.0.1:1", "", "", "", tmp_path / "lake"))
+    runtime = Runtime(Settings(tmp_path, str(engine.url), "127.0.0.1:1", "", "", "", tmp_path / "lake"))
     new = pumps(view_of(latest("temperature"), in_fahrenheit))
-    deployment.__dict__ |= {"engine": engine, "models": {new.name: new}}
+    runtime.__dict__ |= {"engine": engine, "models": {new.name: new}}
     build(engine, {OLD.name: OLD})
     publish(engine, {OLD.name: OLD}, "readings", ROWS[:1])
-    (never,) = read_faults(deployment)
+    (never,) = read_faults(runtime)
     assert (never.subject, never.what) == ("view pump_now", "as it is declared it was never built")
     build(engine, {new.name: new})
-    assert read_faults(deployment) == []
+    assert read_faults(runtime) == []
     publish(engine, {OLD.name: OLD}, "readings", ROWS[1:])
-    (stale,) = read_faults(deployment)
+    (stale,) = read_faults(runtime)
     assert stale.what.startswith("rows of readings were published by a process with another declaration")
     assert [(one.view, one.source, one.state, one.share) for one in read_states(engine)] == [
         ("pump_now", "readings", "built", 1.0),

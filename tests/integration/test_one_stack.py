@@ -10,17 +10,17 @@ from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from everfit.connections import shared
-from everfit.embedded import ports
-from everfit.embedded.broker import partitions
-from everfit.embedded.checks import examine
-from everfit.embedded.stack import Stack
-from everfit.embedded.status import states
+from everfit.doctor.connections import shared
+from everfit.doctor.examination import examine
+from everfit.environment.settings import VARIABLES, Settings
 from everfit.errors import ServiceError, SettingsError
-from everfit.events import OUTCOMES, PREDICTIONS
 from everfit.replay.lockstep import await_outcomes
-from everfit.serving.using import USES, Using
-from everfit.settings import VARIABLES, Settings
+from everfit.serving.parts_endpoint import USES, Using
+from everfit.stack import ports
+from everfit.stack.states import states
+from everfit.stack.supervisor import Stack
+from everfit.topics.admin import partitions
+from everfit.topics.events import OUTCOMES, PREDICTIONS
 from models.electricity_price import electricity_price as model
 from tests.brokers import running_broker
 from tests.serving import served

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from everfit.declaration import Model
-from everfit.features.history import labelled
+from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
+from everfit.serving.lookup import Found, Lookup, declared_readings
+from everfit.sources.publication import publish
 from everfit.store.frames import landed
-from everfit.store.lookup import Found, Lookup, declared_readings
-from everfit.store.publishing import publish
 from models.electricity_price import electricity_price, recorded_half_hours
 from tests.examples import EXAMPLES, Example
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from everfit.features.running import Value
-from everfit.loop_progress import LoopProgress
+from everfit.features.running_sums import Value
+from everfit.pipeline.loop_progress import LoopProgress
+from everfit.serving.lookup import Lookup, declared_readings
 from everfit.store import heartbeats, requests
-from everfit.store.lookup import Lookup, declared_readings
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import consumer_offsets, online_features
 from models.electricity_price import electricity_price as model

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 
 from everfit.declaration import Category, Integer, Model, Number, Source, Time
 from everfit.errors import DeclarationError, ServiceError, SourceError
+from everfit.sources.publication import publish
 from everfit.store.database import create_engine
 from everfit.store.frames import landed
-from everfit.store.publishing import publish
 from everfit.store.tables import online_features, source_rows, view_versions
 from models.electricity_price import electricity_price, half_hours, recorded_half_hours
 

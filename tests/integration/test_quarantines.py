@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner, Result
 
 from everfit.cli.main import app
-from everfit.settings import VARIABLES
+from everfit.environment.settings import VARIABLES
 from everfit.store import quarantines
 from everfit.store.database import migrate
 from models.electricity_price import electricity_price

@@ -10,17 +10,17 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.declaration import BinaryClassification, Category, Model, Number, Source
-from everfit.deployment import Deployment
+from everfit.environment.settings import Settings
 from everfit.errors import DeclarationError
-from everfit.replay.landing import bootstrap_all
-from everfit.retraining import ask_for_training
-from everfit.settings import Settings
+from everfit.pipeline.training_request import ask_for_training
+from everfit.replay.bootstrap import bootstrap_all
+from everfit.runtime import Runtime
+from everfit.sources.publication import publish
 from everfit.store import declarations, failures
 from everfit.store.isolation import Isolation
 from everfit.store.lake import Lake
-from everfit.store.publishing import publish
 from everfit.store.tables import windows
-from monitors.watch import Seen, close_windows
+from monitors.tick import Seen, close_windows
 from tests.events import MODEL, prediction, write
 
 DAY = timedelta(days=1)
@@ -111,30 +111,30 @@ def test_a_refused_model_is_read_on_and_judged_when_it_is_set_back_and_the_other
     assert refused(engine, MODEL) == ""
     answer(engine)
     moved = MODEL.model_copy(update={"go_live": MODEL.go_live + DAY})
-    deployment = Deployment(Settings(tmp_path, "", "", "", "", "", tmp_path / "lake"), {MODEL.name: moved, OTHER.name: OTHER})
-    deployment.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake")}
-    assert closed(deployment) == {"other": A_WEEK}
+    runtime = Runtime(Settings(tmp_path, "", "", "", "", "", tmp_path / "lake"), {MODEL.name: moved, OTHER.name: OTHER})
+    runtime.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake")}
+    assert closed(runtime) == {"other": A_WEEK}
     isolation = Isolation(engine)
-    why = declarations.set_aside(engine, deployment.models, isolation)
+    why = declarations.set_aside(engine, runtime.models, isolation)
     with engine.connect() as connection:
         (failure,) = failures.listed(connection)
     assert (failure.part.model, failure.part.stage, failure.error) == (MODEL.name, "declaration", why[MODEL.name])
     with pytest.raises(DeclarationError, match="go_live was"):
-        ask_for_training(deployment, moved)
-    landed = dict(bootstrap_all(deployment))
+        ask_for_training(runtime, moved)
+    landed = dict(bootstrap_all(runtime))
     assert landed[MODEL.name] == why[MODEL.name]
-    deployment = Deployment(deployment.settings, {MODEL.name: MODEL, OTHER.name: OTHER})
-    deployment.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake")}
-    assert declarations.set_aside(engine, deployment.models, isolation) == {}
-    assert closed(deployment) == {"other": A_WEEK, MODEL.name: A_WEEK}
+    runtime = Runtime(runtime.settings, {MODEL.name: MODEL, OTHER.name: OTHER})
+    runtime.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake")}
+    assert declarations.set_aside(engine, runtime.models, isolation) == {}
+    assert closed(runtime) == {"other": A_WEEK, MODEL.name: A_WEEK}
     with engine.connect() as connection:
         assert failures.listed(connection) == []
 
 
-def closed(deployment: Deployment) -> dict[str, int]:
+def closed(runtime: Runtime) -> dict[str, int]:
     """Rows of each model's closed windows, after a pass."""
-    close_windows(deployment.engine, deployment.lake, deployment.models, Seen(), math.inf)
-    with deployment.engine.connect() as connection:
+    close_windows(runtime.engine, runtime.lake, runtime.models, Seen(), math.inf)
+    with runtime.engine.connect() as connection:
         rows = connection.execute(sa.select(windows.c.model, sa.func.sum(windows.c.rows)).group_by(windows.c.model))
         return {row[0]: row[1] for row in rows}
 

@@ -17,22 +17,22 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg import sql
 from sqlalchemy import Engine
 
-from everfit.contract import MAX_SENT
-from everfit.embedded.ports import LOCAL, any_free
-from everfit.embedded.postgres import Postgres
-from everfit.events import PREDICTIONS, Prediction, decode
+from everfit.serving import lookup
 from everfit.serving.app import create_app
-from everfit.serving.metrics import Metrics
-from everfit.serving.outlet import KafkaOutlet
+from everfit.serving.counters import Metrics
+from everfit.serving.lookup import Lookup
+from everfit.serving.model_cache import Roster
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.roster import Roster
+from everfit.serving.producer import KafkaOutlet
+from everfit.serving.served_views import Views
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
-from everfit.serving.views import Views
-from everfit.store import lookup
+from everfit.sources.publication import publish
+from everfit.stack.ports import LOCAL, any_free
+from everfit.stack.postgres import Postgres
 from everfit.store.lake import Lake
-from everfit.store.lookup import Lookup
-from everfit.store.publishing import publish
+from everfit.topics.contract import MAX_SENT
+from everfit.topics.events import PREDICTIONS, Prediction, decode
 from models.electricity_price import electricity_price, recorded_half_hours
 from tests.brokers import running_broker
 from tests.serving import MemoryRegistry, graph, served

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from everfit.embedded.ports import LOCAL, any_free
-from everfit.events import PREDICTIONS, encode
+from everfit.stack.ports import LOCAL, any_free
+from everfit.topics.events import PREDICTIONS, encode
 from tests.events import prediction
 from tests.integration.test_serving import logged
 

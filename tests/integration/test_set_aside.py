@@ -10,16 +10,17 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.declaration import Candidate, GradientBoosting, Model, TorchMLP
-from everfit.deployment import Deployment
+from everfit.environment.settings import Settings
 from everfit.errors import FeatureError, LakeError
-from everfit.settings import Settings
+from everfit.pipeline import evaluation, manifests
+from everfit.pipeline import training as pipeline_training
+from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
+from everfit.pipeline.promotion import conclude
+from everfit.runtime import Runtime
 from everfit.store import ledger, requests
 from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
 from everfit.training import trainers
-from everfit.workflow import fitting, judging, manifests
-from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet
-from everfit.workflow.promotion import conclude
 from models.electricity_price import electricity_price
 from tests.loop import FakeRegistry
 from tests.unit.test_defects import CUTOFF, alternate, labelled
@@ -32,7 +33,7 @@ BOTH: list[Candidate] = [GradientBoosting(trees=3), TorchMLP(hidden=(4,), epochs
 class Training:
     """Trains and judges rows that a test made."""
 
-    deployment: Deployment
+    runtime: Runtime
     model: Model
 
     def set_of(self, rows: pl.DataFrame, request: str | None = None) -> TrainingSet:
@@ -42,7 +43,7 @@ class Training:
             cause="drift",
             reason="price moved",
             request=request,
-            rows_hash=self.deployment.lake.put_frame(rows),
+            rows_hash=self.runtime.lake.put_frame(rows),
             rows=rows.height,
             positive_share=0.5,
             days={},
@@ -51,22 +52,22 @@ class Training:
 
     def trained(self, rows: pl.DataFrame, request: str | None = None) -> TrainedModel:
         given = self.set_of(rows, request)
-        digest = manifests.put(self.deployment, self.model, "training_set", given, rows.height)
-        return fitting.train(self.deployment, self.model, given, digest)
+        digest = manifests.put(self.runtime, self.model, "training_set", given, rows.height)
+        return pipeline_training.train(self.runtime, self.model, given, digest)
 
     def judged(self, trained: TrainedModel) -> Evaluation:
-        digest = manifests.put(self.deployment, self.model, "trained_model", trained, 0)
-        evaluation = judging.evaluate(self.deployment, self.model, trained, digest)
-        manifests.put(self.deployment, self.model, "evaluation", evaluation, 0)
-        return evaluation
+        digest = manifests.put(self.runtime, self.model, "trained_model", trained, 0)
+        judged = evaluation.evaluate(self.runtime, self.model, trained, digest)
+        manifests.put(self.runtime, self.model, "evaluation", judged, 0)
+        return judged
 
 
 @pytest.fixture
 def training(engine: sa.Engine, tmp_path: Path) -> Training:
     url = engine.url.render_as_string(hide_password=False)
-    deployment = Deployment(Settings(tmp_path, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", tmp_path / "lake"))
-    deployment.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake"), "registry": FakeRegistry()}
-    return Training(deployment, electricity_price.model_copy(update={"candidates": BOTH}))
+    runtime = Runtime(Settings(tmp_path, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", tmp_path / "lake"))
+    runtime.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake"), "registry": FakeRegistry()}
+    return Training(runtime, electricity_price.model_copy(update={"candidates": BOTH}))
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, errors: dict[str, Exception]) -> None:
@@ -119,12 +120,12 @@ def test_where_nothing_is_left_the_request_is_rejected_with_the_reason(
     training: Training, rows: pl.DataFrame, why: str
 ) -> None:
     request = RetrainRequest("r", training.model.name, "drift", "price moved", None, CUTOFF, CUTOFF)
-    with training.deployment.engine.begin() as connection:
+    with training.runtime.engine.begin() as connection:
         requests.ask(connection, request)
     evaluation = training.judged(training.trained(rows, "r"))
     assert evaluation.winner is None
-    assert conclude(training.deployment, training.model, actor="test").version is None
-    with training.deployment.engine.connect() as connection:
+    assert conclude(training.runtime, training.model, actor="test").version is None
+    with training.runtime.engine.connect() as connection:
         ended = requests.find(connection, "r")
     assert ended.status == "rejected"
     assert why in str(ended.result)
@@ -151,8 +152,8 @@ def test_a_category_with_nulls_where_slices_are_taken_is_judged(training: Traini
 
 def described_version(training: Training, bias: float) -> None:
     """A champion whose data end long before."""
-    manifest = training.deployment.lake.put_json(described(training.deployment.lake, training.model, bias))
+    manifest = training.runtime.lake.put_json(described(training.runtime.lake, training.model, bias))
     detail = {"manifest": manifest, "trained_until": datetime(1996, 9, 4, tzinfo=CUTOFF.tzinfo).isoformat()}
     entry = ledger.Entry(training.model.name, "promoted", None, 1, "test", "drift", "", None, CUTOFF, detail)
-    with training.deployment.engine.begin() as connection:
+    with training.runtime.engine.begin() as connection:
         ledger.append(connection, entry)

@@ -13,18 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from everfit.embedded import ports, processes
-from everfit.embedded.checks import examine
-from everfit.embedded.postgres import Postgres
-from everfit.embedded.stack import Stack
-from everfit.embedded.starting import leader
-from everfit.embedded.status import states
+from everfit.doctor.examination import examine
 from everfit.errors import StackError
+from everfit.stack import ports, processes
+from everfit.stack.postgres import Postgres
+from everfit.stack.starter import leader
+from everfit.stack.states import states
+from everfit.stack.supervisor import Stack
 
 CHEAP = ("postgres", "broker")
 UP = f"""
 import pathlib, sys
-from everfit.embedded.stack import Stack
+from everfit.stack.supervisor import Stack
 Stack(pathlib.Path(sys.argv[1]), names={CHEAP}, heard=lambda name, step: print(name, step, flush=True)).up()
 """
 

@@ -16,10 +16,10 @@ from assets import model_assets
 from assets.graph import days_of
 from assets.provenance import observe, report
 from everfit.declaration import GradientBoosting, Model
+from everfit.pipeline import daily_partitions
+from everfit.pipeline.lineage import features_dataset
 from everfit.store import partitions
-from everfit.workflow import days
-from everfit.workflow.lineage import features_dataset
-from orchestration.days import add_new_days
+from orchestration.day_partitions import add_new_days
 from orchestration.schedules import night
 from tests.integration.test_lineage import CORRECTED, MODEL, RECORDED, UNTIL, correct, looking_back_on_the_corrected
 from tests.loop import Loop
@@ -38,7 +38,7 @@ class Pages:
     def __init__(self, loop: Loop, instance: dg.DagsterInstance) -> None:
         self.loop = loop
         self.instance = instance
-        self.days = days.available_days(loop.deployment, MODEL)
+        self.days = daily_partitions.available_days(loop.runtime, MODEL)
         self.instance.add_dynamic_partitions(str(days_of(MODEL).name), self.days)
 
     def materialize(self, *stages: str, first: str, last: str | None = None) -> None:
@@ -47,7 +47,7 @@ class Pages:
             self._assets(MODEL),
             instance=self.instance,
             selection=[dg.AssetKey([MODEL.name, stage]) for stage in stages],
-            resources={"everfit": self.loop.deployment, "mlflow": dg.ResourceDefinition.none_resource()},
+            resources={"everfit": self.loop.runtime, "mlflow": dg.ResourceDefinition.none_resource()},
             tags=span,
         )
         assert done.success
@@ -91,7 +91,7 @@ def test_a_range_is_made_in_one_run_with_a_data_version_a_day(made: Pages) -> No
     tags = made.instance.event_log_storage.get_latest_tags_by_partition(
         key, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
     )
-    with made.loop.deployment.engine.connect() as connection:
+    with made.loop.runtime.engine.connect() as connection:
         held = partitions.newest(connection, features_dataset(MODEL))
     assert {day: one["dagster/data_version"] for day, one in tags.items()} == held
 
@@ -111,7 +111,7 @@ def test_what_days_were_made_from_is_read_once_an_asset(pages: Pages, monkeypatc
 
 def test_a_corrected_day_marks_its_raw_data_and_then_what_looked_at_it(made: Pages) -> None:
     correct(made.loop)
-    observe(partial(report, made.instance), made.loop.deployment, MODEL)
+    observe(partial(report, made.instance), made.loop.runtime, MODEL)
     assert made.stale() == {"raw_data": {CORRECTED}}
     made.materialize("raw_data", first=CORRECTED)
     looked = {*looking_back_on_the_corrected(made.days)}
@@ -141,7 +141,7 @@ def test_another_declaration_marks_exactly_what_reads_it(made: Pages) -> None:
 
 
 def test_another_trainer_changes_the_version_of_its_stage_alone() -> None:
-    from everfit.workflow.versions import MODULES, stage_version
+    from everfit.pipeline.code_versions import MODULES, stage_version
 
     other = MODEL.model_copy(update={"candidates": [GradientBoosting(trees=7)]})
     changed = {stage for stage in MODULES if stage_version(MODEL, stage) != stage_version(other, stage)}
@@ -153,7 +153,7 @@ def test_another_trainer_changes_the_version_of_its_stage_alone() -> None:
 
 def test_every_night_exactly_what_changed_is_made_and_said(pages: Pages) -> None:
     def next_night(number: int) -> Sequence[dg.RunRequest]:
-        asked = night(pages.instance, pages.loop.deployment, MODEL, datetime(2026, 1, number, 2, tzinfo=UTC))
+        asked = night(pages.instance, pages.loop.runtime, MODEL, datetime(2026, 1, number, 2, tzinfo=UTC))
         if isinstance(asked, dg.SkipReason):
             assert "nothing changed" in str(asked.skip_message)
             return []
@@ -177,4 +177,4 @@ def test_every_night_exactly_what_changed_is_made_and_said(pages: Pages) -> None
 def test_a_day_that_lands_late_takes_its_place(pages: Pages) -> None:
     late = pages.days[5]
     pages.instance.delete_dynamic_partition(f"{MODEL.name}_days", late)
-    assert add_new_days(pages.instance, pages.loop.deployment, MODEL) == pages.days
+    assert add_new_days(pages.instance, pages.loop.runtime, MODEL) == pages.days

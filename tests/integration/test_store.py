@@ -10,16 +10,16 @@ from alembic.migration import MigrationContext
 
 from everfit.declaration import Limits
 from everfit.errors import FormatError, ServiceError
-from everfit.events import wall_clock
-from everfit.policy import Status
+from everfit.policy.decision import Status
 from everfit.store import log, partitions, requests
 from everfit.store.database import create_engine, migrate, reachable
 from everfit.store.partitions import PartitionVersion
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import metadata, partition_versions, predictions
+from everfit.timing import wall_clock
 from models.electricity_price import electricity_price
-from monitors.failures import Failure
 from monitors.launches import Launch, settle
+from monitors.transient_failures import Failure
 from tests.events import outcome, prediction, write
 
 AT = datetime(1996, 9, 11, tzinfo=UTC)

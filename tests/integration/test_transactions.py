@@ -10,16 +10,16 @@ import pytest
 import sqlalchemy as sa
 from kafka import KafkaProducer
 
-import monitors.reader
-from everfit.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, encode
-from everfit.kafka import options
+import monitors.log_reader
+from everfit.environment.kafka_options import options
 from everfit.store import log, log_state
 from everfit.store.lake import Lake
 from everfit.store.tables import outcomes, predictions, windows
+from everfit.topics.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, encode
 from everfit.waiting import wait_until
-from monitors.ingest import ingest
-from monitors.reader import LogReader
-from monitors.watch import Seen, watch
+from monitors.group_reader import ingest
+from monitors.log_reader import LogReader
+from monitors.tick import Seen, watch
 from tests.brokers import ON_KAFKA, remake_topics, running_broker
 from tests.events import MODEL, outcome, prediction, produce
 
@@ -208,7 +208,7 @@ def test_of_interleaved_transactions_exactly_what_was_committed_is_stored(
     engine: sa.Engine, lake: Lake, kafka: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two transactional writers and a plain one take turns; reading stops and goes on anywhere, a few records a fetch."""
-    monkeypatch.setattr(monitors.reader, "FETCH_BYTES", 600)
+    monkeypatch.setattr(monitors.log_reader, "FETCH_BYTES", 600)
     draw, numbers = random.Random(seed), iter(range(10_000))
     wanted: dict[str, float] = {}
     with writing(kafka, "a") as one, writing(kafka, "b") as two:

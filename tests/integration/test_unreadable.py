@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everfit.bounds import LARGEST
-from everfit.columns import UNREADABLE
+from everfit.declaration.number_range import LARGEST
+from everfit.declaration.reserved_columns import UNREADABLE
+from everfit.sources.publication import publish
 from everfit.store import frames
-from everfit.store.publishing import publish
 from tests.examples import electricity
 from tests.loop import Loop
 

@@ -11,10 +11,10 @@ import httpx
 import psutil
 import pytest
 
-from everfit.embedded import ports, processes
-from everfit.embedded.postgres import Postgres
-from everfit.embedded.starting import leader
-from everfit.settings import Settings
+from everfit.environment.settings import Settings
+from everfit.stack import ports, processes
+from everfit.stack.postgres import Postgres
+from everfit.stack.starter import leader
 from everfit.store import heartbeats
 from everfit.store.database import create_engine
 from everfit.store.heartbeats import SENSOR

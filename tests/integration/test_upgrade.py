@@ -19,24 +19,24 @@ import pytest
 import sqlalchemy as sa
 from mlflow import MlflowClient
 
-from everfit.columns import EVENT_TIME
-from everfit.deployment import Deployment
-from everfit.embedded.services import BROKER, POSTGRES
-from everfit.embedded.stack import Stack
-from everfit.events import Prediction, decode_as
-from everfit.replay.client import ServingClient
+from everfit.declaration.reserved_columns import EVENT_TIME
+from everfit.environment.settings import Settings
+from everfit.pipeline import manifests
+from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.replay.player import progress_file, replay
 from everfit.replay.progress import Progress
-from everfit.settings import Settings
-from everfit.store import judgements, ledger
-from everfit.store.building import build
+from everfit.replay.serving_client import ServingClient
+from everfit.runtime import Runtime
+from everfit.stack.services import BROKER, POSTGRES
+from everfit.stack.supervisor import Stack
+from everfit.store import closed_windows, ledger
 from everfit.store.tables import metadata, predictions, windows
+from everfit.store.view_builds import build
 from everfit.timing import format_time
+from everfit.topics.events import Prediction, decode_as
 from everfit.training.artifact import Scorer
-from everfit.workflow import manifests
-from everfit.workflow.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from models.electricity_price import electricity_price
-from monitors.watch import watch
+from monitors.tick import watch
 from tests.kept import STATE, unpack
 from tests.loop import retrain
 
@@ -49,7 +49,7 @@ NOBODY = "http://127.0.0.1:1"
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Deployment]:
+def running(home: Path) -> Iterator[Runtime]:
     """The stack of a home without Dagster, whose work the tests do."""
     stack = Stack(home, Path.cwd(), SERVICES)
     try:
@@ -57,9 +57,9 @@ def running(home: Path) -> Iterator[Deployment]:
             patch.setenv("EVERFIT_DAGSTER_URL", NOBODY)
             stack.up()
         settings = Settings.load({"EVERFIT_HOME": str(home), "EVERFIT_DAGSTER_URL": NOBODY})
-        with closing(Deployment(settings)) as deployment:
-            build(deployment.engine, deployment.models, wait=True)  # as `everfit up` does
-            yield deployment
+        with closing(Runtime(settings)) as runtime:
+            build(runtime.engine, runtime.models, wait=True)  # as `everfit up` does
+            yield runtime
     finally:
         stack.down()
 
@@ -83,52 +83,52 @@ def spooled(folder: Path) -> list[Prediction]:
 
 
 @pytest.fixture(scope="module")
-def opened(folder: Path, spooled: list[Prediction]) -> Iterator[Deployment]:
+def opened(folder: Path, spooled: list[Prediction]) -> Iterator[Runtime]:
     """The home, brought up by this version."""
-    with running(folder / "home") as deployment:
-        yield deployment
+    with running(folder / "home") as runtime:
+        yield runtime
 
 
-def counted(deployment: Deployment, table: str) -> int:
-    with deployment.engine.connect() as connection:
+def counted(runtime: Runtime, table: str) -> int:
+    with runtime.engine.connect() as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(metadata.tables[table])).scalar_one()
 
 
-def read_log(deployment: Deployment, weeks: int) -> None:
+def read_log(runtime: Runtime, weeks: int) -> None:
     """Passes of the monitors, until so many windows are closed."""
     deadline = time.monotonic() + SECONDS
-    while counted(deployment, "windows") < weeks:
+    while counted(runtime, "windows") < weeks:
         assert time.monotonic() < deadline, "no window closes"
-        watch(deployment.engine, deployment.lake, deployment.settings.kafka, deployment.models)
+        watch(runtime.engine, runtime.lake, runtime.settings.kafka, runtime.models)
 
 
-def answers_as_then(deployment: Deployment, spooled: list[Prediction]) -> None:
+def answers_as_then(runtime: Runtime, spooled: list[Prediction]) -> None:
     """The champion answers the requests of then with the scores of then, which the store holds once."""
     fields = [column.name for column in MODEL.request]
     champion = [one for one in spooled if one.role == "champion"]
     for then in champion:
         inputs = {name: then.features[name] for name in fields}
         body = {"request_id": then.request_id, "event_time": format_time(then.event_time), "inputs": inputs}
-        url = f"{deployment.settings.serving}/predict/{MODEL.name}"
+        url = f"{runtime.settings.serving}/predict/{MODEL.name}"
         now = httpx.post(url, json=body, trust_env=False, timeout=SECONDS).raise_for_status().json()
         assert (now["version"], now["degraded"]) == (then.version, False)
         assert now["score"] == pytest.approx(then.score, abs=1e-9)
 
 
-def await_served(deployment: Deployment) -> None:
+def await_served(runtime: Runtime) -> None:
     """Return when a champion answers."""
     deadline = time.monotonic() + SECONDS
-    url = f"{deployment.settings.serving}/v2/models/{MODEL.name}/ready"
+    url = f"{runtime.settings.serving}/v2/models/{MODEL.name}/ready"
     while httpx.get(url, trust_env=False, timeout=SECONDS).status_code != 200:
         assert time.monotonic() < deadline, "serving loads no champion"
         time.sleep(0.1)
 
 
-def flush(deployment: Deployment) -> None:
-    httpx.post(f"{deployment.settings.serving}/flush", trust_env=False, timeout=SECONDS).raise_for_status()
+def flush(runtime: Runtime) -> None:
+    httpx.post(f"{runtime.settings.serving}/flush", trust_env=False, timeout=SECONDS).raise_for_status()
 
 
-def test_everything_that_was_kept_is_read(opened: Deployment) -> None:
+def test_everything_that_was_kept_is_read(opened: Runtime) -> None:
     assert {name: counted(opened, name) for name in STATE["rows"]} == STATE["rows"]
     manifests.newest(opened, MODEL, "training_set", TrainingSet)
     manifests.newest(opened, MODEL, "trained_model", TrainedModel)
@@ -144,19 +144,19 @@ def test_everything_that_was_kept_is_read(opened: Deployment) -> None:
             assert opened.lake.get_frame(known.candidate.reference).height > 0
             assert opened.lake.get_frame(known.training_set.rows_hash).height == known.training_set.rows
             assert Scorer(*opened.registry.fetch(MODEL.name, version)).signature.features == MODEL.features
-        history = judgements.history(connection, MODEL, champion)
+        history = closed_windows.history(connection, MODEL, champion)
     assert (history.champion, champion.version) == (2, 2)
     assert opened.registry.roles(MODEL.name) == {"champion": 2, "shadow": 1}
     played = Progress.load(progress_file(opened.settings.home, MODEL), MODEL.name, MODEL.go_live)
     assert (played.answered, played.windows) == (STATE["rows"]["predictions"], STATE["rows"]["windows"])
 
 
-def test_the_champion_answers_as_it_did(opened: Deployment, spooled: list[Prediction]) -> None:
+def test_the_champion_answers_as_it_did(opened: Runtime, spooled: list[Prediction]) -> None:
     await_served(opened)
     answers_as_then(opened, spooled)
 
 
-def test_the_spool_reaches_the_store_once_and_the_window_closes(opened: Deployment, spooled: list[Prediction]) -> None:
+def test_the_spool_reaches_the_store_once_and_the_window_closes(opened: Runtime, spooled: list[Prediction]) -> None:
     flush(opened)
     assert [file.stat().st_size for file in (opened.settings.home / "spool").iterdir() if file.suffix == ".jsonl"] in ([], [0])
     read_log(opened, STATE["rows"]["windows"] + 1)
@@ -166,7 +166,7 @@ def test_the_spool_reaches_the_store_once_and_the_window_closes(opened: Deployme
     assert ("quality", "ok") in {(kind, verdict) for version, kind, verdict in judged if version == 1}
 
 
-def test_the_replay_is_taken_up_and_the_next_window_judged(opened: Deployment) -> None:
+def test_the_replay_is_taken_up_and_the_next_window_judged(opened: Runtime) -> None:
     replay(opened, MODEL, MODEL.go_live, UNTIL + WEEK + timedelta(hours=1), free_running=True)
     read_log(opened, STATE["rows"]["windows"] + 2)
     with opened.engine.connect() as connection:
@@ -180,7 +180,7 @@ def test_the_replay_is_taken_up_and_the_next_window_judged(opened: Deployment) -
     assert "insufficient" not in judged.values()
 
 
-def test_a_training_learns_from_before_and_after(opened: Deployment) -> None:
+def test_a_training_learns_from_before_and_after(opened: Runtime) -> None:
     concluded = retrain(opened, MODEL, None)
     training_set, _ = manifests.newest(opened, MODEL, "training_set", TrainingSet)
     assert training_set.cutoff == UNTIL + WEEK
@@ -191,7 +191,7 @@ def test_a_training_learns_from_before_and_after(opened: Deployment) -> None:
     assert concluded.version in (None, 3)
 
 
-def test_a_backup_restored_elsewhere_goes_on(opened: Deployment, folder: Path) -> None:
+def test_a_backup_restored_elsewhere_goes_on(opened: Runtime, folder: Path) -> None:
     flush(opened)
     with opened.engine.connect() as connection:
         champion = ledger.champion(connection, MODEL.name)
@@ -215,9 +215,9 @@ def test_a_backup_restored_elsewhere_goes_on(opened: Deployment, folder: Path) -
         assert {kind for _, kind, _ in _judged(restored, UNTIL + 2 * WEEK)} >= {"quality", "drift"}
 
 
-def _judged(deployment: Deployment, end: datetime) -> list[tuple[int, str, str]]:
+def _judged(runtime: Runtime, end: datetime) -> list[tuple[int, str, str]]:
     query = sa.text("SELECT version, kind, verdict FROM evidence WHERE window_end = :end")
-    with deployment.engine.connect() as connection:
+    with runtime.engine.connect() as connection:
         return [(row.version, row.kind, row.verdict) for row in connection.execute(query, {"end": end})]
 
 

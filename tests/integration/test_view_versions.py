@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from everfit.declaration import Category, Model, Number
+from everfit.declaration.views import Latest
 from everfit.errors import SourceError
 from everfit.features import count, latest, mean, total
 from everfit.features.offline import compute
-from everfit.features.views import Latest
-from everfit.store import building, source_rows, view_versions
-from everfit.store.building import build
-from everfit.store.lookup import Found, Lookup, declared_readings
-from everfit.store.publishing import publish
+from everfit.serving.lookup import Found, Lookup, declared_readings
+from everfit.sources.publication import publish
+from everfit.store import source_rows, view_builds, view_versions
 from everfit.store.tables import view_versions as table
+from everfit.store.view_builds import build
 from tests.pumps import COLUMNS, START, in_fahrenheit, pumps, reading, shouted, view_of
 
 NOW = START + timedelta(hours=10)
@@ -172,7 +172,7 @@ def test_a_version_is_continued_by_any_process_that_has_its_function(engine: Eng
 def test_building_that_is_killed_is_taken_up_where_it_stopped_and_rows_are_published_meanwhile(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(view_builds, "CHUNK_ROWS", 1)
     old, new = pumps(view_of(BOTH)), pumps(view_of(SUMS))
     publish_by(engine, some_readings(), old)
 
@@ -240,7 +240,7 @@ STEPS = st.lists(
 def test_whatever_is_declared_published_and_killed_no_answer_is_wrong_without_a_word(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, int, list[dict[str, Any]]]]
 ) -> None:
-    monkeypatch.setattr(building, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(view_builds, "CHUNK_ROWS", 1)
     with engine.begin() as connection:
         for name in ("source_rows", "source_days", "online_features", "view_versions"):
             connection.execute(sa.text(f"TRUNCATE {name}"))

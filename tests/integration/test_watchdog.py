@@ -10,26 +10,27 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from everfit.alerts import Channel, Watched
-from everfit.deployment import Deployment
-from everfit.embedded.ports import any_free
-from everfit.events import PREDICTIONS, wall_clock
-from everfit.heart import Heart
-from everfit.loop_check import loop_check
+from everfit.alerts.channels import Channel, Watched
+from everfit.alerts.heartbeat import Heart
+from everfit.alerts.watchdog import Watchdog, stopped
+from everfit.doctor.loop import loop_check
+from everfit.environment.settings import VARIABLES, Settings
+from everfit.runtime import Runtime
 from everfit.serving.app import create_app
-from everfit.serving.metrics import Metrics
+from everfit.serving.counters import Metrics
+from everfit.serving.lookup import Lookup
+from everfit.serving.model_cache import Roster
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.roster import Roster
+from everfit.serving.served_views import Views
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
-from everfit.serving.views import Views
-from everfit.settings import VARIABLES, Settings
+from everfit.stack.ports import any_free
 from everfit.store import heartbeats
 from everfit.store.heartbeats import INGEST, SENSOR, Heartbeat
-from everfit.store.lookup import Lookup
 from everfit.store.tables import heartbeats as table
+from everfit.timing import wall_clock
+from everfit.topics.events import PREDICTIONS
 from everfit.waiting import wait_until
-from everfit.watchdog import Watchdog, stopped
 from tests.hooks import Hook, listening
 from tests.serving import MemoryOutlet, MemoryRegistry, served
 
@@ -51,7 +52,7 @@ def settings(database_url: str, kafka: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture(autouse=True)
 def _watched_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everfit.watchdog.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("everfit.alerts.watchdog.GRACE_SECONDS", 0.0)
 
 
 def beat(engine: sa.Engine, process: str, minutes_ago: float = 0) -> None:
@@ -100,7 +101,7 @@ def test_what_never_passed_is_waited_for_since_it_is_watched() -> None:
 
 
 def test_a_stack_that_was_down_for_a_day_is_given_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everfit.watchdog.GRACE_SECONDS", 60.0)
+    monkeypatch.setattr("everfit.alerts.watchdog.GRACE_SECONDS", 60.0)
     paused = {SENSOR: Heartbeat(wall_clock(), 86_400.0, {}, {})}
     assert stopped(paused, 59, TEN_MINUTES) == Watched(set(), {}, {}), "neither raised nor over"
     assert stopped(paused, 61, TEN_MINUTES).holding
@@ -148,12 +149,12 @@ def test_serving_watches_the_loop_and_shows_its_age(engine: sa.Engine, settings:
         return float(shown.partition("\neverfit_loop_age_seconds ")[2].split()[0])
 
     beat(engine, SENSOR, 5)
-    deployment = Deployment(settings)
+    runtime = Runtime(settings)
     log = PredictionLog(MemoryOutlet(), Spool(tmp_path / "spool.jsonl"))
-    service = Service({}, Roster({}, MemoryRegistry({})), Views({}, engine), Lookup(deployment.engine), log, Metrics())
-    with served(create_app(service, deployment.lake, deployment=deployment)) as url:
+    service = Service({}, Roster({}, MemoryRegistry({})), Views({}, engine), Lookup(runtime.engine), log, Metrics())
+    with served(create_app(service, runtime.lake, runtime=runtime)) as url:
         seconds = wait_until(lambda: age(url), lambda age: age >= 300, "the watchdog to look;")
-    deployment.close()
+    runtime.close()
     assert seconds < 360
 
 

@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 from sqlalchemy import Engine
 
-from everfit.bounds import EXACT, WHOLE
 from everfit.declaration import Category, Column, Gate, Integer, Model, Number, Source, Time
+from everfit.declaration.number_range import EXACT, WHOLE
 from everfit.features import feature_view, latest, mean
-from everfit.features.history import labelled
+from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
-from everfit.store.files import read_rows
+from everfit.serving.lookup import Lookup, declared_readings
+from everfit.sources.files import read_rows
+from everfit.sources.publication import publish
 from everfit.store.frames import landed
-from everfit.store.lookup import Lookup, declared_readings
-from everfit.store.publishing import publish
 from models.electricity_price import electricity_price
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)

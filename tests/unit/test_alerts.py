@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from everfit.alerts import RETRY, Channel, Notice, Watched, notices, updated
+from everfit.alerts.channels import RETRY, Channel, Notice, Watched, notices, updated
 from everfit.errors import SettingsError
-from everfit.store.alerts import Alert
+from everfit.store.alert_state import Alert
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from everfit.embedded.automation import HEARTBEAT_SECONDS, automations
-from everfit.graphql import GraphQL, UnansweredError
-from everfit.orchestrator import Orchestrator
+from everfit.dagster_api.automation import HEARTBEAT_SECONDS, automations
+from everfit.dagster_api.client import GraphQL, UnansweredError
+from everfit.dagster_api.runs import Orchestrator
 
 NOW = 1_767_300_000.0
 NEXT = 1_767_319_200  # 2026-01-02T02:00:00Z
@@ -42,7 +42,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: httpx.Response) -> list
         return answer.raise_for_status().json()
 
     monkeypatch.setattr(GraphQL, "_post", post)
-    monkeypatch.setattr("everfit.graphql.time.sleep", lambda _: None)
+    monkeypatch.setattr("everfit.dagster_api.client.time.sleep", lambda _: None)
     return asked
 
 

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from assets.checks import check_evaluation, check_result
-from everfit.settings import Settings
-from everfit.store.judgements import Judgement
+from everfit.environment.settings import Settings
+from everfit.store.closed_windows import Judgement
 
 DIGEST = "ab" * 32
 ADDRESSES = {

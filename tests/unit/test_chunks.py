@@ -1,7 +1,7 @@
 """How days that are out of date are cut into runs, and how a list that only grows at its end is kept in order."""
 
-from everfit.workflow.chunks import Chunk, keep_order, plan
-from everfit.workflow.lineage import Outdated
+from everfit.pipeline.backfill_plan import Chunk, keep_order, plan
+from everfit.pipeline.lineage import Outdated
 
 DAYS = [f"1996-05-{day:02d}" for day in range(7, 17)]
 BOTH = ("raw_data", "features")

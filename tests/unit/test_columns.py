@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from everfit.columns import renewed
 from everfit.declaration import Category, Column, Model, Number
+from everfit.declaration.reserved_columns import renewed
 from everfit.errors import SourceError
-from everfit.features.history import labelled
+from everfit.features.labelled_rows import labelled
 from models.electricity_price import electricity_price
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ import grimp
 import pytest
 import yaml
 
-from everfit.embedded.dagster_home import write_dagster_home
-from everfit.variables import SHAPES
+from everfit.environment.variables import SHAPES
+from everfit.stack.dagster_home import write_dagster_home
 from tests.compose import DOCKERFILE, FILE, ROOT, SECRETS, binary, composed, image_environment, ours, required
 
 SERVICES: dict[str, Any] = composed()["services"]
@@ -74,7 +74,7 @@ def test_compose_refuses_it_without_one_and_names_it(missing: str) -> None:
 def variables_of(program: str) -> set[str]:
     """The documented variables that are named in a program's module and in all that it imports, whenever it does."""
     graph = grimp.build_graph("everfit", "monitors", "assets", "orchestration", cache_dir=None)
-    modules = (graph.find_upstream_modules(program) | {program}) - {"everfit.variables"}
+    modules = (graph.find_upstream_modules(program) | {program}) - {"everfit.environment.variables"}
     paths = [ROOT / module.replace(".", "/") for module in modules]
     texts = [(path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text() for path in paths]
     return {name for name in SHAPES for text in texts if re.search(rf"\b{name}\b", text)}
@@ -187,7 +187,7 @@ def test_dagster_runs_there_as_in_the_embedded_stack_but_for_where_its_state_lie
     there = yaml.safe_load((ROOT / "deploy" / "dagster.yaml").read_text())
     here = json.loads((write_dagster_home(home, "postgresql://", 4000) / "dagster.yaml").read_text())
     shared = [{key: value for key, value in instance.items() if key not in STATE} for instance in (there, here)]
-    assert shared[0] == shared[1], "change deploy/dagster.yaml and everfit/embedded/dagster_home.py together"
+    assert shared[0] == shared[1], "change deploy/dagster.yaml and everfit/stack/dagster_home.py together"
     assert there.keys() == here.keys()
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from everfit.contract import MAX_BYTES, Contract
 from everfit.errors import EventError, UnknownSchemaError
-from everfit.events import encode
+from everfit.topics.contract import MAX_BYTES, Contract
+from everfit.topics.events import encode
 from tests.events import MODEL, outcome, prediction
 
 CONTRACT = Contract({MODEL.name: MODEL})

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from everfit.catalogue import find_model, load_models
 from everfit.declaration import (
     Category,
     DriftPolicy,
@@ -22,6 +21,7 @@ from everfit.declaration import (
     TorchMLP,
     TrainingWindow,
 )
+from everfit.declaration.discovery import find_model, load_models
 from everfit.errors import DeclarationError, UnknownModelError
 from everfit.features import FeatureView, feature_view, latest
 from models.electricity_price import electricity_price

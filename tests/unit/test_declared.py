@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.declared import declared
+from orchestration.declared_assets import declared
 from orchestration.resources import everfit, mlflow
 
 PACKAGE = {

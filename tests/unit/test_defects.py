@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everfit.columns import CANDIDATE, EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration import Candidate, Gate, GradientBoosting, TorchMLP
+from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
+from everfit.declaration.views import Kind
 from everfit.evaluation.comparison import slices
 from everfit.evaluation.folds import folds
 from everfit.evaluation.metrics import base_rate_loss, summary
-from everfit.features.views import Kind
+from everfit.pipeline.training import backtest
 from everfit.training.artifact import Scorer, Signature
+from everfit.training.constant_features import left_out
 from everfit.training.trainers import fit
-from everfit.training.usable import left_out
-from everfit.workflow.fitting import backtest
 from models.electricity_price import electricity_price
 
 RECIPES: list[Candidate] = [GradientBoosting(trees=3, leaves=15), TorchMLP(hidden=(4,), epochs=1)]

@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from everfit.catalogue import load_models
 from everfit.declaration import BackfillPolicy
+from everfit.declaration.discovery import load_models
 from everfit.errors import SettingsError
-from orchestration import automation, pools
+from orchestration import activation, pool_limits
 from orchestration.definitions import build
 from orchestration.schedules import ASSET_JOB, nightly_backfills
 
@@ -54,20 +54,20 @@ def test_assets_hand_on_references_never_objects(repository: dg.RepositoryDefini
 
 def test_automation_is_off_until_it_is_switched_on(repository: dg.RepositoryDefinition) -> None:
     assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
-    assert not automation.is_on({})
-    assert automation.is_on({"EVERFIT_AUTOMATION": "on"})
+    assert not activation.is_on({})
+    assert activation.is_on({"EVERFIT_AUTOMATION": "on"})
     with pytest.raises(SettingsError, match="'yes' is neither on nor off"):
-        automation.is_on({"EVERFIT_AUTOMATION": "yes"})
+        activation.is_on({"EVERFIT_AUTOMATION": "yes"})
 
 
 def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.RepositoryDefinition) -> None:
     taken = {stage: repository.assets_defs_by_key[dg.AssetKey(["electricity_price", stage])].op.pool for stage in STAGES}
     own = "training_electricity_price"
     assert taken == dict.fromkeys(STAGES[:2]) | dict.fromkeys(STAGES[2:], own) | {"trained_model": "training"}
-    slots = pools.limits(load_models("models").values(), {"EVERFIT_TRAININGS_AT_ONCE": "5"})
+    slots = pool_limits.limits(load_models("models").values(), {"EVERFIT_TRAININGS_AT_ONCE": "5"})
     assert (slots[own], slots["training"]) == (1, 5)
     with pytest.raises(SettingsError, match="'none' is no number of trainings"):
-        pools.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})
+        pool_limits.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})
 
 
 def test_all_of_it_loads_as_the_code_server_loads_it(repository: dg.RepositoryDefinition) -> None:

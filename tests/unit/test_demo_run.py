@@ -8,8 +8,8 @@ import pytest
 from everfit.demo import run
 from everfit.demo.result import DemoResult
 from everfit.demo.run import Demo
+from everfit.environment.settings import Settings
 from everfit.errors import StackError
-from everfit.settings import Settings
 from tests.results import a_result
 
 
@@ -33,7 +33,7 @@ class FakeStack:
         self.told.append("down")
 
 
-class FakeDeployment:
+class FakeRuntime:
     """Has nothing but an end."""
 
     def __init__(self, settings: Any) -> None:
@@ -47,7 +47,7 @@ class FakeDeployment:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     FakeStack.told, FakeStack.broken = [], False
     monkeypatch.setattr(run, "Stack", FakeStack)
-    monkeypatch.setattr(run, "Deployment", FakeDeployment)
+    monkeypatch.setattr(run, "Runtime", FakeRuntime)
     monkeypatch.setattr(Settings, "load", lambda environ: environ)
     monkeypatch.setattr(run, "load_models", lambda _: {})
     monkeypatch.setattr(run, "find_model", lambda _models, name: name)

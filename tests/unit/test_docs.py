@@ -14,7 +14,7 @@ import everfit.declaration
 from everfit.cli.main import app
 from everfit.declaration import Model
 from everfit.features import feature_view, latest
-from everfit.serving.asked import read_predict
+from everfit.serving.request_schema import read_predict
 from models import electricity_price as electricity
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from everfit.errors import SourceError
-from everfit.features.history import labelled
+from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
-from everfit.workflow.versions import stage_version
+from everfit.pipeline.code_versions import stage_version
 from models.electricity_price import electricity_price, recorded_half_hours
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from everfit.errors import EventError
-from everfit.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS, Deployment, Event, decode, encode
+from everfit.topics.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS, Deployment, Event, decode, encode
 from tests.events import outcome, prediction
 
 DEPLOYED = Deployment(model="m", version=2, role="champion", reason="better", at=datetime(1996, 9, 4, tzinfo=UTC))

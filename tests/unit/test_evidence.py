@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 
 from everfit.declaration import Category, DriftPolicy, Integer, Number
+from everfit.declaration.views import Kind
 from everfit.errors import FeatureError
-from everfit.evidence.bounds import within
 from everfit.evidence.calibration import Calibration, calibrate, reference_sample, sample
 from everfit.evidence.distances import distance, null_share
 from everfit.evidence.drift import judge_drift
 from everfit.evidence.freshness import judge_freshness
+from everfit.evidence.out_of_bounds import within
 from everfit.evidence.performance import judge_performance
 from everfit.evidence.quality import judge_quality, profile
-from everfit.features.views import Kind
 from models.electricity_price import electricity_price
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitors.failures import Failure
+from monitors.transient_failures import Failure
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import polars as pl
 from sklearn.metrics import roc_auc_score
 
 from everfit.features import feature_view, mean
-from everfit.features.history import labelled
+from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from models.flight_delay import carrier_lateness, flight_delay
 from models.flight_record import recorded_flights, recorded_weather

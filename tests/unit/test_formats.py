@@ -5,11 +5,11 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from everfit import formats
+from everfit.environment import formats
+from everfit.environment.formats import Document, Kept, Upgrade
 from everfit.errors import FormatError
-from everfit.formats import Document, Kept, Upgrade
+from everfit.pipeline.manifests import Version
 from everfit.training.artifact import Signature
-from everfit.workflow.manifests import Version
 
 
 def _in_seconds(old: Document) -> Document:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from assets.launch import Cutoff, Fit, chosen_candidates, chosen_cutoff
+from assets.launch_config import Cutoff, Fit, chosen_candidates, chosen_cutoff
 from everfit.errors import LaunchError
 from models.electricity_price import electricity_price
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from everfit.alerts.log_rules import dead_letter_budget, dead_letter_causes, gap_causes, lag_causes, patience, restart_causes
 from everfit.errors import SettingsError
 from everfit.store.log_state import Deleted, Lagging, Rejected, Restarted
-from monitors.log_conditions import dead_letter_budget, dead_letter_causes, gap_causes, lag_causes, patience, restart_causes
 
 TOPIC = "everfit.outcomes"
 DEAD = f"dead letters of {TOPIC}"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from monitors.looks import CLOSE_POLLS, CLOSE_SECONDS, Looks
-from monitors.watch import BATCHES_UNTIL_CLOSE, QUIET_POLLS
+from monitors.idle_checks import CLOSE_POLLS, CLOSE_SECONDS, Looks
+from monitors.tick import BATCHES_UNTIL_CLOSE, QUIET_POLLS
 
 
 def looked(polls: int, *, came: bool, caught_up: bool, seconds: float) -> list[int]:

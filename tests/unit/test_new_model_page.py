@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from everfit.catalogue import load_models
 from everfit.declaration import Model
-from everfit.features.history import labelled
+from everfit.declaration.discovery import load_models
+from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from everfit.replay.timeline import recorded, timeline
 

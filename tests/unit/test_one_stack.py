@@ -7,14 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from everfit.cli.main import app
-from everfit.embedded.given import given_parts, managed, run_here
-from everfit.embedded.postgres import Postgres
-from everfit.embedded.services import SERVICES, build, endpoints
-from everfit.embedded.stack import Stack
+from everfit.environment.addresses import same_place, without_password
+from everfit.environment.settings import VARIABLES, Settings, conflicts
 from everfit.errors import SettingsError, StackError
-from everfit.places import same_place, without_password
-from everfit.settings import VARIABLES, Settings, conflicts
-from everfit.uses import Uses, differences
+from everfit.stack.external_parts import given_parts, managed, run_here
+from everfit.stack.parts_in_use import Uses, differences
+from everfit.stack.postgres import Postgres
+from everfit.stack.services import SERVICES, build, endpoints
+from everfit.stack.supervisor import Stack
 
 RUNNING = {
     "database_url": "postgresql+psycopg://postgres:@/everfit?host=/home/postgres",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from everfit.store.log import Batch, Written
-from monitors.pipeline import Pipeline
+from monitors.double_buffer import Pipeline
 
 WRITTEN = Written(arrived=(), stored=(), outcomes={}, dead=0)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everfit.declaration import DriftPolicy, Limits, Model
-from everfit.policy import Cause, Decision, Finding, History, PastRequest, Status, decide, request_id
+from everfit.policy.decision import Cause, Decision, Finding, History, PastRequest, Status, decide, request_id
 from models.electricity_price import electricity_price
 
 GO_LIVE = datetime(1996, 9, 4, tzinfo=UTC)

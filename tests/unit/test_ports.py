@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from everfit.embedded import ports
 from everfit.errors import StackError
+from everfit.stack import ports
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from everfit.embedded import processes
-from everfit.settings import STACK
+from everfit.environment.settings import STACK
+from everfit.stack import processes
 
 Spawn = Callable[..., psutil.Process]
 

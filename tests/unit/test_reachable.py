@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everfit.columns import EVENT_TIME
 from everfit.declaration import DriftPolicy
+from everfit.declaration.reserved_columns import EVENT_TIME
+from everfit.declaration.views import Kind
 from everfit.evidence.calibration import Calibration, Threshold, calibrate, reference_sample
 from everfit.evidence.distances import FARTHEST_SHARES, LEAST_DEVIATION, distance, farthest
 from everfit.evidence.drift import judge_drift
-from everfit.features.views import Kind
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

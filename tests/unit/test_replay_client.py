@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from everfit.errors import ServiceError
-from everfit.replay.client import Answer, Reply, ServingClient
+from everfit.replay.serving_client import Answer, Reply, ServingClient
 from everfit.replay.timeline import Request
 
 ASKED = Request("m-1", "a", datetime(2024, 1, 1, 0, 30, tzinfo=UTC), {"meter": "a"})

@@ -11,14 +11,14 @@ from typing import Any, cast
 import pytest
 
 from everfit.declaration import Model
-from everfit.deployment import Deployment
 from everfit.errors import RequestError, ServiceError
-from everfit.events import Outcome
 from everfit.replay import player
-from everfit.replay.client import Answer, Reply
 from everfit.replay.progress import Progress
+from everfit.replay.serving_client import Answer, Reply
 from everfit.replay.timeline import Instant, Request
-from everfit.uses import Uses
+from everfit.runtime import Runtime
+from everfit.stack.parts_in_use import Uses
+from everfit.topics.events import Outcome
 
 LIVE = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -112,8 +112,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def play(home: Path, hours: int, *, free_running: bool = False) -> Progress:
     settings = SimpleNamespace(database_url="postgresql+psycopg://", home=home, serving="", token="", kafka="", dagster="")
-    deployment = cast(Deployment, SimpleNamespace(settings=settings, engine=None, models={}))
-    return player.replay(deployment, a_model(), LIVE, LIVE + hours * HOUR, free_running=free_running)
+    runtime = cast(Runtime, SimpleNamespace(settings=settings, engine=None, models={}))
+    return player.replay(runtime, a_model(), LIVE, LIVE + hours * HOUR, free_running=free_running)
 
 
 def test_what_is_known_comes_before_the_request_and_the_clock_is_held_past_lateness(world: World, tmp_path: Path) -> None:

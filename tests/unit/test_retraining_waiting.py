@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from everfit.deployment import Deployment
-from everfit.retraining import await_training
+from everfit.pipeline.training_request import await_training
+from everfit.runtime import Runtime
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
 from everfit.waiting import Patience, Watching
@@ -24,9 +24,9 @@ def test_the_launch_and_each_run_are_told_once(monkeypatch: pytest.MonkeyPatch) 
     coming = iter(states)
     monkeypatch.setattr(requests, "find", lambda *_: next(coming))
     heard: list[str] = []
-    deployment = cast(Deployment, SimpleNamespace(engine=SimpleNamespace(connect=nullcontext)))
+    runtime = cast(Runtime, SimpleNamespace(engine=SimpleNamespace(connect=nullcontext)))
     watching = Watching(Patience())
-    assert await_training(deployment, PENDING, watching=watching, heard=heard.append).status == "promoted"
+    assert await_training(runtime, PENDING, watching=watching, heard=heard.append).status == "promoted"
     assert heard == [
         "training a1 waits for the sensor prediction_log to launch it",
         "training a1 runs, attempt 1: run r7 in Dagster",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from everfit.embedded.dagster_home import write_dagster_home
-from everfit.embedded.postgres import Postgres
-from everfit.embedded.services import SERVICES, Service, build, endpoints
+from everfit.stack.dagster_home import write_dagster_home
+from everfit.stack.postgres import Postgres
+from everfit.stack.services import SERVICES, Service, build, endpoints
 
 PORTS = {"broker": 9092, "mlflow": 5000, "code": 4000, "dagster": 3000, "serving": 8000}
 

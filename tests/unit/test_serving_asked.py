@@ -8,7 +8,7 @@ import pytest
 
 from everfit.declaration import Category, Number
 from everfit.errors import RequestError
-from everfit.serving.asked import MAX_ROWS, read_infer, read_predict
+from everfit.serving.request_schema import MAX_ROWS, read_infer, read_predict
 from models.electricity_price import electricity_price
 
 INPUTS = {"region": "NSW", "half_hour": 3, "weekday": 2}

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from everfit.declaration import Category, Model, Number
+from everfit.declaration.views import FeatureView
 from everfit.features import latest, mean, total
-from everfit.features.versions import Definition, define
-from everfit.features.views import FeatureView
-from everfit.serving.inputs import Registered, inputs_of
+from everfit.features.definition import Definition, define
+from everfit.serving.input_sources import Registered, inputs_of
 from everfit.store.view_versions import State, ViewVersion
 from everfit.training.artifact import Signature
 from tests.pumps import COLUMNS, in_fahrenheit, pumps, view_of

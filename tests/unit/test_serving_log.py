@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from everfit.errors import ServiceError
-from everfit.serving.outlet import KafkaOutlet, Record
 from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.producer import KafkaOutlet, Record
 from everfit.serving.spool import Spool
 from tests.serving import MemoryOutlet
 

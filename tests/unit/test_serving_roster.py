@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from everfit.events import Role
-from everfit.serving.roster import Lineup, Roster
+from everfit.serving.model_cache import Lineup, Roster
+from everfit.topics.events import Role
 from everfit.training.artifact import Signature
 from models.electricity_price import electricity_price
 from tests.serving import MemoryRegistry, graph

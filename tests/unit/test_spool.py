@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everfit.serving import prediction_log
-from everfit.serving.outlet import Record
 from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.producer import Record
 from everfit.serving.spool import Spool
 from everfit.serving.spool_lines import written
 from tests.serving import MemoryOutlet

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everfit.declaration import Candidate, GradientBoosting, TorchMLP
+from everfit.declaration.views import Kind
 from everfit.errors import DeclarationError, FeatureError, NotServableError
-from everfit.features.history import labelled
-from everfit.features.views import Kind
+from everfit.features.labelled_rows import labelled
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.encoding import MOST_CATEGORIES, Encoding
 from everfit.training.parity import check_parity, hostile, read_inputs, write_inputs

@@ -13,20 +13,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from everfit.bounds import EXACT, LARGEST, WHOLE
-from everfit.contract import Contract
 from everfit.declaration import Category, Integer, Model, Number, Source, Time
+from everfit.declaration.number_range import EXACT, LARGEST, WHOLE
+from everfit.declaration.values import reader
 from everfit.errors import DeclarationError, EventError, RequestError, SourceError
-from everfit.events import Prediction, encode
 from everfit.features import count, feature_view, latest, mean, total
 from everfit.features.offline import compute
-from everfit.features.running import Value, answer, extend, key_of, known_values
-from everfit.serving.asked import read_infer, read_predict
+from everfit.features.running_sums import Value, answer, extend, key_of, known_values
+from everfit.serving.request_schema import read_infer, read_predict
+from everfit.sources.files import read_rows
+from everfit.sources.validation import check, frame_of
 from everfit.store.documents import beyond, bounded, from_json
-from everfit.store.files import read_rows
 from everfit.store.frames import decode_rows
-from everfit.store.offered import check, frame_of
-from everfit.values import reader
+from everfit.topics.contract import Contract
+from everfit.topics.events import Prediction, encode
 from models.electricity_price import electricity_price
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from everfit.environment.settings import Settings, addresses
+from everfit.environment.variables import SHAPES, masked, problems, require_sound
 from everfit.errors import SettingsError
-from everfit.settings import Settings, addresses
-from everfit.variables import SHAPES, masked, problems, require_sound
 
 ROOT = Path(__file__).parents[2]
 CODE = ("everfit", "monitors", "assets", "orchestration", "models", "tests/brokers.py", "docker-compose.yml", "deploy")
@@ -33,7 +33,7 @@ def names_in(*places: str) -> set[str]:
 
 def test_every_variable_in_the_code_has_a_shape_and_no_other_has() -> None:
     listed = {name for name in SHAPES if name.startswith("EVERFIT_")}
-    assert names_in(*CODE) == listed, "name it in everfit/variables.py, and in the table of docs/operate.md"
+    assert names_in(*CODE) == listed, "name it in everfit/environment/variables.py, and in the table of docs/operate.md"
 
 
 def test_the_table_in_the_docs_has_every_variable_and_no_other() -> None:

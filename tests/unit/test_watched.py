@@ -15,8 +15,8 @@ from dagster._grpc.__generated__ import dagster_api_pb2
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value, serialize_value
 
-from everfit.embedded.ports import LOCAL, any_free
-from orchestration.watched import WatchedRunLauncher
+from everfit.stack.ports import LOCAL, any_free
+from orchestration.server_launcher import WatchedRunLauncher
 
 EXECUTING = "0fd5b7a2-0000-4000-8000-000000000001"
 LOST = "0fd5b7a2-0000-4000-8000-000000000002"

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from everfit import web
-from everfit.alerts import Channel, Notice, _post
-from everfit.connections import connections
-from everfit.embedded import health
-from everfit.embedded.automation import automations
+from everfit.alerts.channels import Channel, Notice, _post
+from everfit.dagster_api.automation import automations
+from everfit.dagster_api.runs import Orchestrator
+from everfit.doctor.connections import connections
+from everfit.environment import http_client
+from everfit.environment.variables import require_sound
 from everfit.errors import ServiceError, SettingsError
-from everfit.orchestrator import Orchestrator
-from everfit.replay.client import ServingClient
-from everfit.store.alerts import Alert
-from everfit.variables import require_sound
+from everfit.replay.serving_client import ServingClient
+from everfit.stack import health
+from everfit.store.alert_state import Alert
 from tests.tls import Server, serving
 
 TOKEN = "windmill"
@@ -102,7 +102,9 @@ def test_an_alert_goes_where_the_webhook_says(trusted: Server) -> None:
 @pytest.mark.parametrize(
     "url", ["ftp://host", "host:8000", "http://", "https:///path", "http://host:0", "http://host:port", ""]
 )
-@pytest.mark.parametrize("ask", [champion, version, lambda url: web.get(url, timeout=1)], ids=["replay", "Dagster", "get"])
+@pytest.mark.parametrize(
+    "ask", [champion, version, lambda url: http_client.get(url, timeout=1)], ids=["replay", "Dagster", "get"]
+)
 def test_what_is_no_address_of_a_server_is_refused(url: str, ask: Callable[[str], object]) -> None:
     with pytest.raises(SettingsError, match="is no address of a server; write http"):
         ask(url)
@@ -117,11 +119,11 @@ def test_a_webhook_that_is_no_address_is_refused_at_the_start_and_not_shown() ->
 def test_authorities_that_are_no_file_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
     with pytest.raises(SettingsError, match=r"SSL_CERT_FILE='/nowhere.pem' .* name PEM files"):
-        web.get("https://host", timeout=1)
+        http_client.get("https://host", timeout=1)
 
 
 def test_mlflows_own_client_trusts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/authority.pem")
-    monkeypatch.delenv(web.MLFLOW_AUTHORITY, raising=False)
-    web.trust_in_mlflow()
-    assert os.environ[web.MLFLOW_AUTHORITY] == "/authority.pem"
+    monkeypatch.delenv(http_client.MLFLOW_AUTHORITY, raising=False)
+    http_client.trust_in_mlflow()
+    assert os.environ[http_client.MLFLOW_AUTHORITY] == "/authority.pem"

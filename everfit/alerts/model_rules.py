@@ -1,0 +1,85 @@
+"""What is wrong with the models, as the store shows it: one look at all of them together."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from everfit.alerts.channels import Watched
+from everfit.declaration import Model
+from everfit.policy.decision import PastRequest, tripped
+from everfit.store import failures
+from everfit.store.quarantines import Quarantine, of_model
+from everfit.store.tables import quarantines, retrain_requests
+from everfit.timing import format_time
+
+DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
+Causes = dict[tuple[str, str], str]
+
+
+def look(connection: sa.Connection, models: Mapping[str, Model]) -> Watched:
+    """Failed requests, tripped breakers, quarantines, and what is set aside."""
+    holding = _failed(connection) | _breakers(connection, models) | _quarantines(connection) | _stuck(connection)
+    return Watched({"request", "breaker", "quarantine", "stuck"}, holding, {})
+
+
+def _failed(connection: sa.Connection) -> Causes:
+    """Each model's newest ended request, where it failed."""
+    columns = retrain_requests.c
+    query = sa.select(columns.model, columns.id, columns.status, columns.cause, columns.result)
+    ended = query.where(columns.status.in_(["failed", "promoted", "rejected"])).ext(distinct_on(columns.model))
+    rows = connection.execute(ended.order_by(columns.model, columns.updated_at.desc()))
+    return {
+        (row.model, f"request:{row.id}"): f"retraining for {row.cause} failed: {row.result}"
+        for row in rows
+        if row.status == "failed"
+    }
+
+
+def _breakers(connection: sa.Connection, models: Mapping[str, Model]) -> Causes:
+    """Models whose candidates were rejected so often in a row that nothing more is asked."""
+    columns = retrain_requests.c
+    query = sa.select(columns.model, columns.cause, columns.status, columns.requested_at)
+    rows = connection.execute(query.order_by(columns.model, columns.requested_at)).all()
+    found: Causes = {}
+    for name, group in groupby(rows, key=lambda row: str(row.model)):
+        past = [PastRequest(row.cause, row.status, row.requested_at) for row in group]
+        if name in models and tripped(models[name].limits, past):
+            told = (
+                f"{models[name].limits.stop_after_rejections} candidates in a row were rejected, nothing is asked for a change"
+            )
+            found[name, "breaker"] = f"{told}; `everfit history {name}` says why"
+    return found
+
+
+def _quarantines(connection: sa.Connection) -> Causes:
+    """What nobody has released, a cause a window: its name is the window's first day, also where that was released."""
+    found: Causes = {}
+    for name in connection.execute(sa.select(quarantines.c.model).distinct().order_by(quarantines.c.model)).scalars().all():
+        rows = sorted(of_model(connection, name), key=lambda row: row.quarantined_at)
+        for _, group in groupby(rows, key=lambda row: row.quarantined_at):
+            window = list(group)
+            held = [row for row in window if row.release is None]
+            if held:
+                since = min(row.start for row in window)
+                found[name, f"quarantine:{since:%Y-%m-%dT%H:%M}"] = _quarantined(name, held)
+    return found
+
+
+def _quarantined(model: str, held: Sequence[Quarantine]) -> str:
+    reasons = "; ".join(dict.fromkeys(row.reason for row in held))
+    since, until = min(row.start for row in held), max(row.end for row in held)
+    span = f"from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+    release = f"--from {since:%Y-%m-%d} --to {until + DAY - MICROSECOND:%Y-%m-%d} --reason …"
+    return f"not trained on {span}: {reasons}; where it is right after all, `everfit quarantine release {model} {release}`"
+
+
+def _stuck(connection: sa.Connection) -> Causes:
+    """What fails and is tried again, while the rest goes on."""
+    return {
+        (failure.part.model, f"stuck:{failure.part}"): f"{failure.part} fails, {failure.attempts} attempts since "
+        f"{format_time(failure.first_at)}: {failure.error}; all else goes on, `everfit status` says when it is tried again"
+        for failure in failures.listed(connection)
+    }

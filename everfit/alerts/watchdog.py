@@ -1,0 +1,118 @@
+"""Whether the loop has stopped, told by processes that outlive it: its own could not.
+
+The loop is alive while a pass of the sensor succeeds now and then. `everfit ingest` reads in its place, and launches nothing.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from everfit.alerts import channels
+from everfit.alerts.channels import Channel, Watched
+from everfit.errors import ServiceError, SettingsError
+from everfit.store import heartbeats
+from everfit.store.database import reachable
+from everfit.store.heartbeats import INGEST, SENSOR, Heartbeat
+from everfit.timing import format_time, parse_duration
+
+SILENCE = "EVERFIT_ALERT_SILENCE"
+LOOK_SECONDS = 15.0
+GRACE_SECONDS = 60.0  # a loop that starts with whoever watches it, after a pause, has not passed yet
+
+logger = logging.getLogger(__name__)
+
+
+def silence(environ: Mapping[str, str] = os.environ) -> timedelta:
+    """After how long without a successful pass the loop counts as stopped: ``EVERFIT_ALERT_SILENCE``, or ten minutes.
+
+    Raises:
+        SettingsError: when it is no duration.
+    """
+    try:
+        return parse_duration(environ.get(SILENCE) or "10m")
+    except ValueError as error:
+        raise SettingsError(f"{SILENCE}: {error}") from error
+
+
+def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: timedelta) -> Watched:
+    """Whether the loop passes.
+
+    Args:
+        beats: the newest pass of each kind of process.
+        watched_seconds: how long it has been watched; what never passed is waited for from then on, and what passed before a
+            pause is given :data:`GRACE_SECONDS`.
+        allowed: how long no pass may succeed.
+    """
+    late = {name for name in (SENSOR, INGEST) if _age(beats.get(name), watched_seconds) > allowed.total_seconds()}
+    if SENSOR not in late:
+        return Watched({"stopped"}, {}, {})
+    if watched_seconds < min(GRACE_SECONDS, allowed.total_seconds()):
+        return Watched(set(), {}, {})  # neither raised nor over
+    last = beats.get(SENSOR)
+    since = f"since {format_time(last.at.replace(microsecond=0))}" if last else "ever"
+    told = (
+        f"no tick of the sensor prediction_log has succeeded {since}: it is off or fails, or Dagster's daemon or code location "
+        "does not run"
+    )
+    if INGEST in beats and INGEST not in late:
+        return Watched({"stopped"}, {("", "stopped:launches"): f"{told}; `everfit ingest` reads on, nothing is launched"}, {})
+    return Watched({"stopped"}, {("", "stopped"): f"{told}; nothing is read, judged or retrained"}, {})
+
+
+def _age(beat: Heartbeat | None, watched_seconds: float) -> float:
+    return beat.age_seconds if beat else watched_seconds
+
+
+class Watchdog:
+    """Looks at the loop from another process, in a thread of its own, and sends the alert; several may, one of them does."""
+
+    def __init__(self, engine: sa.Engine, channel: Channel, allowed: timedelta) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._allowed = allowed
+        self._began = self._passed_at = time.monotonic()
+        self._is_blind = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    @property
+    def loop_age_seconds(self) -> float:
+        """How long ago a pass of the loop last succeeded; where none ever did, how long it has been watched."""
+        return time.monotonic() - self._passed_at
+
+    def start(self) -> None:
+        """Begin to look, until :meth:`close`."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; returns when a look that is under way has ended."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> None:
+        """Look once, and send what is due. A Postgres that is away is logged once, and the loop's age goes on growing."""
+        try:
+            with reachable(self._engine), self._engine.connect() as connection:
+                beats = heartbeats.newest(connection)
+                connection.rollback()
+            if beats:
+                self._passed_at = time.monotonic() - min(beat.age_seconds for beat in beats.values())
+            watched = stopped(beats, time.monotonic() - self._began, self._allowed)
+            with reachable(self._engine):
+                channels.tell(self._engine, watched, self._channel)
+            self._is_blind = False
+        except (ServiceError, sa.exc.SQLAlchemyError, OSError) as error:
+            if not self._is_blind:
+                logger.warning("whether the loop passes cannot be seen: %s", error)
+            self._is_blind = True
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.look()
+            self._stop.wait(LOOK_SECONDS)

@@ -1,0 +1,1 @@
+"""Dagster's webserver by GraphQL: one client, for everything here that must not import Dagster."""

@@ -1,0 +1,49 @@
+"""What a user declares: a :class:`Model` and its parts. Frozen, validated at construction, unknown keys refused.
+
+Budgets are stated, not thresholds: 'four false alarms a year', 'three retrainings a month'.
+"""
+
+from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Outside, Time
+from everfit.declaration.model import Model
+from everfit.declaration.part import Name, Part
+from everfit.declaration.policies import (
+    BackfillPolicy,
+    DriftPolicy,
+    FreshnessPolicy,
+    Gate,
+    Limits,
+    PredictionLog,
+    QualityPolicy,
+    Straight,
+    TrainingWindow,
+)
+from everfit.declaration.recipes import Candidate, GradientBoosting, TorchMLP
+from everfit.declaration.source import Source
+from everfit.declaration.tasks import BinaryClassification
+
+__all__ = [
+    "BackfillPolicy",
+    "BinaryClassification",
+    "Candidate",
+    "Category",
+    "Column",
+    "DriftPolicy",
+    "FreshnessPolicy",
+    "Gate",
+    "GradientBoosting",
+    "Integer",
+    "Limits",
+    "Model",
+    "Name",
+    "Number",
+    "Numeric",
+    "Outside",
+    "Part",
+    "PredictionLog",
+    "QualityPolicy",
+    "Source",
+    "Straight",
+    "Time",
+    "TorchMLP",
+    "TrainingWindow",
+]

@@ -1,0 +1,105 @@
+"""Find the declared models: every module of the package that ``EVERFIT_MODELS`` names."""
+
+import importlib.util
+import pkgutil
+from collections.abc import Mapping
+from types import ModuleType
+
+from everfit.declaration import Model, Source
+from everfit.environment.settings import models_package
+from everfit.errors import DeclarationError, EverfitError, SourceError, UnknownModelError
+
+
+class Catalogue(dict[str, Model]):
+    """The declared models by name, sorted; ``broken`` says of each module that cannot be used why."""
+
+    def __init__(self, models: Mapping[str, Model], broken: Mapping[str, str]) -> None:
+        super().__init__(sorted(models.items()))
+        self.broken = dict(broken)
+
+
+def load_models(package: str | None = None) -> Catalogue:
+    """Import the package's modules and collect their models. A module that cannot be imported sets only its own models aside.
+
+    Raises:
+        DeclarationError: when the package is missing, or no module of it holds a model that can be used.
+    """
+    name = package or models_package()
+    found: dict[str, list[tuple[str, Model]]] = {}
+    broken: dict[str, str] = {}
+    for info in pkgutil.iter_modules(_package(name).__path__):
+        module = f"{name}.{info.name}"
+        try:
+            declared = [value for value in vars(_imported(module)).values() if isinstance(value, Model)]
+        except EverfitError as error:
+            broken[module] = str(error)
+            continue
+        for model in declared:
+            found.setdefault(model.name, []).append((module, model))
+    for twice, places in found.items():
+        if any(model is not places[0][1] for _, model in places):
+            broken |= {module: f"model {twice!r} is declared twice in {name}; rename one" for module, _ in places}
+    usable = {one: places[0][1] for one, places in found.items() if all(model is places[0][1] for _, model in places)}
+    if not usable:
+        raise DeclarationError("\n".join(broken.values()) or f"package {name!r} declares no model; add a module with a Model")
+    return Catalogue(usable, broken)
+
+
+def _package(name: str) -> ModuleType:
+    try:
+        if importlib.util.find_spec(name) is None:
+            raise DeclarationError(
+                f"no package {name!r} to import models from; set EVERFIT_MODELS, or go to the folder it is in"
+            )
+    except ModuleNotFoundError as error:
+        raise DeclarationError(f"no package {name!r} to import models from ({error}); set EVERFIT_MODELS") from error
+    package = _imported(name)
+    if not hasattr(package, "__path__"):
+        raise DeclarationError(f"{name!r} is a module, not a package; name the folder that it is in in EVERFIT_MODELS")
+    return package
+
+
+def _imported(name: str) -> ModuleType:
+    """Import what a user wrote: whatever it raises is told with its module."""
+    try:
+        return importlib.import_module(name)
+    except EverfitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DeclarationError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def broken_modules(models: Mapping[str, Model]) -> Mapping[str, str]:
+    """The modules that were set aside when these models were collected, and why."""
+    return models.broken if isinstance(models, Catalogue) else {}
+
+
+def find_model(models: Mapping[str, Model], name: str) -> Model:
+    """The model of that name.
+
+    Raises:
+        UnknownModelError: when none is declared; the message lists those that are.
+    """
+    if name not in models:
+        told = "".join(f"; set aside: {why}" for why in broken_modules(models).values())
+        raise UnknownModelError(f"no model {name!r}; declared are {', '.join(models)}{told}")
+    return models[name]
+
+
+def find_source(models: Mapping[str, Model], name: str) -> Source:
+    """The source of that name, which any of the models may declare.
+
+    Raises:
+        SourceError: when none is declared; the message lists those that are.
+        DeclarationError: when two models declare it in two ways.
+    """
+    sources = {source.name: source for model in models.values() for source in model.sources}
+    if name not in sources:
+        raise SourceError(f"no source {name!r}; declared are {', '.join(sorted(sources))}")
+    for model in models.values():
+        for source in model.sources:
+            if source.name == name and source != sources[name]:
+                raise DeclarationError(
+                    f"source {name!r} is declared in two ways, one of them by {model.name}; share one Source"
+                )
+    return sources[name]

@@ -1,0 +1,137 @@
+"""One model, declared once."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from everfit.declaration.columns import Column, Number
+from everfit.declaration.part import Name, Part, require_unique
+from everfit.declaration.policies import (
+    BackfillPolicy,
+    DriftPolicy,
+    FreshnessPolicy,
+    Gate,
+    Limits,
+    PredictionLog,
+    QualityPolicy,
+    Straight,
+    TrainingWindow,
+)
+from everfit.declaration.recipes import Candidate
+from everfit.declaration.source import Source
+from everfit.declaration.tasks import BinaryClassification
+from everfit.declaration.views import FeatureView, Kind
+from everfit.timing import Moment
+
+
+class Model(Part):
+    """One model, declared once: its data, features, candidates and the budgets of its loop.
+
+    ``history`` is a function whose parameters name sources; it returns labelled rows with ``event_time``, the entity, the
+    request fields, the label and ``observed_at`` (when the label was known). Before ``go_live`` these are the training rows;
+    afterwards the prediction log and its outcomes are, and ``history`` serves only the replay, as the outside world.
+    Where it leaves ``event_time`` out, the column that the model's ``event_time`` names is taken: a time of one of the sources.
+    ``identity`` names the columns of ``history`` that tell apart requests of one event time; by default the entity does.
+    """
+
+    name: Name
+    description: str = ""
+    owners: list[str] = []
+    task: BinaryClassification
+    entity: Name
+    identity: list[Name] = []
+    event_time: Name | None = None
+    go_live: Moment
+    sources: list[Source] = Field(min_length=1)
+    request: list[Column] = Field(min_length=1)
+    views: list[FeatureView] = []
+    history: Callable[..., Any]
+    candidates: list[Candidate] = Field(min_length=1)
+    training: TrainingWindow = TrainingWindow()
+    log: PredictionLog = PredictionLog()
+    gate: Gate = Gate()
+    quality: QualityPolicy = QualityPolicy()
+    drift: DriftPolicy = DriftPolicy()
+    freshness: FreshnessPolicy
+    backfill: BackfillPolicy = BackfillPolicy()
+    rollout: Straight = Straight()
+    limits: Limits = Limits()
+
+    @field_validator("request")
+    @classmethod
+    def _request_is_flat(cls, columns: list[Column]) -> list[Column]:
+        for column in columns:
+            if column.kind == "time":
+                raise ValueError(f"{column.name!r} is a time; a request's only time is event_time")
+        return columns
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        sources = [source.name for source in self.sources]
+        require_unique("sources", sources)
+        require_unique("views", [view.name for view in self.views])
+        require_unique("candidates", [candidate.name for candidate in self.candidates])
+        require_unique("features", [name for name, _ in self.features])
+        fields = [column.name for column in self.request]
+        if self.entity not in fields:
+            raise ValueError(f"entity {self.entity!r} is no request field; the request has {', '.join(fields)}")
+        numbers = [column.name for column in self.request if isinstance(column, Number)]
+        nullable = {column.name for column in self.request if column.nullable}
+        for key in [self.entity, *(view.key for view in self.views)]:
+            if key in nullable:
+                raise ValueError(f"{key!r} is nullable, and what a request is about, or a view is keyed by, must be there")
+        for view in self.views:
+            if view.source not in sources:
+                raise ValueError(f"view {view.name} reads {view.source!r}; the sources are {', '.join(sources)}")
+            if view.key not in fields:
+                raise ValueError(f"view {view.name} is keyed by {view.key!r}; the request has {', '.join(fields)}")
+            if view.key in numbers:
+                raise ValueError(f"view {view.name} is keyed by {view.key!r}, a Number; a key is a Category or an Integer")
+        times = [column.name for source in self.sources for column in source.columns if column.kind == "time"]
+        if self.event_time is not None and self.event_time not in times:
+            raise ValueError(f"event_time {self.event_time!r} is no time column of a source; they have {', '.join(times)}")
+        for read in inspect.signature(self.history).parameters:
+            if read not in sources:
+                raise ValueError(f"history reads {read!r}; the sources are {', '.join(sources)}")
+        names = [name for name, _ in self.features]
+        for sliced in self.gate.slices:
+            if sliced not in names:
+                raise ValueError(f"gate.slices names {sliced!r}; the features are {', '.join(names)}")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name of the label column."""
+        return self.task.label
+
+    @property
+    def features(self) -> list[tuple[str, Kind]]:
+        """Name and kind of every model input: the request's fields first, then each view's, in declared order."""
+        own: list[tuple[str, Kind]] = [(c.name, "category" if c.kind == "category" else "number") for c in self.request]
+        return own + [(name, feature.kind) for view in self.views for name, feature in view.features.items()]
+
+    @property
+    def schema_id(self) -> str:
+        """Eight hex digits that change with the names or kinds of the inputs."""
+        return hashlib.sha256(json.dumps(self.features).encode()).hexdigest()[:8]
+
+    def source(self, name: str) -> Source:
+        """The declared source of that name."""
+        return next(source for source in self.sources if source.name == name)
+
+    def window_of(self, moment: datetime) -> tuple[datetime, datetime]:
+        """The half-open window ``[start, end)`` of the grid that a moment falls in, anchored at ``go_live``."""
+        start = self.go_live + (moment - self.go_live) // self.drift.window * self.drift.window
+        return start, start + self.drift.window
+
+    def window_after(self, closed_until: datetime) -> tuple[datetime, datetime]:
+        """The window that follows what has closed: it begins where that ended, and ends at the next bound of the grid.
+
+        So no row is judged twice or passed over where ``drift.window`` has changed; the first window may be shorter then.
+        """
+        return closed_until, self.window_of(closed_until)[1]

@@ -1,0 +1,54 @@
+"""Does the loop work with the parts that this command works with? Its passes write down what they use."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from everfit.doctor.connections import Check
+from everfit.errors import ServiceError
+from everfit.stack.parts_in_use import PARTS, Uses, differences, uses_of
+from everfit.store import heartbeats, log_state
+from everfit.store.database import create_engine, reachable
+from everfit.store.heartbeats import SENSOR, Heartbeat
+from everfit.topics.events import PREDICTIONS
+
+SAME = "give the code location and this command the same addresses"
+
+
+def loop_check(ticked_at: datetime, addresses: Mapping[str, str]) -> Check | None:
+    """Hold the newest pass against the newest tick, and what it works with against the addresses of this command.
+
+    Args:
+        ticked_at: when the sensor last began a tick that succeeded, as Dagster tells.
+        addresses: by the names of the settings.
+
+    Returns:
+        What was found; None where the database does not answer, which its own check tells.
+    """
+    engine = create_engine(addresses["database_url"])
+    try:
+        with reachable(engine), engine.connect() as connection:
+            beat, log_id = heartbeats.newest(connection).get(SENSOR), log_state.log_id(connection, PREDICTIONS)
+    except (ServiceError, sa.exc.ProgrammingError):
+        return None
+    finally:
+        engine.dispose()
+    if beat is None or beat.at < ticked_at:
+        found = f"{SENSOR} ticked at {ticked_at:%Y-%m-%d %H:%M:%S} UTC, and no pass of it since then wrote to this database"
+        return Check("loop", found, SAME)
+    split = _split(beat, log_id, addresses)
+    return Check("loop", f"it works with {'; with '.join(split)}", SAME) if split else Check("loop", _passed(beat))
+
+
+def _split(beat: Heartbeat, log_id: str | None, addresses: Mapping[str, str]) -> list[str]:
+    """The parts that differ, of those that say who they are."""
+    identities = {**beat.identities, **({"kafka": log_id} if log_id else {})}
+    theirs = Uses({name: beat.addresses[name] for name in identities if name in beat.addresses}, identities)
+    ours = uses_of({name: addresses[name] for name in PARTS if name in addresses})
+    shared = {name: address for name, address in theirs.addresses.items() if name in ours.identities}
+    return differences(ours, Uses(shared, identities))
+
+
+def _passed(beat: Heartbeat) -> str:
+    return f"it passed {beat.age_seconds:.0f} s ago, with the Postgres, Kafka and MLflow of this command"

@@ -1,0 +1,104 @@
+"""One record in twenty that cannot be used, beside repeats, unordered and late events: the counts must add up exactly."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from everfit.drills.catalogue import Order, Say
+from everfit.drills.consumer_pool import Nursery
+from everfit.drills.guarantee_report import Report, hold
+from everfit.drills.test_bed import prepared
+from everfit.drills.traffic import LARGEST_BYTES, Event, Events, Producer, Sent
+from everfit.drills.workload import drain
+from everfit.store.tables import predictions
+from everfit.topics.events import Prediction
+
+BLOCK = 1_000  # records that are mixed with each other
+POISONED, REPEATED, HELD_BACK = 0.05, 0.02, 0.01  # shares of a block
+LARGE_BYTES = 2 * 2**20
+
+Spoil = Callable[[dict[str, Any]], bytes | None]
+
+
+def run(order: Order, say: Say) -> Report:
+    """Blocks of mixed records flow while a consumer reads; what was held back comes last, after its windows have closed."""
+    sent, draw, events = Sent(), order.random, Events(order.seed)
+    late: list[Event] = []
+    with (
+        prepared(order.broker, largest_bytes=LARGEST_BYTES) as ground,
+        closing(Producer(ground.kafka, sent)) as producer,
+        Nursery(ground) as nursery,
+    ):
+        nursery.start()
+        blocks = order.events // BLOCK
+        for number in range(blocks):
+            block = list(events.take(BLOCK))
+            draw.shuffle(block)
+            held_back, flowing = block[: int(BLOCK * HELD_BACK)], block[int(BLOCK * HELD_BACK) :]
+            late += held_back
+            producer.send(flowing + flowing[: int(BLOCK * REPEATED)])
+            producer.send_poison([_spoilt(draw.choice(SPOILT), flowing) for _ in range(int(BLOCK * POISONED))])
+            say(f"block {number + 1} of {blocks}")
+        drain(ground, nursery, sent)
+        producer.send(late)
+        drain(ground, nursery, sent)
+        with ground.engine.connect() as connection:
+            marked = connection.execute(sa.select(sa.func.count()).where(predictions.c.late)).scalar_one()
+        did = [
+            f"mixed every {BLOCK:,} records, repeated {sent.repeats:,}, spoilt {sent.poison:,} in {len(SPOILT)} ways",
+            f"held {len(late):,} back until all else was stored; {marked:,} predictions are marked late",
+        ]
+        return hold("poison", did, ground.engine, sent)
+
+
+def _spoilt(spoil: Spoil, block: list[Event]) -> bytes | None:
+    """A prediction of the block, spoilt."""
+    whole = next(event for event in block if isinstance(event, Prediction))
+    return spoil(msgspec.to_builtins(whole))
+
+
+def _with(**changed: object) -> Spoil:
+    return lambda fields: msgspec.json.encode(fields | changed)
+
+
+def _without(name: str) -> Spoil:
+    return lambda fields: msgspec.json.encode({key: value for key, value in fields.items() if key != name})
+
+
+def _with_features(changed: Mapping[str, object]) -> Spoil:
+    return lambda fields: msgspec.json.encode(fields | {"features": fields["features"] | changed})
+
+
+def _with_score(text: bytes) -> Spoil:
+    """JSON has no word for these; some writers use one."""
+    return lambda fields: msgspec.json.encode(fields | {"score": "here"}).replace(b'"here"', text)
+
+
+SPOILT: list[Spoil] = [
+    lambda _: b"not JSON",
+    lambda _: b"\xff\xfe\x00",
+    lambda _: b"[1, 2, 3]",
+    lambda _: None,  # a tombstone
+    lambda fields: msgspec.json.encode(fields)[:-20],  # cut off
+    _with(score="high"),
+    _with(score=1.5),
+    _with(version=2**40),
+    _with(event_time=17),
+    _with(event_time="1970-01-01T00:00:00Z"),
+    _with(event_time="2200-01-01T00:00:00Z"),
+    _with(model="unheard_of"),
+    _with(schema="00000000"),
+    _with(surprise=1),
+    _without("request_id"),
+    _without("features"),
+    _with_score(b"NaN"),
+    _with_score(b"Infinity"),
+    _with_score(b"-Infinity"),
+    _with_features({"site": 7}),
+    _with_features({"site": "a\0b"}),
+    _with_features({f"extra_{number:05}": 0.5 for number in range(10_000)}),
+    _with(request_id="x" * LARGE_BYTES),
+]

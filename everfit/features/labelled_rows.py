@@ -1,0 +1,91 @@
+"""The labelled rows that a model's ``history`` makes of its sources: what was asked, when, and what came true."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from everfit.declaration import Column, Model
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
+from everfit.errors import SourceError
+from everfit.features.point_in_time import MOMENT, key_text, number
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFrame":
+    """Every request of the model's history with its label, in event order.
+
+    A request's id is made of the model, the event time and the columns of the model's ``identity``, so that it is the same
+    whatever range of the record is looked at.
+
+    Args:
+        model: the declaration.
+        sources: the rows of every source that ``history`` reads, by name. Where a request field has the name of the event
+            time, the observation or the label, ``history`` makes both: that one with an underscore before it, the field
+            without.
+
+    Returns:
+        One row a request: REQUEST_ID, EVENT_TIME, the request's fields (float64 or text), LABEL (0 or 1) and OBSERVED_AT, by
+        the names of :mod:`everfit.declaration.reserved_columns`.
+
+    Raises:
+        SourceError: when ``history`` leaves out a column, or two of its rows have one identity.
+    """
+    read = inspect.signature(model.history).parameters
+    made = nw.from_native(model.history(*(nw.from_native(sources[name]) for name in read)), eager_only=True)
+    identity = model.identity or [model.entity]
+    event_time, observed_at, label = (_own(model, made.columns, name) for name in ("event_time", "observed_at", model.label))
+    if event_time not in made.columns and model.event_time:
+        event_time = model.event_time
+    wanted = [event_time, *(column.name for column in model.request), label, observed_at, *identity]
+    missing = [name for name in dict.fromkeys(wanted) if name not in made.columns]
+    if missing:
+        told = ", ".join(map(repr, missing))
+        raise SourceError(f"{model.name}: its history makes no column {told}; it makes {', '.join(made.columns)}")
+    at = nw.col(event_time).cast(MOMENT)
+    name = [nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *(key_text(made, column) for column in identity)]
+    rows: pl.DataFrame = made.select(
+        nw.concat_str(*name, separator="-").alias(REQUEST_ID),
+        at.alias(EVENT_TIME),
+        *(_field(made, column) for column in model.request),
+        nw.col(label).cast(nw.Float64).alias(LABEL),
+        nw.col(observed_at).cast(MOMENT).alias(OBSERVED_AT),
+    ).to_polars()
+    rows = rows.sort(EVENT_TIME, maintain_order=True)
+    _require_distinct(model, rows, identity)
+    return rows
+
+
+def _field(made: nw.DataFrame[Any], column: Column) -> nw.Expr:
+    """A request's field as a model is given it: null where serving would refuse a number for its size."""
+    if column.kind == "category":
+        return nw.col(column.name).cast(nw.String)
+    return number(made, column.name).alias(column.name)
+
+
+def _own(model: Model, made: Sequence[str], name: str) -> str:
+    """What ``history`` calls a column of ours: by its name, or with an underscore, which it needs beside a field of that name.
+
+    Raises:
+        SourceError: when the only column of that name is the request field's.
+    """
+    if f"_{name}" in made:
+        return f"_{name}"
+    if any(column.name == name for column in model.request):
+        raise SourceError(
+            f"{model.name}: {name!r} is a field of its request too; let its history make '_{name}' for ours and {name!r} for "
+            f"the field; it makes {', '.join(made)}"
+        )
+    return name
+
+
+def _require_distinct(model: Model, rows: "pl.DataFrame", identity: list[str]) -> None:
+    twice = rows.filter(rows[REQUEST_ID].is_duplicated())
+    if not twice.is_empty():
+        raise SourceError(
+            f"{model.name}: its history makes {twice.height} requests that share event time and {', '.join(identity)}, such as "
+            f"{twice[REQUEST_ID][0]}; name in identity=[…] the columns of the history that tell them apart"
+        )

@@ -1,0 +1,162 @@
+"""The rows of a view as they became known: what offline and online both start from."""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from everfit.declaration.number_range import EXACT, LARGEST
+from everfit.declaration.views import FeatureView
+from everfit.errors import SourceError
+
+MOMENT = nw.Datetime("us", "UTC")
+LARGEST_UNITS = 2.0**63
+ROUNDING = 1e-12  # relative; a quotient by the resolution may come out a little larger
+
+
+def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
+    """What the view's function makes of a source's rows, checked: it has the columns needed, of types that fit.
+
+    Args:
+        view: the declared view.
+        source: a frame of the source's rows, in whatever order; it is not changed.
+
+    Raises:
+        SourceError: when a column is missing or has a type that does not fit.
+    """
+    frame = nw.from_native(source, eager_only=True)
+    try:
+        made: nw.DataFrame[Any] = nw.from_native(view.shape(frame), eager_only=True)
+    except nw.exceptions.ColumnNotFoundError as error:
+        told = str(error).splitlines()[0]
+        raise SourceError(f"view {view.name}: {told}; source {view.source} has {', '.join(frame.columns)}") from error
+    except Exception as error:
+        raise SourceError(f"view {view.name}: its function fails: {type(error).__name__}: {error}") from error
+    needed = [view.key, view.known_at, *view.columns, *([view.tie_break] if view.tie_break else [])]
+    missing = [column for column in needed if column not in made.columns]
+    if missing:
+        raise SourceError(
+            f"view {view.name}: no column {', '.join(map(repr, missing))} in what it makes of source {view.source}; "
+            f"it has {', '.join(made.columns)}"
+        )
+    schema = made.schema
+    for column in view.numbers:
+        if not (schema[column].is_numeric() or schema[column] in (nw.Boolean, nw.Unknown)):
+            raise SourceError(f"view {view.name}: {column!r} is {schema[column]}, no number; take it by kind='category'")
+    _require_times(view.known_at, schema[view.known_at])
+    return made
+
+
+def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
+    """One row a (key, known_at), sorted by both; rows without a key or a time are known to nobody and left out.
+
+    Args:
+        view: the declared view.
+        source: a frame of the source's rows, in whatever order. Of equal (key, known_at) the largest tie-break counts, and no
+            other; where none is declared all of them count, and the last has the values.
+
+    Returns:
+        ``key`` (text), ``known_at`` (UTC, microseconds), and for the i-th of ``FeatureView.columns`` ``value_i`` (float64,
+        what :func:`number` does not read as null, or text), ``held_i`` (int64, how many rows of that moment have a value) and,
+        where windows sum it, ``units_i`` (int64, their sum in units of the resolution): named by position, so that no user's
+        name can collide.
+
+    Raises:
+        SourceError: as :func:`shaped`.
+    """
+    made = shaped(view, source).with_row_index("_landed")
+    rows = made.select(
+        *_values(view, made),
+        key=key_text(made, view.key),
+        known_at=moment(made, view.known_at),
+        _tie=nw.col(view.tie_break or "_landed"),
+        _landed=nw.col("_landed"),
+    )
+    rows = rows.filter(~nw.col("key").is_null() & ~nw.col("known_at").is_null()).sort("key", "known_at", "_tie", "_landed")
+    if view.tie_break:
+        rows = rows.unique(["key", "known_at"], keep="last", maintain_order=True)
+    rows = rows.drop("_tie", "_landed").with_columns(*_held(view), *_units(view))
+    if view.tie_break:
+        return rows
+    added = [nw.col(name).sum().over("key", "known_at") for name in rows.columns if name.startswith(("held_", "units_"))]
+    return rows.with_columns(*added).unique(["key", "known_at"], keep="last", maintain_order=True)
+
+
+def as_text(view: FeatureView, made: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """Categories, and keys of yes and no, as the text that they are offline, such as ``true``, whatever type holds them."""
+    texts = {column for column in view.columns if column not in view.numbers and made.schema[column] != nw.String}
+    if made.schema[view.key] == nw.Boolean:
+        texts.add(view.key)
+    return made.with_columns(nw.col(*sorted(texts)).cast(nw.String)) if texts else made
+
+
+def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
+    """A key column as text; whole numbers without a decimal point, whatever type holds them."""
+    key = nw.col(column)
+    if not frame.schema[column].is_float():
+        return key.cast(nw.String)
+    whole = nw.when((key == key.floor()) & (key.abs() <= EXACT)).then(key).cast(nw.Int64).cast(nw.String)
+    return nw.when(whole.is_null()).then(key.cast(nw.String)).otherwise(whole)
+
+
+def number(frame: nw.DataFrame[Any], column: str, *, largest: float = LARGEST) -> nw.Expr:
+    """A column as float64; null where everfit reads no number: beyond ``largest``, or a whole number that no float64 is."""
+    value, kind = nw.col(column), frame.schema[column]
+    if kind.is_integer():
+        value = nw.when((value <= EXACT) if kind.is_unsigned_integer() else value.is_between(-EXACT, EXACT)).then(value)
+    value = value.cast(nw.Float64)
+    return nw.when(value.abs() <= largest).then(value)
+
+
+def moment(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
+    """A time column in UTC microseconds; one without a zone is taken as UTC.
+
+    Raises:
+        SourceError: when it holds no times.
+    """
+    _require_times(column, frame.schema[column])
+    return nw.col(column).cast(MOMENT)
+
+
+def too_large(view: FeatureView, column: str, largest: float) -> SourceError:
+    """What to tell where a sum would leave 64 bits."""
+    return SourceError(
+        f"view {view.name}: {column!r} reaches {largest}: its sum leaves 64 bits at resolution {view.resolutions[column]}; "
+        "declare a larger resolution"
+    )
+
+
+def _require_times(column: str, kind: nw.dtypes.DType) -> None:
+    if kind not in (nw.Datetime, nw.Date):
+        raise SourceError(f"{column!r} is {kind}, not a time; parse it first")
+
+
+def _values(view: FeatureView, made: nw.DataFrame[Any]) -> list[nw.Expr]:
+    values: list[nw.Expr] = []
+    for i, column in enumerate(view.columns):
+        if column in view.numbers:
+            values.append(number(made, column, largest=largest(view, column)).alias(f"value_{i}"))
+        else:
+            values.append(nw.col(column).cast(nw.String).alias(f"value_{i}"))
+    return values
+
+
+def _held(view: FeatureView) -> list[nw.Expr]:
+    return [(~nw.col(f"value_{i}").is_null()).cast(nw.Int64).alias(f"held_{i}") for i in range(len(view.columns))]
+
+
+def largest(view: FeatureView, column: str) -> float:
+    """The largest magnitude that a view takes of a column: that of all numbers, or what 64 bits of its resolution hold."""
+    resolution = view.resolutions.get(column)
+    return LARGEST if resolution is None else min(LARGEST, LARGEST_UNITS * (1 - ROUNDING) * resolution)
+
+
+def _units(view: FeatureView) -> list[nw.Expr]:
+    """Values in whole units of the resolution: the nearest, halves upwards, as online."""
+    units = []
+    for i, column in enumerate(view.columns):
+        if column not in view.resolutions:
+            continue
+        units.append(
+            (nw.col(f"value_{i}") / view.resolutions[column] + 0.5).floor().cast(nw.Int64).fill_null(0).alias(f"units_{i}")
+        )
+    return units

@@ -1,0 +1,203 @@
+"""Features of one moment from rows that carry running sums: what the online store keeps, and how serving reads it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from operator import add, itemgetter
+from typing import Any, NamedTuple
+
+from everfit.declaration.number_range import EXACT, readable
+from everfit.declaration.views import FeatureView, Latest, Windowed
+from everfit.errors import SourceError
+from everfit.features.point_in_time import LARGEST_UNITS, as_text, shaped, too_large
+from everfit.features.value_limits import fits, limits_of, require_readable
+
+Value = float | str | None
+
+
+class Moment(NamedTuple):
+    """What became known of a key at one moment; tuples are in the order of ``FeatureView.columns``.
+
+    ``values`` are those of the row that counts, or of the last of them; ``units`` and ``counts`` what all that count add;
+    ``rows`` says how many there are, those included that do not count.
+    """
+
+    values: tuple[Value, ...]
+    units: tuple[int, ...]
+    counts: tuple[int, ...]
+    rows: int = 1
+
+
+Known = dict[tuple[str, datetime], Moment]  # by (key, known_at)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRow:
+    """What was known of a key from ``known_at`` on; tuples are in the order of ``FeatureView.columns``.
+
+    ``sums`` run over all rows so far in units of the resolution, 0 where no window sums the column; ``counts`` run over its
+    non-null values. ``rows`` became known at that very moment; None where an earlier version of everfit did not count them.
+    """
+
+    key: str
+    known_at: datetime
+    values: tuple[Value, ...]
+    sums: tuple[int, ...]
+    counts: tuple[int, ...]
+    rows: int | None = 1
+
+
+def extend(view: FeatureView, known: Known, before: Mapping[str, RunningRow]) -> list[RunningRow]:
+    """The running rows that follow from newly known values, all of them known after ``before``.
+
+    Args:
+        view: the declared view.
+        known: what :func:`known_values` made of new rows.
+        before: the newest running row of each key, where it has one.
+
+    Raises:
+        SourceError: when a sum leaves 64 bits.
+    """
+    newest = dict(before)
+    extended = []
+    nothing = (0,) * len(view.columns)
+    for (key, known_at), new in known.items():
+        last = newest.get(key)
+        sums, counts = (last.sums, last.counts) if last else (nothing, nothing)
+        sums = tuple(map(add, sums, new.units))
+        if max(map(abs, sums)) >= LARGEST_UNITS:
+            raise _leaves(view, sums)
+        newest[key] = RunningRow(key, known_at, new.values, sums, tuple(map(add, counts, new.counts)), new.rows)
+        extended.append(newest[key])
+    return extended
+
+
+def _leaves(view: FeatureView, sums: Sequence[int]) -> SourceError:
+    column, units = max(zip(view.columns, sums, strict=True), key=lambda one: abs(one[1]))
+    return too_large(view, column, units * view.resolutions[column])
+
+
+def known_values(view: FeatureView, source: Any, *, offered: bool = False) -> Known:
+    """What a view takes of a source's rows, as :func:`~everfit.features.point_in_time.known_rows` has it, by key and moment.
+
+    In plain Python, for most often it is one row, which data frames take milliseconds for.
+
+    Args:
+        view: the declared view.
+        source: a frame of rows of its source.
+        offered: whether the rows are about to land. Then a value that could not be read later is refused; of rows that have
+            landed it is null.
+
+    Raises:
+        SourceError: when a column is missing or has a type that does not fit, or an offered value cannot be taken.
+    """
+    made = as_text(view, shaped(view, source))
+    taken = [view.key, view.known_at, view.tie_break or view.known_at, *view.columns]
+    positions = itemgetter(*(made.columns.index(column) for column in taken))
+    read = _reader(view)
+    rows = []
+    for key, known_at, tie, *values in map(positions, made.rows()):
+        if key is not None and known_at is not None:
+            if offered:
+                require_readable(view, key, values)
+            rows.append(((key_of(key), _moment(known_at)), _rank(tie), read(values)))
+    known: Known = {}
+    for identity, _, new in sorted(rows, key=itemgetter(0, 1)):
+        held = known.get(identity)
+        known[identity] = new if held is None else _together(held, new, only_last=view.tie_break is not None)
+    return known
+
+
+def _rank(tie: Any) -> tuple[int, Any]:
+    """Where a tie-break stands, as data frames sort: null below all others, what is not a number above them."""
+    if tie is None:
+        return 0, 0
+    return (2, 0) if isinstance(tie, float) and math.isnan(tie) else (1, tie)
+
+
+def _moment(known_at: date) -> datetime:
+    """A time as :func:`everfit.features.point_in_time.moment` reads it."""
+    at = known_at if isinstance(known_at, datetime) else datetime.combine(known_at, time())
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _reader(view: FeatureView) -> Callable[[Sequence[Any]], Moment]:
+    """What reads one row's values, in the order of ``FeatureView.columns``."""
+    limits = limits_of(view)
+    summed = [(i, view.resolutions[column]) for i, column in enumerate(view.columns) if column in view.resolutions]
+    nothing = [0] * len(limits)
+
+    def read(values: Sequence[Any]) -> Moment:
+        held = tuple(_value(value, limit) for value, limit in zip(values, limits, strict=True))
+        units = nothing.copy()
+        for i, resolution in summed:
+            units[i] = _units(held[i], resolution)
+        return Moment(held, tuple(units), tuple([int(value is not None) for value in held]))
+
+    return read
+
+
+def _together(held: Moment, new: Moment, *, only_last: bool) -> Moment:
+    """Both of one key and moment: the later one has the values, and counts alone or all do."""
+    rows = held.rows + new.rows
+    if only_last:
+        return new._replace(rows=rows)
+    return Moment(new.values, tuple(map(add, held.units, new.units)), tuple(map(add, held.counts, new.counts)), rows)
+
+
+def _value(value: Any, limit: float | None) -> Value:
+    """A value as the view takes it: text where there is no limit, else the number, null where it is none that can be read."""
+    if value is None:
+        return None
+    if limit is None:
+        return str(value)
+    return float(value) if fits(value, limit) else None
+
+
+def _units(value: Value, resolution: float) -> int:
+    """A value in whole units of the resolution: the nearest, halves upwards, as offline; 0 for null."""
+    return 0 if value is None else math.floor(float(value) / resolution + 0.5)
+
+
+def answer(
+    view: FeatureView, at: datetime, now: RunningRow | None, ago: Mapping[timedelta, RunningRow | None]
+) -> dict[str, Value]:
+    """The view's features as known at a moment.
+
+    Args:
+        view: the declared view.
+        at: the moment, UTC.
+        now: the newest row of the key known by then; None where there is none.
+        ago: for each of the view's windows the newest row known by ``at`` less the window.
+    """
+    features: dict[str, Value] = {}
+    for name, feature in view.features.items():
+        i = view.columns.index(feature.column)
+        if isinstance(feature, Latest):
+            value = now.values[i] if now is not None and not expired(view, at, now) else None
+        else:
+            value = _windowed(feature, i, now, ago[feature.over])
+        features[name] = readable(value) if isinstance(value, float) else value
+    return features
+
+
+def expired(view: FeatureView, at: datetime, row: RunningRow) -> bool:
+    """Whether the row is older than the view's time to live."""
+    return view.ttl is not None and at - row.known_at > view.ttl
+
+
+def _windowed(feature: Windowed, i: int, now: RunningRow | None, ago: RunningRow | None) -> Value:
+    """The statistic over ``(at - over, at]``; the same float operations as offline, so that the numbers are the same."""
+    count = float((now.counts[i] if now else 0) - (ago.counts[i] if ago else 0))
+    if feature.statistic == "count":
+        return count
+    total = float((now.sums[i] if now else 0) - (ago.sums[i] if ago else 0)) * feature.resolution
+    if feature.statistic == "sum":
+        return total
+    return total / count if count > 0 else None
+
+
+def key_of(value: object) -> str:
+    """A request's key as the online store writes it: whole numbers without a decimal point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT else str(value)

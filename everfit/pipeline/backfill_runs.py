@@ -1,0 +1,173 @@
+"""Bring a model's days up to date by runs of Dagster, and wait for them. Stopped on the way, the same call goes on with it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import date, datetime
+
+import msgspec
+
+from everfit.dagster_api.runs import ENDED, Held, Orchestrator
+from everfit.declaration import Model
+from everfit.errors import BackfillError
+from everfit.features.spans import DAY
+from everfit.pipeline.backfill_plan import DAILY, Chunk, keep_order, plan
+from everfit.pipeline.daily_partitions import available_days
+from everfit.pipeline.day_isolation import failing_days
+from everfit.pipeline.lineage import Outdated, horizon, outdated
+from everfit.runtime import Runtime
+from everfit.store.database import reachable
+from everfit.store.declarations import require_unchanged
+from everfit.timing import format_time, midnight
+from everfit.waiting import wait_until
+
+TAG = "everfit/backfill"
+PRIORITY = "-10"  # after retrainings, and after what a person launches
+STALL_SECONDS = 900.0  # a run's state moves only at its start and its end
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a backfill and what became of it; ``first`` and ``last`` are days, both included."""
+
+    run_id: str
+    assets: list[str]
+    first: str
+    last: str
+    days: int
+    status: str
+
+
+class Backfilled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backfill did: ``days`` were asked for, ``up_to_date`` of them had nothing to be made, and those in ``set_aside``
+    could not be made, each for its reason."""
+
+    model: str
+    days: int
+    up_to_date: int
+    runs: list[Run]
+    set_aside: dict[str, str] = {}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every run did, and made every day."""
+        return all(run.status == "SUCCESS" for run in self.runs) and not self.set_aside
+
+
+def tags(model: Model, chunk: Chunk) -> dict[str, str]:
+    """What a run of a backfill is known by, and the range that it makes."""
+    span = {"dagster/asset_partition_range_start": chunk.days[0], "dagster/asset_partition_range_end": chunk.days[-1]}
+    return {TAG: model.name, "dagster/priority": PRIORITY, "dagster/defer_asset_events": "true", **span}
+
+
+def backfill(
+    runtime: Runtime,
+    model: Model,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    assets: Sequence[str] = DAILY,
+    say: Callable[[str], None],
+) -> Backfilled:
+    """Make the days of ``[start, end)`` that do not follow from what has landed, or that Dagster does not hold as made.
+
+    Args:
+        deployment: whose model.
+        model: whose days.
+        start: the first day; by default the first that landed.
+        end: the day after the last; by default where the model's clock stands.
+        assets: of ``raw_data`` and ``features``.
+        say: gets a line when something has moved.
+
+    Raises:
+        DeclarationError: when the declaration has changed where it may not.
+        BackfillError: when an asset is unknown, or the range holds no day or reaches past the clock.
+        ServiceError: when Dagster or Postgres does not answer, or nothing moves any more.
+    """
+    with reachable(runtime.engine):
+        days = _asked(runtime, model, start, end, assets)
+    with closing(Orchestrator(runtime.settings.dagster)) as orchestrator:
+        _await(orchestrator, dict.fromkeys(orchestrator.in_flight({TAG: model.name}), "an earlier backfill"), say)
+        held = _held(orchestrator, runtime, model)
+        needs = _needs(outdated(runtime, model), held, days)
+        chunks = plan(needs, held["features"].days, days_per_run=model.backfill.days_per_run, assets=assets)
+        made = {day for chunk in chunks for day in chunk.days}
+        say(f"{model.name}: {len(days)} days, {len(days) - len(made)} up to date, {len(made)} to be made in {len(chunks)} runs")
+        launched = {_launch(orchestrator, model, chunk): chunk for chunk in chunks}
+        ended = _await(orchestrator, {run: str(chunk) for run, chunk in launched.items()}, say)
+    runs = [
+        Run(
+            run_id=run,
+            assets=list(chunk.assets),
+            first=chunk.days[0],
+            last=chunk.days[-1],
+            days=len(chunk.days),
+            status=ended[run],
+        )
+        for run, chunk in launched.items()
+    ]
+    with reachable(runtime.engine), runtime.engine.connect() as connection:
+        failing = {day: why for day, why in failing_days(connection, model).items() if day in made}
+    for day, why in failing.items():
+        say(f"set aside {day}: {why}")
+    return Backfilled(model=model.name, days=len(days), up_to_date=len(days) - len(made), runs=runs, set_aside=failing)
+
+
+def _asked(runtime: Runtime, model: Model, start: datetime | None, end: datetime | None, assets: Sequence[str]) -> list[str]:
+    """The landed days of the range."""
+    for asset in assets:
+        if asset not in DAILY:
+            raise BackfillError(f"no daily asset {asset!r}; a backfill makes {' and '.join(DAILY)}")
+    with runtime.engine.begin() as connection:
+        require_unchanged(connection, model)
+        clock = midnight(horizon(connection, model))
+    if end and end > clock:
+        raise BackfillError(
+            f"--to {format_time(end)} lies beyond the clock of {model.name}: days are whole before {format_time(clock)}; "
+            "choose an earlier day, or leave --to out"
+        )
+    first, last = start or midnight(date.min), end or clock
+    if first >= last:
+        raise BackfillError(f"the range from {format_time(first)} to {format_time(last)} holds no day; --to is exclusive")
+    days = [day for day in available_days(runtime, model) if first <= midnight(day) and midnight(day) + DAY <= last]
+    if not days:
+        raise BackfillError(f"{model.name}: nothing has landed in the range; publish its sources, or choose other days")
+    return days
+
+
+def _held(orchestrator: Orchestrator, runtime: Runtime, model: Model) -> dict[str, Held]:
+    """What Dagster holds of the daily assets, days that it did not know yet added."""
+    held = orchestrator.held(model.name, DAILY)
+    change = keep_order(held["features"].days, available_days(runtime, model))
+    if not change.add:
+        return held
+    orchestrator.change_days(f"{model.name}_days", change.remove, change.add)
+    return orchestrator.held(model.name, DAILY)
+
+
+def _needs(stale: Outdated, held: dict[str, Held], days: Sequence[str]) -> Outdated:
+    """Of these days what is out of date, and what was made but its run did not live to tell."""
+    untold = {asset: {day: "never told" for day in days if day not in held[asset].made} for asset in DAILY}
+    return Outdated(
+        untold["raw_data"] | {day: reason for day, reason in stale.raw_data.items() if day in days},
+        untold["features"] | {day: reason for day, reason in stale.features.items() if day in days},
+    )
+
+
+def _launch(orchestrator: Orchestrator, model: Model, chunk: Chunk) -> str:
+    assets = [[model.name, asset] for asset in chunk.assets]
+    return orchestrator.launch(assets, tags(model, chunk))
+
+
+def _await(orchestrator: Orchestrator, runs: dict[str, str], say: Callable[[str], None]) -> dict[str, str]:
+    """Wait until all have ended; a line for each that moved. Returns their statuses."""
+    told: dict[str, str] = {}
+
+    def read() -> dict[str, str]:
+        found = orchestrator.statuses(list(runs)) if runs else {}
+        for run, status in found.items():
+            if told.get(run) != status:
+                say(f"{status.lower():<9} {runs[run]}, run {run[:8]}")
+        told.update(found)
+        return found
+
+    waited = "the backfill's runs; is Dagster's daemon alive?"
+    return wait_until(read, lambda found: set(found.values()) <= ENDED, waited, stall_seconds=STALL_SECONDS)

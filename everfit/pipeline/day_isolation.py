@@ -1,0 +1,73 @@
+"""Make days together; where that fails, find by halves which of them fail, set those aside and make the others."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, TypeVar
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.errors import EmptyPartitionError
+from everfit.runtime import Runtime
+from everfit.store import failures
+from everfit.store.failures import Part
+from everfit.store.isolation import Isolation, is_everybodys
+
+Daily = Literal["raw_data", "features"]
+T = TypeVar("T")
+
+
+def make_apart(
+    runtime: Runtime, model: Model, stage: Daily, days: Sequence[str], make: Callable[[Sequence[str]], T]
+) -> list[T]:
+    """What was made of the days that can be, in their order, a result for each lot of them that was made together.
+
+    Args:
+        deployment: where the days that fail are written down, and the others taken off that list.
+        model: whose days.
+        stage: what is made of them.
+        days: in order.
+        make: makes a lot; what it raises leaves nothing behind.
+
+    Raises:
+        Exception: the last failure, where no day could be made, or what is no day's own fault.
+    """
+    isolation = Isolation(runtime.engine)
+    errors: list[Exception] = []
+    made = [*_halves(isolation, model, stage, days, make, errors)]
+    if not made:
+        raise errors[-1]
+    return made
+
+
+def _halves(
+    isolation: Isolation,
+    model: Model,
+    stage: Daily,
+    days: Sequence[str],
+    make: Callable[[Sequence[str]], T],
+    errors: list[Exception],
+) -> Iterator[T]:
+    try:
+        made = make(days)
+    except Exception as error:
+        if is_everybodys(error) or isinstance(error, EmptyPartitionError):
+            raise
+        errors.append(error)
+    else:
+        for day in days:
+            isolation.passed(Part(model.name, stage, day))
+        yield made
+        return
+    if len(days) == 1:
+        isolation.failed(Part(model.name, stage, days[0]), errors[-1])
+        return
+    middle = len(days) // 2
+    for half in (days[:middle], days[middle:]):
+        yield from _halves(isolation, model, stage, half, make, errors)
+
+
+def failing_days(connection: sa.Connection, model: Model) -> dict[str, str]:
+    """The days that could not be made, each with the reason."""
+    stages = ("raw_data", "features")
+    found = (one for one in failures.listed(connection) if one.part.model == model.name and one.part.stage in stages)
+    return {failure.part.name: failure.error for failure in found}

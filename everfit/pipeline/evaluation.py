@@ -1,0 +1,94 @@
+"""The gate: every candidate against the champion on the same rows, which neither was trained on."""
+
+from typing import TYPE_CHECKING
+
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
+from everfit.evaluation.comparison import Comparison, compare, slices
+from everfit.evaluation.gate import Speed, Verdict, judge, judge_first
+from everfit.evaluation.metrics import Floats, base_rate_loss, log_losses
+from everfit.pipeline import manifests
+from everfit.pipeline.champion_inputs import champion_inputs
+from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
+from everfit.runtime import Runtime
+from everfit.store import ledger
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version: str) -> Evaluation:
+    """Compare every candidate with the champion on the same rows; the best of those that pass wins."""
+    training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
+    with runtime.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+    current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
+    compared = [_compare(runtime, model, candidate, current, training_set) for candidate in trained.candidates]
+    compared += [_unjudged(name, f"set aside: {reason}") for name, reason in trained.set_aside.items()]
+    best = min((one for one in compared if one.passed), key=lambda one: one.loss, default=None)
+    return Evaluation(
+        trained_model=data_version,
+        champion=champion.version if champion else None,
+        compared=compared,
+        winner=best.name if best else None,
+        reason=best.reason if best else "; ".join(f"{one.name}: {one.reason}" for one in compared),
+    )
+
+
+def _compare(
+    runtime: Runtime, model: Model, candidate: Trained, current: Version | None, training_set: TrainingSet
+) -> Compared:
+    tested = renewed(runtime.lake.get_frame(candidate.backtest), model.label)
+    if candidate.refused:
+        return _unjudged(candidate.name, f"its exported answers are not its own: {candidate.refused}")
+    if tested.is_empty():
+        return _unjudged(candidate.name, _nothing_to_judge(model, candidate))
+    labels = tested[LABEL].to_numpy()
+    losses = log_losses(labels, tested[CANDIDATE].to_numpy())
+    speed = Speed(candidate.latency_ms, candidate.slowdown)
+    if current is None:
+        base = base_rate_loss(labels, training_set.positive_share)
+        verdict = judge_first(model.gate, float(losses.mean()), base, speed)
+        return _compared(candidate.name, None, verdict, float(losses.mean()), base)
+    theirs, note = _champion_losses(runtime, model, current, tested)
+    days = tested[EVENT_TIME].dt.date().to_numpy()
+    comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
+    parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
+    verdict = judge(model.gate, training_set.cause, comparison, parts, speed)
+    verdict = Verdict(verdict.passed, f"{verdict.reason}{note}")
+    return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(theirs.mean()))
+
+
+def _champion_losses(runtime: Runtime, model: Model, current: Version, tested: "pl.DataFrame") -> tuple[Floats, str]:
+    """The champion's losses by the inputs of its own schema, and what is to be said where that is not the declared one."""
+    from everfit.training.artifact import Scorer
+
+    own = champion_inputs(runtime, model, current, tested)
+    scorer = Scorer(runtime.lake.get(current.candidate.onnx, "onnx"), own.signature)
+    return log_losses(tested[LABEL].to_numpy(), scorer.score(own.rows)), own.note
+
+
+def _nothing_to_judge(model: Model, candidate: Trained) -> str:
+    """Why no fold is left."""
+    told = f"fewer than {model.gate.min_unseen_days} days that the champion has not seen"
+    left_out = "; ".join(f"the fold of {day} was left out: {reason}" for day, reason in candidate.folds_left_out.items())
+    return f"{told} can be judged; {left_out}" if left_out else told
+
+
+def _unjudged(name: str, reason: str) -> Compared:
+    return _compared(name, None, Verdict(False, reason), 0.0, 0.0)
+
+
+def _compared(name: str, comparison: Comparison | None, verdict: Verdict, loss: float, champion_loss: float) -> Compared:
+    return Compared(
+        name=name,
+        mean=comparison.mean if comparison else None,
+        lower=comparison.lower if comparison else None,
+        upper=comparison.upper if comparison else None,
+        days=comparison.days if comparison else 0,
+        rows=comparison.rows if comparison else 0,
+        loss=loss,
+        champion_loss=champion_loss,
+        passed=verdict.passed,
+        reason=verdict.reason,
+    )

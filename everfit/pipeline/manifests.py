@@ -1,0 +1,178 @@
+"""What the unpartitioned stages leave behind: a manifest each, JSON in the lake, its hash the data version.
+
+Manifests outlive the version of everfit that wrote them: a new field needs a default; see :mod:`everfit.environment.formats`.
+"""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from everfit.declaration import Model
+from everfit.declaration.views import Kind
+from everfit.environment import formats
+from everfit.environment.formats import Kept
+from everfit.errors import EmptyPartitionError
+from everfit.evidence.calibration import Calibration
+from everfit.evidence.quality import Profile
+from everfit.pipeline.code_versions import code_version
+from everfit.policy.decision import Cause
+from everfit.runtime import Runtime
+from everfit.store import partitions
+from everfit.store.lake import Lake
+from everfit.store.partitions import PartitionVersion
+from everfit.training.artifact import Signature
+
+
+class TrainingSet(Kept, frozen=True, kw_only=True):
+    """Labelled rows known by the cutoff. ``rows_hash`` names them in the lake; ``days`` are the partitions they came from."""
+
+    model: str
+    cutoff: datetime
+    cause: Cause
+    reason: str
+    request: str | None
+    rows_hash: str
+    rows: int
+    positive_share: float
+    days: dict[str, str]
+    code_version: str
+    unusable: int = 0  # rows left out because their label is neither 0 nor 1
+
+
+class Trained(Kept, frozen=True, kw_only=True):
+    """One candidate, refit on everything up to the cutoff, and what its recipe answered on the rolling origins.
+
+    ``onnx``, ``backtest`` (the folds' rows with their label and ``candidate`` score) and ``reference`` name objects of the
+    lake. ``refused`` says why it must not serve, where its exported answers are not its own.
+    """
+
+    name: str
+    config: dict[str, Any]
+    onnx: str
+    backtest: str
+    reference: str
+    calibration: Calibration
+    profile: Profile
+    metrics: dict[str, float]
+    latency_ms: float
+    refused: str | None
+    seconds: float
+    signature: Signature | None = None  # see signature_of
+    left_out: dict[str, str] = msgspec.field(default_factory=dict)  # features that say nothing in its rows, and why
+    folds_left_out: dict[str, str] = msgspec.field(
+        default_factory=dict
+    )  # rolling origins that could not be trained for, by their first day, and why
+    slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
+
+
+class TrainedModel(Kept, frozen=True, kw_only=True):
+    """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen.
+
+    ``set_aside`` are the candidates that could not be fitted, and why.
+    """
+
+    training_set: str
+    champion: int | None
+    candidates: list[Trained]
+    set_aside: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Compared(Kept, frozen=True, kw_only=True):
+    """One candidate against the champion: the mean daily difference of the metric with its interval (null where there
+    was nothing to compare with), and the verdict."""
+
+    name: str
+    mean: float | None
+    lower: float | None
+    upper: float | None
+    days: int
+    rows: int
+    loss: float
+    champion_loss: float
+    passed: bool
+    reason: str
+
+
+class Evaluation(Kept, frozen=True, kw_only=True):
+    """The gate's verdict. ``winner`` is None where no candidate passed; ``reason`` says why either way."""
+
+    trained_model: str
+    champion: int | None
+    compared: list[Compared]
+    winner: str | None
+    reason: str
+
+
+class Version(Kept, frozen=True, kw_only=True):
+    """All that is known of a registered version: what it was trained on, how it was judged, what it is watched against."""
+
+    model: str
+    candidate: Trained
+    training_set: TrainingSet
+    evaluation: Evaluation
+    expected_loss: float
+
+
+def signature_of(lake: Lake, version: Version) -> Signature:
+    """What a version is asked; read off its reference sample where its manifest does not say it yet.
+
+    Raises:
+        LakeError: when the sample is missing.
+    """
+    import polars as pl
+
+    candidate = version.candidate
+    if candidate.signature is not None:
+        return candidate.signature
+    sample = lake.get_frame(candidate.reference).schema
+    names = [column.column for column in candidate.profile.columns]
+    kinds: list[tuple[str, Kind]] = [(name, "category" if sample[name] == pl.String else "number") for name in names]
+    return Signature(model=version.model, features=kinds, schema=candidate.profile.schema)
+
+
+Manifest = TypeVar("Manifest", TrainingSet, TrainedModel, Evaluation, Version)
+STAGES: dict[type[msgspec.Struct], str] = {
+    TrainingSet: "training_set",
+    TrainedModel: "trained_model",
+    Evaluation: "evaluation",
+}
+
+
+def put(runtime: Runtime, model: Model, stage: str, manifest: msgspec.Struct, rows: int) -> str:
+    """Store a stage's manifest as its newest version; returns its hash."""
+    digest = runtime.lake.put_json(manifest)
+    version = PartitionVersion(f"{model.name}/{stage}", "", digest, rows, code_version(model), {})
+    with runtime.engine.begin() as connection:
+        partitions.record(connection, [version])
+    return digest
+
+
+def of(runtime: Runtime, model: Model, kind: type[Manifest], digest: str | None) -> tuple[Manifest, str]:
+    """The manifest that a run handed on by its hash, and that hash; the newest where it handed on none."""
+    if digest is None:
+        return newest(runtime, model, STAGES[kind], kind)
+    return get(runtime.lake, digest, kind), digest
+
+
+def newest(runtime: Runtime, model: Model, stage: str, kind: type[Manifest]) -> tuple[Manifest, str]:
+    """The newest manifest of a stage and its hash.
+
+    Raises:
+        EmptyPartitionError: when the stage was never materialized.
+    """
+    with runtime.engine.connect() as connection:
+        found = partitions.newest(connection, f"{model.name}/{stage}")
+    if not found:
+        raise EmptyPartitionError(f"{model.name}: {stage} was never materialized; materialize it first")
+    return get(runtime.lake, found[""], kind), found[""]
+
+
+def get(lake: Lake, digest: str, kind: type[Manifest]) -> Manifest:
+    """A manifest by its hash, whichever version of everfit wrote it.
+
+    Raises:
+        MissingObjectError: when it is not there.
+        FormatError: when a newer version wrote it.
+    """
+    return formats.read(lake.get(digest, "json"), kind, digest)

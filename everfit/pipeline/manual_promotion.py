@@ -1,0 +1,154 @@
+"""What a person does about the champion: set MLflow's alias back to the ledger's, or make another version champion."""
+
+import getpass
+import os
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.errors import LostVersionError, PromotionError
+from everfit.pipeline import manifests
+from everfit.pipeline.manifests import Version
+from everfit.pipeline.promotion import announce, register
+from everfit.registry import MANIFEST
+from everfit.runtime import Runtime
+from everfit.store import closed_windows, ledger
+from everfit.store.ledger import Champion
+from everfit.training.artifact import Scorer, Signature
+
+
+class Promoted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done: ``adopted`` and ``registered anew`` are promotions in the ledger, ``restored`` moved the alias alone."""
+
+    model: str
+    done: str
+    version: int
+    replaced: int | None
+    reason: str
+
+
+def person() -> str:
+    """Who asks, as the ledger tells it."""
+    try:
+        return f"person {getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"person {os.getuid()}"
+
+
+def restore(runtime: Runtime, model: Model, *, actor: str, reason: str | None = None) -> Promoted:
+    """Set the alias back to the ledger's champion.
+
+    Where MLflow has lost that version, the same artifact is registered anew from the lake. It gets a number that was never
+    used, and a promotion in the ledger from the lost one to it, whose ``restored_from`` keeps the evidence of both together.
+
+    Raises:
+        PromotionError: when the ledger knows no champion.
+        LakeError: when MLflow has lost the version, and the lake its artifact.
+        StaleChampionError: when another version became champion meanwhile.
+        ServiceError: when MLflow does not answer.
+    """
+    with runtime.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+    if champion is None:
+        raise PromotionError(f"{model.name}: the ledger knows no champion to restore; `everfit train {model.name}` makes one")
+    try:
+        runtime.registry.fetch(model.name, champion.version)
+        with runtime.engine.begin() as connection:
+            ledger.lock(connection, model.name)
+            runtime.registry.expect(connection, model.name, champion.version)
+            runtime.registry.point(model.name, champion.version)
+    except LostVersionError:
+        return _register_anew(runtime, model, champion, actor, reason)
+    told = reason or f"the alias is on version {champion.version}, as the ledger says"
+    return Promoted(model=model.name, done="restored", version=champion.version, replaced=None, reason=told)
+
+
+def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: str | None = None) -> Promoted:
+    """Make a registered version champion, as a person's promotion.
+
+    Raises:
+        PromotionError: when it is champion already, or no version that everfit made of this model.
+        LostVersionError: when MLflow does not have it.
+        NotServableError: when it does not load, or asks for features that the model does not declare.
+        StaleChampionError: when another version became champion meanwhile.
+        ServiceError: when MLflow does not answer.
+    """
+    with runtime.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+    if champion and champion.version == version:
+        restoring = f"`everfit promote {model.name} --restore` sets MLflow's alias to it"
+        raise PromotionError(f"version {version} of {model.name} is champion already; {restoring}")
+    digest = runtime.registry.tags(model.name, version).get(MANIFEST)
+    if digest is None:
+        raise PromotionError(
+            f"version {version} of {model.name} has no manifest of everfit's: only what was trained here serves"
+        )
+    described = manifests.get(runtime.lake, digest, Version)
+    if described.model != model.name:
+        raise PromotionError(f"version {version} was made for {described.model}, not for {model.name}")
+    onnx, signature = runtime.registry.fetch(model.name, version)
+    _require_servable(model, version, onnx, signature)
+    told = reason or "chosen by hand"
+    replaced = champion.version if champion else None
+    _promote(runtime, model, described, _Step(replaced, version, digest, actor, told))
+    return Promoted(model=model.name, done="adopted", version=version, replaced=replaced, reason=told)
+
+
+def _require_servable(model: Model, version: int, onnx: bytes, signature: Signature) -> None:
+    declared = dict(model.features)
+    strange = [name for name, kind in signature.features if declared.get(name) != kind]
+    if strange:
+        raise PromotionError(
+            f"version {version} of {model.name} asks for {', '.join(strange)}, which the model does not declare so; train again"
+        )
+    Scorer(onnx, signature)
+
+
+def _register_anew(runtime: Runtime, model: Model, champion: Champion, actor: str, reason: str | None) -> Promoted:
+    described = manifests.get(runtime.lake, champion.manifest, Version)
+    version = register(runtime, described, champion.manifest)
+    told = f"MLflow had lost version {champion.version}; the same artifact is version {version}"
+    told = f"{reason}: {told}" if reason else told
+    step = _Step(champion.version, version, champion.manifest, actor, told, restored_from=champion.version)
+    _promote(runtime, model, described, step)
+    return Promoted(model=model.name, done="registered anew", version=version, replaced=champion.version, reason=told)
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A person's promotion: from a version to another, with its manifest's hash."""
+
+    from_version: int | None
+    to_version: int
+    manifest: str
+    actor: str
+    reason: str
+    restored_from: int | None = None
+
+
+def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) -> None:
+    """Compare and set in the ledger's transaction, the alias with it; then announce."""
+    detail: dict[str, Any] = {
+        "manifest": step.manifest,
+        "trained_until": described.training_set.cutoff.isoformat(),
+        "candidate": described.candidate.name,
+    } | ({"restored_from": step.restored_from} if step.restored_from else {})
+    with runtime.engine.begin() as connection:
+        runtime.registry.promote(connection, _entry(connection, model, step, detail))
+    announce(runtime.settings.kafka, model, step.to_version, step.reason)
+
+
+def _entry(connection: sa.Connection, model: Model, step: _Step, detail: dict[str, Any]) -> ledger.Entry:
+    return ledger.Entry(
+        model=model.name,
+        action="promoted",
+        from_version=step.from_version,
+        to_version=step.to_version,
+        actor=step.actor,
+        cause="person",
+        reason=step.reason,
+        request=None,
+        event_time=closed_windows.clock(connection, model) or model.go_live,
+        detail=detail,
+    )

@@ -1,0 +1,161 @@
+"""Fit every candidate: on rolling origins and on everything. What a fault in the data spoils is left out; the rest goes on.
+
+A feature that says nothing, a fold that cannot be trained for, a candidate that fails: each is a smaller result with its
+reason in the manifest. What may pass by itself, such as a full disk, is raised, so that the run is tried again.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from everfit.declaration import Candidate, Model
+from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, SCORE, renewed
+from everfit.declaration.views import Kind
+from everfit.errors import EmptyPartitionError, EverfitError, FeatureError, LakeError, NotServableError, ServiceError
+from everfit.evaluation.folds import Fold, folds
+from everfit.evaluation.metrics import summary
+from everfit.evidence import quality
+from everfit.evidence.calibration import calibrate, reference_sample
+from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet
+from everfit.pipeline.training_set import known_by
+from everfit.runtime import Runtime
+from everfit.store import ledger
+from everfit.store.failures import describe
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from everfit.training.trainers import Fitted
+
+SCORED: tuple[str, Kind] = (SCORE, "number")
+PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are held against the native ones
+MAY_PASS = (ServiceError, LakeError, OSError, MemoryError)  # no fault of the data's: the run fails, and is tried again
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """The folds' rows with the recipe's score as CANDIDATE, and the folds that were left out, by their first day, and why."""
+
+    rows: "pl.DataFrame"
+    left_out: dict[str, str]
+
+
+def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_version: str) -> TrainedModel:
+    """Fit every candidate: on rolling origins over the days that the champion has not seen, and on everything.
+
+    Raises:
+        Exception: of whatever kind, when it is no reason that everfit knows, and no candidate is left: a fault of the code's.
+    """
+    with runtime.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+    rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
+    origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
+    fitted: list[Trained] = []
+    failed: dict[str, Exception] = {}
+    for candidate in model.candidates:
+        try:
+            fitted.append(_train_one(runtime, model, candidate, rows, origins, training_set.cutoff))
+        except MAY_PASS:
+            raise
+        except Exception as error:  # a recipe may raise anything; the others go on
+            logger.warning("%s: candidate %s is set aside: %s", model.name, candidate.name, error, exc_info=error)
+            failed[candidate.name] = error
+    unknown = next((error for error in failed.values() if not isinstance(error, EverfitError)), None)
+    if unknown and not fitted:
+        raise unknown
+    return TrainedModel(
+        training_set=data_version,
+        champion=champion.version if champion else None,
+        candidates=fitted,
+        set_aside={name: describe(error) for name, error in failed.items()},
+    )
+
+
+def _train_one(
+    runtime: Runtime, model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
+) -> Trained:
+    import polars as pl
+
+    from everfit.training.artifact import Scorer, Signature
+    from everfit.training.constant_features import left_out
+    from everfit.training.latency import Latency
+    from everfit.training.parity import check_parity
+    from everfit.training.trainers import fit
+
+    began = time.monotonic()
+    if rows.is_empty():
+        raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
+    tested = backtest(model, candidate, rows, origins)
+    fitted = fit(candidate, rows, features=model.features, label=LABEL)
+    onnx = fitted.to_onnx()
+    signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
+    refused, latency = None, Latency(0.0, 1.0)
+    try:
+        latency = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency
+    except NotServableError as error:
+        refused = str(error)
+    watched = rows.with_columns(pl.Series(SCORE, Scorer(onnx, signature).score(rows)))
+    columns = [*model.features, SCORED]
+    reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
+    return Trained(
+        name=candidate.name,
+        config=candidate.model_dump(mode="json"),
+        onnx=runtime.lake.put(onnx, "onnx"),
+        backtest=runtime.lake.put_frame(tested.rows),
+        reference=runtime.lake.put_frame(reference),
+        calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
+        profile=quality.profile(model, rows),
+        metrics=_metrics(tested.rows),
+        latency_ms=latency.ms,
+        slowdown=latency.slowdown,
+        signature=signature,
+        left_out=left_out(model.features, rows),
+        folds_left_out=tested.left_out,
+        refused=refused,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _metrics(tested: "pl.DataFrame") -> dict[str, float]:
+    return summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
+
+
+def _fit(model: Model, candidate: Candidate, known: "pl.DataFrame", fold: "pl.DataFrame") -> "Fitted":
+    """A fit for a fold.
+
+    Raises:
+        FeatureError: when there is nothing to learn from, or nothing to judge.
+    """
+    from everfit.training.trainers import fit
+
+    if known.is_empty() or fold.is_empty():
+        raise FeatureError("no labelled row before it" if known.is_empty() else "no labelled row in it")
+    return fit(candidate, known, features=model.features, label=LABEL)
+
+
+def backtest(model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: Sequence[Fold]) -> Backtest:
+    """Score the folds, each by a fit on what was known when it began; one whose data allow no fit is left out.
+
+    Where fewer than ``gate.min_unseen_days`` of days are left, there is nothing to judge by, and no row.
+    """
+    import polars as pl
+
+    none = rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=pl.Float64))
+    parts, left_out, judged = [none], {}, timedelta()
+    for origin in origins:
+        known = rows.filter(*known_by(model, origin.start))
+        fold = rows.filter(pl.col(EVENT_TIME).is_between(origin.start, origin.end, closed="left"))
+        try:
+            fitted = _fit(model, candidate, known, fold)
+        except FeatureError as error:
+            left_out[f"{origin.start:%Y-%m-%d}"] = str(error)
+            continue
+        judged += origin.end - origin.start
+        parts.append(fold.with_columns(pl.Series(CANDIDATE, fitted.predict(fold))))
+    enough = judged >= timedelta(days=model.gate.min_unseen_days)
+    return Backtest(pl.concat(parts) if enough else none, left_out)

@@ -1,0 +1,88 @@
+"""Ask for a training as a person would, and wait for what becomes of it. The sensor launches it like any other request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from everfit.declaration import Model
+from everfit.errors import EmptyPartitionError
+from everfit.pipeline.loop_progress import watching_loop
+from everfit.policy.decision import Cause, request_id
+from everfit.runtime import Runtime
+from everfit.store import closed_windows, declarations, ledger, requests
+from everfit.store.database import reachable
+from everfit.store.requests import RetrainRequest
+from everfit.timing import format_time
+from everfit.waiting import Watching, wait_until
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request and whether it is new; the same is never asked twice while nothing more is known."""
+
+    request: RetrainRequest
+    is_new: bool
+
+
+def ask_for_training(runtime: Runtime, model: Model) -> Asked:
+    """Write a retrain request: the first training on what came before the go-live, or one up to the model's clock.
+
+    A request that failed is asked for again as a further attempt.
+
+    Raises:
+        DeclarationError: when the declaration has changed where it may not.
+        EmptyPartitionError: when there is a champion but no prediction was logged yet, so that there is no clock.
+        ServiceError: when Postgres does not answer.
+    """
+    with reachable(runtime.engine), runtime.engine.begin() as connection:
+        declarations.require_unchanged(connection, model)
+        champion = ledger.champion(connection, model.name)
+        clock = closed_windows.clock(connection, model) if champion else model.go_live
+        if clock is None:
+            raise EmptyPartitionError(f"no prediction of {model.name} was logged since version 1: nothing new to train on yet")
+        cause: Cause = "person" if champion else "bootstrap"
+        version = champion.version if champion else None
+        reason = "asked for by a person" if champion else f"the first version, from before {format_time(model.go_live)}"
+        name = request_id(model, version, clock, cause)
+        is_new = requests.ask(connection, RetrainRequest(name, model.name, cause, reason, version, clock, clock))
+        if requests.find(connection, name).status == "failed":
+            requests.try_again(connection, name, "asked for again by a person")
+            is_new = True
+        return Asked(requests.find(connection, name), is_new)
+
+
+def await_training(
+    runtime: Runtime,
+    request: RetrainRequest,
+    *,
+    watching: Watching | None = None,
+    heard: Callable[[str], None] = lambda _: None,
+) -> RetrainRequest:
+    """Return the request when it was promoted, rejected or failed; ``heard`` is told what is waited for, once each.
+
+    Raises:
+        ServiceError: when neither it nor its run moved for longer than ``watching`` allows; by default as in a replay.
+    """
+
+    told: set[str] = set()
+
+    def read() -> RetrainRequest:
+        with reachable(runtime.engine), runtime.engine.connect() as connection:
+            found = requests.find(connection, request.id)
+        if found.status in requests.OPEN and (line := _under_way(found)) not in told:
+            told.add(line)
+            heard(line)
+        return found
+
+    return wait_until(
+        read,
+        lambda found: found.status not in requests.OPEN,
+        f"the training {request.id} of {request.model}; is the sensor on that launches it, and its run alive?",
+        watching=watching or watching_loop(runtime),
+    )
+
+
+def _under_way(request: RetrainRequest) -> str:
+    """What is waited for while a request is open."""
+    if request.run_id is None:
+        return f"training {request.id} waits for the sensor prediction_log to launch it"
+    return f"training {request.id} runs, attempt {request.attempt}: run {request.run_id} in Dagster"

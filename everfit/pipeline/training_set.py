@@ -1,0 +1,110 @@
+"""The training set: labelled rows that were known by a cutoff, and who asked for it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
+from everfit.errors import EmptyPartitionError
+from everfit.evidence.out_of_bounds import within
+from everfit.pipeline.code_versions import code_version
+from everfit.pipeline.daily_partitions import load_features, load_raw
+from everfit.pipeline.day_isolation import failing_days
+from everfit.pipeline.lineage import features_dataset
+from everfit.pipeline.manifests import TrainingSet
+from everfit.runtime import Runtime
+from everfit.store import closed_windows, declarations, frames, partitions, quarantines, requests
+from everfit.store.requests import RetrainRequest
+from everfit.timing import midnight
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def request_of(runtime: Runtime, request_id: str | None) -> RetrainRequest | None:
+    """The retrain request that a run was launched for; None for a run that a person launched."""
+    if request_id is None:
+        return None
+    with runtime.engine.connect() as connection:
+        return requests.find(connection, request_id)
+
+
+def default_cutoff(runtime: Runtime, model: Model, request: RetrainRequest | None) -> datetime:
+    """The request's cutoff, or the newest midnight that the model's clock has passed."""
+    if request:
+        return request.cutoff
+    with runtime.engine.connect() as connection:
+        return midnight((closed_windows.clock(connection, model) or model.go_live).date())
+
+
+def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: RetrainRequest | None) -> TrainingSet:
+    """Collect the labelled rows that were known by the cutoff, in event order, without quarantined days and rows out of bounds.
+
+    Days that could not be made lately are left out: what is there of them may be wrong.
+
+    There may be none: then no candidate can be fitted, and all are rejected for that.
+
+    Raises:
+        DeclarationError: when the declaration has changed where it may not.
+        EmptyPartitionError: when no features before the cutoff were ever computed.
+    """
+    import polars as pl
+
+    since = None if model.training.history == "all" else (cutoff - model.training.history).date()
+    with runtime.engine.begin() as connection:
+        declarations.require_unchanged(connection, model)
+        made = partitions.newest(connection, features_dataset(model), since=since)
+        stale = failing_days(connection, model)  # what they hold does not follow from what has landed
+        days = {day: digest for day, digest in made.items() if midnight(day) < cutoff and day not in stale}
+        if not days and not any(midnight(day) < cutoff for day in partitions.newest(connection, features_dataset(model))):
+            raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
+        labels = _labels(runtime, connection, model, cutoff)
+        quarantined = quarantines.holding(connection, model)
+    rows = _labelled(runtime, model, list(days.values()), labels, cutoff) if days else labels.clear()
+    for span in quarantined if days else []:
+        rows = rows.filter(~pl.col(EVENT_TIME).is_between(*span, closed="left"))
+    usable = rows.filter(pl.col(LABEL).is_in([0.0, 1.0]))
+    return TrainingSet(
+        model=model.name,
+        cutoff=cutoff,
+        cause=request.cause if request else "person",
+        reason=request.reason if request else "materialized by hand",
+        request=request.id if request else None,
+        rows_hash=runtime.lake.put_frame(usable),
+        rows=usable.height,
+        positive_share=float(usable[LABEL].sum()) / max(usable.height, 1),
+        days=days,
+        code_version=code_version(model),
+        unusable=rows.height - usable.height,
+    )
+
+
+def _labelled(runtime: Runtime, model: Model, days: Sequence[str], labels: "pl.DataFrame", cutoff: datetime) -> "pl.DataFrame":
+    """The features of these days with their labels, as far as both were known by the cutoff, in event order."""
+    rows = load_features(runtime, model, days).join(labels, on=REQUEST_ID, how="inner")
+    rows = within(model, rows.filter(*known_by(model, cutoff))).sort(EVENT_TIME, REQUEST_ID)
+    return rows.unique(REQUEST_ID, keep="first", maintain_order=True)
+
+
+def known_by(model: Model, moment: datetime) -> "list[pl.Expr]":
+    """Which rows may be learnt from at a moment: old enough that every label would be known, slow ones included."""
+    import polars as pl
+
+    at = pl.col(EVENT_TIME)
+    return [at < moment, at <= moment - model.training.label_delay, pl.col(OBSERVED_AT) <= moment]
+
+
+def _labels(runtime: Runtime, connection: sa.Connection, model: Model, cutoff: datetime) -> "pl.DataFrame":
+    """REQUEST_ID, LABEL, OBSERVED_AT: of the history before the go-live, and of the log's outcomes from then on."""
+    import polars as pl
+
+    from everfit.features.labelled_rows import labelled
+
+    known_at = min(cutoff, model.go_live)
+    past = labelled(model, load_raw(runtime, model, before=known_at)).filter(*known_by(model, known_at))
+    answered = frames.logged(connection, model, (model.go_live, cutoff), known_at=cutoff, late=True)
+    live = answered.filter(pl.col(LABEL).is_not_null()).unique(REQUEST_ID)
+    return pl.concat([frame.select(REQUEST_ID, LABEL, OBSERVED_AT) for frame in (past, live)])

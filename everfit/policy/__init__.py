@@ -1,0 +1,1 @@
+"""Decide from evidence whether to retrain: pure functions, replayable on past evidence."""

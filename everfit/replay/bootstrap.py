@@ -1,0 +1,62 @@
+"""Publish what was known before a moment, in one go: the bootstrap, and what a replay that begins later finds missing."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.replay.timeline import published
+from everfit.runtime import Runtime
+from everfit.sources.publication import publish
+from everfit.store import declarations
+from everfit.store.database import reachable
+from everfit.store.failures import Part
+from everfit.store.isolation import Isolation
+from everfit.store.tables import source_rows
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def bootstrap(runtime: Runtime, model: Model) -> int:
+    """Publish everything known when the model went live; returns the rows that were new.
+
+    What becomes known at that very moment is part of it, so that the last day before is whole.
+    """
+    return catch_up(runtime, model, model.go_live + MICROSECOND)
+
+
+def bootstrap_all(runtime: Runtime) -> Iterator[tuple[str, int | str]]:
+    """The same for every model: its name and the rows that were new, or why none could land; the others go on."""
+    with reachable(runtime.engine):
+        isolation = Isolation(runtime.engine)
+        refused = declarations.set_aside(runtime.engine, runtime.models, isolation)
+        for name, model in runtime.models.items():
+            if name in refused:
+                yield name, refused[name]
+                continue
+            part = Part(name, "landing")
+            rows = isolation.attempt(part, partial(bootstrap, runtime, model), retry_after=timedelta())
+            failure = isolation.failure(part)
+            yield name, failure.error if rows is None and failure else rows or 0
+
+
+def catch_up(runtime: Runtime, model: Model, until: datetime) -> int:
+    """Publish what was known before ``until`` and has not landed; returns the rows that were new."""
+    rows = 0
+    for source in model.sources:
+        newest = landed_until(runtime.engine, source.name)
+        first = None if newest is None else newest + source.known_after + MICROSECOND
+        missing = published(source, first, until)
+        if not missing.is_empty():
+            rows += publish(runtime.engine, runtime.models, source.name, missing.drop("_known_at"))
+    return rows
+
+
+def landed_until(engine: sa.Engine, source: str) -> datetime | None:
+    """The newest event time that has landed of a source."""
+    query = sa.select(sa.func.max(source_rows.c.event_time)).where(source_rows.c.source == source)
+    with reachable(engine), engine.connect() as connection:
+        newest: datetime | None = connection.execute(query).scalar()
+    return newest

@@ -1,0 +1,1 @@
+"""Rows of the outside world: read from files, checked against their declaration, published."""

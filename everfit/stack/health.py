@@ -1,0 +1,48 @@
+"""Does it answer? One question a protocol; a no is an answer, never an exception."""
+
+from everfit.environment import http_client
+from everfit.errors import ServiceError
+
+TIMEOUT_SECONDS = 3.0
+
+
+def http(url: str) -> bool:
+    """Whether a GET is answered by 200."""
+    import httpx
+
+    try:
+        return http_client.get(url, timeout=TIMEOUT_SECONDS).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def grpc(address: str, service: str) -> bool:
+    """Whether a gRPC server calls ``service`` serving, by the standard health protocol."""
+    from grpc import RpcError, insecure_channel
+    from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+    from grpc_health.v1.health_pb2_grpc import HealthStub
+
+    with insecure_channel(address) as channel:
+        try:
+            told = HealthStub(channel).Check(HealthCheckRequest(service=service), timeout=TIMEOUT_SECONDS)
+        except RpcError:
+            return False
+    return bool(told.status == HealthCheckResponse.SERVING)
+
+
+def daemon(webserver: str, since: float) -> bool:
+    """Whether Dagster's daemon, started at ``since`` (Unix time), has sent a heartbeat for its sensors."""
+    return heartbeats(webserver).get("SENSOR", 0.0) >= since
+
+
+def heartbeats(webserver: str) -> dict[str, float]:
+    """When each of Dagster's daemons last sent a heartbeat (Unix time), by its type; none where the webserver is away."""
+    from everfit.dagster_api.client import GraphQL
+
+    query = "{instance{daemonHealth{allDaemonStatuses{daemonType lastHeartbeatTime}}}}"
+    try:
+        with GraphQL(webserver, TIMEOUT_SECONDS) as dagster:
+            statuses = dagster.ask(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    except ServiceError:
+        return {}
+    return {status["daemonType"]: status["lastHeartbeatTime"] or 0.0 for status in statuses}

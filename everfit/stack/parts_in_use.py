@@ -1,0 +1,92 @@
+"""Which Postgres, Kafka and MLflow a process works with, so that two processes can be held against each other.
+
+An address is not enough: in a container the same broker has another name, and the same name may lead to another broker. So each
+part is asked who it is: Postgres by its system identifier and the database's number, Kafka by the id of the topic of
+predictions, MLflow by when its first experiment was made.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from everfit.environment import http_client
+from everfit.environment.addresses import same_place, without_password
+from everfit.errors import ServiceError
+from everfit.topics.events import PREDICTIONS
+
+if TYPE_CHECKING:
+    from everfit.environment.settings import Settings
+
+TIMEOUT_SECONDS = 5
+PARTS = {"database_url": "Postgres", "kafka": "Kafka", "mlflow": "MLflow"}
+
+
+class Uses(msgspec.Struct, frozen=True):
+    """Addresses without passwords, and identities of those parts that answered; both by the names of the settings."""
+
+    addresses: dict[str, str]
+    identities: dict[str, str] = {}
+
+
+def uses(settings: "Settings") -> Uses:
+    """What this process works with; each part is asked once, within seconds."""
+    found = uses_of({"database_url": settings.database_url, "kafka": settings.kafka, "mlflow": settings.mlflow})
+    return Uses(found.addresses | {"lake": str(settings.lake)}, found.identities)
+
+
+def uses_of(addresses: Mapping[str, str]) -> Uses:
+    """The parts at these addresses, by the names of the settings."""
+    identify: Mapping[str, Callable[[str], str | None]] = {"database_url": _database, "kafka": _kafka, "mlflow": _mlflow}
+    found = {name: identify[name](address) for name, address in addresses.items()}
+    shown = {name: without_password(address) for name, address in addresses.items()}
+    return Uses(shown, {name: identity for name, identity in found.items() if identity})
+
+
+def differences(ours: Uses, theirs: Uses) -> list[str]:
+    """Each part that the two do not share, with both addresses."""
+    return [
+        f"{label} at {theirs.addresses[name]}, and this command {label} at {ours.addresses[name]}"
+        for name, label in PARTS.items()
+        if name in theirs.addresses and not _is_shared(name, ours, theirs)
+    ]
+
+
+def _is_shared(name: str, ours: Uses, theirs: Uses) -> bool:
+    if name in ours.identities and name in theirs.identities:
+        return ours.identities[name] == theirs.identities[name]
+    return same_place(ours.addresses[name], theirs.addresses[name])
+
+
+def _database(url: str) -> str | None:
+    import psycopg
+
+    query = "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
+    try:
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=TIMEOUT_SECONDS) as connection:
+            row = connection.execute(query).fetchone()
+    except psycopg.Error:
+        return None
+    return None if row is None else f"{row[0]}/{row[1]}"
+
+
+def _kafka(bootstrap: str) -> str | None:
+    from kafka.errors import KafkaError
+
+    from everfit.topics.admin import topic_ids
+
+    try:
+        return topic_ids(bootstrap).get(PREDICTIONS)
+    except (KafkaError, ServiceError):
+        return None
+
+
+def _mlflow(url: str) -> str | None:
+    import httpx
+
+    query = http_client.joined(url, "/api/2.0/mlflow/experiments/get?experiment_id=0")
+    try:
+        answer = http_client.get(query, timeout=TIMEOUT_SECONDS).raise_for_status().json()
+        return str(answer["experiment"]["creation_time"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None

@@ -1,0 +1,98 @@
+"""Ports on this machine: the usual ones, others where a stranger has them, and never a silent surprise."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from itertools import count, islice
+from secrets import randbelow
+
+import psutil
+
+from everfit.environment.variables import problem
+from everfit.errors import StackError
+
+LOCAL = "127.0.0.1"
+SPAN = range(20_000, 32_768)  # of ports to choose from
+MOMENT_SECONDS = 1.0  # a killed process closes its sockets within a tenth of it
+DEFAULTS = {"broker": 9092, "mlflow": 5000, "code": 4000, "dagster": 3000, "serving": 8000}
+VARIABLES = {
+    "broker": "EVERFIT_KAFKA_PORT",
+    "mlflow": "EVERFIT_MLFLOW_PORT",
+    "code": "EVERFIT_CODE_PORT",
+    "dagster": "EVERFIT_DAGSTER_PORT",
+    "serving": "EVERFIT_SERVING_PORT",
+}
+
+_numbers = count(randbelow(len(SPAN)))  # from anywhere, so that two processes do not choose alike
+
+
+def wanted(service: str, environ: Mapping[str, str] = os.environ) -> int | None:
+    """The port that the environment asks for, if it does.
+
+    Raises:
+        StackError: when it is no port.
+    """
+    text = environ.get(VARIABLES[service], "")
+    if not text:
+        return None
+    if wrong := problem(VARIABLES[service], text):
+        raise StackError(f"{wrong.found}; {wrong.todo}")
+    return int(text)
+
+
+def choose(service: str, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
+    """A free port for a service: the one asked for, else its usual one, else any.
+
+    Raises:
+        StackError: when the port asked for is taken; the message names the process.
+    """
+    asked = wanted(service, environ)
+    port = asked or DEFAULTS[service]
+    if _comes_free(port):
+        return port
+    if asked:
+        raise StackError(f"{VARIABLES[service]}={asked} is taken by {holder(asked)}; end that, or set another port")
+    other = any_free()
+    say(f"port {port} is taken by {holder(port)}; {service} takes {other}")
+    return other
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCAL, port))
+        except OSError:
+            return False
+    return True
+
+
+def _comes_free(port: int) -> bool:
+    """Whether it is free in a moment at the latest: the sockets of a process that was killed outlive it by a little."""
+    deadline = time.monotonic() + MOMENT_SECONDS
+    while not is_free(port):
+        if _listener(port) or time.monotonic() > deadline:
+            return False
+        time.sleep(MOMENT_SECONDS / 50)
+    return True
+
+
+def any_free() -> int:
+    """A free port, each time another one; below those that systems give to connections, which come and go unasked."""
+    candidates = (SPAN.start + number % len(SPAN) for number in _numbers)
+    return next(port for port in islice(candidates, len(SPAN)) if is_free(port))
+
+
+def holder(port: int) -> str:
+    """Who listens on a port, as ``name (pid 123)``; another user's process cannot always be named."""
+    process = _listener(port)
+    return f"{process.name()} (pid {process.pid})" if process else "a process of another user"
+
+
+def _listener(port: int) -> psutil.Process | None:
+    for connection in psutil.net_connections("tcp"):
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+            return psutil.Process(connection.pid)
+    return None

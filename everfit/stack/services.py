@@ -1,0 +1,147 @@
+"""What the stack consists of: for each service its program, its environment, what it needs and how it answers."""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from everfit.environment.settings import VARIABLES
+from everfit.stack import apache_kafka, broker, health
+from everfit.stack.ports import LOCAL
+from everfit.stack.postgres import Postgres
+from everfit.topics import admin
+
+POSTGRES, BROKER = "postgres", "broker"
+SERVICES = (POSTGRES, BROKER, "mlflow", "code", "dagster", "daemon", "serving")
+HEALTH = {"mlflow": "/health", "dagster": "/server_info", "serving": "/v2/health/live"}
+READY = {"serving": "/v2/health/ready"}  # what answers may have something left to load
+
+_THRIFTY = {"MALLOC_ARENA_MAX": "2"}  # glibc would keep up to eight heaps a core
+_QUIET = {
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+_COMMON = {**_THRIFTY, **_QUIET, "PYTHONUNBUFFERED": "1"}
+_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "200"}  # what a run tells of its days: so many events a statement
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One program of the stack. ``prepare`` runs each time that it was found to answer; ``port`` is where it is asked."""
+
+    name: str
+    command: list[str]
+    port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    prepare: Callable[[], None] = lambda: None
+
+    @property
+    def recipe(self) -> str:
+        """Changes with anything that a running process would have to be started anew for."""
+        told = json.dumps([self.command, dict(self.environment)], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def address(name: str, port: int) -> str:
+    """Where a service is reached: a URL where a browser can open it. The daemon is reached through Dagster's webserver."""
+    return f"http://{LOCAL}:{port}" if name in {*HEALTH, "daemon"} else f"{LOCAL}:{port}"
+
+
+def answers(name: str, port: int, since: float) -> bool:
+    """Whether a service, started at ``since`` (Unix time), answers."""
+    where = address(name, port)
+    match name:
+        case "broker":
+            return broker.answers(where)
+        case "code":
+            return health.grpc(where, "DagsterApi")
+        case "daemon":
+            return health.daemon(where, since)
+        case _:
+            return health.http(where + HEALTH[name])
+
+
+def is_ready(name: str, port: int, since: float) -> bool:
+    """Whether a service, started at ``since`` (Unix time), answers and does its work: serving has loaded every champion."""
+    return health.http(address(name, port) + READY[name]) if name in READY else answers(name, port, since)
+
+
+def endpoints(
+    home: Path, postgres: Postgres, ports: Mapping[str, int], given: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """The addresses of all parts, chosen and ``given``, by the names of :class:`everfit.environment.settings.Settings`."""
+    web = {name: address(name, ports[name]) for name in HEALTH if name in ports}
+    kafka = {"kafka": address(BROKER, ports[BROKER])} if BROKER in ports else {}
+    return {"database_url": postgres.url("everfit"), **kafka, **web, "lake": str(home / "lake"), **given}
+
+
+def build(
+    home: Path,
+    project: Path,
+    postgres: Postgres,
+    ports: Mapping[str, int],
+    *,
+    real_kafka: bool = False,
+    given: Mapping[str, str] = MappingProxyType({}),
+) -> list[Service]:
+    """The services that ``ports`` names, and Dagster's daemon with its webserver, each after those that it needs.
+
+    ``project`` is the folder that the models are imported from; ``real_kafka`` puts Apache Kafka in the broker's place; the
+    parts whose addresses are ``given`` are used by all, and not among the services.
+    """
+    told = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports, given).items()}
+    path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
+    automation = {"EVERFIT_AUTOMATION": os.environ.get("EVERFIT_AUTOMATION") or "on"}  # off everywhere else
+    own = {"EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
+    ours = {**_COMMON, **_BATCHES, **told, **automation, **own}
+    makers: dict[str, Callable[[int], list[Service]]] = {
+        BROKER: partial(_broker, home / "kafka" if real_kafka else None),
+        "mlflow": partial(_mlflow, home / "mlflow", postgres.url("mlflow", "psycopg2")),
+        "code": partial(_code, ours),
+        "dagster": partial(_dagster, home / "dagster" / "workspace.yaml", ours),
+        "serving": partial(_serving, ours),
+    }
+    return [service for name, make in makers.items() if name in ports for service in make(ports[name])]
+
+
+def _python(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", *map(str, arguments)]
+
+
+def _broker(kafka_folder: Path | None, port: int) -> list[Service]:
+    command = apache_kafka.prepare(kafka_folder, port) if kafka_folder else broker.command(port)
+    return [Service(BROKER, command, port, prepare=partial(admin.create_topics, address(BROKER, port)))]
+
+
+def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:
+    store = {
+        "MLFLOW_BACKEND_STORE_URI": database_url,
+        "MLFLOW_ARTIFACTS_DESTINATION": artifacts.as_uri(),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its seven workers would take a gigabyte
+    }
+    command = _python("mlflow", "server", "--host", LOCAL, "--port", port, "--workers", 1)
+    return [Service("mlflow", command, port, {**_COMMON, **store})]
+
+
+def _code(ours: Mapping[str, str], port: int) -> list[Service]:
+    serve = ("api", "grpc", "-m", "orchestration.definitions", "--location-name", "everfit")
+    return [Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, ours)]
+
+
+def _dagster(workspace: Path, ours: Mapping[str, str], port: int) -> list[Service]:
+    webserver = _python("dagster_webserver", "--host", LOCAL, "--port", port, "--workspace", workspace)
+    daemon = _python("dagster._daemon", "run", "--workspace", workspace)
+    return [Service("dagster", webserver, port, ours, ("code",)), Service("daemon", daemon, port, ours, ("code",))]
+
+
+def _serving(ours: Mapping[str, str], port: int) -> list[Service]:
+    command = _python("everfit.serving", "--host", LOCAL, "--port", port)
+    return [Service("serving", command, port, ours, (BROKER, "mlflow"))]

@@ -1,0 +1,191 @@
+"""Rows in COPY's text format, and their way into the tables: a staging table first, from there on conflict with the identity.
+
+COPY itself knows no conflict. The staging tables live as long as the session and are emptied by every commit. Of two rows of
+one identity the first counts. Where not every row was new, each is held against what is stored: one that says the same was
+delivered again, one that says something else is a contradiction.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from psycopg import Cursor
+
+from everfit.topics.events import LoggedPrediction, Outcome
+
+_PREDICTIONS = """\
+CREATE TEMP TABLE IF NOT EXISTS incoming_predictions (
+    place int, partition int, event_time timestamptz, request_id text, model text, version int, role text, entity text,
+    features jsonb, score float8, degraded bool, schema text
+) ON COMMIT DELETE ROWS"""
+_OUTCOMES = """\
+CREATE TEMP TABLE IF NOT EXISTS incoming_outcomes (
+    place int, observed_at timestamptz, model text, request_id text, outcome float8
+) ON COMMIT DELETE ROWS"""
+# Whoever closes a window of a model holds this lock alone: a row is either seen by that, or it is late.
+_SHARE_WINDOWS = """\
+SELECT pg_advisory_xact_lock_shared(hashtextextended('windows:' || model, 0))
+FROM (SELECT DISTINCT model FROM incoming_predictions ORDER BY model) AS models"""
+_ARRIVED = "SELECT model, partition, count(*), max(event_time) FROM incoming_predictions GROUP BY model, partition"
+_STORE_PREDICTIONS = """\
+WITH stored AS (
+    INSERT INTO predictions (
+        event_time, request_id, model, version, role, entity, features, score, degraded, schema, late
+    )
+    SELECT event_time, request_id, model, version, role, entity, features, score, degraded, schema,
+           coalesce(event_time < closed.until, false)
+    FROM incoming_predictions
+    LEFT JOIN (SELECT model, max("end") AS until FROM windows GROUP BY model) AS closed USING (model)
+    ON CONFLICT DO NOTHING
+    RETURNING model, late
+)
+SELECT model, count(*), count(*) FILTER (WHERE late) FROM stored GROUP BY model"""
+_STORE_OUTCOMES = """\
+INSERT INTO outcomes (observed_at, model, request_id, outcome)
+SELECT observed_at, model, request_id, outcome FROM incoming_outcomes ON CONFLICT DO NOTHING"""
+# One look-up each (OFFSET 0 keeps the planner, which knows nothing of the staging table, from reading all that is stored).
+_CONTRADICTED_PREDICTIONS = """\
+SELECT place, stored.score, incoming.score
+FROM incoming_predictions AS incoming
+CROSS JOIN LATERAL (
+    SELECT score, features FROM predictions
+    WHERE event_time = incoming.event_time AND request_id = incoming.request_id AND model = incoming.model
+      AND version = incoming.version OFFSET 0
+) AS stored
+WHERE (stored.score, stored.features) IS DISTINCT FROM (incoming.score, incoming.features)"""
+_CONTRADICTED_OUTCOMES = """\
+SELECT place, stored.outcome, incoming.outcome
+FROM incoming_outcomes AS incoming
+CROSS JOIN LATERAL (
+    SELECT outcome FROM outcomes
+    WHERE observed_at = incoming.observed_at AND model = incoming.model AND request_id = incoming.request_id OFFSET 0
+) AS stored
+WHERE stored.outcome IS DISTINCT FROM incoming.outcome"""
+_OBSERVED = "SELECT model, count(*) FROM incoming_outcomes GROUP BY model"
+
+
+Contradictions = dict[int, str]  # place of a line → what it contradicts
+
+
+class Record(Protocol):
+    """A record as Kafka's client gives it, as far as it matters here."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+@dataclass(slots=True)
+class Rows:
+    """Lines for COPY, and the record that each came from."""
+
+    lines: list[str] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def picked(self, wanted: Sequence[int]) -> "Rows":
+        """Those at some places."""
+        return Rows([self.lines[at] for at in wanted], [self.records[at] for at in wanted])
+
+    def months(self) -> Iterator[str]:
+        """The months of the predictions among them, as ``1996-09``, each once."""
+        return iter({line[(start := line.index("\t") + 1) : start + 7] for line in self.lines})
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What a batch held of a model on one partition: how many predictions, and the newest event time."""
+
+    model: str
+    partition: int
+    rows: int
+    newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many of a model's predictions were new, and how many of these late."""
+
+    model: str
+    rows: int
+    late: int
+
+
+def prediction_line(event: LoggedPrediction, partition: int, *, plain: bool) -> str:
+    """One line of ``incoming_predictions``. ``plain`` promises that nothing of it must be escaped."""
+    request_id, entity, features = event.request_id, event.entity, str(event.features, "utf-8")
+    if not plain:
+        request_id, entity, features = escaped(request_id), escaped(entity), escaped(features)
+    return (
+        f"{partition}\t{_utc(event.event_time)}\t{request_id}\t{event.model}\t{event.version}\t{event.role}\t{entity}\t{features}"
+        f"\t{event.score!r}\t{'t' if event.degraded else 'f'}\t{event.schema}\n"
+    )
+
+
+def outcome_line(event: Outcome) -> str:
+    """One line of ``incoming_outcomes``."""
+    return f"{_utc(event.observed_at)}\t{event.model}\t{escaped(event.request_id)}\t{event.outcome!r}\n"
+
+
+def is_plain(value: bytes) -> bool:
+    """Whether a JSON document holds nothing that COPY would have escaped: JSON escapes control characters in texts."""
+    return b"\\" not in value and b"\n" not in value and b"\t" not in value and b"\r" not in value
+
+
+def escaped(text: str) -> str:
+    """Source: https://www.postgresql.org/docs/current/sql-copy.html, text format."""
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[Arrived], list[Stored], Contradictions]:
+    """Write predictions on their identity; a row whose window has closed is marked as late.
+
+    Returns:
+        What arrived, what of it was new, and which lines contradict what is stored.
+    """
+    if not lines:
+        return [], [], {}
+    _stage(cursor, _PREDICTIONS, "COPY incoming_predictions FROM STDIN", lines)
+    cursor.execute(_SHARE_WINDOWS)
+    arrived = [Arrived(*row) for row in cursor.execute(_ARRIVED)]
+    stored = [Stored(*row) for row in cursor.execute(_STORE_PREDICTIONS)]
+    if sum(one.rows for one in stored) == len(lines):
+        return arrived, stored, {}
+    found = cursor.execute(_CONTRADICTED_PREDICTIONS)
+    return arrived, stored, {place: _contradiction("prediction", "score", *scores) for place, *scores in found}
+
+
+def store_outcomes(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[dict[str, int], Contradictions]:
+    """Write outcomes on their identity; returns how many arrived, by model, and which lines contradict what is stored."""
+    if not lines:
+        return {}, {}
+    _stage(cursor, _OUTCOMES, "COPY incoming_outcomes FROM STDIN", lines)
+    observed: dict[str, int] = dict(cursor.execute(_OBSERVED).fetchall())
+    if cursor.execute(_STORE_OUTCOMES).rowcount == len(lines):
+        return observed, {}
+    found = cursor.execute(_CONTRADICTED_OUTCOMES)
+    return observed, {place: _contradiction("outcome", "outcome", *outcomes) for place, *outcomes in found}
+
+
+def _contradiction(event: str, name: str, stored: float, sent: float) -> str:
+    other = f"has {name} {stored}, this one {sent}" if stored != sent else f"has the {name} {stored} too, and other features"
+    remedy = "; a correction has a later observed_at" if event == "outcome" else ""
+    return f"contradicts a stored {event} of the same identity, which {other}: the first counts{remedy}"
+
+
+def _stage(cursor: Cursor[Any], table: str, statement: str, lines: Sequence[str]) -> None:
+    cursor.execute(table)
+    with cursor.copy(statement) as copy:
+        copy.write("".join([f"{place}\t{line}" for place, line in enumerate(lines)]).encode())
+
+
+def _utc(moment: datetime) -> str:
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()

@@ -1,0 +1,69 @@
+"""Counts over all rows of a window, by the database: of a window that is too large to be read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from everfit.declaration import Integer, Model, Number, Numeric
+from everfit.evidence.counts import Held, Tally
+from everfit.store.tables import predictions
+
+
+def tally(
+    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], version: int, sampled: Mapping[str, Held]
+) -> Tally:
+    """Count a version's rows of a window.
+
+    Args:
+        connection: to the everfit database.
+        model: whose log.
+        span: half-open span of event time.
+        version: whose answers.
+        sampled: what a sample of the rows holds, by feature of the version: it shows which hold more than one value.
+    """
+    columns = predictions.c
+    missing = {column.name: column.missing for column in model.request if isinstance(column, Numeric)}
+    rows = sa.select(
+        sa.func.count().label("rows"),
+        sa.func.array_agg(sa.distinct(columns.schema)).label("schemas"),
+        *(_held(name, missing.get(name, ())).label(f"held_{at}") for at, name in enumerate(sampled)),
+        *(part for at, bounds in enumerate(_bounded(model, sampled)) for part in _outside(at, *bounds)),
+    ).where(
+        columns.model == model.name,
+        columns.event_time >= span[0],
+        columns.event_time < span[1],
+        columns.version == version,
+        columns.role == "champion",
+        ~columns.late,
+    )
+    found = connection.execute(rows).mappings().one()
+    return Tally(
+        rows=found["rows"],
+        schemas=frozenset(found["schemas"] or []),
+        columns={name: Held(found[f"held_{at}"], held.only) for at, (name, held) in enumerate(sampled.items())},
+        outside={
+            name: (found[f"outside_{at}"], float(found[f"such_{at}"]))
+            for at, (name, *_) in enumerate(_bounded(model, sampled))
+            if found[f"outside_{at}"]
+        },
+    )
+
+
+def _held(name: str, missing: Sequence[float]) -> "sa.ColumnElement[int]":
+    """How many values a feature has; those that are declared to stand for nothing are none."""
+    value = predictions.c.features[name].astext
+    there = sa.func.count(value)
+    return there.filter(sa.cast(value, sa.Numeric).not_in(missing)) if missing else there
+
+
+def _bounded(model: Model, sampled: Mapping[str, Held]) -> list[tuple[str, float, float, list[float]]]:
+    bounded = (column for column in model.request if isinstance(column, Number | Integer) and column.name in sampled)
+    return [(column.name, *column.between, column.missing) for column in bounded if column.between]
+
+
+def _outside(at: int, name: str, low: float, high: float, missing: Sequence[float]) -> "tuple[sa.Label[int], sa.Label[object]]":
+    """How many rows lie outside, and the least such value; as exact numbers, for a float may not hold what somebody sent."""
+    value = sa.cast(predictions.c.features[name].astext, sa.Numeric)
+    beyond = sa.and_(sa.not_(value.between(low, high)), value.not_in(missing))
+    return sa.func.count().filter(beyond).label(f"outside_{at}"), sa.func.min(value).filter(beyond).label(f"such_{at}")

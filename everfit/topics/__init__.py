@@ -1,0 +1,1 @@
+"""What travels on the topics of Kafka: events, what the declared models allow in them, and the topics themselves."""

@@ -1,0 +1,164 @@
+"""The log read by a long-running member of a consumer group, where volumes outgrow a sensor's ticks.
+
+It does what a pass of the sensor does (:mod:`monitors.tick`), for the partitions that the group gives it, until it is told to
+stop. Offsets are Postgres' as ever: the group only shares the partitions out. While a member is at work, the sensor leaves the
+reading and the closing of windows to it, and launches what is asked for.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.errors import KafkaError
+
+from everfit.declaration import Model
+from everfit.errors import ServiceError
+from everfit.store import log
+from everfit.store.database import reachable
+from everfit.store.lake import Lake
+from everfit.store.log import Batch, LogWriter
+from monitors import memory
+from monitors.double_buffer import Pipeline
+from monitors.idle_checks import Looks
+from monitors.log_reader import LogReader
+from monitors.tick import Seen, close_windows
+
+GROUP = "everfit.ingest"
+SESSION_MS = 10_000  # a member that was killed is missed after this long
+RETRY_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+def ingest(
+    engine: sa.Engine,
+    lake: Lake,
+    bootstrap: str,
+    models: Mapping[str, Model],
+    stop: threading.Event,
+    *,
+    group: str = GROUP,
+    seen: Seen | None = None,
+    beat: Callable[[], None] = lambda: None,
+) -> Seen:
+    """Read, judge and decide until ``stop`` is set; what is under way then is finished, and the partitions are given back.
+
+    A Kafka or Postgres that does not answer is waited for; ``beat`` is called after every pass that succeeded.
+    """
+    seen = seen or Seen()
+    while not stop.is_set():
+        try:
+            with reachable(engine), log.ingesting(engine):
+                _take_part(engine, lake, bootstrap, models, stop, group, seen, beat)
+            memory.forget(seen.records)
+        except ServiceError as error:
+            logger.warning("%s; trying again", error)
+            stop.wait(RETRY_SECONDS)
+    return seen
+
+
+def _take_part(
+    engine: sa.Engine,
+    lake: Lake,
+    bootstrap: str,
+    models: Mapping[str, Model],
+    stop: threading.Event,
+    group: str,
+    seen: Seen,
+    beat: Callable[[], None],
+) -> None:
+    """One membership, from joining to leaving."""
+    with Pipeline(LogWriter(engine), seen.count) as pipeline, GroupReader(bootstrap, models, group, pipeline.settle) as reader:
+        reader.open(engine)
+        looks = Looks()
+        while not stop.is_set() and not reader.is_outlived():
+            batch = reader.poll()
+            if not (pipeline.submit(batch) if batch else pipeline.settle()):
+                reader.reposition()
+                continue
+            if looks.due(came=bool(batch), caught_up=reader.caught_up(), now=time.monotonic()):
+                _close(engine, lake, models, seen, pipeline)
+            beat()
+        pipeline.settle()
+
+
+def _close(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, pipeline: Pipeline) -> None:
+    """Close what is due, once every member has read all that it has seen."""
+    if not pipeline.settle():
+        return
+    with engine.connect() as connection:
+        if not log.all_read(connection):
+            return
+    seen.requested = False  # whoever launches looks for itself: one request does not end the closing
+    close_windows(engine, lake, models, seen, math.inf)
+
+
+class GroupReader(LogReader):
+    """A reader of the partitions that a consumer group gives to it; ``leave`` finishes the batch under way."""
+
+    def __init__(self, bootstrap: str, models: Mapping[str, Model], group: str, leave: Callable[[], bool]) -> None:
+        self._group = group
+        self._leave = leave
+        self._assigned_anew = False
+        super().__init__(bootstrap, models)
+
+    def open(self, engine: sa.Engine) -> None:
+        """Join the group; partitions come with a later poll.
+
+        Raises:
+            ServiceError: when Kafka does not tell its partitions: a member that does not know them would deal out none.
+        """
+        self._engine = engine
+        try:
+            for topic in self._topics:
+                self._consumer.partitions_for_topic(topic)
+        except KafkaError as error:
+            raise ServiceError(f"Kafka does not tell its partitions: {error!r}") from error
+        self._consumer.subscribe(list(self._topics), listener=_Listener(self))
+
+    def poll(self) -> Batch | None:
+        """What is new on the partitions that are held now."""
+        batch = super().poll()
+        if not self._assigned_anew:
+            return batch
+        self._assigned_anew = False
+        self.reposition()
+        self._consumer.resume(*self._consumer.paused() - self._unreadable.partitions)
+        return None  # a rebalance let go of what had been fetched
+
+    def is_outlived(self) -> bool:
+        """Whether a partition that was set aside can be read again: by another membership, for this one's client is stuck."""
+        assert self._engine is not None
+        return self._unreadable.can_go_on(self._engine, {p: position.next_offset for p, position in self._at.items()})
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Hold still what has come until it is known where to read on; nothing is asked of a broker inside a rebalance."""
+        for partition in partitions:
+            self._consumer.seek(partition, 0)
+        self._consumer.pause(*partitions)
+        self._assigned_anew = True
+
+    def revoked(self) -> None:
+        """Finish the batch under way; what was read after it is read by whoever gets the partitions."""
+        self._leave()
+        self._assigned_anew = True
+
+    def _options(self, bootstrap: str) -> dict[str, Any]:
+        return super()._options(bootstrap) | {"group_id": self._group, "session_timeout_ms": SESSION_MS}
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, reader: GroupReader) -> None:
+        self._reader = reader
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        if revoked:
+            self._reader.revoked()
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._reader.assigned(assigned)

@@ -1,0 +1,176 @@
+"""Where reading stands on each partition, held against the log that answers now.
+
+A log that began again (an embedded broker after a restart, a topic deleted and made anew) is told by the topic's id, by the
+last record's SHA-256, because a log that has grown again looks healthy by its offsets alone, and by an end that lies before.
+That record need not be the one before the position: markers of transactions take offsets too, and are no records.
+It is said, and read from its beginning: the identities keep its rows single. Where retention has deleted what was not read yet,
+the gap is recorded with its size, and reading goes on after it.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
+
+from everfit.environment.kafka_options import consumer_options
+from everfit.errors import ServiceError
+from everfit.store import log
+from everfit.store.log import Gap, Position
+from monitors.unreadable_partitions import concerns_records, problem_at, trial
+
+POLL_MS = 50
+VERIFY_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+def fingerprint(value: bytes | None) -> str:
+    """Of a record's bytes."""
+    return hashlib.sha256(value or b"").hexdigest()
+
+
+class Place(NamedTuple):
+    """What is stored of a partition, and the offset to read on from: past it where the log begins later."""
+
+    position: Position
+    read_from: int
+
+
+class Standing:
+    """Compares what is stored with what the brokers hold."""
+
+    def __init__(self, bootstrap: str, admin: KafkaAdminClient, consumer: KafkaConsumer) -> None:
+        self._bootstrap = bootstrap
+        self._admin = admin
+        self._consumer = consumer
+
+    def places(self, engine: sa.Engine, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Place]:
+        """Where to read on, of each partition.
+
+        Raises:
+            ServiceError: when the brokers do not show what is needed to tell.
+        """
+        if not partitions:
+            return {}
+        try:
+            ids = {topic["name"]: str(topic["topic_id"]) for topic in self._admin.describe_topics(_topics(partitions))}
+            with engine.connect() as connection:
+                known = log.positions(connection)
+            stored = {p: known[p] for p in partitions if p in known}
+            starts = self._consumer.beginning_offsets(list(partitions))
+            restarted = self._restarted(stored, ids, starts)
+        except KafkaError as error:
+            raise ServiceError(f"Kafka at {self._bootstrap} does not tell how its logs stand: {error!r}") from error
+        with engine.begin() as connection:
+            return {p: _settled(connection, p, stored.get(p), ids[p.topic], starts[p], p in restarted) for p in partitions}
+
+    def _restarted(
+        self, stored: Mapping[TopicPartition, Position], ids: Mapping[str, str], starts: Mapping[TopicPartition, int]
+    ) -> set[TopicPartition]:
+        """The partitions whose stored position is of another log than the one that answers now."""
+        other = {p for p, position in stored.items() if position.log_id != ids[p.topic]}
+        told = {
+            p: position
+            for p, position in stored.items()
+            if p not in other and position.fingerprint and starts[p] <= _record_offset(position)
+        }
+        return other | self._changed(told)
+
+    def _changed(self, told: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
+        """Those whose last record read is another one now, or whose log ends before the position.
+
+        Where retention or compaction has taken that record away, there is nothing to compare, and the log is the same.
+        """
+        waiting: set[TopicPartition] = set(told)
+        changed: set[TopicPartition] = set()
+        if not waiting:
+            return changed
+        with closing(KafkaConsumer(**consumer_options(self._bootstrap))) as consumer:
+            consumer.assign(list(waiting))
+            for partition in waiting:
+                consumer.seek(partition, _record_offset(told[partition]))
+            deadline = time.monotonic() + VERIFY_SECONDS
+            while waiting and time.monotonic() < deadline:
+                found, ended = self._compared(consumer, waiting, told)
+                changed |= {p for p, held in found.items() if not held} | ended
+                waiting -= found.keys() | ended
+                consumer.pause(*found, *ended)
+        if waiting:
+            raise ServiceError(
+                f"Kafka at {self._bootstrap} did not show the last record read of {_told(waiting)}; trying again"
+            )
+        return changed
+
+    def _compared(
+        self, consumer: KafkaConsumer, waiting: Collection[TopicPartition], told: Mapping[TopicPartition, Position]
+    ) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
+        """As :func:`_looked_at`; what cannot be read any more cannot be compared either, and holds nothing up."""
+        try:
+            return _looked_at(consumer, waiting, told)
+        except Exception as error:
+            if not concerns_records(error):
+                raise
+            with closing(trial(self._bootstrap)) as alone:
+                found = {p: True for p in sorted(waiting) if problem_at(alone, p, _record_offset(told[p]))}
+            if not found:
+                raise ServiceError(f"Kafka at {self._bootstrap} cannot be read: {error!r}") from error
+            return found, set()
+
+
+def _looked_at(
+    consumer: KafkaConsumer, waiting: Collection[TopicPartition], told: Mapping[TopicPartition, Position]
+) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
+    """By one poll: whether the record is the one that was read; and the partitions that end before the position."""
+    try:
+        polled = consumer.poll(timeout_ms=POLL_MS)
+    except OffsetOutOfRangeError as error:
+        return {}, {p for p in waiting if p in error.args[0]}
+    except LogTruncationError as error:
+        return {}, {p for p in waiting if p in error.divergent_offsets}
+    found = {}
+    for partition, records in polled.items():
+        position, first = told[partition], records[0]
+        found[partition] = first.offset > _record_offset(position) or fingerprint(first.value) == position.fingerprint
+    passed = {p: True for p in waiting if p not in found and consumer.position(p) >= told[p].next_offset}
+    ends = {p: consumer.highwater(p) for p in waiting if p not in found}
+    return found | passed, {p for p, end in ends.items() if end is not None and end < told[p].next_offset}
+
+
+def _record_offset(position: Position) -> int:
+    """Of the last record that was read."""
+    return position.next_offset - 1 if position.record_offset is None else position.record_offset
+
+
+def _settled(
+    connection: sa.Connection, partition: TopicPartition, stored: Position | None, log_id: str, start: int, restarted: bool
+) -> Place:
+    """Where reading goes on, as it is stored now: after a restart or a gap it is moved, and that is told."""
+    topic, number = partition
+    if stored is None:
+        return Place(Position(topic, number, 0, log_id, ""), start)
+    if restarted:
+        began_again = "the log of %s, partition %d began again: it is read from its beginning, nothing is skipped"
+        logger.warning(began_again, topic, number)
+        log.restart(connection, stored, log_id)
+        stored = Position(topic, number, 0, log_id, "")
+    if start <= stored.next_offset:
+        return Place(stored, stored.next_offset)
+    gap = Gap(topic, number, log_id, stored.next_offset, start)
+    if log.skip(connection, gap):
+        deleted = "%s, partition %d: %d records from offset %d on were deleted before they were read; reading goes on at %d"
+        logger.error(deleted, topic, number, gap.records, gap.first, gap.next)
+    return Place(Position(topic, number, start, log_id, ""), start)
+
+
+def _topics(partitions: Collection[TopicPartition]) -> list[str]:
+    return sorted({partition.topic for partition in partitions})
+
+
+def _told(partitions: Collection[TopicPartition]) -> str:
+    return ", ".join(f"{partition.topic} partition {partition.partition}" for partition in sorted(partitions))

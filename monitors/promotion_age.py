@@ -1,0 +1,55 @@
+"""The champions' age by the wall clock, as Dagster judges it, where the loop passes and yet nothing is promoted.
+
+A model whose champion is too old by that is asked to be retrained only where labels newer than its training data are known.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+import sqlalchemy as sa
+
+from everfit.alerts.channels import Watched
+from everfit.declaration import Model
+from everfit.policy.decision import refusal, request_id
+from everfit.store import closed_windows, ledger, requests
+from everfit.store.failures import describe
+from everfit.store.requests import RetrainRequest
+from everfit.store.tables import outcomes
+from everfit.timing import format_duration, format_time
+from monitors.attempts import Trial
+
+
+def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Mapping[str, datetime | None]) -> Watched:
+    """The champions that Dagster calls too old, with when each was last promoted; asks for what can be retrained."""
+    holding = {}
+    for name, promoted_at in failing.items():
+        model = models[name]
+        since = f"since {format_time(promoted_at)}" if promoted_at else "ever"
+        told = f"nothing was promoted {since}, more than {format_duration(model.freshness.silence)} ago by the wall clock"
+        done = Trial(connection, last=True)(partial(_ask, connection, model), _not_asked)
+        holding[name, "overdue"] = f"{told}; {done}"
+    return Watched({"overdue"}, holding, {})
+
+
+def _not_asked(error: Exception) -> str:
+    return f"a retraining could not be asked for: {describe(error)}"
+
+
+def _ask(connection: sa.Connection, model: Model) -> str:
+    """Ask for a retraining where there is something new to learn; what was done, in words."""
+    champion = ledger.champion(connection, model.name)
+    clock = closed_windows.clock(connection, model)
+    if champion is None or clock is None:
+        return "there is no champion yet, or no prediction of it was logged"
+    columns = outcomes.c
+    newer = sa.select(columns.request_id).where(columns.model == model.name, columns.observed_at > champion.trained_until)
+    if connection.execute(newer.limit(1)).first() is None:
+        return f"no label is known from after {format_time(champion.trained_until)}, so that retraining would change nothing"
+    refused = refusal(model, clock, "freshness", closed_windows.history(connection, model, champion))
+    if refused:
+        return f"no retraining is asked for: {refused}"
+    name = request_id(model, champion.version, clock, "freshness")
+    reason = f"the dead man's switch: nothing was promoted for {format_duration(model.freshness.silence)} of wall clock"
+    asked = requests.ask(connection, RetrainRequest(name, model.name, "freshness", reason, champion.version, clock, clock))
+    return "a retraining is asked for" if asked else "a retraining was asked for before, and nothing is known since"

@@ -1,0 +1,53 @@
+"""What Dagster is told of champions beside their runs: verdicts as they fall, and promotions that a person made by command."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from assets.checks import KINDS, check_evaluation, newest_evidence, not_judged
+from assets.provenance import DATA_VERSION
+from everfit.declaration import Model
+from everfit.runtime import Runtime
+
+if TYPE_CHECKING:
+    from everfit.store.closed_windows import Judgement
+
+Told = dg.AssetMaterialization | dg.AssetCheckEvaluation
+
+
+def verdicts(runtime: Runtime, model: Model, judged: "Sequence[Judgement]") -> Iterator[dg.AssetCheckEvaluation]:
+    """Those of them that judged the version that is champion now: another's say nothing of it."""
+    from everfit.store import ledger
+
+    with runtime.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+        versions = ledger.same_artifact(connection, model.name, champion.version) if champion else []
+    for one in judged:
+        if one.version in versions:
+            yield check_evaluation(one, runtime.settings.serving_pages)
+
+
+def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Iterator[Told]:
+    """A promotion by a person, which no run has told, and what is known of that version; nothing where Dagster knows it.
+
+    Dagster calls checks *not evaluated* after a run's materialization, and not after one without a run: that is said here.
+    """
+    from everfit.store import ledger
+
+    with runtime.engine.connect() as connection:
+        step = ledger.newest_step(connection, model.name)
+    if step is None or not step.actor.startswith("person"):
+        return
+    key = dg.AssetKey([model.name, "champion"])
+    record = instance.get_latest_materialization_event(key)
+    known = record.asset_materialization if record else None
+    if known and (known.tags or {}).get(DATA_VERSION) == str(step.version):
+        return
+    page = f"{runtime.settings.mlflow_pages}/#/models/{model.name}/versions/{step.version}"
+    told: dict[str, Any] = {"reason": step.reason, "version": step.version, "by": step.actor}
+    told["MLflow version"] = dg.MetadataValue.url(page)
+    yield dg.AssetMaterialization(key, metadata=told, tags={DATA_VERSION: str(step.version)})
+    judged = {one.kind: one for one in newest_evidence(runtime, model)}
+    for kind in KINDS:
+        yield check_evaluation(judged[kind], runtime.settings.serving_pages) if kind in judged else not_judged(model, kind)

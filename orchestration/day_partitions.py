@@ -1,0 +1,68 @@
+"""Days as Dagster's partitions: added when they have become whole, in the order of time, for a run's range is one in it."""
+
+from collections.abc import Hashable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets.graph import days_of
+from everfit.declaration import Model
+from everfit.runtime import Runtime
+
+if TYPE_CHECKING:
+    from everfit.pipeline.backfill_plan import Reordered
+    from everfit.store.isolation import Isolation
+
+Request = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
+
+_complete: dict[tuple[str, str], Hashable] = {}  # by database and model: what was there when Dagster held every day of it
+
+
+def new_days(instance: dg.DagsterInstance, runtime: Runtime, isolation: "Isolation") -> Iterator[Request]:
+    """The days that Dagster does not hold yet. Two looks at the store for all models; more only where something moved."""
+    from everfit.store import closed_windows, source_days
+    from everfit.store.failures import Part
+
+    models = runtime.models.values()
+    with runtime.engine.connect() as connection:
+        clocks = closed_windows.read_clocks(connection, models)
+        marks = source_days.marks(connection)
+    for model in models:
+        key = (str(runtime.engine.url), model.name)
+        until = max(clocks.get(model.name, model.go_live), model.go_live).date()
+        there = (until, *(marks.get(source.name) for source in model.sources))
+        if _complete.get(key) == there:
+            continue
+        change = isolation.attempt(Part(model.name, "days"), partial(_change, instance, runtime, model))
+        if change is None:
+            continue
+        if change.remove:
+            yield days_of(model).build_delete_request(change.remove)
+        if change.add:
+            yield days_of(model).build_add_request(change.add)
+        else:
+            _complete[key] = there
+
+
+def _change(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> "Reordered":
+    """What brings Dagster's list of a model's days up to what has landed."""
+    from everfit.pipeline.backfill_plan import keep_order
+    from everfit.pipeline.daily_partitions import available_days
+
+    held = days_of(model).get_partition_keys(dynamic_partitions_store=instance)
+    return keep_order(held, available_days(runtime, model))
+
+
+def add_new_days(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> list[str]:
+    """The same for one model at once; returns all its days."""
+    from everfit.pipeline.backfill_plan import keep_order
+    from everfit.pipeline.daily_partitions import available_days
+
+    name = str(days_of(model).name)
+    change = keep_order(instance.get_dynamic_partitions(name), available_days(runtime, model))
+    for day in change.remove:
+        instance.delete_dynamic_partition(name, day)
+    if change.add:
+        instance.add_dynamic_partitions(name, change.add)
+    return list(instance.get_dynamic_partitions(name))

@@ -1,0 +1,58 @@
+"""The declared models as Dagster shows them: one whose assets it refuses is set aside, as one that cannot be imported is."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import dagster as dg
+
+from assets import model_assets, model_checks
+from everfit.declaration import Model
+from everfit.declaration.discovery import Catalogue, load_models
+from everfit.errors import DeclarationError
+
+Assets = Sequence[dg.AssetsDefinition | dg.AssetSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The models that can be shown, with what shows them."""
+
+    models: Catalogue
+    assets: Assets
+    checks: Sequence[dg.AssetChecksDefinition]
+
+
+@cache
+def declared() -> Declared:
+    """Everything of the models package, once a process.
+
+    Raises:
+        DeclarationError: when no model can be used.
+    """
+    found = load_models()
+    usable: dict[str, Model] = {}
+    broken = dict(found.broken)
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
+    checks: list[dg.AssetChecksDefinition] = []
+    for name, model in found.items():
+        try:
+            made, checked = _shown(model)
+        except Exception as error:  # noqa: BLE001 - whatever one model brings about is its own
+            broken[name] = f"Dagster refuses its assets: {type(error).__name__}: {error}"
+            continue
+        usable[name] = model
+        assets += made
+        checks += checked
+    if not usable:
+        raise DeclarationError("\n".join(broken.values()))
+    return Declared(Catalogue(usable, broken), assets, checks)
+
+
+def _shown(model: Model) -> tuple[Assets, Sequence[dg.AssetChecksDefinition]]:
+    assets = model_assets(model)
+    keys = Counter(key for one in assets for key in ([one.key] if isinstance(one, dg.AssetSpec) else one.keys))
+    if twice := [key.to_user_string() for key, count in keys.items() if count > 1]:
+        raise DeclarationError(f"{', '.join(twice)} would be there twice; rename the source of that name")
+    return assets, model_checks(model)

@@ -1,0 +1,52 @@
+"""The dead man's switch, a sensor of its own: it alerts where ``prediction_log`` does not tick or a champion grows too old.
+
+With the daemon or the code location it is dead itself: serving watches for that (:mod:`everfit.alerts.watchdog`).
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.freshness import FreshnessState
+
+from everfit.runtime import Runtime
+from orchestration.activation import switched
+
+BEGAN = time.monotonic()  # of this process: what has never passed is waited for from here
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=switched(),
+    description="Tells somebody when the loop itself has stopped, or nothing was promoted for the declared time of wall clock.",
+)
+def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SkipReason:
+    """Alert, and ask for a retraining where there is something new to learn; launches nothing itself."""
+    from everfit.alerts import alias_rules, channels, watchdog
+    from everfit.store import heartbeats
+    from everfit.store.database import reachable
+    from monitors import promotion_age
+
+    failing = too_old(context.instance, everfit.models)
+    with reachable(everfit.engine):
+        with everfit.engine.begin() as connection:
+            watched = promotion_age.overdue(connection, everfit.models, failing)
+            watched |= alias_rules.look(connection, everfit.settings.mlflow, everfit.models)
+            beats = heartbeats.newest(connection)
+        watched |= watchdog.stopped(beats, time.monotonic() - BEGAN, watchdog.silence())
+        channels.tell(everfit.engine, watched, channels.Channel.from_environment())
+    return dg.SkipReason("; ".join(watched.holding.values()) or "the loop passes, and every champion is young enough")
+
+
+def too_old(instance: dg.DagsterInstance, names: Iterable[str]) -> Mapping[str, datetime | None]:
+    """The models whose champion fails Dagster's freshness policy, and when each was last promoted."""
+    keys = {dg.AssetKey([name, "champion"]): name for name in names}
+    states = instance.get_freshness_state_records(list(keys))
+    failed = [key for key, record in states.items() if record.freshness_state == FreshnessState.FAIL]
+    return {keys[key]: _materialized_at(instance, key) for key in failed}
+
+
+def _materialized_at(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
+    newest = instance.get_latest_materialization_event(key)
+    return datetime.fromtimestamp(newest.timestamp, UTC) if newest else None
