@@ -15,6 +15,7 @@ from everfit.stack.ports import VARIABLES as PORTS
 settings.register_profile("everfit", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 settings.load_profile("everfit")
 
+pytest_plugins = ["tests.extensions"]
 _folder = pytest.StashKey[Path]()
 
 
