@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient
 from everfit.environment.kafka_options import options
 from everfit.stack import apache_kafka, broker
 from everfit.stack.ports import LOCAL, any_free
-from everfit.topics import admin
+from everfit.topics.admin import create_topics
 from everfit.topics.events import OUTCOMES, PREDICTIONS
 from everfit.waiting import wait_until
 
@@ -30,7 +30,7 @@ def running_broker(port: int | None = None, *, partitions: int = 1) -> Iterator[
     with TemporaryDirectory() as folder:
         command = apache_kafka.prepare(Path(folder), port) if ON_KAFKA else broker.command(port)
         with started(command, address):
-            admin.create_topics(address, partitions=partitions)
+            create_topics(address, partitions=partitions)
             yield address
 
 
@@ -52,7 +52,7 @@ def remake_topics(address: str, *, partitions: int = 1) -> None:
     with closing(KafkaAdminClient(**options(address))) as admin:
         admin.delete_topics(sorted(topics))
         wait_until(lambda: topics & set(admin.list_topics()), lambda left: not left, "the topics to be deleted;")
-    admin.create_topics(address, partitions=partitions)
+    create_topics(address, partitions=partitions)
 
 
 def _await_answer(address: str) -> None:

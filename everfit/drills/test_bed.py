@@ -20,7 +20,7 @@ from everfit.stack.ports import LOCAL, any_free
 from everfit.stack.postgres import Postgres
 from everfit.stack.supervisor import BrokerKind
 from everfit.store.database import create_engine, migrate
-from everfit.topics import admin
+from everfit.topics.admin import create_topics
 from everfit.waiting import wait_until
 
 PARTITIONS = 3
@@ -91,7 +91,7 @@ class Ground:
 
     def make_topics(self) -> None:
         """Make the topics that are missing."""
-        admin.create_topics(self.kafka, partitions=PARTITIONS, largest_bytes=self.largest_bytes)
+        create_topics(self.kafka, partitions=PARTITIONS, largest_bytes=self.largest_bytes)
 
     def kill_broker(self) -> None:
         """End the broker with SIGKILL."""

@@ -9,7 +9,7 @@ from everfit.environment.variables import masked
 from everfit.errors import ServiceError, StackError
 from everfit.stack import health
 from everfit.stack.services import HEALTH, SERVICES
-from everfit.topics import admin
+from everfit.topics.admin import create_topics
 
 PARTITIONS = 3  # of a topic that is not there yet
 PART = {  # which address each service stands behind
@@ -78,7 +78,7 @@ def _make_ready(name: str, address: str) -> None:
         if name == "database_url":
             _migrate(address)
         elif name == "kafka":
-            admin.create_topics(address, partitions=PARTITIONS)
+            create_topics(address, partitions=PARTITIONS)
         else:
             _require_answer(address.rstrip("/") + HEALTH[name])
     except ServiceError as error:

@@ -14,7 +14,7 @@ from everfit.environment.settings import VARIABLES
 from everfit.stack import apache_kafka, broker, health
 from everfit.stack.ports import LOCAL
 from everfit.stack.postgres import Postgres
-from everfit.topics import admin
+from everfit.topics.admin import create_topics
 
 POSTGRES, BROKER = "postgres", "broker"
 SERVICES = (POSTGRES, BROKER, "mlflow", "code", "dagster", "daemon", "serving")
@@ -118,7 +118,7 @@ def _python(*arguments: object) -> list[str]:
 
 def _broker(kafka_folder: Path | None, port: int) -> list[Service]:
     command = apache_kafka.prepare(kafka_folder, port) if kafka_folder else broker.command(port)
-    return [Service(BROKER, command, port, prepare=partial(admin.create_topics, address(BROKER, port)))]
+    return [Service(BROKER, command, port, prepare=partial(create_topics, address(BROKER, port)))]
 
 
 def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:

@@ -21,7 +21,7 @@ from everfit.store.lake import Lake
 from everfit.store.tables import failures as failures_table
 from everfit.store.tables import log_gaps, outcomes
 from everfit.timing import wall_clock
-from everfit.topics import admin
+from everfit.topics.admin import create_topics
 from everfit.topics.events import OUTCOMES, encode
 from everfit.waiting import wait_until
 from monitors import unreadable_partitions
@@ -201,7 +201,7 @@ def test_a_damaged_batch_is_told_and_holds_up_its_partition_alone(engine: sa.Eng
         folder, port = Path(name), any_free()
         address = f"{LOCAL}:{port}"
         with running(folder, port):
-            admin.create_topics(address, partitions=PARTITIONS)
+            create_topics(address, partitions=PARTITIONS)
             sizes = [0]
             segment = folder / "data" / f"{OUTCOMES}-0" / "00000000000000000000.log"
             for first in (0, 5, 10):

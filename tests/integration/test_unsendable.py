@@ -12,7 +12,7 @@ from everfit.environment.kafka_options import consumer_options
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import KafkaOutlet, Record
 from everfit.serving.spool import Spool
-from everfit.topics import admin
+from everfit.topics.admin import create_topics
 from everfit.topics.events import PREDICTIONS, encode
 from tests.brokers import ON_KAFKA
 from tests.events import prediction
@@ -56,7 +56,7 @@ def test_a_record_above_the_clients_limit_holds_nothing_up(kafka: str, tmp_path:
 
 @pytest.mark.skipif(not ON_KAFKA, reason="the broker from the wheel has no limit of its own; make test-kafka runs it")
 def test_a_record_above_the_brokers_limit_holds_nothing_up(kafka: str, tmp_path: Path) -> None:
-    admin.create_topics(kafka, ["narrow"], largest_bytes=10_000)
+    create_topics(kafka, ["narrow"], largest_bytes=10_000)
     spool = tmp_path / "spool.jsonl"
     log = sent(KafkaOutlet(kafka, "narrow"), spool, [3, 3, 50_000, 3, 3])
     assert (log.rejected, log.acknowledged, log.spooled) == (1, 4, 0)
