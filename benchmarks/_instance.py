@@ -38,7 +38,7 @@ def running(folder: Path, models: str, bare_definitions: str) -> Iterator[Instan
     with ExitStack() as opened:
         opened.callback(stack.down)
         stack.up()
-        runtime = opened.enter_context(closing(Runtime.load()))
+        runtime = opened.enter_context(Runtime.load())
         dagster = opened.enter_context(closing(Orchestrator(runtime.settings.dagster)))
         url = opened.enter_context(bare_dagster(folder, stack, bare_definitions))
         yield Instance(runtime, dagster, opened.enter_context(closing(Orchestrator(url))))

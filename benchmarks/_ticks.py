@@ -49,23 +49,22 @@ def _measured(stack: Stack, told: dict[str, str]) -> float:
     os.environ["EVERFIT_MODELS"] = _models.PACKAGE
     repository = build().get_repository_def()
     settings = Settings(stack.home, told["database_url"], told["kafka"], "", "", "", Path(told["lake"]), _models.PACKAGE)
-    runtime = Runtime(settings)
-    _fill(runtime)
-    instance = dg.DagsterInstance.from_ref(_instance(stack))
+    with Runtime(settings) as runtime:
+        _fill(runtime)
+        instance = dg.DagsterInstance.from_ref(_instance(stack))
 
-    def tick() -> float:
-        began = time.perf_counter()
-        context = dg.build_sensor_context(instance, repository_def=repository, resources={"everfit": runtime})
-        result = prediction_log.evaluate_tick(context)
-        seconds = time.perf_counter() - began
-        for asked in result.dynamic_partitions_requests:
-            instance.add_dynamic_partitions(asked.partitions_def_name, list(asked.partition_keys))
-        return seconds
+        def tick() -> float:
+            began = time.perf_counter()
+            context = dg.build_sensor_context(instance, repository_def=repository, resources={"everfit": runtime})
+            result = prediction_log.evaluate_tick(context)
+            seconds = time.perf_counter() - began
+            for asked in result.dynamic_partitions_requests:
+                instance.add_dynamic_partitions(asked.partitions_def_name, list(asked.partition_keys))
+            return seconds
 
-    tick(), tick()  # reads what was sent, and adds the days that have landed
-    measured = statistics.median(tick() for _ in range(TICKS))
-    instance.dispose()
-    runtime.close()
+        tick(), tick()  # reads what was sent, and adds the days that have landed
+        measured = statistics.median(tick() for _ in range(TICKS))
+        instance.dispose()
     return 1_000 * measured
 
 

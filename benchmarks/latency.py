@@ -89,7 +89,7 @@ def up(home: Path) -> Iterator[Runtime]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     try:
         stack.up()
-        with closing(Runtime.load()) as runtime:
+        with Runtime.load() as runtime:
             model = find_model(runtime.models, MODEL)
             bootstrap(runtime, model)
             first = await_training(runtime, ask_for_training(runtime, model).request)

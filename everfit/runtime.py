@@ -1,7 +1,9 @@
-"""The parts of one deployment, each built when it is first used: engine, lake, registry, declared models."""
+"""The parts of a process, each built at its first use: engine, lake, registry, declared models."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from everfit.environment.settings import Settings
@@ -15,23 +17,46 @@ if TYPE_CHECKING:
 
 
 class Runtime:
-    """What a process of everfit works with; :meth:`close` gives the connections back."""
+    """What a process of everfit works with, as a context manager: ``with Runtime.load() as runtime``."""
 
-    def __init__(self, settings: Settings, models: "Mapping[str, Model] | None" = None) -> None:
+    def __init__(
+        self, settings: Settings, models: "Mapping[str, Model] | None" = None, registry: "Registry | None" = None
+    ) -> None:
+        """Build nothing yet.
+
+        Args:
+            settings: addresses and folders.
+            models: by name; None loads all that are declared.
+            registry: where versions are kept; None is the MLflow server that the settings name.
+        """
         self.settings = settings
         self._models = models
+        self._registry = registry
+        self._opened = ExitStack()
 
     @classmethod
     def load(cls) -> "Runtime":
-        """The deployment that the environment, or the running embedded stack, describes."""
+        """The runtime of the stack that is up, or of the servers that the environment names."""
         return cls(Settings.load())
+
+    def __enter__(self) -> "Runtime":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened, the newest first; where one part cannot be closed, the others still are."""
+        self._opened.close()
 
     @cached_property
     def engine(self) -> "sa.Engine":
         """Connections to the everfit database."""
         from everfit.store.database import create_engine
 
-        return create_engine(self.settings.database_url)
+        engine = create_engine(self.settings.database_url)
+        self._opened.callback(engine.dispose)
+        return engine
 
     @cached_property
     def lake(self) -> "Lake":
@@ -42,19 +67,14 @@ class Runtime:
 
     @cached_property
     def registry(self) -> "Registry":
-        """MLflow and the ledger."""
+        """The registered versions and their roles."""
         from everfit.registry import Registry
 
-        return Registry(self.settings.mlflow, self.engine)
+        return self._registry or Registry(self.settings.mlflow, self.engine)
 
     @cached_property
     def models(self) -> "Mapping[str, Model]":
-        """The models by name: those that were given, or all that are declared."""
+        """The models by name."""
         from everfit.declaration.discovery import load_models
 
         return load_models(self.settings.models) if self._models is None else self._models
-
-    def close(self) -> None:
-        """Give back what was opened."""
-        if "engine" in self.__dict__:
-            self.engine.dispose()

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
+
 
 def backfill(
     model: Annotated[str, typer.Argument(help="A declared model.")],
@@ -16,8 +18,6 @@ def backfill(
 
     What is up to date is left alone. Stopped on the way, the same command takes it up again.
     """
-    import msgspec
-
     from everfit.declaration.discovery import find_model
     from everfit.errors import BackfillError
     from everfit.pipeline.backfill_runs import backfill as bring_up
@@ -28,14 +28,11 @@ def backfill(
         first, last = (parse_time(text) if text else None for text in (start, end))
     except ValueError as error:
         raise BackfillError(str(error)) from error
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         declared = find_model(runtime.models, model)
         wanted = [asset.strip() for asset in assets.split(",")]
         done = bring_up(runtime, declared, start=first, end=last, assets=wanted, say=lambda line: typer.echo(line, err=as_json))
-    finally:
-        runtime.close()
     if as_json:
-        typer.echo(msgspec.json.encode(done).decode())
+        print_json(done)
     if not done.succeeded:
         raise typer.Exit(1)

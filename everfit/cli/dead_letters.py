@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from everfit.cli.output import print_json
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,12 +28,8 @@ def list_letters(
     from everfit.store import letters
     from everfit.store.database import reachable
 
-    runtime = Runtime.load()
-    try:
-        with reachable(runtime.engine), runtime.engine.connect() as connection:
-            found = letters.newest(connection, topic=topic, limit=limit)
-    finally:
-        runtime.close()
+    with Runtime.load() as runtime, reachable(runtime.engine), runtime.engine.connect() as connection:
+        found = letters.newest(connection, topic=topic, limit=limit)
     _tell(found, as_json)
 
 
@@ -43,16 +41,12 @@ def show(number: Annotated[int, typer.Argument(help="Its number in the list.")],
     from everfit.store import letters
     from everfit.store.database import reachable
 
-    runtime = Runtime.load()
-    try:
-        with reachable(runtime.engine), runtime.engine.connect() as connection:
-            found = letters.find(connection, number)
-    finally:
-        runtime.close()
+    with Runtime.load() as runtime, reachable(runtime.engine), runtime.engine.connect() as connection:
+        found = letters.find(connection, number)
     if found is None:
         raise UnknownLetterError(f"no dead letter has the number {number}; `everfit dead-letters list` has those there are")
     if as_json:
-        _print_json(_told(found, whole=True))
+        print_json(_told(found, whole=True))
         return
     for name, value in _told(found, whole=True).items():
         typer.echo(f"{name:<12} {value}")
@@ -72,16 +66,12 @@ def redrive(
 
     if bool(numbers) == everything:
         raise typer.BadParameter("give numbers, or --all")
-    runtime = Runtime.load()
-    try:
-        with reachable(runtime.engine):
-            with runtime.engine.connect() as connection:
-                wanted = letters.waiting(connection) if everything else numbers or []
-            done = store(runtime.engine, runtime.models, wanted)
-    finally:
-        runtime.close()
+    with Runtime.load() as runtime, reachable(runtime.engine):
+        with runtime.engine.connect() as connection:
+            wanted = letters.waiting(connection) if everything else numbers or []
+        done = store(runtime.engine, runtime.models, wanted)
     if as_json:
-        _print_json({"stored": done.stored, "refused": {str(number): reason for number, reason in done.refused.items()}})
+        print_json({"stored": done.stored, "refused": {str(number): reason for number, reason in done.refused.items()}})
     else:
         typer.echo(f"{len(done.stored)} stored, {len(done.refused)} still refused")
         for number, reason in done.refused.items():
@@ -91,7 +81,7 @@ def redrive(
 
 def _tell(found: "Sequence[Letter]", as_json: bool) -> None:
     if as_json:
-        _print_json([_told(letter) for letter in found])
+        print_json([_told(letter) for letter in found])
         return
     for letter in found:
         where = f"{letter.topic} {letter.partition}:{letter.offset}"
@@ -106,9 +96,3 @@ def _told(letter: "Letter", *, whole: bool = False) -> dict[str, Any]:
     value = letter.value
     text = None if value is None else value[: None if whole else SHOWN_BYTES].decode(errors="backslashreplace")
     return asdict(letter) | {"value": text, "bytes": len(value or b"")}
-
-
-def _print_json(document: Any) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(document).decode())

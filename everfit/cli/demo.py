@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from everfit.cli.output import print_json
+
 if TYPE_CHECKING:
     from everfit.demo.result import DemoResult
 
@@ -22,7 +24,6 @@ def demo(
 
     It has a home of its own, the folder `demo` under EVERFIT_HOME, and touches nothing beside it.
     """
-    import msgspec
     from rich.console import Console
 
     from everfit.cli.replay import shown
@@ -38,7 +39,7 @@ def demo(
     with shown(MODEL, END) as playing:
         result = Demo(home, Path.cwd(), console.print, playing, broker=broker, agree=agree).run()
     if as_json:
-        typer.echo(msgspec.json.encode(result.summary()).decode())
+        print_json(result.summary())
     else:
         tell(result)
         shown_home = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home

@@ -1,11 +1,11 @@
 """``everfit doctor``."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
 from everfit.environment.settings import home_folder
 
 
@@ -16,7 +16,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     checks = examine(home_folder())
     healthy = all(check.ok for check in checks)
     if as_json:
-        print(json.dumps({"ok": healthy, "checks": [{**asdict(check), "ok": check.ok} for check in checks]}, indent=2))
+        print_json({"ok": healthy, "checks": [{**asdict(check), "ok": check.ok} for check in checks]})
     else:
         for check in checks:
             print(

@@ -1,10 +1,11 @@
 """``everfit drill``: break the parts on purpose, and show that nothing is lost or doubled."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from everfit.cli.output import print_json
 
 if TYPE_CHECKING:
     from everfit.drills.catalogue import Drill
@@ -31,7 +32,7 @@ def drill(
     order = Order(events or found.events, found.kills if kills is None else kills, broker, seed)
     report = found.run(order, lambda line: typer.echo(line, err=True))
     if as_json:
-        print(json.dumps(asdict(report) | {"held": report.held}, indent=2))
+        print_json(asdict(report) | {"held": report.held})
     else:
         _tell(report)
     if not report.held:
@@ -40,7 +41,7 @@ def drill(
 
 def _list(drills: "list[Drill]", *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"drills": [asdict(one) for one in drills]}, indent=2))
+        print_json({"drills": [asdict(one) for one in drills]})
         return
     for one in drills:
         print(f"{one.name:<17} {one.what}{' (needs --broker kafka)' if one.kafka_only else ''}")

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from everfit.cli.output import print_json
+
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -13,18 +15,13 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as one JSON document.")] = False,
 ) -> None:
     """Show a model's ledger, oldest first: every promotion and rejection, and the retrainings that failed."""
-    import msgspec
-
     from everfit.declaration.discovery import find_model
     from everfit.runtime import Runtime
 
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         entries = _entries(runtime.engine, find_model(runtime.models, model).name)
-    finally:
-        runtime.close()
     if as_json:
-        typer.echo(msgspec.json.encode(entries).decode())
+        print_json(entries)
         return
     for entry in entries:
         versions = moved(entry["from_version"], entry["to_version"])

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
+
 BEAT_SECONDS = 10.0
 
 
@@ -27,8 +29,6 @@ def ingest(
     import signal
     import threading
 
-    import msgspec
-
     from everfit.alerts.heartbeat import Heart
     from everfit.runtime import Runtime
     from everfit.store.heartbeats import INGEST
@@ -40,15 +40,12 @@ def ingest(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         models = runtime.models
         logging.getLogger(__name__).info("reading for %s as a member of %s", ", ".join(models), group)
         heart = Heart(runtime.engine, INGEST, runtime.settings, every_seconds=BEAT_SECONDS)
         kafka = runtime.settings.kafka
         seen = take_part(runtime.engine, runtime.lake, kafka, models, stop, group=group, beat=heart.beat)
-    finally:
-        runtime.close()
     told = {
         "predictions": seen.predictions,
         "outcomes": seen.outcomes,
@@ -56,12 +53,11 @@ def ingest(
         "dead_letters": seen.dead_letters,
         "windows": len({(judged.model, judged.window_end) for judged in seen.judgements}),
     }
-    typer.echo(msgspec.json.encode(told).decode() if as_json else _sentence(told))
+    print_json(told) if as_json else typer.echo(_sentence(told))
 
 
 def _skip(name: str, as_json: bool) -> None:
     """Pass over what cannot be read of one partition, and say what is lost."""
-    import msgspec
     from kafka import TopicPartition
 
     from everfit.runtime import Runtime
@@ -71,15 +67,11 @@ def _skip(name: str, as_json: bool) -> None:
     topic, _, number = name.rpartition(":")
     if not topic or not number.isdecimal():
         raise typer.BadParameter(f"{name!r} is no TOPIC:PARTITION, such as everfit.predictions:0", param_hint="--skip")
-    runtime = Runtime.load()
-    try:
-        with reachable(runtime.engine):
-            gap = skip(runtime.engine, runtime.settings.kafka, TopicPartition(topic, int(number)))
-    finally:
-        runtime.close()
+    with Runtime.load() as runtime, reachable(runtime.engine):
+        gap = skip(runtime.engine, runtime.settings.kafka, TopicPartition(topic, int(number)))
     told = {"topic": gap.topic, "partition": gap.partition, "first_offset": gap.first, "next_offset": gap.next}
     lost = f"{name}: offsets {gap.first} to {gap.next - 1} are lost; reading goes on at {gap.next}"
-    typer.echo(msgspec.json.encode(told | {"records": gap.records}).decode() if as_json else lost)
+    print_json(told | {"records": gap.records}) if as_json else typer.echo(lost)
 
 
 def _sentence(told: "dict[str, object]") -> str:

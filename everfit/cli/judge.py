@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
+
 
 def judge(
     model: Annotated[str, typer.Argument(help="A declared model.")],
@@ -15,8 +17,6 @@ def judge(
     What was judged stays as it is, and so does the decision; later decisions go by the new evidence. For example:
     everfit judge flight_delay --window 2013-04-01
     """
-    import msgspec
-
     from everfit.declaration.discovery import find_model
     from everfit.errors import UnknownWindowError
     from everfit.runtime import Runtime
@@ -28,15 +28,12 @@ def judge(
         start = parse_time(window)
     except ValueError as error:
         raise UnknownWindowError(f"--window: {error}") from error
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         declared = find_model(runtime.models, model)
         with reachable(runtime.engine), runtime.engine.begin() as connection:
             judged = judge_again(connection, runtime.lake, declared, start)
-    finally:
-        runtime.close()
     if as_json:
-        typer.echo(msgspec.json.encode(judged).decode())
+        print_json(judged)
         return
     for one in judged:
         typer.echo(f"version {one.version}  {one.kind:<11} {one.verdict:<12} {one.reason}")

@@ -22,8 +22,7 @@ def prepare(
     from everfit.store.view_builds import build
     from everfit.topics.admin import create_topics
 
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         migrate(runtime.engine)
         print("the schema is up to date")
         create_topics(runtime.settings.kafka, partitions=partitions)
@@ -37,5 +36,3 @@ def prepare(
                 print(f"{name}: set aside, nothing of its record has landed: {landed}", file=sys.stderr)
         for view in build(runtime.engine, runtime.models, wait=True):
             print(f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}")
-    finally:
-        runtime.close()

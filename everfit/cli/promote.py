@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
 from everfit.errors import PromotionError
 
 
@@ -24,8 +25,6 @@ def promote(
     Examples: everfit promote electricity_price 3 --reason "4 was trained on a broken feed";
     everfit promote electricity_price --restore
     """
-    import msgspec
-
     from everfit.declaration.discovery import find_model
     from everfit.pipeline import manual_promotion
     from everfit.runtime import Runtime
@@ -35,18 +34,15 @@ def promote(
         raise PromotionError(
             f"say either a version or --restore: `everfit promote {model} 3`, `everfit promote {model} --restore`"
         )
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         declared, actor = find_model(runtime.models, model), manual_promotion.person()
         with reachable(runtime.engine):
             if version is None:
                 done = manual_promotion.restore(runtime, declared, actor=actor, reason=reason)
             else:
                 done = manual_promotion.adopt(runtime, declared, version, actor=actor, reason=reason)
-    finally:
-        runtime.close()
     if as_json:
-        typer.echo(msgspec.json.encode(done).decode())
+        print_json(done)
         return
     replaced = f", in place of version {done.replaced}" if done.replaced else ""
     typer.echo(f"{done.model}: version {done.version} is champion{replaced} ({done.done}: {done.reason})")

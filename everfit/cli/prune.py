@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
+
 
 def prune(
     older_than: Annotated[str, typer.Option(help="Such as 400d: by the models' clocks; for dead letters by the wall clock.")],
@@ -14,8 +16,6 @@ def prune(
 
     What an open window or a training still needs stays.
     """
-    import msgspec
-
     from everfit.runtime import Runtime
     from everfit.store.database import reachable
     from everfit.timing import parse_duration
@@ -25,14 +25,10 @@ def prune(
         age = parse_duration(older_than)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    runtime = Runtime.load()
-    try:
-        with reachable(runtime.engine):
-            pruned = drop(runtime.engine, runtime.models.values(), age, dry_run=dry_run)
-    finally:
-        runtime.close()
+    with Runtime.load() as runtime, reachable(runtime.engine):
+        pruned = drop(runtime.engine, runtime.models.values(), age, dry_run=dry_run)
     if as_json:
-        typer.echo(msgspec.json.encode(pruned).decode())
+        print_json(pruned)
         return
     months = ", ".join(name.removeprefix("predictions_").replace("_", "-") for name in pruned.partitions) or "none"
     typer.echo(

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
+
 
 def publish(
     source: Annotated[str, typer.Argument(help="A source that a model declares.")],
@@ -15,20 +17,15 @@ def publish(
 
     Rows that have landed before change nothing; a row with the identity of one that has landed corrects it.
     """
-    import msgspec
-
     from everfit.declaration.discovery import find_source
     from everfit.runtime import Runtime
     from everfit.sources.files import read_rows
     from everfit.sources.publication import publish as publish_rows
 
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         rows = read_rows(find_source(runtime.models, source), file)
         changed = publish_rows(runtime.engine, runtime.models, source, rows)
-    finally:
-        runtime.close()
     if as_json:
-        typer.echo(msgspec.json.encode({"source": source, "rows": len(rows), "changed": changed}).decode())
+        print_json({"source": source, "rows": len(rows), "changed": changed})
     else:
         typer.echo(f"{source}: {len(rows)} rows published, {changed} of them new or corrected")

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from everfit.cli.output import print_json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -29,7 +31,7 @@ def list_held(model: ModelName, as_json: AsJson = False) -> None:
     with _rows(model, None, None, None) as (_, rows):
         held = [row for row in rows if row.release is None]
     if as_json:
-        _print_json(held)
+        print_json(held)
         return
     for row in held:
         typer.echo(f"{_span(row)}  {row.column:<20} {row.reason}")
@@ -43,7 +45,7 @@ def show(model: ModelName, since: From = None, until: To = None, column: Column 
     with _rows(model, since, until, column) as (_, rows):
         pass
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         typer.echo(f"{_span(row)}  {row.column}")
@@ -75,7 +77,7 @@ def release(
         held = [row for row in rows if row.release is None]
         count = let_go(connection, held, person(by), reason)
     if as_json:
-        _print_json({"released": count})
+        print_json({"released": count})
     else:
         typer.echo(f"{count} released; the next training of {model} learns from them")
     raise typer.Exit(count == 0)
@@ -92,8 +94,7 @@ def _rows(
     from everfit.store.database import reachable
 
     first, last = _moment("--from", since), _moment("--to", until)
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         name = find_model(runtime.models, model).name
         with reachable(runtime.engine), runtime.engine.begin() as connection:
             yield (
@@ -106,8 +107,6 @@ def _rows(
                     and column in (None, row.column)
                 ],
             )
-    finally:
-        runtime.close()
 
 
 def _moment(option: str, text: str | None) -> datetime | None:
@@ -121,9 +120,3 @@ def _moment(option: str, text: str | None) -> datetime | None:
 
 def _span(row: "Quarantine") -> str:
     return f"{row.start:%Y-%m-%d %H:%M} to {row.end:%Y-%m-%d %H:%M}"
-
-
-def _print_json(document: Any) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(document).decode())

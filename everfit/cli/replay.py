@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from everfit.cli.output import print_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -34,13 +36,10 @@ def replay(
         span = parse_time(start), parse_time(end)
     except ValueError as error:
         raise RequestError(str(error)) from error
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         declared = find_model(runtime.models, model)
         with shown(declared.name, span[1]) as listener:
             progress = play(runtime, declared, *span, free_running=free_running, listener=listener)
-    finally:
-        runtime.close()
     _tell(progress, as_json=as_json)
     if progress.failed:
         raise typer.Exit(1)
@@ -71,10 +70,9 @@ def shown(model: str, end: "datetime") -> "Iterator[Listener]":
 
 
 def _tell(progress: "Progress", *, as_json: bool) -> None:
-    import msgspec
 
     if as_json:
-        print(msgspec.json.encode(progress).decode())
+        print_json(progress)
         return
     counts = f"{progress.source_rows} rows published, {progress.outcomes} outcomes sent, {progress.answered} requests answered"
     print(f"{progress.model}: {counts}, {progress.degraded} degraded, {progress.failed} refused, {progress.windows} windows")

@@ -1,14 +1,14 @@
 """``everfit status``."""
 
-import json
 import os
 import time
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from everfit.cli.output import print_json
 from everfit.environment.settings import elsewhere, home_folder
 from everfit.errors import ServiceError
 
@@ -48,7 +48,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
             "automation": [asdict(one) for one in acting],
             "automation_problem": problem,
         }
-        print(json.dumps(document, indent=2, default=datetime.isoformat))
+        print_json(document)
     else:
         _print(found)
         _print_log(read, late)

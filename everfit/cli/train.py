@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.output import print_json
+
 
 def train(
     model: Annotated[str, typer.Argument(help="A declared model.")],
@@ -15,15 +17,12 @@ def train(
 
     Rejected is a normal outcome, told with its reason; only a run that failed makes this command fail.
     """
-    import msgspec
-
     from everfit.declaration.discovery import find_model
     from everfit.pipeline.training_request import ask_for_training, await_training
     from everfit.replay.bootstrap import bootstrap
     from everfit.runtime import Runtime
 
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         declared = find_model(runtime.models, model)
         if rows := bootstrap(runtime, declared):
             typer.echo(f"published {rows:,} rows from before {declared.name} went live", err=True)
@@ -31,10 +30,8 @@ def train(
         if not asked.is_new:
             typer.echo(f"nothing new is known since training {asked.request.id} was asked for", err=True)
         done = await_training(runtime, asked.request, heard=lambda line: typer.echo(line, err=True))
-    finally:
-        runtime.close()
     if as_json:
-        typer.echo(msgspec.json.encode(done).decode())
+        print_json(done)
     else:
         typer.echo(f"{done.model}: training {done.id} ({done.cause}) {done.status}: {done.result or 'see its run in Dagster'}")
     if done.status == "failed":

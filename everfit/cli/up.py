@@ -70,16 +70,13 @@ def _build_views(progress: Callable[[str], None]) -> list[str]:
     from everfit.runtime import Runtime
     from everfit.store.view_builds import build
 
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         failed = build(
             runtime.engine,
             runtime.models,
             wait=True,
             report=lambda view: progress(f"building view {view.name[0]}: {view.share:.0%}"),
         )
-    finally:
-        runtime.close()
     return [f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}" for view in failed]
 
 
@@ -88,11 +85,8 @@ def _land() -> list[str]:
     from everfit.replay.bootstrap import bootstrap_all
     from everfit.runtime import Runtime
 
-    runtime = Runtime.load()
-    try:
+    with Runtime.load() as runtime:
         landed = dict(bootstrap_all(runtime))
-    finally:
-        runtime.close()
     return [
         f"{name}: {rows:,} rows from before it went live have landed"
         if isinstance(rows, int)

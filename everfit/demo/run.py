@@ -74,8 +74,7 @@ class Demo:
         try:
             with self._stage("starting the stack"):
                 stack.up()
-            runtime = Runtime(Settings.load(environ))
-            with closing(runtime):
+            with Runtime(Settings.load(environ)) as runtime:
                 model = find_model(models, self.model)
                 require_empty(runtime, model)
                 result = self._play(runtime, model)

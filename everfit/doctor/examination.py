@@ -156,15 +156,10 @@ def _views(environ: Mapping[str, str]) -> list[Check]:
     from everfit.serving.view_states import read_faults
 
     try:
-        runtime = Runtime(Settings.load(environ))
-    except EverfitError:  # there is no stack, which its own check tells
+        with Runtime(Settings.load(environ)) as runtime:
+            faults = read_faults(runtime)
+    except (EverfitError, SQLAlchemyError):  # there is no stack, or Postgres does not answer: their own checks say so
         return []
-    try:
-        faults = read_faults(runtime)
-    except (EverfitError, SQLAlchemyError):
-        return []
-    finally:
-        runtime.close()
     return [Check(fault.subject, fault.what, fault.todo) for fault in faults] or [Check("views", "built, as they are declared")]
 
 

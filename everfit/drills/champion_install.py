@@ -1,7 +1,6 @@
 """A champion for a drill, by everfit's own stages but without MLflow: versions are numbered and kept in memory."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -50,7 +49,7 @@ class _Runtime(Runtime):
 def seat_champion(ground: Ground) -> None:
     """Train the drill's model on what is on record from before its go-live, and make it champion."""
     settings = Settings(ground.folder, ground.url, ground.kafka, "", "", "", ground.lake)
-    with closing(_Runtime(settings)) as runtime:
+    with _Runtime(settings) as runtime:
         bootstrap(runtime, drill)
         on_record = daily_partitions.available_days(runtime, drill)
         daily_partitions.land_days(runtime, drill, on_record)

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -91,7 +91,7 @@ def _stack(order: Order) -> Iterator[tuple[Stack, Runtime]]:
     stack = Stack(folder, names=SERVICES, broker=order.broker)
     try:
         stack.up()
-        with closing(Runtime(Settings.load())) as runtime:
+        with Runtime(Settings.load()) as runtime:
             bootstrap(runtime, drill)
             yield stack, runtime
     finally:

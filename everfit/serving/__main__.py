@@ -38,14 +38,13 @@ def main() -> None:
     for variable, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(variable, value)
     try:
-        runtime = Runtime.load()
-        app = create_app(build(runtime), runtime.lake, runtime.settings.token, runtime)
+        with Runtime.load() as runtime:
+            app = create_app(build(runtime), runtime.lake, runtime.settings.token, runtime)
+            uvicorn.run(
+                app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+            )
     except EverfitError as error:
         sys.exit(f"everfit.serving: {error}")
-    try:
-        uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
-    finally:
-        runtime.close()
 
 
 def build(runtime: Runtime) -> Service:

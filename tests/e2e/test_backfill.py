@@ -37,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def runtime(stack: Stack) -> Iterator[Runtime]:
     """The stack's, with everything from before the go-live landed and nothing made of it."""
-    with closing(Runtime(stack.settings)) as runtime:
+    with Runtime(stack.settings) as runtime:
         runtime.__dict__["models"] = load_models("tests.e2e.brief")
         bootstrap(runtime, model)
         yield runtime

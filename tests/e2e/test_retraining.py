@@ -47,9 +47,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Iterator[Stac
 
 @pytest.fixture(scope="module")
 def runtime(stack: Stack) -> Iterator[Runtime]:
-    runtime = Runtime(dataclasses.replace(stack.settings, models="tests.e2e.stormy"))
-    yield runtime
-    runtime.close()
+    with Runtime(dataclasses.replace(stack.settings, models="tests.e2e.stormy")) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")

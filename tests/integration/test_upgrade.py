@@ -57,7 +57,7 @@ def running(home: Path) -> Iterator[Runtime]:
             patch.setenv("EVERFIT_DAGSTER_URL", NOBODY)
             stack.up()
         settings = Settings.load({"EVERFIT_HOME": str(home), "EVERFIT_DAGSTER_URL": NOBODY})
-        with closing(Runtime(settings)) as runtime:
+        with Runtime(settings) as runtime:
             build(runtime.engine, runtime.models, wait=True)  # as `everfit up` does
             yield runtime
     finally:

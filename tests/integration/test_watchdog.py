@@ -149,12 +149,11 @@ def test_serving_watches_the_loop_and_shows_its_age(engine: sa.Engine, settings:
         return float(shown.partition("\neverfit_loop_age_seconds ")[2].split()[0])
 
     beat(engine, SENSOR, 5)
-    runtime = Runtime(settings)
-    log = PredictionLog(MemoryOutlet(), Spool(tmp_path / "spool.jsonl"))
-    service = Service({}, Roster({}, MemoryRegistry({})), Views({}, engine), Lookup(runtime.engine), log, Metrics())
-    with served(create_app(service, runtime.lake, runtime=runtime)) as url:
-        seconds = wait_until(lambda: age(url), lambda age: age >= 300, "the watchdog to look;")
-    runtime.close()
+    with Runtime(settings) as runtime:
+        log = PredictionLog(MemoryOutlet(), Spool(tmp_path / "spool.jsonl"))
+        service = Service({}, Roster({}, MemoryRegistry({})), Views({}, engine), Lookup(runtime.engine), log, Metrics())
+        with served(create_app(service, runtime.lake, runtime=runtime)) as url:
+            seconds = wait_until(lambda: age(url), lambda age: age >= 300, "the watchdog to look;")
     assert seconds < 360
 
 
