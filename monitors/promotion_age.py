@@ -9,7 +9,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from everfit.alerts.channels import Watched
+from everfit.alerts.state import Findings
 from everfit.declaration import Model
 from everfit.policy.decision import refusal, request_id
 from everfit.store import closed_windows, ledger, requests
@@ -20,16 +20,16 @@ from everfit.timing import format_duration, format_time
 from monitors.attempts import Trial
 
 
-def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Mapping[str, datetime | None]) -> Watched:
+def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Mapping[str, datetime | None]) -> Findings:
     """The champions that Dagster calls too old, with when each was last promoted; asks for what can be retrained."""
-    holding = {}
+    ongoing = {}
     for name, promoted_at in failing.items():
         model = models[name]
         since = f"since {format_time(promoted_at)}" if promoted_at else "ever"
         told = f"nothing was promoted {since}, more than {format_duration(model.freshness.silence)} ago by the wall clock"
         done = Trial(connection, last=True)(partial(_ask, connection, model), _not_asked)
-        holding[name, "overdue"] = f"{told}; {done}"
-    return Watched({"overdue"}, holding, {})
+        ongoing[name, "overdue"] = f"{told}; {done}"
+    return Findings({"overdue"}, ongoing, {})
 
 
 def _not_asked(error: Exception) -> str:

@@ -22,8 +22,8 @@ from orchestration.day_partitions import new_days
 from orchestration.run_requests import held, retraining
 
 if TYPE_CHECKING:
-    from everfit.alerts.channels import Watched
     from everfit.alerts.heartbeat import Heart
+    from everfit.alerts.state import Findings
     from everfit.store.closed_windows import Judgement
     from everfit.store.isolation import Isolation
     from everfit.store.requests import RetrainRequest
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SensorResult:
     """One sensor over all models' log; on where automation is."""
-    from everfit.alerts import channels
+    from everfit.alerts.channels import installed_channels
+    from everfit.alerts.notification import notify
     from everfit.store import declarations, requests
     from everfit.store.isolation import Isolation
     from monitors.launches import settle
@@ -55,7 +56,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     launches = [*_launches(everfit, pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
     champions = [*_champions(instance, everfit, seen, isolation)]
-    channels.tell(everfit.engine, _wrong(everfit), channels.Channel.from_environment())
+    notify(everfit.engine, _wrong(everfit), installed_channels())
     _heart(everfit).beat()
     return dg.SensorResult(
         run_requests=launches,
@@ -65,7 +66,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     )
 
 
-def _wrong(runtime: Runtime) -> "Watched":
+def _wrong(runtime: Runtime) -> "Findings":
     """What somebody has to be told of: the models, what is set aside, and the log."""
     from everfit.alerts import log_rules, model_rules
     from everfit.store import log_state

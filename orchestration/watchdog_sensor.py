@@ -23,7 +23,9 @@ BEGAN = time.monotonic()  # of this process: what has never passed is waited for
 )
 def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SkipReason:
     """Alert, and ask for a retraining where there is something new to learn; launches nothing itself."""
-    from everfit.alerts import alias_rules, channels, watchdog
+    from everfit.alerts import alias_rules, watchdog
+    from everfit.alerts.channels import installed_channels
+    from everfit.alerts.notification import notify
     from everfit.store import heartbeats
     from everfit.store.database import reachable
     from monitors import promotion_age
@@ -31,12 +33,12 @@ def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourcePa
     failing = too_old(context.instance, everfit.models)
     with reachable(everfit.engine):
         with everfit.engine.begin() as connection:
-            watched = promotion_age.overdue(connection, everfit.models, failing)
-            watched |= alias_rules.look(connection, everfit.settings.mlflow, everfit.models)
+            findings = promotion_age.overdue(connection, everfit.models, failing)
+            findings |= alias_rules.look(connection, everfit.settings.mlflow, everfit.models)
             beats = heartbeats.newest(connection)
-        watched |= watchdog.stopped(beats, time.monotonic() - BEGAN, watchdog.silence())
-        channels.tell(everfit.engine, watched, channels.Channel.from_environment())
-    return dg.SkipReason("; ".join(watched.holding.values()) or "the loop passes, and every champion is young enough")
+        findings |= watchdog.stopped(beats, time.monotonic() - BEGAN, watchdog.silence())
+        notify(everfit.engine, findings, installed_channels())
+    return dg.SkipReason("; ".join(findings.ongoing.values()) or "the loop passes, and every champion is young enough")
 
 
 def too_old(instance: dg.DagsterInstance, names: Iterable[str]) -> Mapping[str, datetime | None]:

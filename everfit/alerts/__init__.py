@@ -1,1 +1,1 @@
-"""What is wrong with a deployment, and who is sent word of it: rules, state, channels, and the watchdog of the loop itself."""
+"""What is wrong with a deployment, and who is notified: rules, their state, channels, and the watchdog of the loop itself."""

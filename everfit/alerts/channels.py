@@ -1,184 +1,159 @@
-"""Tell somebody: by log, and by a webhook where one is set. Once a cause, again after a declared time, never once a tick.
+"""Alert channels: where notices go. Every notice goes to the log, to the webhook where one is set, and to every channel of an
+installed package.
 
-``notices`` decides from what is wrong now and what was told; ``tell`` sends and writes down. The row is written after the
-send, so that a crash in between repeats one message rather than losing it. A webhook that is away holds nothing up: it is
-asked again a minute later.
+A package adds a channel by an entry point of the group ``everfit.alert_channels`` (:mod:`everfit.environment.extensions`): a
+class that is called without arguments. A channel that fails or hangs holds up neither the others nor the caller: the failure is
+logged, and the notice is sent to it again later.
 """
 
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from datetime import datetime, timedelta
-from typing import Literal, Self
-from urllib.parse import urlsplit
+from functools import cache
+from threading import Thread
+from types import MappingProxyType
+from typing import Protocol, Self
 
-import sqlalchemy as sa
-
-from everfit.errors import SettingsError
-from everfit.store import alert_state
-from everfit.store.alert_state import Alert
-from everfit.timing import format_time, parse_duration, wall_clock
+from everfit.alerts.state import Notice
+from everfit.alerts.webhook import Webhook
+from everfit.environment.extensions import extensions
+from everfit.errors import ServiceError, SettingsError
+from everfit.timing import parse_duration
 
 WEBHOOK, REMINDER = "EVERFIT_ALERT_WEBHOOK", "EVERFIT_ALERT_REMINDER"
-TIMEOUT_SECONDS = 2.0
-RETRY = timedelta(minutes=1)
+DEADLINE_SECONDS = 10.0  # of one send; longer than the webhook's own limits
 
 logger = logging.getLogger(__name__)
-State = Literal["raised", "reminder", "resolved"]
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What was looked at: the ``families`` of causes, and which of them (model, cause) hold now, with what to say.
+class Channel(Protocol):
+    """Where a notice can be sent."""
 
-    A cause of a family that was looked at and does not hold any more is over. Those in ``passing`` are events: told, then over.
+    def send(self, notice: Notice) -> None:
+        """Deliver the notice, and return when it is accepted. Any exception means that it was not."""
+
+
+class Log:
+    """The process's log: one line a notice."""
+
+    def send(self, notice: Notice) -> None:
+        """Write the line."""
+        logger.warning("alert %s: %s", notice.state, notice.text)
+
+
+class Channels:
+    """All channels of one process, and which notices some of them have accepted while others have not.
+
+    Args:
+        webhook: its URL; empty where there is none.
+        remind_after: after how long a notice is repeated while its cause holds.
+        added: makers of further channels, by name.
     """
 
-    families: Collection[str]
-    holding: Mapping[tuple[str, str], str]
-    passing: Mapping[tuple[str, str], str]
-
-    def __or__(self, other: "Watched") -> "Watched":
-        """Both."""
-        return Watched({*self.families, *other.families}, {**self.holding, **other.holding}, {**self.passing, **other.passing})
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A message that is due."""
-
-    state: State
-    alert: Alert
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """Where alerts go and how often one is repeated while its cause holds."""
-
-    webhook: str | None = None
-    remind_after: timedelta = timedelta(days=1)
+    def __init__(
+        self,
+        webhook: str = "",
+        remind_after: timedelta = timedelta(days=1),
+        added: Mapping[str, Callable[[], Channel]] = MappingProxyType({}),
+    ) -> None:
+        makers: dict[str, Callable[[], Channel]] = {"webhook": lambda: Webhook(webhook)} if webhook else {}
+        self.remind_after = remind_after
+        self._log = Log()
+        self._guarded = [_Guarded(name, make) for name, make in (makers | dict(added)).items()]
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """``EVERFIT_ALERT_WEBHOOK`` (none: the log alone) and ``EVERFIT_ALERT_REMINDER`` (``24h``).
+        """``EVERFIT_ALERT_WEBHOOK``, the interval of ``EVERFIT_ALERT_REMINDER`` (``24h``), and the installed channels.
 
         Raises:
-            SettingsError: when the reminder is no duration.
+            SettingsError: when the interval is no duration, or an installed channel cannot be imported.
         """
         try:
-            return cls(environ.get(WEBHOOK) or None, parse_duration(environ.get(REMINDER) or "24h"))
+            remind_after = parse_duration(environ.get(REMINDER) or "24h")
         except ValueError as error:
             raise SettingsError(f"{REMINDER}: {error}") from error
+        return cls(environ.get(WEBHOOK, ""), remind_after, extensions("alert_channels"))
 
-    @property
-    def masked(self) -> str:
-        """The webhook without what may be secret in its path."""
-        parts = urlsplit(self.webhook or "")
-        return f"{parts.scheme}://{parts.hostname}/…"
+    def send(self, notice: Notice, away: Collection[str] = ()) -> set[str]:
+        """Send to every channel that has not accepted the notice before, but for those that are ``away``.
 
-
-def updated(watched: Watched, before: Sequence[Alert], known: Collection[tuple[str, str]], now: datetime) -> list[Alert]:
-    """The alerts that change: new ones, what is told of open ones, those whose cause is over, events.
-
-    ``known`` are events that have a row already.
-    """
-    open_now = {(alert.model, alert.cause): alert for alert in before if alert.resolved_at is None}
-    raised = [Alert(*key, message, now) for key, message in watched.holding.items() if key not in open_now]
-    retold = [
-        replace(alert, message=watched.holding[key])
-        for key, alert in open_now.items()
-        if watched.holding.get(key, alert.message) != alert.message
-    ]
-    over = [
-        replace(alert, resolved_at=now)
-        for key, alert in open_now.items()
-        if alert.family in watched.families and key not in watched.holding
-    ]
-    events = [Alert(*key, message, now, resolved_at=now) for key, message in watched.passing.items() if key not in known]
-    return raised + retold + over + events
+        Returns:
+            The names of the channels that have still not accepted it. The log always does, at the first attempt.
+        """
+        if notice.alert.tried_at is None:
+            self._log.send(notice)
+        missing = {one.name for one in self._guarded if one.name in away or not one.deliver(notice)}
+        if not missing:
+            for one in self._guarded:
+                one.forget(notice)
+        return missing
 
 
-def notices(
-    current: Sequence[Alert], before: Collection[tuple[str, str]], now: datetime, remind_after: timedelta
-) -> list[Notice]:
-    """What is to be sent. ``before`` are the causes that were open when this pass began."""
-    due = []
-    for alert in current:
-        if alert.tried_at and now < alert.tried_at + RETRY:
-            continue
-        if alert.last_sent_at is None:
-            due.append(Notice("raised", alert))
-        elif alert.resolved_at:
-            due += [Notice("resolved", alert)] if (alert.model, alert.cause) in before else []
-        elif now >= alert.last_sent_at + remind_after:
-            due.append(Notice("reminder", alert))
-    return due
+@cache
+def installed_channels() -> Channels:
+    """The channels that the environment of this process names; the same object for all its passes."""
+    return Channels.from_environment()
 
 
-def tell(engine: sa.Engine, watched: Watched, channel: Channel) -> list[Notice]:
-    """Write down what is wrong now, and send what is due; returns what was sent. Nothing that a webhook does raises.
+class _Guarded:
+    """A channel that neither raises nor hangs, made at its first use; it is not sent twice what it accepted once."""
 
-    One process at a time: where another is telling, this pass leaves it to that one and to the next.
-    """
-    with engine.connect() as connection, alert_state.alone(connection) as mine:
-        if not mine:
-            return []
-        now = wall_clock()
-        before = alert_state.unsettled(connection)
-        changed = updated(watched, before, alert_state.told_before(connection, list(watched.passing)), now)
-        alert_state.save(connection, changed)
-        current = {(alert.model, alert.cause): alert for alert in [*before, *changed]}
-        opened = {(alert.model, alert.cause) for alert in before if alert.resolved_at is None}
-        due = notices(list(current.values()), opened, now, channel.remind_after)
-        connection.commit()
-        return _send(connection, due, channel, now)
+    def __init__(self, name: str, make: Callable[[], Channel]) -> None:
+        self.name = name
+        self._make = make
+        self._channel: Channel | None = None
+        self._thread: Thread | None = None
+        self._accepted: set[tuple[str, str, datetime, int, str]] = set()
 
-
-def _send(connection: sa.Connection, due: Sequence[Notice], channel: Channel, now: datetime) -> list[Notice]:
-    """Each in a transaction of its own; after the first that the webhook does not take, the rest waits too."""
-    sent: list[Notice] = []
-    away = False
-    for notice in due:
-        alert = notice.alert
-        if alert.tried_at is None:
-            logger.warning("alert %s: %s", notice.state, text(notice))
-        away = away or (channel.webhook is not None and not _post(channel, notice))
-        told = replace(alert, tried_at=now)
-        if not away:
-            told = replace(alert, last_sent_at=now, tried_at=None, count=alert.count + 1)
-            sent.append(notice)
-        alert_state.save(connection, [told])
-        connection.commit()
-    return sent
-
-
-def text(notice: Notice) -> str:
-    """One line for people."""
-    over = "over: " if notice.state == "resolved" else ""
-    return f"{notice.alert.model or 'everfit'}: {over}{notice.alert.message}"
-
-
-def _post(channel: Channel, notice: Notice) -> bool:
-    """Whether the webhook took it. ``text`` is what chat services show."""
-    import httpx
-
-    alert = notice.alert
-    document = {
-        "text": text(notice),
-        "state": notice.state,
-        "model": alert.model,
-        "cause": alert.cause,
-        "message": alert.message,
-        "since": format_time(alert.first_at),
-        "sent_before": alert.count,
-    }
-    try:
-        answer = httpx.post(str(channel.webhook), json=document, timeout=TIMEOUT_SECONDS)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # OSError: certificates that cannot be read
-        logger.warning("the alert webhook %s does not answer: %s", channel.masked, type(error).__name__)
-        return False
-    if answer.is_success:
+    def deliver(self, notice: Notice) -> bool:
+        """Whether the channel has accepted the notice, now or before; why it did not is logged."""
+        if _key(notice) in self._accepted:
+            return True
+        try:
+            self._send(notice)
+        except ServiceError as error:
+            logger.warning("%s", error)
+            return False
+        self._accepted.add(_key(notice))
         return True
-    logger.warning("the alert webhook %s refuses an alert with status %d", channel.masked, answer.status_code)
-    return False
+
+    def forget(self, notice: Notice) -> None:
+        """All channels have accepted the notice: it will not come again."""
+        self._accepted.discard(_key(notice))
+
+    def _send(self, notice: Notice) -> None:
+        """In a thread of its own, and given up after the deadline.
+
+        Raises:
+            ServiceError: with what went wrong.
+        """
+        if self._thread and self._thread.is_alive():
+            raise ServiceError(f"the alert channel {self.name} is still busy with an earlier notice")
+        done: Future[None] = Future()
+        self._thread = Thread(target=self._work, args=(notice, done), name=f"alert channel {self.name}", daemon=True)
+        self._thread.start()
+        try:
+            error = done.exception(DEADLINE_SECONDS)
+        except TimeoutError:
+            raise ServiceError(f"the alert channel {self.name} takes more than {DEADLINE_SECONDS:g} s for a notice") from None
+        if isinstance(error, ServiceError):
+            raise error
+        if error:
+            raise ServiceError(f"the alert channel {self.name} fails: {type(error).__name__}: {error}") from error
+
+    def _work(self, notice: Notice, done: Future[None]) -> None:
+        try:
+            if self._channel is None:
+                self._channel = self._make()
+            self._channel.send(notice)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+
+def _key(notice: Notice) -> tuple[str, str, datetime, int, str]:
+    """The notice without its wording, which may change between two attempts."""
+    return notice.alert.model, notice.alert.cause, notice.alert.first_at, notice.alert.count, notice.state

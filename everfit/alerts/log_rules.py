@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from everfit.alerts.channels import Watched
+from everfit.alerts.state import Findings
 from everfit.environment.variables import require_sound
 from everfit.store import log_state
 from everfit.store.log_state import Deleted, Lagging, Rejected, Restarted
@@ -43,10 +43,10 @@ def patience(environ: Mapping[str, str] = os.environ) -> timedelta:
     return parse_duration(environ.get(LAG) or "10m")
 
 
-def lag_causes(lagging: Iterable[Lagging], now: datetime, allowed: timedelta) -> Watched:
+def lag_causes(lagging: Iterable[Lagging], now: datetime, allowed: timedelta) -> Findings:
     """The partitions whose lag has not fallen for longer than is allowed."""
     held = [one for one in lagging if now - one.since > allowed]
-    return Watched({"lag"}, {("", f"lag:{one.topic}:{one.partition}"): _lag(one) for one in held}, {})
+    return Findings({"lag"}, {("", f"lag:{one.topic}:{one.partition}"): _lag(one) for one in held}, {})
 
 
 def _lag(one: Lagging) -> str:
@@ -56,11 +56,11 @@ def _lag(one: Lagging) -> str:
     return f"{told}: no window closes until all is read; {todo}"
 
 
-def look(connection: sa.Connection, budget: float) -> Watched:
+def look(connection: sa.Connection, budget: float) -> Findings:
     """Gaps, logs that began again, and dead letters beyond the budget."""
     gaps = gap_causes(log_state.deleted(connection, GAP_HOLDS))
     restarts = restart_causes(log_state.restarted(connection))
-    return Watched({"gap"}, gaps, restarts) | dead_letter_causes(log_state.rejected(connection, NEWEST_RECORDS), budget)
+    return Findings({"gap"}, gaps, restarts) | dead_letter_causes(log_state.rejected(connection, NEWEST_RECORDS), budget)
 
 
 def gap_causes(deleted: Iterable[Deleted]) -> dict[tuple[str, str], str]:
@@ -87,20 +87,20 @@ def _restart(one: Restarted) -> str:
     return f"{began}; it is read from its beginning, rows stay single; {todo}"
 
 
-def dead_letter_causes(rejected: Iterable[Rejected], budget: float) -> Watched:
+def dead_letter_causes(rejected: Iterable[Rejected], budget: float) -> Findings:
     """The topics whose dead letters are beyond the budget.
 
     One that was told is over at half of the budget: between the two it stays as it is, so that it does not flicker.
     """
-    families, holding = set(), {}
+    families, ongoing = set(), {}
     for one in rejected:
         cause, share = f"dead letters of {one.topic}", one.dead / max(one.records, 1)
         if one.records < LEAST_RECORDS or budget / 2 < share <= budget:
             continue
         families.add(cause)
         if share > budget:
-            holding["", cause] = _dead_letters(one, budget)
-    return Watched(families, holding, {})
+            ongoing["", cause] = _dead_letters(one, budget)
+    return Findings(families, ongoing, {})
 
 
 def _dead_letters(one: Rejected, budget: float) -> str:

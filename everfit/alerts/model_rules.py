@@ -7,7 +7,7 @@ from itertools import groupby
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from everfit.alerts.channels import Watched
+from everfit.alerts.state import Findings
 from everfit.declaration import Model
 from everfit.policy.decision import PastRequest, tripped
 from everfit.store import failures
@@ -19,10 +19,10 @@ DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 Causes = dict[tuple[str, str], str]
 
 
-def look(connection: sa.Connection, models: Mapping[str, Model]) -> Watched:
+def look(connection: sa.Connection, models: Mapping[str, Model]) -> Findings:
     """Failed requests, tripped breakers, quarantines, and what is set aside."""
-    holding = _failed(connection) | _breakers(connection, models) | _quarantines(connection) | _stuck(connection)
-    return Watched({"request", "breaker", "quarantine", "stuck"}, holding, {})
+    ongoing = _failed(connection) | _breakers(connection, models) | _quarantines(connection) | _stuck(connection)
+    return Findings({"request", "breaker", "quarantine", "stuck"}, ongoing, {})
 
 
 def _failed(connection: sa.Connection) -> Causes:

@@ -12,8 +12,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from everfit.alerts import channels
-from everfit.alerts.channels import Channel, Watched
+from everfit.alerts.channels import Channels
+from everfit.alerts.notification import notify
+from everfit.alerts.state import Findings
 from everfit.errors import ServiceError, SettingsError
 from everfit.store import heartbeats
 from everfit.store.database import reachable
@@ -39,7 +40,7 @@ def silence(environ: Mapping[str, str] = os.environ) -> timedelta:
         raise SettingsError(f"{SILENCE}: {error}") from error
 
 
-def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: timedelta) -> Watched:
+def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: timedelta) -> Findings:
     """Whether the loop passes.
 
     Args:
@@ -50,9 +51,9 @@ def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: tim
     """
     late = {name for name in (SENSOR, INGEST) if _age(beats.get(name), watched_seconds) > allowed.total_seconds()}
     if SENSOR not in late:
-        return Watched({"stopped"}, {}, {})
+        return Findings({"stopped"}, {}, {})
     if watched_seconds < min(GRACE_SECONDS, allowed.total_seconds()):
-        return Watched(set(), {}, {})  # neither raised nor over
+        return Findings(set(), {}, {})  # neither raised nor over
     last = beats.get(SENSOR)
     since = f"since {format_time(last.at.replace(microsecond=0))}" if last else "ever"
     told = (
@@ -60,8 +61,8 @@ def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: tim
         "does not run"
     )
     if INGEST in beats and INGEST not in late:
-        return Watched({"stopped"}, {("", "stopped:launches"): f"{told}; `everfit ingest` reads on, nothing is launched"}, {})
-    return Watched({"stopped"}, {("", "stopped"): f"{told}; nothing is read, judged or retrained"}, {})
+        return Findings({"stopped"}, {("", "stopped:launches"): f"{told}; `everfit ingest` reads on, nothing is launched"}, {})
+    return Findings({"stopped"}, {("", "stopped"): f"{told}; nothing is read, judged or retrained"}, {})
 
 
 def _age(beat: Heartbeat | None, watched_seconds: float) -> float:
@@ -71,9 +72,9 @@ def _age(beat: Heartbeat | None, watched_seconds: float) -> float:
 class Watchdog:
     """Looks at the loop from another process, in a thread of its own, and sends the alert; several may, one of them does."""
 
-    def __init__(self, engine: sa.Engine, channel: Channel, allowed: timedelta) -> None:
+    def __init__(self, engine: sa.Engine, channels: Channels, allowed: timedelta) -> None:
         self._engine = engine
-        self._channel = channel
+        self._channels = channels
         self._allowed = allowed
         self._began = self._passed_at = time.monotonic()
         self._is_blind = False
@@ -103,9 +104,9 @@ class Watchdog:
                 connection.rollback()
             if beats:
                 self._passed_at = time.monotonic() - min(beat.age_seconds for beat in beats.values())
-            watched = stopped(beats, time.monotonic() - self._began, self._allowed)
+            findings = stopped(beats, time.monotonic() - self._began, self._allowed)
             with reachable(self._engine):
-                channels.tell(self._engine, watched, self._channel)
+                notify(self._engine, findings, self._channels)
             self._is_blind = False
         except (ServiceError, sa.exc.SQLAlchemyError, OSError) as error:
             if not self._is_blind:

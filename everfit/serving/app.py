@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from everfit.alerts.channels import Channel
+from everfit.alerts.channels import installed_channels
 from everfit.alerts.watchdog import Watchdog, silence
 from everfit.declaration import Model
 from everfit.errors import EverfitError, MissingObjectError, RequestError, ServiceError, UnknownModelError
@@ -48,7 +48,7 @@ def create_app(service: Service, lake: Lake, token: str | None = None, runtime: 
 
     Of a ``deployment`` it also watches whether the loop passes, and says which parts it works with.
     """
-    watchdog = Watchdog(runtime.engine, Channel.from_environment(), silence()) if runtime else None
+    watchdog = Watchdog(runtime.engine, installed_channels(), silence()) if runtime else None
     endpoints = _Endpoints(service, watchdog)
     routes = [
         Route("/predict/{name}", endpoints.predict, methods=["POST"]),

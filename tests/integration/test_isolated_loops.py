@@ -112,7 +112,7 @@ def test_a_champion_too_old_is_told_also_where_asking_for_a_retraining_fails(
 ) -> None:
     monkeypatch.setattr(promotion_age, "_ask", failing("a retraining is asked for"))
     with runtime.engine.begin() as connection:
-        told = promotion_age.overdue(connection, MODELS, dict.fromkeys(MODELS)).holding
+        told = promotion_age.overdue(connection, MODELS, dict.fromkeys(MODELS)).ongoing
     assert told[ILL.name, "overdue"].endswith("could not be asked for: ValueError: its data cannot be read")
     assert told["flight_delay", "overdue"].endswith("a retraining is asked for")
 

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.alerts import model_rules
-from everfit.alerts.channels import Channel, tell
+from everfit.alerts.channels import Channels
+from everfit.alerts.notification import notify
 from everfit.declaration import Limits
 from everfit.doctor.failed_parts import aside_checks
 from everfit.errors import ServiceError, UnknownWindowError
@@ -65,7 +66,7 @@ def test_a_window_that_fails_holds_up_its_own_model_alone_and_not_for_ever(engin
         assert (closed(engine, MODEL.name), closed(engine, PATIENT.name)) == (2, 0)
         with engine.connect() as connection:
             (failure,) = failures.listed(connection)
-            holding = model_rules.look(connection, MODELS).holding
+            holding = model_rules.look(connection, MODELS).ongoing
         assert (failure.part, failure.attempts) == (part, attempt)
         assert "MissingObjectError" in failure.error
         assert (PATIENT.name, f"stuck:{part}") in holding
@@ -141,7 +142,7 @@ def test_an_attempt_that_succeeds_ends_the_failure_and_its_alert(engine: sa.Engi
 def _alert(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         watched = model_rules.look(connection, MODELS)
-    tell(engine, watched, Channel())
+    notify(engine, watched, Channels())
 
 
 def test_a_part_waits_for_its_back_off_and_a_server_that_is_away_is_nobodys_fault(engine: sa.Engine) -> None:

@@ -62,7 +62,7 @@ def test_what_retention_deleted_before_it_was_read_is_a_gap_of_known_size(engine
     with engine.connect() as connection:
         (gap,) = connection.execute(sa.select(log_gaps)).all()
         assert connection.execute(sa.select(sa.func.count()).select_from(predictions)).scalar() == 25
-        (told,) = log_rules.look(connection, 0.05).holding.values()
+        (told,) = log_rules.look(connection, 0.05).ongoing.values()
     assert (gap.topic, gap.partition, gap.first_offset, gap.next_offset) == (PREDICTIONS, 0, 20, 25)
     assert told.startswith(
         "5 records of everfit.predictions, partition 0 (offsets 20 to 24) were deleted before they were read"

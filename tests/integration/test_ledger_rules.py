@@ -90,7 +90,7 @@ def test_an_alias_that_was_moved_changes_nothing_that_is_served_and_is_told(runt
     assert (found.champion, found.alias, found.lost) == (2, 1, False)
     with runtime.engine.connect() as connection:
         watched = alias_rules.look(connection, runtime.settings.mlflow, [model.name])
-    assert watched.holding == {
+    assert watched.ongoing == {
         (model.name, "registry"): "the ledger says version 2 is champion, and that one serves; MLflow's alias champion is on "
         f"version 1; `everfit promote {model.name} --restore` sets it back, "
         f"`everfit promote {model.name} 1` makes version 1 champion"

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from everfit.alerts.channels import Channel, tell
+from everfit.alerts.channels import Channels
 from everfit.alerts.log_rules import lag_causes, look
+from everfit.alerts.notification import notify
 from everfit.store import letters, log, log_state
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, Gap, LogWriter, Position, Step
@@ -27,11 +28,11 @@ def hook() -> Iterator[Hook]:
         yield server
 
 
-def tick(engine: sa.Engine, channel: Channel) -> list[str]:
+def tick(engine: sa.Engine, channels: Channels) -> list[str]:
     """What one pass of the sensor tells of the log."""
     with engine.connect() as connection:
         wrong = look(connection, 0.05)
-    return [f"{notice.state} {notice.alert.cause}" for notice in tell(engine, wrong, channel)]
+    return [f"{notice.state} {notice.alert.cause}" for notice in notify(engine, wrong, channels)]
 
 
 def read_to(engine: sa.Engine, offset: int, *, partition: int) -> None:
@@ -48,19 +49,19 @@ def test_a_partition_that_loses_records_again_and_again_is_told_once_and_its_end
     cause = f"gap:{PREDICTIONS}:1:a"
     read_to(engine, 9, partition=1)
     lost(9, 1_009)
-    assert tick(engine, Channel(hook.url)) == [f"raised {cause}"]
+    assert tick(engine, Channels(hook.url)) == [f"raised {cause}"]
     assert hook.posted[0]["text"].startswith(
         "everfit: 1,000 records of everfit.predictions, partition 1 (offsets 9 to 1008) were deleted before they were read; "
     )
     lost(1_009, 1_010)
-    assert tick(engine, Channel(hook.url)) == []
+    assert tick(engine, Channels(hook.url)) == []
     with engine.begin() as connection:
         connection.execute(sa.update(alerts).values(last_sent_at=wall_clock() - timedelta(days=2)))
-    assert tick(engine, Channel(hook.url)) == [f"reminder {cause}"]
+    assert tick(engine, Channels(hook.url)) == [f"reminder {cause}"]
     assert "1,001 records of everfit.predictions, partition 1 (offsets 9 to 1009, 2 gaps in a day)" in hook.posted[-1]["text"]
     with engine.begin() as connection:
         connection.execute(sa.update(log_gaps).values(noticed_at=wall_clock() - timedelta(days=2)))
-    assert tick(engine, Channel(hook.url)) == [f"resolved {cause}"]
+    assert tick(engine, Channels(hook.url)) == [f"resolved {cause}"]
 
 
 def test_a_log_that_began_again_is_told_once_a_log_however_many_partitions_notice_it(engine: sa.Engine) -> None:
@@ -70,11 +71,11 @@ def test_a_log_that_began_again_is_told_once_a_log_however_many_partitions_notic
         for (topic, partition), stored in log.positions(connection).items():
             log.restart(connection, stored, "b")
             assert (topic, partition) == (PREDICTIONS, partition)
-    assert tick(engine, Channel()) == [f"raised log:{PREDICTIONS}:b:1"]
-    assert tick(engine, Channel()) == []
+    assert tick(engine, Channels()) == [f"raised log:{PREDICTIONS}:b:1"]
+    assert tick(engine, Channels()) == []
     with engine.begin() as connection:
         log.restart(connection, log.positions(connection)[PREDICTIONS, 0], "c")
-    assert tick(engine, Channel()) == [f"raised log:{PREDICTIONS}:c:2"]
+    assert tick(engine, Channels()) == [f"raised log:{PREDICTIONS}:c:2"]
 
 
 def test_dead_letters_are_told_once_by_whomever_they_were_read_and_over_when_they_were_stored_after_all(
@@ -84,12 +85,12 @@ def test_dead_letters_are_told_once_by_whomever_they_were_read_and_over_when_the
     produce(kafka, [*(prediction(n) for n in range(18)), encode(stranger), b"not json"])
     watch(engine, Lake(tmp_path / "lake"), kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
     cause = f"dead letters of {PREDICTIONS}"
-    assert tick(engine, Channel()) == [f"raised {cause}"]
-    assert tick(engine, Channel()) == []
+    assert tick(engine, Channels()) == [f"raised {cause}"]
+    assert tick(engine, Channels()) == []
     with engine.begin() as connection:
         for number in letters.waiting(connection):
             letters.mark_redriven(connection, number)
-    assert tick(engine, Channel()) == [f"resolved {cause}"]
+    assert tick(engine, Channels()) == [f"resolved {cause}"]
 
 
 def test_reading_that_never_catches_up_is_told_until_it_does(engine: sa.Engine) -> None:
@@ -103,7 +104,7 @@ def test_reading_that_never_catches_up_is_told_until_it_does(engine: sa.Engine) 
         now = began + minutes * minute
         with engine.begin() as connection:
             wrong = lag_causes(log_state.note_lags(connection, now), now, 10 * minute)
-        return [notice.state for notice in tell(engine, wrong, Channel())]
+        return [notice.state for notice in notify(engine, wrong, Channels())]
 
     assert behind(0, 0) == []
     assert behind(1, 500) == [], "it may still fall"

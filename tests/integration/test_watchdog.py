@@ -10,8 +10,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from everfit.alerts.channels import Channel, Watched
+from everfit.alerts.channels import Channels
 from everfit.alerts.heartbeat import Heart
+from everfit.alerts.state import Findings
 from everfit.alerts.watchdog import Watchdog, stopped
 from everfit.doctor.loop import loop_check
 from everfit.environment.settings import VARIABLES, Settings
@@ -67,7 +68,7 @@ def causes(hook: Hook) -> list[tuple[str, str]]:
 
 
 def test_a_loop_that_stopped_is_told_once_by_whichever_of_several_looks_and_its_end_too(engine: sa.Engine, hook: Hook) -> None:
-    watchdogs = [Watchdog(engine, Channel(hook.url), TEN_MINUTES) for _ in range(2)]
+    watchdogs = [Watchdog(engine, Channels(hook.url), TEN_MINUTES) for _ in range(2)]
     beat(engine, SENSOR, 9)
     for watchdog in watchdogs:
         watchdog.look()
@@ -88,28 +89,28 @@ def test_a_loop_that_stopped_is_told_once_by_whichever_of_several_looks_and_its_
 def test_while_ingest_reads_on_it_is_the_launching_that_stopped(engine: sa.Engine, hook: Hook) -> None:
     beat(engine, SENSOR, 30)
     beat(engine, INGEST, 1)
-    watchdog = Watchdog(engine, Channel(hook.url), TEN_MINUTES)
+    watchdog = Watchdog(engine, Channels(hook.url), TEN_MINUTES)
     watchdog.look()
     assert causes(hook) == [("raised", "stopped:launches")]
     assert watchdog.loop_age_seconds < 120
 
 
 def test_what_never_passed_is_waited_for_since_it_is_watched() -> None:
-    assert stopped({}, 599, TEN_MINUTES).holding == {}
-    (told,) = stopped({}, 601, TEN_MINUTES).holding.values()
+    assert stopped({}, 599, TEN_MINUTES).ongoing == {}
+    (told,) = stopped({}, 601, TEN_MINUTES).ongoing.values()
     assert "has succeeded ever" in told
 
 
 def test_a_stack_that_was_down_for_a_day_is_given_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("everfit.alerts.watchdog.GRACE_SECONDS", 60.0)
     paused = {SENSOR: Heartbeat(wall_clock(), 86_400.0, {}, {})}
-    assert stopped(paused, 59, TEN_MINUTES) == Watched(set(), {}, {}), "neither raised nor over"
-    assert stopped(paused, 61, TEN_MINUTES).holding
+    assert stopped(paused, 59, TEN_MINUTES) == Findings(set(), {}, {}), "neither raised nor over"
+    assert stopped(paused, 61, TEN_MINUTES).ongoing
 
 
 def test_a_postgres_that_is_away_is_told_once_and_the_age_grows(caplog: pytest.LogCaptureFixture) -> None:
     away = sa.create_engine(f"postgresql+psycopg://postgres@127.0.0.1:{any_free()}/everfit")
-    watchdog = Watchdog(away, Channel(), TEN_MINUTES)
+    watchdog = Watchdog(away, Channels(), TEN_MINUTES)
     before = watchdog.loop_age_seconds
     with caplog.at_level(logging.WARNING):
         watchdog.look()
@@ -190,6 +191,6 @@ def test_certificates_that_cannot_be_read_stop_no_pass_and_no_watchdog(
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
     Heart(engine, SENSOR, settings, environ={"EVERFIT_HEARTBEAT_URL": "https://127.0.0.1:1/a-secret"}).beat()
     beat(engine, SENSOR, 11)
-    Watchdog(engine, Channel("https://127.0.0.1:1/a-secret"), TEN_MINUTES).look()
+    Watchdog(engine, Channels("https://127.0.0.1:1/a-secret"), TEN_MINUTES).look()
     assert "the alert webhook https://127.0.0.1/… does not answer" in caplog.text
     assert "a-secret" not in caplog.text

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from everfit.alerts.channels import RETRY, Channel, Notice, Watched, notices, updated
+from everfit.alerts.channels import Channels
+from everfit.alerts.state import RETRY, Findings, Notice, notices, updated
+from everfit.alerts.webhook import Webhook
 from everfit.errors import SettingsError
 from everfit.store.alert_state import Alert
 
@@ -15,8 +17,8 @@ KEY = ("flight_delay", "request:1a2b")
 TOLD = Alert(*KEY, "it failed", NOW, last_sent_at=NOW, count=1)
 
 
-def watched(holding: bool = True, families: frozenset[str] = frozenset({"request"})) -> Watched:
-    return Watched(families, {KEY: "it failed"} if holding else {}, {})
+def watched(holding: bool = True, families: frozenset[str] = frozenset({"request"})) -> Findings:
+    return Findings(families, {KEY: "it failed"} if holding else {}, {})
 
 
 def test_a_new_cause_is_raised_once() -> None:
@@ -31,7 +33,7 @@ def test_a_cause_that_holds_on_is_reminded_of_after_the_declared_time() -> None:
 
 
 def test_what_is_told_of_a_cause_is_kept_up_to_date_and_not_sent_for_that() -> None:
-    (retold,) = updated(Watched({"request"}, {KEY: "it failed twice"}, {}), [TOLD], [], NOW + DAY / 2)
+    (retold,) = updated(Findings({"request"}, {KEY: "it failed twice"}, {}), [TOLD], [], NOW + DAY / 2)
     assert retold == replace(TOLD, message="it failed twice")
     assert notices([retold], [KEY], NOW + DAY / 2, DAY) == []
 
@@ -50,7 +52,7 @@ def test_what_was_not_looked_at_is_not_over() -> None:
 
 
 def test_an_event_is_told_once_and_is_over() -> None:
-    event = Watched((), {}, {("", "log:everfit.predictions:1"): "it began again"})
+    event = Findings((), {}, {("", "log:everfit.predictions:1"): "it began again"})
     (told,) = updated(event, [], [], NOW)
     assert told.resolved_at == NOW
     assert notices([told], [], NOW, DAY) == [Notice("raised", told)]
@@ -64,10 +66,7 @@ def test_a_webhook_that_is_away_is_asked_again_a_minute_later() -> None:
 
 
 def test_the_webhooks_secret_is_masked() -> None:
-    channel = Channel.from_environment(
-        {"EVERFIT_ALERT_WEBHOOK": "https://user:word@hooks.example/T0/secret", "EVERFIT_ALERT_REMINDER": "2h"}
-    )
-    assert channel.remind_after == timedelta(hours=2)
-    assert channel.masked == "https://hooks.example/…"
+    assert Webhook("https://user:word@hooks.example/T0/secret").masked == "https://hooks.example/…"
+    assert Channels.from_environment({"EVERFIT_ALERT_REMINDER": "2h"}).remind_after == timedelta(hours=2)
     with pytest.raises(SettingsError, match="EVERFIT_ALERT_REMINDER: 'soon' is no duration"):
-        Channel.from_environment({"EVERFIT_ALERT_REMINDER": "soon"})
+        Channels.from_environment({"EVERFIT_ALERT_REMINDER": "soon"})

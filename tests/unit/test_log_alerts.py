@@ -66,12 +66,12 @@ def test_dead_letters_are_a_cause_beyond_the_budget_and_over_at_half_of_it(
     records: int, dead: int, budget: float, holds: bool | None
 ) -> None:
     watched = dead_letter_causes([Rejected(TOPIC, records, dead)], budget)
-    assert (("", DEAD) in watched.holding) == (holds is True)
+    assert (("", DEAD) in watched.ongoing) == (holds is True)
     assert (DEAD in watched.families) == (holds is not None)
 
 
 def test_dead_letters_are_told_with_their_share_and_where_to_look() -> None:
-    message = dead_letter_causes([Rejected(TOPIC, 3_000, 1_234)], 0.07).holding["", DEAD]
+    message = dead_letter_causes([Rejected(TOPIC, 3_000, 1_234)], 0.07).ongoing["", DEAD]
     assert message.startswith("1,234 of the newest 3,000 records of everfit.outcomes could not be used, more than 7%; ")
     assert "`everfit dead-letters list --topic everfit.outcomes`" in message
 
@@ -95,8 +95,8 @@ def test_a_lag_that_did_not_fall_for_as_long_as_is_allowed_is_told() -> None:
     ]
     watched = lag_causes(lagging, now, patience({}))
     assert watched.families == {"lag"}
-    (message,) = watched.holding.values()
-    assert watched.holding.keys() == {("", f"lag:{TOPIC}:1")}
+    (message,) = watched.ongoing.values()
+    assert watched.ongoing.keys() == {("", f"lag:{TOPIC}:1")}
     assert message.startswith(
         "reading everfit.outcomes, partition 1, is 1,500 records behind, and since 2024-01-01T11:49:00Z it was never fewer "
         "than 1,200: no window closes until all is read; run `everfit ingest`"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from everfit.alerts.channels import Channel, Notice, _post
+from everfit.alerts.state import Notice
+from everfit.alerts.webhook import Webhook
 from everfit.dagster_api.automation import automations
 from everfit.dagster_api.runs import Orchestrator
 from everfit.doctor.connections import connections
@@ -95,7 +96,7 @@ def test_a_certificate_that_nobody_known_signed_is_not_spoken_to(server: Server,
 
 def test_an_alert_goes_where_the_webhook_says(trusted: Server) -> None:
     alert = Notice("raised", Alert("m", "stopped", "it stopped", datetime(2024, 1, 1, tzinfo=UTC)))
-    assert _post(Channel(f"{trusted.url}/hooks/T0"), alert)
+    Webhook(f"{trusted.url}/hooks/T0").send(alert)
     assert trusted.asked == [("/hooks/T0", None)]
 
 
