@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks._instance import PROJECT, Instance, running, seconds
-from everfit.declaration import Model
+from everfit import Model
 from everfit.declaration.discovery import find_model
 from everfit.pipeline.backfill_plan import Chunk
 from everfit.pipeline.backfill_runs import tags

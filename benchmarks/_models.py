@@ -4,10 +4,10 @@ from pathlib import Path
 
 PACKAGE = "declared"
 _MODULE = """
-from everfit.declaration import (
+from everfit import (
     BinaryClassification, Category, FreshnessPolicy, GradientBoosting, Integer, Limits, Model, Number, Source, Time,
+    feature_view, latest,
 )
-from everfit.features import feature_view, latest
 
 TICKS = Source(
     name="ticks",

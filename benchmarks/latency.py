@@ -25,7 +25,7 @@ from pathlib import Path
 
 import httpx
 
-from everfit.declaration import Model
+from everfit import Model
 from everfit.declaration.discovery import find_model
 from everfit.pipeline.training_request import ask_for_training, await_training
 from everfit.replay.bootstrap import bootstrap

@@ -24,7 +24,7 @@ import polars as pl
 import sqlalchemy as sa
 
 import monitors.window_evidence
-from everfit.declaration import Category, Integer, Number
+from everfit import Category, Integer, Number
 from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.evidence.quality import profile

@@ -5,7 +5,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from everfit.declaration import (
+from everfit import (
     BinaryClassification,
     Category,
     DriftPolicy,
@@ -22,8 +22,10 @@ from everfit.declaration import (
     Time,
     TorchMLP,
     TrainingWindow,
+    feature_view,
+    latest,
+    mean,
 )
-from everfit.features import feature_view, latest, mean
 
 MARKET_TIME = "10h"  # the market's clock is UTC+10 all year
 

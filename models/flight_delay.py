@@ -4,7 +4,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from everfit.declaration import (
+from everfit import (
     BinaryClassification,
     Category,
     DriftPolicy,
@@ -20,8 +20,10 @@ from everfit.declaration import (
     Straight,
     Time,
     TrainingWindow,
+    feature_view,
+    latest,
+    mean,
 )
-from everfit.features import feature_view, latest, mean
 from models.flight_record import NEW_YORK, recorded_flights, recorded_weather
 
 LATE_MINUTES = 15  # as the US Department of Transportation counts

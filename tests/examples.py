@@ -7,7 +7,7 @@ from functools import cache
 
 import polars as pl
 
-from everfit.declaration import GradientBoosting, Model, TorchMLP
+from everfit import GradientBoosting, Model, TorchMLP
 from everfit.replay.timeline import recorded
 from models.electricity_price import electricity_price
 from models.flight_delay import flight_delay

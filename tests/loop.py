@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import sqlalchemy as sa
 
-from everfit.declaration import Model
+from everfit import Model
 from everfit.environment.settings import Settings
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute

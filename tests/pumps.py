@@ -6,7 +6,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from everfit.declaration import Category, Column, Integer, Model, Number, Source, Time
+from everfit import Category, Column, Integer, Model, Number, Source, Time
 from everfit.declaration.views import Feature, FeatureView
 from models.electricity_price import electricity_price
 

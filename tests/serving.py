@@ -10,7 +10,7 @@ import uvicorn
 from onnx import TensorProto, helper, numpy_helper
 from starlette.types import ASGIApp
 
-from everfit.declaration import Model
+from everfit import Model
 from everfit.errors import RefusedError, ServiceError
 from everfit.serving.producer import Record
 from everfit.topics.events import Role

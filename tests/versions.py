@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from everfit.declaration import GradientBoosting, Model
+from everfit import GradientBoosting, Model
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import ColumnProfile, Profile
 from everfit.pipeline.manifests import Evaluation, Trained, TrainingSet, Version

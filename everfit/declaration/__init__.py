@@ -20,6 +20,7 @@ from everfit.declaration.policies import (
 from everfit.declaration.recipes import Candidate, GradientBoosting, TorchMLP
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import BinaryClassification
+from everfit.declaration.views import FeatureView, count, feature_view, latest, mean, total
 
 __all__ = [
     "BackfillPolicy",
@@ -28,6 +29,7 @@ __all__ = [
     "Category",
     "Column",
     "DriftPolicy",
+    "FeatureView",
     "FreshnessPolicy",
     "Gate",
     "GradientBoosting",
@@ -46,4 +48,9 @@ __all__ = [
     "Time",
     "TorchMLP",
     "TrainingWindow",
+    "count",
+    "feature_view",
+    "latest",
+    "mean",
+    "total",
 ]

@@ -1,5 +1,9 @@
 """Features with point-in-time correctness: declared once, computed as-of offline and looked up online."""
 
-from everfit.declaration.views import FeatureView, count, feature_view, latest, mean, total
+from typing import Any
 
-__all__ = ["FeatureView", "count", "feature_view", "latest", "mean", "total"]
+from everfit.environment.former_names import former_attribute
+
+
+def __getattr__(name: str) -> Any:
+    return former_attribute(__name__, name)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import Category, Model
+from everfit import Category, Model
 from everfit.pipeline import lineage, manifests, training_set
 from everfit.pipeline.manifests import TrainingSet
 from everfit.store import frames

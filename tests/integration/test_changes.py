@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import Integer, Model, Number
+from everfit import Integer, Model, Number
 from everfit.errors import EventError
 from everfit.pipeline.code_versions import Stage, stage_version
 from everfit.policy.decision import Decision, Finding, History, PastRequest, decide

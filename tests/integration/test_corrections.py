@@ -10,9 +10,8 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from everfit.declaration import Category, Integer, Model, Number, Source, Time
+from everfit import Category, Integer, Model, Number, Source, Time, count, feature_view, latest, mean, total
 from everfit.errors import SourceError
-from everfit.features import count, feature_view, latest, mean, total
 from everfit.sources.publication import publish
 from everfit.store import source_rows
 from everfit.store.tables import online_features, view_versions

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import GradientBoosting
+from everfit import GradientBoosting
 from everfit.demo.collect import collect
 from everfit.demo.result import DemoResult
 from everfit.errors import EmptyPartitionError

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import Limits, Model
+from everfit import Limits, Model
 from everfit.environment.settings import Settings
 from everfit.replay import bootstrap
 from everfit.runtime import Runtime

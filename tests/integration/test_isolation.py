@@ -8,10 +8,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from everfit import Limits
 from everfit.alerts import model_rules
 from everfit.alerts.channels import Channels
 from everfit.alerts.notification import notify
-from everfit.declaration import Limits
 from everfit.doctor.failed_parts import aside_checks
 from everfit.errors import ServiceError, UnknownWindowError
 from everfit.store import failures

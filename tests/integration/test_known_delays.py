@@ -12,8 +12,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from everfit.declaration import Category, Integer, Model, Number, Source, Time
-from everfit.features import count, feature_view, latest, mean, total
+from everfit import Category, Integer, Model, Number, Source, Time, count, feature_view, latest, mean, total
 from everfit.features.running_sums import Value
 from everfit.pipeline import daily_partitions
 from everfit.pipeline.lineage import features_dataset, outdated

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import Category, Integer, Number
+from everfit import Category, Integer, Number
 from everfit.declaration.reserved_columns import REQUEST_ID, SCHEMA
 from everfit.evidence.counts import tally
 from everfit.store import frames, window_counts

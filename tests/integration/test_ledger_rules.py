@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from everfit import Model
 from everfit.alerts import alias_rules
 from everfit.cli.main import app
-from everfit.declaration import Model
 from everfit.environment.settings import Settings
 from everfit.errors import LostVersionError, PromotionError, ServiceError, StaleChampionError
 from everfit.pipeline import manual_promotion

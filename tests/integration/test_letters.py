@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import sqlalchemy as sa
 
-from everfit.declaration import TrainingWindow
+from everfit import TrainingWindow
 from everfit.store import letters, log_state, month_partitions
 from everfit.store.log import Batch, DeadLetter, Gap, LogWriter, Position, Step, skip
 from everfit.store.tables import dead_letters, outcomes, predictions

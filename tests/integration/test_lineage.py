@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import GradientBoosting
-from everfit.features import feature_view, mean
+from everfit import GradientBoosting, feature_view, mean
 from everfit.pipeline import daily_partitions, training_set
 from everfit.pipeline.data_versions import note, untold
 from everfit.pipeline.lineage import features_dataset, outdated, raw_dataset, stale_days

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from everfit.declaration import (
+from everfit import (
     BinaryClassification,
     Category,
     DriftPolicy,
@@ -26,8 +26,9 @@ from everfit.declaration import (
     Number,
     Source,
     Time,
+    feature_view,
 )
-from everfit.declaration.views import Latest, Windowed, feature_view
+from everfit.declaration.views import Latest, Windowed
 from everfit.serving.request_schema import read_predict
 from everfit.stack.postgres import Postgres
 from everfit.store.database import create_engine

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from everfit.declaration import Category, Model, Number
+from everfit import Category, Model, Number, latest, mean
 from everfit.environment.settings import Settings
-from everfit.features import latest, mean
 from everfit.runtime import Runtime
 from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup

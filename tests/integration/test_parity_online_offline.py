@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from everfit.declaration import Model
+from everfit import Model
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from everfit.serving.lookup import Found, Lookup, declared_readings

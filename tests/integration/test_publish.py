@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from everfit.declaration import Category, Integer, Model, Number, Source, Time
+from everfit import Category, Integer, Model, Number, Source, Time
 from everfit.errors import DeclarationError, ServiceError, SourceError
 from everfit.sources.publication import publish
 from everfit.store.database import create_engine
@@ -209,7 +209,7 @@ def sale(number: int, *, minute: int, price: float) -> dict[str, Any]:
 
 def numbered_model() -> Model:
     """A model keyed by a number; several sales may become known at the same moment."""
-    from everfit.features import feature_view, total
+    from everfit import feature_view, total
 
     @feature_view(key="shop", known_at="known_at", features={"turnover": total("price", over="1h")})
     def turnover(sales: Any) -> Any:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import BinaryClassification, Category, Model, Number, Source
+from everfit import BinaryClassification, Category, Model, Number, Source
 from everfit.environment.settings import Settings
 from everfit.errors import DeclarationError
 from everfit.pipeline.training_request import ask_for_training

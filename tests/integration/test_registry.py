@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import Candidate, GradientBoosting, TorchMLP
+from everfit import Candidate, GradientBoosting, TorchMLP
 from everfit.errors import StaleChampionError
 from everfit.registry import Registry
 from everfit.store import ledger

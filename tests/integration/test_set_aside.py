@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration import Candidate, GradientBoosting, Model, TorchMLP
+from everfit import Candidate, GradientBoosting, Model, TorchMLP
 from everfit.environment.settings import Settings
 from everfit.errors import FeatureError, LakeError
 from everfit.pipeline import evaluation, manifests

@@ -15,7 +15,7 @@ from dagster._core.loader import LoadingContextForTest
 from assets import model_assets
 from assets.graph import days_of
 from assets.provenance import observe, report
-from everfit.declaration import GradientBoosting, Model
+from everfit import GradientBoosting, Model
 from everfit.pipeline import daily_partitions
 from everfit.pipeline.lineage import features_dataset
 from everfit.store import partitions

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from everfit.declaration import Limits
+from everfit import Limits
 from everfit.errors import FormatError, ServiceError
 from everfit.policy.decision import Status
 from everfit.store import log, partitions, requests

@@ -13,10 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from everfit.declaration import Category, Model, Number
+from everfit import Category, Model, Number, count, latest, mean, total
 from everfit.declaration.views import Latest
 from everfit.errors import SourceError
-from everfit.features import count, latest, mean, total
 from everfit.features.offline import compute
 from everfit.serving.lookup import Found, Lookup, declared_readings
 from everfit.sources.publication import publish

@@ -11,9 +11,8 @@ import polars as pl
 import pytest
 from sqlalchemy import Engine
 
-from everfit.declaration import Category, Column, Gate, Integer, Model, Number, Source, Time
+from everfit import Category, Column, Gate, Integer, Model, Number, Source, Time, feature_view, latest, mean
 from everfit.declaration.number_range import EXACT, WHOLE
-from everfit.features import feature_view, latest, mean
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from everfit.serving.lookup import Lookup, declared_readings

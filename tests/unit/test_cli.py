@@ -92,7 +92,7 @@ def test_doctor_tells_a_malformed_declaration(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("EVERFIT_MODELS", "mine")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text("")
-    (tmp_path / "mine" / "broken.py").write_text("from everfit.declaration import Gate\nGate(folds=0)\n")
+    (tmp_path / "mine" / "broken.py").write_text("from everfit import Gate\nGate(folds=0)\n")
     answer = everfit("doctor", folder=tmp_path)
     assert answer.returncode == 1
     assert "gate: folds" in answer.stdout.lower()

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from everfit.declaration import Category, Column, Model, Number
+from everfit import Category, Column, Model, Number
 from everfit.declaration.reserved_columns import renewed
 from everfit.errors import SourceError
 from everfit.features.labelled_rows import labelled

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from everfit.declaration import (
+from everfit import (
     Category,
     DriftPolicy,
     Gate,
@@ -20,10 +20,12 @@ from everfit.declaration import (
     Time,
     TorchMLP,
     TrainingWindow,
+    feature_view,
+    latest,
 )
+from everfit.declaration import FeatureView
 from everfit.declaration.discovery import find_model, load_models
 from everfit.errors import DeclarationError, UnknownModelError
-from everfit.features import FeatureView, feature_view, latest
 from models.electricity_price import electricity_price
 
 MISSPELT = {"fold": 3}
@@ -147,7 +149,7 @@ def test_an_unknown_model_is_told_with_those_that_are_declared() -> None:
     ("text", "told"),
     [
         ("", "declares no model"),
-        ("from everfit.declaration import Gate\nGate(folds=0)\n", "Gate: folds"),
+        ("from everfit import Gate\nGate(folds=0)\n", "Gate: folds"),
         ("import not_there\n", "not_there"),
         ("1 +\n", "invalid syntax"),
         ("{}['key']\n", "module cannot be imported: KeyError: 'key'"),

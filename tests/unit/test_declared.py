@@ -15,7 +15,7 @@ PACKAGE = {
         "import models.flight_delay as m\nowned = m.flight_delay.model_copy(update={'name': 'owned', 'owners': ['bob!']})\n"
     ),
     "named": (
-        "from everfit.declaration import Source\n"
+        "from everfit import Source\n"
         "import models.electricity_price as m\n"
         "e = vars(m)['electricity_price']; del m\n"
         "def history(predictions): return predictions\n"

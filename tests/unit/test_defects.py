@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everfit.declaration import Candidate, Gate, GradientBoosting, TorchMLP
+from everfit import Candidate, Gate, GradientBoosting, TorchMLP
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration.views import Kind
 from everfit.evaluation.comparison import slices

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from everfit.declaration import BackfillPolicy
+from everfit import BackfillPolicy
 from everfit.declaration.discovery import load_models
 from everfit.errors import SettingsError
 from orchestration import activation, pool_limits

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit.declaration import BinaryClassification, Category, FreshnessPolicy, GradientBoosting, Model, Source, Time, TorchMLP
+from everfit import BinaryClassification, Category, FreshnessPolicy, GradientBoosting, Model, Source, Time, TorchMLP
 from everfit.demo.baseline import timer, timer_scores
 from everfit.demo.result import Timer
 

@@ -11,9 +11,8 @@ import pytest
 import typer
 
 import everfit.declaration
+from everfit import Model, feature_view, latest
 from everfit.cli.main import app
-from everfit.declaration import Model
-from everfit.features import feature_view, latest
 from everfit.serving.request_schema import read_predict
 from models import electricity_price as electricity
 

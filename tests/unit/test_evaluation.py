@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from everfit.declaration import Gate
+from everfit import Gate
 from everfit.evaluation import metrics
 from everfit.evaluation.comparison import Comparison, Slice, compare, slices
 from everfit.evaluation.folds import folds

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit.declaration import Category, DriftPolicy, Integer, Number
+from everfit import Category, DriftPolicy, Integer, Number
 from everfit.declaration.views import Kind
 from everfit.errors import FeatureError
 from everfit.evidence.calibration import Calibration, calibrate, reference_sample, sample

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from everfit import count, feature_view, latest, mean, total
 from everfit.declaration.views import FeatureView, Latest
 from everfit.errors import SourceError
-from everfit.features import count, feature_view, latest, mean, total
 from everfit.features.offline import compute
 
 START = datetime(2020, 1, 1, tzinfo=UTC)

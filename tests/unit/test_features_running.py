@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from everfit import feature_view, latest, mean, total
 from everfit.declaration.views import FeatureView
 from everfit.errors import DeclarationError, SourceError
-from everfit.features import feature_view, latest, mean, total
 from everfit.features.offline import compute
 from everfit.features.running_sums import RunningRow, Value, answer, expired, extend, key_of, known_values
 from tests.unit.test_features_offline import MINUTE, START, VIEWS, random_sales, random_spine

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
-from everfit.features import feature_view, mean
+from everfit import feature_view, mean
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from models.flight_delay import carrier_lateness, flight_delay

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import polars as pl
 import pytest
 
-from everfit.declaration import GradientBoosting
+from everfit import GradientBoosting
 from everfit.training.artifact import Signature
 from everfit.training.latency import REFERENCE_MS, ROWS, measure
 from everfit.training.parity import check_parity

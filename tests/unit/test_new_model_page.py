@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from everfit.declaration import Model
+from everfit import Model
 from everfit.declaration.discovery import load_models
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute

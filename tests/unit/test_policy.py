@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everfit.declaration import DriftPolicy, Limits, Model
+from everfit import DriftPolicy, Limits, Model
 from everfit.policy.decision import Cause, Decision, Finding, History, PastRequest, Status, decide, request_id
 from models.electricity_price import electricity_price
 

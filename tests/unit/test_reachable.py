@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everfit.declaration import DriftPolicy
+from everfit import DriftPolicy
 from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.declaration.views import Kind
 from everfit.evidence.calibration import Calibration, Threshold, calibrate, reference_sample

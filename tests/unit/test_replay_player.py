@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from everfit.declaration import Model
+from everfit import Model
 from everfit.errors import RequestError, ServiceError
 from everfit.replay import player
 from everfit.replay.progress import Progress

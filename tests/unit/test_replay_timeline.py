@@ -7,17 +7,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 import pytest
 
-from everfit.declaration import (
-    BinaryClassification,
-    Category,
-    FreshnessPolicy,
-    GradientBoosting,
-    Integer,
-    Model,
-    Number,
-    Source,
-    Time,
-)
+from everfit import BinaryClassification, Category, FreshnessPolicy, GradientBoosting, Integer, Model, Number, Source, Time
 from everfit.errors import SourceError
 from everfit.replay.timeline import published, timeline
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from everfit.declaration import Category, Number
+from everfit import Category, Number
 from everfit.errors import RequestError
 from everfit.serving.request_schema import MAX_ROWS, read_infer, read_predict
 from models.electricity_price import electricity_price

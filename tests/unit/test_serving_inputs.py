@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from everfit.declaration import Category, Model, Number
+from everfit import Category, Model, Number, latest, mean, total
 from everfit.declaration.views import FeatureView
-from everfit.features import latest, mean, total
 from everfit.features.definition import Definition, define
 from everfit.serving.input_sources import Registered, inputs_of
 from everfit.store.view_versions import State, ViewVersion

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everfit.declaration import Candidate, GradientBoosting, TorchMLP
+from everfit import Candidate, GradientBoosting, TorchMLP
 from everfit.declaration.views import Kind
 from everfit.errors import DeclarationError, FeatureError, NotServableError
 from everfit.features.labelled_rows import labelled

@@ -13,11 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from everfit.declaration import Category, Integer, Model, Number, Source, Time
+from everfit import Category, Integer, Model, Number, Source, Time, count, feature_view, latest, mean, total
 from everfit.declaration.number_range import EXACT, LARGEST, WHOLE
 from everfit.declaration.values import reader
 from everfit.errors import DeclarationError, EventError, RequestError, SourceError
-from everfit.features import count, feature_view, latest, mean, total
 from everfit.features.offline import compute
 from everfit.features.running_sums import Value, answer, extend, key_of, known_values
 from everfit.serving.request_schema import read_infer, read_predict

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everfit.declaration import Model
+from everfit import Model
 from models.electricity_price import electricity_price
 
 LIVE = electricity_price.go_live

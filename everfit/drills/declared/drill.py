@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from everfit.declaration import (
+from everfit import (
     BinaryClassification,
     Category,
     DriftPolicy,

@@ -6,7 +6,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from everfit.declaration import (
+from everfit import (
     BinaryClassification,
     Category,
     DriftPolicy,
@@ -18,8 +18,9 @@ from everfit.declaration import (
     Source,
     Time,
     TrainingWindow,
+    feature_view,
+    latest,
 )
-from everfit.features import feature_view, latest
 
 BROKEN = os.environ.get("EVERFIT_E2E_PUMPS", "")  # "import": the module; "window": another length of windows
 START, GO_LIVE = datetime(2025, 1, 6, tzinfo=UTC), datetime(2025, 2, 17, tzinfo=UTC)

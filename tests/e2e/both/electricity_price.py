@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import models.electricity_price as real
-from everfit.declaration import GradientBoosting
+from everfit import GradientBoosting
 
 electricity_price = real.electricity_price.model_copy(
     update={

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import models.flight_delay as real
-from everfit.declaration import FreshnessPolicy, Gate, GradientBoosting, Source
+from everfit import FreshnessPolicy, Gate, GradientBoosting, Source
 
 DAY = timedelta(days=1)
 

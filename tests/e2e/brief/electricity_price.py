@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import models.electricity_price as real
-from everfit.declaration import BackfillPolicy, GradientBoosting
+from everfit import BackfillPolicy, GradientBoosting
 
 electricity_price = real.electricity_price.model_copy(
     update={

@@ -11,17 +11,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from everfit.declaration import (
-    BinaryClassification,
-    Category,
-    FreshnessPolicy,
-    GradientBoosting,
-    Integer,
-    Limits,
-    Model,
-    Source,
-    Time,
-)
+from everfit import BinaryClassification, Category, FreshnessPolicy, GradientBoosting, Integer, Limits, Model, Source, Time
 
 
 def two_days() -> pl.DataFrame:
