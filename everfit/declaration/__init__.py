@@ -3,6 +3,7 @@
 Budgets are stated, not thresholds: 'four false alarms a year', 'three retrainings a month'.
 """
 
+from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Outside, Time
 from everfit.declaration.model import Model
 from everfit.declaration.part import Name, Part
@@ -19,7 +20,7 @@ from everfit.declaration.policies import (
 )
 from everfit.declaration.recipes import Candidate, GradientBoosting, TorchMLP
 from everfit.declaration.source import Source
-from everfit.declaration.tasks import BinaryClassification
+from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, count, feature_view, latest, mean, total
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "QualityPolicy",
     "Source",
     "Straight",
+    "Task",
     "Time",
     "TorchMLP",
     "TrainingWindow",

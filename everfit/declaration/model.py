@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_validator
 
 from everfit.declaration.columns import Column, Number
 from everfit.declaration.part import Name, Part, require_unique
@@ -24,7 +24,7 @@ from everfit.declaration.policies import (
 )
 from everfit.declaration.recipes import Candidate
 from everfit.declaration.source import Source
-from everfit.declaration.tasks import BinaryClassification
+from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
 from everfit.timing import Moment
 
@@ -42,7 +42,7 @@ class Model(Part):
     name: Name
     description: str = ""
     owners: list[str] = []
-    task: BinaryClassification
+    task: SerializeAsAny[InstanceOf[Task]]
     entity: Name
     identity: list[Name] = []
     event_time: Name | None = None

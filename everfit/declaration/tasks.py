@@ -1,9 +1,154 @@
-"""What a model predicts."""
+"""What a model predicts. A task owns all that depends on it; nothing else asks which task it is.
+
+Shapes: N rows; labels[N] as they are logged; answers float64[N], one number a row, or float64[N, K] where an answer is K
+numbers; raw float64[N] or [N, K], what the model of a recipe gives before the head makes answers of it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from everfit.declaration.part import Name, Part
+from everfit.declaration.reserved_columns import SCORE
+from everfit.declaration.views import Kind
+from everfit.errors import FeatureError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Labels = npt.NDArray[Any]
+else:
+    Floats = Labels = Any
+
+Label = float | str
+
+TENTHS = 10  # the points of a curve
 
 
-class BinaryClassification(Part):
-    """Will it happen? The label is a column of 0 and 1; the score is the probability of 1."""
+class Output(NamedTuple):
+    """The tensor of the answers, in the exported graph and in the V2 protocol; ``shape`` is that of one row's answer."""
+
+    name: str = "score"
+    datatype: str = "FP64"
+    shape: tuple[int, ...] = ()
+
+
+class Curve(NamedTuple):
+    """What came true against what was answered. Answers that mean what they say lie on the diagonal.
+
+    ``points`` are (answered, came true), both between ``low`` and ``high``; ``x`` and ``y`` name the axes.
+    """
+
+    points: Sequence[tuple[float, float]]
+    x: str
+    y: str
+    low: float
+    high: float
+
+
+class Graph(Protocol):
+    """An ONNX graph in the making, as a head sees it."""
+
+    def constant(self, value: Any) -> str:
+        """Add a constant tensor and return its name."""
+
+    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node of one output and return the name of that output."""
+
+
+class Task(Part, ABC):
+    """What is predicted: labels, the answers about them, and how good an answer was. ``label`` names the labels' column.
+
+    What is not abstract here is right for a number a row whose raw values are the answers, and is overridden elsewhere.
+    """
 
     label: Name
+
+    @property
+    @abstractmethod
+    def loss(self) -> str:
+        """Name of the loss, as scikit-learn calls it: recipes minimise it, candidates and champion are compared by it."""
+
+    @abstractmethod
+    def label_fault(self, label: Label) -> str:
+        """What a label must be, where this is none, such as ``0 or 1``; empty where it is one."""
+
+    @abstractmethod
+    def answer_fault(self, answer: Any) -> str:
+        """What the answer to one row must be, where this is none, such as ``finite number``; empty where it is one."""
+
+    @abstractmethod
+    def losses(self, labels: Labels, answers: Floats) -> Floats:
+        """Loss of each row, float64[N], finite; the lower, the better the answer."""
+
+    @property
+    def baseline_name(self) -> str:
+        """What :meth:`baseline` answers, in words."""
+        return "mean label"
+
+    def baseline(self, labels: Labels) -> float:
+        """The best answer that knows nothing of a row, by the labels of training; 0 where there are none."""
+        return float(labels.sum()) / max(len(labels), 1)
+
+    def summary(self, labels: Labels, answers: Floats) -> dict[str, float]:
+        """Figures that a person is shown and that are tracked, by name; ``rows`` and the mean loss among them.
+
+        Raises:
+            ValueError: when there are no rows.
+        """
+        if len(labels) == 0:
+            raise ValueError("no labelled rows to take metrics of")
+        return {"rows": float(len(labels)), self.loss: float(self.losses(labels, answers).mean())}
+
+    def curve(self, labels: Labels, answers: Floats) -> Curve:
+        """Mean answer and mean label of each tenth of the rows, ordered by answer."""
+        import numpy as np
+
+        tenths = [rows for rows in np.array_split(np.argsort(answers, kind="stable"), TENTHS) if len(rows)]
+        points = [(float(answers[rows].mean()), float(labels[rows].mean())) for rows in tenths]
+        values = [value for point in points for value in point] or [0.0]
+        return Curve(points, "mean answer", "mean label", min(values), max(values))
+
+    def usable(self, labels: Labels) -> "npt.NDArray[np.bool_]":
+        """Which of labels[N] are labels of the task, bool[N]."""
+        import numpy as np
+
+        values, value_of = np.unique(labels, return_inverse=True)
+        return np.array([not self.label_fault(value) for value in values.tolist()], dtype=bool)[value_of]
+
+    def targets(self, labels: Labels) -> Floats:
+        """The labels as numbers to fit by, float64[N].
+
+        Raises:
+            FeatureError: when there is nothing to learn from these labels, or one of them is none.
+        """
+        import numpy as np
+
+        if len(labels) == 0:
+            raise FeatureError(f"no label {self.label!r} to learn from")
+        for wrong in labels[~self.usable(labels)]:
+            raise FeatureError(f"label {self.label!r} is {wrong} in a row to learn from, and no {self.label_fault(wrong)}")
+        return labels.astype(np.float64)
+
+    def answers(self, raw: Floats) -> Floats:
+        """The answers that raw values stand for."""
+        return raw
+
+    def head(self, graph: Graph, raw: str) -> str:
+        """Make answers of the raw values in a graph, as :meth:`answers` does; returns the name of their tensor."""
+        return graph.add("Identity", raw)
+
+    @property
+    def output(self) -> Output:
+        """The tensor of the answers."""
+        return Output()
+
+    def fields(self, answer: Any) -> dict[str, Any]:
+        """The answer to one row as the fields of a prediction, on the topic and over HTTP."""
+        return {"score": answer}
+
+    def watched(self, answers: Floats) -> dict[tuple[str, Kind], Any]:
+        """The answers as columns of a frame, by name and kind, whose distribution is watched for drift."""
+        return {(SCORE, "number"): answers}

@@ -101,6 +101,8 @@ def namesake() -> FeatureView:
         (lambda: changed(history=lambda unheard_of: unheard_of), "history reads 'unheard_of'"),
         (lambda: changed(gate=Gate(slices=["mood"])), "gate.slices names 'mood'"),
         (lambda: changed(candidates=[]), "candidates"),
+        (lambda: changed(task="up"), "Model electricity_price: task: Input should be an instance of Task, got 'up'"),
+        (lambda: changed(task={"label": "up"}), "task: Input should be an instance of Task"),
         (lambda: changed(candidates=[GradientBoosting(), GradientBoosting()]), "gradient_boosting declared twice"),
         (lambda: changed(views=electricity_price.views * 2), "declared twice"),
         (lambda: changed(views=[*electricity_price.views, namesake()]), "views: market_now declared twice"),

@@ -1,0 +1,126 @@
+"""One contract for every task, ours and one from outside; then the figures of binary classification, worked out by hand."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from everfit import BinaryClassification, Task
+from everfit.errors import FeatureError
+from tests.tasks import Bounded
+
+Array = Any
+RANDOM = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task, labels[N] of it, raw values[N] that know something of them, and what is no label and no answer."""
+
+    task: Task
+    labels: Array
+    raw: Array
+    no_labels: tuple[Any, ...]
+    no_answers: tuple[float, ...]
+
+
+UP = RANDOM.integers(0, 2, 500).astype(float)
+CHANGE = RANDOM.uniform(-1, 1, 500)
+NEVER = (float("nan"), float("inf"), -float("inf"))
+CASES = [
+    Case(
+        BinaryClassification(label="up"),
+        UP,
+        (2 * UP - 1) + RANDOM.normal(size=500),
+        (0.5, 2.0, "1", *NEVER),
+        (-0.1, 1.1, *NEVER),
+    ),
+    Case(Bounded(label="change"), CHANGE, CHANGE + RANDOM.normal(size=500) / 9, (-1.5, 1.5, "1", *NEVER), NEVER),
+]
+each = pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.task).__name__)
+
+
+@each
+def test_labels_and_answers_out_of_range_are_refused_with_what_they_must_be(case: Case) -> None:
+    assert not any(map(case.task.label_fault, case.labels.tolist()))
+    assert not any(map(case.task.answer_fault, case.task.answers(case.raw).tolist()))
+    assert all(case.task.label_fault(label) for label in case.no_labels)
+    assert all(case.task.answer_fault(answer) for answer in case.no_answers)
+
+
+@each
+def test_rows_with_usable_labels_are_those_without_a_fault(case: Case) -> None:
+    numbers = [label for label in case.no_labels if isinstance(label, float)]
+    mixed = np.concatenate([case.labels, numbers, case.labels[:3]])
+    usable = [not case.task.label_fault(label) for label in mixed.tolist()]
+    assert case.task.usable(mixed).tolist() == usable
+    assert sum(usable) == len(case.labels) + 3
+
+
+@each
+def test_losses_are_finite_and_lowest_where_the_answer_is_the_label(case: Case) -> None:
+    before = case.labels.copy()
+    losses, best = case.task.losses(case.labels, case.task.answers(case.raw)), case.task.losses(case.labels, case.labels)
+    assert losses.shape == case.labels.shape
+    assert np.isfinite(losses).all()
+    assert np.isfinite(case.task.losses(case.labels, case.labels[::-1])).all(), "however wrong"
+    assert (best <= losses).all()
+    assert (case.labels == before).all()
+
+
+@each
+def test_the_baseline_is_the_best_of_constant_answers_and_worse_than_an_answer_that_knows(case: Case) -> None:
+    task, baseline = case.task, case.task.baseline(case.labels)
+
+    def mean_loss(answer: float) -> float:
+        return float(task.losses(case.labels, np.full(len(case.labels), answer)).mean())
+
+    assert not task.answer_fault(baseline)
+    assert mean_loss(baseline) < min(mean_loss(baseline - 0.1), mean_loss(baseline + 0.1))
+    assert task.losses(case.labels, task.answers(case.raw)).mean() < mean_loss(baseline)
+    assert not task.answer_fault(task.baseline(case.labels[:0])), "also of no labels"
+    assert task.baseline_name
+
+
+@each
+def test_the_summary_holds_rows_and_the_loss_and_is_refused_of_no_rows(case: Case) -> None:
+    answers = case.task.answers(case.raw)
+    summary = case.task.summary(case.labels, answers)
+    assert summary["rows"] == 500
+    assert summary[case.task.loss] == pytest.approx(case.task.losses(case.labels, answers).mean())
+    assert np.isfinite(list(summary.values())).all()
+    with pytest.raises(ValueError, match="no labelled rows"):
+        case.task.summary(case.labels[:0], case.labels[:0])
+
+
+@each
+def test_a_curve_of_answers_that_are_the_labels_lies_on_the_diagonal(case: Case) -> None:
+    curve = case.task.curve(case.labels, case.labels)
+    assert all(answered == pytest.approx(true) for answered, true in curve.points)
+    assert all(curve.low <= value <= curve.high for point in curve.points for value in point)
+    assert sum(1 for _ in curve.points) == 10
+    assert case.task.curve(case.labels[:0], case.labels[:0]).points == []
+
+
+@each
+def test_targets_are_numbers_and_what_nothing_can_be_learnt_from_is_refused(case: Case) -> None:
+    targets = case.task.targets(case.labels)
+    assert targets.dtype == np.float64
+    assert targets.shape == case.labels.shape
+    for wrong in ([], [*case.labels, case.no_labels[0]], [*case.labels, np.nan]):
+        with pytest.raises(FeatureError, match=repr(case.task.label)):
+            case.task.targets(np.array(wrong))
+
+
+def test_one_class_alone_is_nothing_to_learn_from() -> None:
+    with pytest.raises(FeatureError, match="'up' must hold both 0 and 1 and nothing else; 3 rows hold"):
+        BinaryClassification(label="up").targets(np.ones(3))
+
+
+def test_a_task_that_lacks_a_part_cannot_be_made() -> None:
+    class Partial(Task):
+        """Says nothing of labels and answers."""
+
+    with pytest.raises(TypeError, match=r"answer_fault.*label_fault.*loss"):
+        Partial(label="up")  # type: ignore[abstract]
