@@ -1,5 +1,6 @@
 """``everfit backfill``: bring a model's days up to date."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -31,7 +32,8 @@ def backfill(
     with Runtime.load() as runtime:
         declared = find_model(runtime.models, model)
         wanted = [asset.strip() for asset in assets.split(",")]
-        done = bring_up(runtime, declared, start=first, end=last, assets=wanted, say=lambda line: typer.echo(line, err=as_json))
+        report = partial(typer.echo, err=as_json)
+        done = bring_up(runtime, declared, start=first, end=last, assets=wanted, announce=report)
     if as_json:
         print_json(done)
     if not done.succeeded:

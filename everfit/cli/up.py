@@ -29,8 +29,8 @@ def up(
 ) -> None:
     """Start what is not up: Postgres, broker, MLflow, Dagster and serving. Prints where they answer.
 
-    A part whose address the environment gives is used by all, and not started. What is on record from before a model went live
-    lands at once, so that its assets can be materialized. Views whose declaration
+    A part whose address the environment sets is used by all, and not started. Rows recorded from before a model went live
+    land at once, so that its assets can be materialized. Views whose declaration
     changed are built from what has landed.
     """
     from rich.console import Console
@@ -44,16 +44,19 @@ def up(
     steps: dict[str, str] = {}
     with console.status("starting") as spinner:
 
-        def heard(name: str, step: str) -> None:
+        def on_step(name: str, step: str) -> None:
             steps[name] = step
             if step == "started":
                 console.print(f"{name:<9} up after {time.monotonic() - began:.1f} s")
             spinner.update("starting " + ", ".join(name for name, step in steps.items() if step == "starting"))
 
         home = home_folder()
-        for module, why in load_models().broken.items():  # told before anything is started, and refused where all are
+        for (
+            module,
+            why,
+        ) in load_models().broken.items():  # reported before anything is started; refused where every module is broken
             console.print(f"{module} is set aside: {why}", style="red")
-        told = Stack(home, Path.cwd(), say=console.print, heard=heard, broker=broker).up()
+        addresses = Stack(home, Path.cwd(), announce=console.print, on_step=on_step, broker=broker).up()
         spinner.update("landing what is on record")
         for line in [*_land(), *_build_views(spinner.update)]:
             console.print(line)
@@ -61,12 +64,12 @@ def up(
     console.print("everfit is already up" if kept else f"everfit is up after {time.monotonic() - began:.1f} s")
     given = given_to_stack(home)
     for name, label in NAMES.items():
-        console.print(f"  {label:<9} {masked(told[name])}{'  (given)' if name in given else ''}")
+        console.print(f"  {label:<9} {masked(addresses[name])}{'  (given)' if name in given else ''}")
     console.print(f"  state     {home}")
 
 
 def _build_views(progress: Callable[[str], None]) -> list[str]:
-    """Build the views whose declaration changed since rows landed; what there is to say of those that cannot be."""
+    """Build the views whose declaration changed since rows landed; a line for each that cannot be built."""
     from everfit.runtime import Runtime
     from everfit.store.view_builds import build
 
@@ -81,7 +84,7 @@ def _build_views(progress: Callable[[str], None]) -> list[str]:
 
 
 def _land() -> list[str]:
-    """Publish what is on record from before each model's go-live and has not landed; a line for each that has some to tell."""
+    """Publish the rows recorded from before each model went live; a line for each model with rows or a problem."""
     from everfit.replay.bootstrap import bootstrap_all
     from everfit.runtime import Runtime
 

@@ -1,4 +1,4 @@
-"""What acts by itself, as Dagster's webserver tells it: which sensors and schedules are on, and what their last tick said."""
+"""The sensors and schedules of Dagster, read from its webserver: which are on, and the result of their last tick."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from everfit.errors import ServiceError
 TIMEOUT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 90.0  # a daemon sends one every 30 s
 DAEMONS = {"sensor": "SENSOR", "schedule": "SCHEDULER"}
-# Without a time, Dagster looks the ticks up by the address that the code location has now, and finds none of before.
+# Without a time, Dagster looks ticks up by the current address of the code location and misses the earlier ones.
 _STATE = "status ticks(limit: 1, afterTimestamp: 1) { timestamp status skipReason error { message } runIds }"
 _QUERY = f"""
 {{
@@ -31,7 +31,7 @@ _QUERY = f"""
 
 @dataclass(frozen=True, slots=True)
 class Automation:
-    """A sensor or a schedule. ``waits`` says what its last tick found, or why it failed; times are UTC.
+    """A sensor or a schedule. ``waits`` is what it waits for, or why its last tick failed; times are UTC.
 
     It acts where it is ``on`` and ``alive``: where the daemon that ticks it sends heartbeats.
     """
@@ -57,32 +57,34 @@ def automations(webserver: str, now: float, *, daemon_runs: bool = True) -> list
     Args:
         webserver: Dagster's address.
         now: Unix time.
-        daemon_runs: False where the daemon's process is seen not to run; else its heartbeats tell.
+        daemon_runs: False where the daemon's process is known not to run; otherwise its heartbeats decide.
 
     Raises:
-        ServiceError: when the webserver does not answer, or has no definitions to tell of.
+        ServiceError: when the webserver does not answer, or has loaded no definitions.
     """
     with GraphQL(webserver, TIMEOUT_SECONDS) as dagster:
-        answer = dagster.ask(_QUERY)
-    told = answer["repositoriesOrError"]
-    if told["__typename"] != "RepositoryConnection":
-        raise ServiceError(f"Dagster has no definitions at {webserver}: {told.get('message', told['__typename'])}")
+        answer = dagster.execute(_QUERY)
+    repositories = answer["repositoriesOrError"]
+    if repositories["__typename"] != "RepositoryConnection":
+        raise ServiceError(
+            f"Dagster has no definitions at {webserver}: {repositories.get('message', repositories['__typename'])}"
+        )
     statuses = answer["instance"]["daemonHealth"]["allDaemonStatuses"]
     beats = {status["daemonType"]: status["lastHeartbeatTime"] or 0.0 for status in statuses}
     alive = {kind: daemon_runs and beats.get(daemon, 0.0) > now - HEARTBEAT_SECONDS for kind, daemon in DAEMONS.items()}
-    found = [
-        *(_sensor(one, alive["sensor"]) for node in told["nodes"] for one in node["sensors"]),
-        *(_schedule(one, alive["schedule"]) for node in told["nodes"] for one in node["schedules"]),
+    entries = [
+        *(_sensor(entry, alive["sensor"]) for node in repositories["nodes"] for entry in node["sensors"]),
+        *(_schedule(entry, alive["schedule"]) for node in repositories["nodes"] for entry in node["schedules"]),
     ]
-    return sorted(found, key=lambda one: one.name)
+    return sorted(entries, key=lambda entry: entry.name)
 
 
-def _sensor(told: dict[str, Any], alive: bool) -> Automation:
-    return _read("sensor", alive, told["name"], told["sensorState"], told["nextTick"])
+def _sensor(node: dict[str, Any], alive: bool) -> Automation:
+    return _read("sensor", alive, node["name"], node["sensorState"], node["nextTick"])
 
 
-def _schedule(told: dict[str, Any], alive: bool) -> Automation:
-    return _read("schedule", alive, told["name"], told["scheduleState"], next(iter(told["futureTicks"]["results"]), None))
+def _schedule(node: dict[str, Any], alive: bool) -> Automation:
+    return _read("schedule", alive, node["name"], node["scheduleState"], next(iter(node["futureTicks"]["results"]), None))
 
 
 def _read(kind: str, alive: bool, name: str, state: dict[str, Any], coming: dict[str, Any] | None) -> Automation:

@@ -1,4 +1,4 @@
-"""Dagster's webserver, asked by GraphQL over HTTP: what its pages do, for commands that must not import it."""
+"""Partitions and runs in Dagster, read and changed through its webserver, for commands that must not import Dagster."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from everfit.errors import ServiceError
 
 LOCATION = "everfit"  # as workspace.yaml names the code location
 ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
-LAUNCH = "everfit/launch"  # tag of a run that was launched here: tells one launch from any other
+LAUNCH = "everfit/launch"  # tag of a run that was launched here; its value identifies the launch
 
 _LOCATION = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
 _DAYS = """
@@ -53,52 +53,52 @@ query ($filter: RunsFilter!) {
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The days that Dagster knows of an asset, in its order, and those of them that it holds as made."""
+class AssetDays:
+    """The partitions of a daily asset in Dagster's order, and those of them that are materialized."""
 
     days: list[str]
     made: frozenset[str]
 
 
 class Orchestrator:
-    """One Dagster webserver; :meth:`close` gives the connection back."""
+    """Reads and launches through one Dagster webserver; :meth:`close` closes the connection."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._graphql = GraphQL(url)
         self.close = self._graphql.close
-        self.ask = self._graphql.ask
+        self.execute = self._graphql.execute
 
-    def held(self, model: str, assets: Sequence[str]) -> dict[str, Held]:
-        """The days of daily assets.
+    def asset_days(self, model: str, assets: Sequence[str]) -> dict[str, AssetDays]:
+        """The partitions of each daily asset.
 
         Raises:
             ServiceError: when Dagster has not loaded the model.
         """
-        nodes = self.ask(_DAYS, keys=[{"path": [model, asset]} for asset in assets])["assetNodes"]
-        found = {
-            node["assetKey"]["path"][-1]: Held(
+        nodes = self.execute(_DAYS, keys=[{"path": [model, asset]} for asset in assets])["assetNodes"]
+        days_by_asset = {
+            node["assetKey"]["path"][-1]: AssetDays(
                 node["partitionKeys"], frozenset(node["assetPartitionStatuses"].get("materializedPartitions", []))
             )
             for node in nodes
         }
-        if missing := [asset for asset in assets if asset not in found]:
+        if missing := [asset for asset in assets if asset not in days_by_asset]:
             raise ServiceError(f"Dagster at {self._url} has no {model}/{missing[0]}: is its code location loaded?")
-        return found
+        return days_by_asset
 
     def change_days(self, name: str, remove: Sequence[str], add: Sequence[str]) -> None:
-        """Take days out of a set of dynamic partitions, and put others at its end; what was made of them stays on record."""
+        """Remove days from a set of dynamic partitions and append others; materializations of removed days stay on record."""
         repository = self._repository()
         if remove:
-            self.ask(_REMOVE_DAYS, repository=repository, name=name, days=list(remove))
+            self.execute(_REMOVE_DAYS, repository=repository, name=name, days=list(remove))
         for day in add:
-            self.ask(_ADD_DAY, repository=repository, name=name, day=day)
+            self.execute(_ADD_DAY, repository=repository, name=name, day=day)
 
     def launch(self, assets: Sequence[Sequence[str]], tags: Mapping[str, str]) -> str:
-        """Launch a run of some assets, as the Materialize button does; returns its id.
+        """Launch a run of some assets, as the Materialize button does, and return its id.
 
         Raises:
-            ServiceError: when Dagster does not take it.
+            ServiceError: when Dagster does not accept it.
         """
         repository = self._repository()
         parameters = {
@@ -108,13 +108,13 @@ class Orchestrator:
             "executionMetadata": {"tags": _tags({**tags, LAUNCH: (launch := uuid4().hex)})},
         }
         try:
-            launched = self.ask(_LAUNCH, repeatable=False, parameters=parameters)["launchRun"]
-        except UnansweredError:  # it may have been launched all the same: then a run bears the mark of this launch
+            launched = self.execute(_LAUNCH, repeatable=False, parameters=parameters)["launchRun"]
+        except UnansweredError:  # it may have been launched all the same: then a run carries this launch's tag
             if runs := self._runs({"tags": _tags({LAUNCH: launch})}):
                 return next(iter(runs))
-            launched = self.ask(_LAUNCH, repeatable=False, parameters=parameters)["launchRun"]
+            launched = self.execute(_LAUNCH, repeatable=False, parameters=parameters)["launchRun"]
         if launched["__typename"] != "LaunchRunSuccess":
-            raise ServiceError(f"Dagster launches no such run: {launched.get('message') or launched.get('errors')}")
+            raise ServiceError(f"Dagster did not accept the run: {launched.get('message') or launched.get('errors')}")
         return str(launched["run"]["runId"])
 
     def in_flight(self, tags: Mapping[str, str]) -> list[str]:
@@ -122,22 +122,22 @@ class Orchestrator:
         return [run for run, status in self._runs({"tags": _tags(tags)}).items() if status not in ENDED]
 
     def statuses(self, runs: Sequence[str]) -> dict[str, str]:
-        """Status of each run by id; one that was deleted counts as canceled."""
+        """Status of each run by id; a deleted run counts as canceled."""
         return dict.fromkeys(runs, "CANCELED") | self._runs({"runIds": list(runs)})
 
     def _runs(self, wanted: Mapping[str, Any]) -> dict[str, str]:
-        found = self.ask(_RUNS, filter=wanted)["runsOrError"]
-        if "results" not in found:
-            raise ServiceError(f"Dagster at {self._url} cannot list its runs: {found['message']}")
-        return {run["runId"]: run["status"] for run in found["results"]}
+        answer = self.execute(_RUNS, filter=wanted)["runsOrError"]
+        if "results" not in answer:
+            raise ServiceError(f"Dagster at {self._url} cannot list its runs: {answer['message']}")
+        return {run["runId"]: run["status"] for run in answer["results"]}
 
     def _repository(self) -> dict[str, str]:
-        nodes = self.ask(_LOCATION)["repositoriesOrError"].get("nodes") or []
+        nodes = self.execute(_LOCATION)["repositoriesOrError"].get("nodes") or []
         for node in nodes:
             if node["location"]["name"] == LOCATION:
                 return {"repositoryName": node["name"], "repositoryLocationName": LOCATION}
-        told = ", ".join(node["location"]["name"] for node in nodes) or "none"
-        raise ServiceError(f"Dagster at {self._url} has no code location {LOCATION!r} (loaded: {told}); see `everfit doctor`")
+        loaded = ", ".join(node["location"]["name"] for node in nodes) or "none"
+        raise ServiceError(f"Dagster at {self._url} has no code location {LOCATION!r} (loaded: {loaded}); see `everfit doctor`")
 
 
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -50,7 +50,7 @@ class Demo:
 
     home: Path
     project: Path
-    say: Callable[[str], None]
+    announce: Callable[[str], None]
     playing: Listener
     model: str = MODEL
     end: datetime = END
@@ -69,7 +69,7 @@ class Demo:
         """
         environ = {**self.environ, "EVERFIT_HOME": str(self.home)}
         models = load_models(models_package(environ))
-        stack = Stack(self.home, self.project, say=self.say, broker=self.broker, environ=environ)
+        stack = Stack(self.home, self.project, announce=self.announce, broker=self.broker, environ=environ)
         self._begin_anew(stack, models)
         try:
             with self._stage("starting the stack"):
@@ -89,7 +89,7 @@ class Demo:
         """Remove an earlier demo and everything it left; what another model made only where that is agreed to."""
         if self.home.exists():
             self._require_agreement(made_by_others(stack.postgres, self.model, models))
-            self.say(f"an earlier demo is in {self.home}: it is removed, and the demo begins anew")
+            self.announce(f"an earlier demo is in {self.home}: it is removed, and the demo begins anew")
             stack.down()
             for part in self.home.iterdir():
                 if part.name != "run":
@@ -104,7 +104,7 @@ class Demo:
     def _play(self, runtime: Runtime, model: Model) -> DemoResult:
         with self._stage("first training"):
             self._first_training(runtime, model)
-        self.say(f"replaying {format_time(model.go_live)} to {format_time(self.end)}")
+        self.announce(f"replaying {format_time(model.go_live)} to {format_time(self.end)}")
         began = time.monotonic()
         progress = replay(runtime, model, model.go_live, self.end, listener=self.playing)
         took = time.monotonic() - began
@@ -117,7 +117,7 @@ class Demo:
     def _first_training(self, runtime: Runtime, model: Model) -> None:
         """Train on what came before the go-live, keep version 1 as a pinned shadow, and see that it answers."""
         rows = bootstrap(runtime, model)
-        self.say(f"published {rows:,} rows from before {format_time(model.go_live)}; training the first version")
+        self.announce(f"published {rows:,} rows from before {format_time(model.go_live)}; training the first version")
         asked = ask_for_training(runtime, model)
         done = await_training(runtime, asked.request)
         if done.status != "promoted":
@@ -131,7 +131,7 @@ class Demo:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        self.say(name)
+        self.announce(name)
         began = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - began

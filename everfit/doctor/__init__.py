@@ -1,1 +1,1 @@
-"""The checks of `everfit doctor`: each says what it found, and what to do where that is not right."""
+"""The checks of `everfit doctor`: each reports a state, and the remedy where something is wrong."""

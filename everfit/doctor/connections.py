@@ -1,4 +1,4 @@
-"""Does each connection of a deployment hold? Each check asks once, within seconds, and says what to do where it does not."""
+"""Checks of a deployment's connections: each sends one request, takes seconds at most, and names the remedy on failure."""
 
 import tempfile
 import time
@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 5
 DIGEST_LENGTH = 64  # of an object's name: SHA-256 in hexadecimal
 TOPICS = (PREDICTIONS, OUTCOMES, DEPLOYMENTS)
 PREPARE = "run `everfit prepare`"
-# What Postgres says when it lets nobody in, and what to do then.
+# Error messages of Postgres on a refused connection, and the remedy for each.
 REFUSALS = {
     "password authentication failed": "correct the user or password in EVERFIT_DATABASE_URL (or PGPASSWORD)",
     "no password supplied": "give a password in EVERFIT_DATABASE_URL, or by PGPASSWORD",
@@ -38,7 +38,7 @@ LOCATIONS = """{
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``todo`` is empty where nothing is wrong."""
+    """The result of one check: ``found`` describes it, ``todo`` is the remedy and empty where nothing is wrong."""
 
     name: str
     found: str
@@ -51,11 +51,11 @@ class Check:
 
 
 def connections(addresses: Mapping[str, str], *, lake_is_here: bool = True) -> list[Check]:
-    """Ask each part that has an address, by the names of :class:`everfit.environment.settings.Settings`.
+    """Check each part that has an address, by the names of :class:`everfit.environment.settings.Settings`.
 
-    ``lake_is_here`` is False where nobody said where the lake is: it may be out of this machine's reach.
+    ``lake_is_here`` is False where the lake's address is not configured: it may be out of reach of this machine.
     """
-    asking: dict[str, Callable[[str], Check]] = {
+    checks: dict[str, Callable[[str], Check]] = {
         "database_url": _database,
         "kafka": _kafka,
         "mlflow": _mlflow,
@@ -63,11 +63,11 @@ def connections(addresses: Mapping[str, str], *, lake_is_here: bool = True) -> l
         "serving": _serving,
         "lake": partial(_lake, addresses.get("database_url", ""), lake_is_here),
     }
-    return [ask(addresses[name]) for name, ask in asking.items() if name in addresses]
+    return [check(addresses[name]) for name, check in checks.items() if name in addresses]
 
 
 def shared(settings: "Settings") -> list[Check]:
-    """Whether serving works with the Postgres, Kafka and MLflow that this command works with; nothing where it is away."""
+    """Whether serving uses the same Postgres, Kafka and MLflow as this command; no check where serving does not answer."""
     import msgspec
 
     from everfit.stack.parts_in_use import Uses, differences, uses
@@ -76,17 +76,17 @@ def shared(settings: "Settings") -> list[Check]:
     if isinstance(answer, str):
         return []
     if answer.status_code != 200:
-        how = "asks for a token: set EVERFIT_SERVING_TOKEN" if answer.status_code == 401 else f"answers {answer.status_code}"
-        return [Check("one stack", f"not known, for serving {how}")]
-    todo = "give both the same addresses: predictions and outcomes in two places never meet"
-    found = differences(uses(settings), msgspec.json.decode(answer.content, type=Uses))
-    return [Check("one stack", f"serving works with {one}", todo) for one in found] or [
+        how = "requires a token: set EVERFIT_SERVING_TOKEN" if answer.status_code == 401 else f"answers {answer.status_code}"
+        return [Check("one stack", f"cannot be checked: serving {how}")]
+    todo = "give both the same addresses; predictions and outcomes in different places are never joined"
+    differing = differences(uses(settings), msgspec.json.decode(answer.content, type=Uses))
+    return [Check("one stack", f"serving works with {difference}", todo) for difference in differing] or [
         Check("one stack", "serving works with the Postgres, Kafka and MLflow of this command")
     ]
 
 
 def _database(url: str) -> Check:
-    """Connects, and holds the schema that this version works with."""
+    """Connects, and finds the schema of this version."""
     import psycopg
 
     where = masked(url)
@@ -94,10 +94,10 @@ def _database(url: str) -> Check:
         with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=TIMEOUT_SECONDS) as connection:
             return _schema(connection, where)
     except psycopg.OperationalError as error:
-        told = masked(" ".join(str(error).split()))
+        message = masked(" ".join(str(error).split()))
         start = "start Postgres (`everfit up`), or correct host and port in EVERFIT_DATABASE_URL"
-        todo = next((todo for words, todo in REFUSALS.items() if words in told), start)
-        return Check("database", f"{where}: {told}", todo)
+        todo = next((todo for words, todo in REFUSALS.items() if words in message), start)
+        return Check("database", f"{where}: {message}", todo)
 
 
 def _schema(connection: "psycopg.Connection[tuple[object, ...]]", where: str) -> Check:
@@ -106,17 +106,17 @@ def _schema(connection: "psycopg.Connection[tuple[object, ...]]", where: str) ->
     from everfit.store.database import MIGRATIONS
 
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    (there,) = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone() or (False,)
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if there else None
+    (exists,) = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone() or (False,)
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if exists else None
     if row is None:
-        return Check("database", f"{where} holds no schema of everfit", PREPARE)
+        return Check("database", f"{where} has no schema of everfit", PREPARE)
     if row[0] != head:
-        return Check("database", f"{where} holds schema {row[0]}; this everfit works with {head}", PREPARE)
+        return Check("database", f"{where} has schema {row[0]}; this everfit needs {head}", PREPARE)
     return Check("database", f"{where}, schema {head}")
 
 
 def _kafka(bootstrap: str) -> Check:
-    """Answers, and holds the topics."""
+    """Answers, and has the topics."""
     from kafka.errors import KafkaError
 
     from everfit.topics.admin import partitions
@@ -132,7 +132,7 @@ def _kafka(bootstrap: str) -> Check:
 
 
 def _mlflow(url: str) -> Check:
-    """Answers a question that only MLflow understands."""
+    """Answers a request that only MLflow understands."""
     todo = "start MLflow (`everfit up`), or correct MLFLOW_TRACKING_URI"
     answer = _get(f"{url.rstrip('/')}/api/2.0/mlflow/registered-models/search?max_results=1")
     if isinstance(answer, str):
@@ -148,60 +148,60 @@ def _dagster(url: str) -> Check:
 
     try:
         with GraphQL(url, TIMEOUT_SECONDS) as dagster:
-            told = dagster.ask(LOCATIONS)
-        entries = told["workspaceOrError"]["locationEntries"]
+            answer = dagster.execute(LOCATIONS)
+        entries = answer["workspaceOrError"]["locationEntries"]
     except (ServiceError, KeyError) as error:
         start = "start Dagster's webserver (`everfit up`), or correct EVERFIT_DAGSTER_URL"
         return Check("Dagster", f"{url}: {error or type(error).__name__}", start)
     for entry in entries:
         if why := (entry["locationOrLoadError"] or {}).get("message"):
             return Check("Dagster", f"{url} cannot load {entry['name']}: {why.strip()}", "see the code location's log")
-    daemons = told["instance"]["daemonHealth"]["allDaemonStatuses"]
+    daemons = answer["instance"]["daemonHealth"]["allDaemonStatuses"]
     since = time.time() - HEARTBEAT_SECONDS
-    asleep = [one["daemonType"] for one in daemons if one["required"] and (one["lastHeartbeatTime"] or 0.0) < since]
+    asleep = [each["daemonType"] for each in daemons if each["required"] and (each["lastHeartbeatTime"] or 0.0) < since]
     if asleep:
-        return Check("Dagster", f"{url}: no heartbeat of {', '.join(asleep)}", "start Dagster's daemon (`everfit up`)")
+        return Check("Dagster", f"{url}: no heartbeat from {', '.join(asleep)}", "start Dagster's daemon (`everfit up`)")
     return Check("Dagster", f"{url}, with {', '.join(entry['name'] for entry in entries)}; the daemon is alive")
 
 
 def _serving(url: str) -> Check:
-    """Lives, and has read who serves."""
-    live, ready = (_get(f"{url.rstrip('/')}/v2/health/{asked}") for asked in ("live", "ready"))
+    """Is live, and has read which versions to serve."""
+    live, ready = (_get(f"{url.rstrip('/')}/v2/health/{probe}") for probe in ("live", "ready"))
     if isinstance(live, str) or live.status_code != 200:
         why = live if isinstance(live, str) else f"answers {live.status_code}"
         return Check("serving", f"{url}: {why}", "start serving (`everfit up`), or correct EVERFIT_SERVING_URL")
     if isinstance(ready, str) or ready.status_code != 200:
-        return Check("serving", f"{url} lives, and has not read every model's roles", "see that MLflow and Postgres answer it")
+        return Check(
+            "serving", f"{url} is live, but has not read every model's roles", "check that it can reach MLflow and Postgres"
+        )
     return Check("serving", url)
 
 
 def _lake(database_url: str, is_here: bool, folder: str) -> Check:
-    """It holds what the database names, and a file can be written; a folder that is not there is made by who writes first."""
+    """Contains what the database refers to, and is writable; a missing folder is created by its first writer."""
     absent = database_url and _absent(database_url, Path(folder))
     if absent and not is_here:
         return Check(
-            "lake", f"EVERFIT_LAKE is not given, and {folder} is not the deployment's: what needs it is run where it is"
+            "lake", f"EVERFIT_LAKE is not set, and {folder} is not the deployment's lake: run commands that need it where it is"
         )
     if absent:
-        todo = (
-            "set EVERFIT_LAKE to the lake of this deployment, or run what needs it where that is; restore it where it is lost"
-        )
-        return Check("lake", f"{folder} does not hold {absent}, which the database names", todo)
-    there = next(place for place in [Path(folder), *Path(folder).absolute().parents] if place.exists())
+        todo = "set EVERFIT_LAKE to the lake of this deployment, or run the command where the lake is; restore a lost lake"
+        return Check("lake", f"{folder} does not contain {absent}, which the database refers to", todo)
+    existing = next(parent for parent in [Path(folder), *Path(folder).absolute().parents] if parent.exists())
     try:
-        tempfile.TemporaryFile(dir=there).close()
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
-        return Check("lake", f"{folder}: {error.strerror}", f"let this user write to {there}, or move EVERFIT_LAKE")
-    return Check("lake", f"{folder} can be written to")
+        return Check("lake", f"{folder}: {error.strerror}", f"let this user write to {existing}, or change EVERFIT_LAKE")
+    return Check("lake", f"{folder} is writable")
 
 
 def _absent(database_url: str, lake: Path) -> str:
-    """The newest object that the database names and the lake does not hold; what cannot be asked is told by its own check."""
+    """Hash of the newest object that the database refers to, if the lake lacks it; empty if the database does not answer."""
     import psycopg
 
     try:
         with psycopg.connect(database_url.replace("+psycopg", "", 1), connect_timeout=TIMEOUT_SECONDS) as connection:
-            newest = (  # an observed day of a source is no object: its version is a count
+            newest = (  # an observed day of a source is not an object: its version is a count
                 "SELECT hash FROM partition_versions WHERE length(hash) = %s ORDER BY made_at DESC, dataset, partition LIMIT 1"
             )
             row = connection.execute(newest, [DIGEST_LENGTH]).fetchone()
@@ -211,7 +211,7 @@ def _absent(database_url: str, lake: Path) -> str:
 
 
 def _get(url: str, token: str = "") -> "httpx.Response | str":
-    """The answer, or why there is none."""
+    """The response, or the reason why there is none."""
     import httpx
 
     try:

@@ -1,14 +1,14 @@
-"""What `everfit doctor` says of parts of models that fail and are set aside."""
+"""Checks of the parts of models that fail and are isolated."""
 
 from everfit.doctor.connections import Check
 from everfit.errors import ServiceError
 from everfit.timing import format_time
 
-TODO = "mend its reason: it is tried again by itself, and all else goes on"
+TODO = "correct the cause: it is retried by itself, and everything else goes on"
 
 
 def aside_checks(database_url: str) -> list[Check]:
-    """A check for each; none where Postgres does not answer or holds no schema yet, which another check tells."""
+    """A check for each isolated part; none where Postgres does not answer or has no schema, which another check reports."""
     import sqlalchemy as sa
 
     from everfit.store import failures
@@ -23,6 +23,10 @@ def aside_checks(database_url: str) -> list[Check]:
     finally:
         engine.dispose()
     return [
-        Check(one.part.model or "everfit", f"{one.part} fails since {format_time(one.first_at)}: {one.error}", TODO)
-        for one in listed
+        Check(
+            failure.part.model or "everfit",
+            f"{failure.part} fails since {format_time(failure.first_at)}: {failure.error}",
+            TODO,
+        )
+        for failure in listed
     ]

@@ -1,4 +1,4 @@
-"""Does the loop work with the parts that this command works with? Its passes write down what they use."""
+"""Whether the monitoring loop uses the same parts as this command, from what its passes record."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,14 +17,14 @@ SAME = "give the code location and this command the same addresses"
 
 
 def loop_check(ticked_at: datetime, addresses: Mapping[str, str]) -> Check | None:
-    """Hold the newest pass against the newest tick, and what it works with against the addresses of this command.
+    """Compare the newest pass with the newest tick, and the parts it uses with the addresses of this command.
 
     Args:
-        ticked_at: when the sensor last began a tick that succeeded, as Dagster tells.
+        ticked_at: when the sensor's last successful tick began, by Dagster.
         addresses: by the names of the settings.
 
     Returns:
-        What was found; None where the database does not answer, which its own check tells.
+        The check; None where the database does not answer, which another check reports.
     """
     engine = create_engine(addresses["database_url"])
     try:
@@ -35,14 +35,14 @@ def loop_check(ticked_at: datetime, addresses: Mapping[str, str]) -> Check | Non
     finally:
         engine.dispose()
     if beat is None or beat.at < ticked_at:
-        found = f"{SENSOR} ticked at {ticked_at:%Y-%m-%d %H:%M:%S} UTC, and no pass of it since then wrote to this database"
-        return Check("loop", found, SAME)
+        problem = f"{SENSOR} ticked at {ticked_at:%Y-%m-%d %H:%M:%S} UTC, but no pass has written to this database since"
+        return Check("loop", problem, SAME)
     split = _split(beat, log_id, addresses)
     return Check("loop", f"it works with {'; with '.join(split)}", SAME) if split else Check("loop", _passed(beat))
 
 
 def _split(beat: Heartbeat, log_id: str | None, addresses: Mapping[str, str]) -> list[str]:
-    """The parts that differ, of those that say who they are."""
+    """The parts that differ, of those that have an identity."""
     identities = {**beat.identities, **({"kafka": log_id} if log_id else {})}
     theirs = Uses({name: beat.addresses[name] for name in identities if name in beat.addresses}, identities)
     ours = uses_of({name: addresses[name] for name in PARTS if name in addresses})
@@ -51,4 +51,4 @@ def _split(beat: Heartbeat, log_id: str | None, addresses: Mapping[str, str]) ->
 
 
 def _passed(beat: Heartbeat) -> str:
-    return f"it passed {beat.age_seconds:.0f} s ago, with the Postgres, Kafka and MLflow of this command"
+    return f"its last pass was {beat.age_seconds:.0f} s ago, with the Postgres, Kafka and MLflow of this command"

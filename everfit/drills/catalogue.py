@@ -12,7 +12,7 @@ from everfit.stack.supervisor import BrokerKind
 if TYPE_CHECKING:
     from everfit.drills.guarantee_report import Report
 
-Say = Callable[[str], None]
+Announce = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Drill:
     kills: int
     kafka_only: bool = False
 
-    def run(self, order: Order, say: Say) -> "Report":
+    def run(self, order: Order, announce: Announce) -> "Report":
         """Do it; ``say`` hears of its progress.
 
         Raises:
@@ -49,7 +49,7 @@ class Drill:
         """
         if self.kafka_only and order.broker != "kafka":
             raise DrillError(f"the drill {self.name} needs a broker that keeps its log: run it with --broker kafka")
-        report: Report = importlib.import_module(f"everfit.drills.{self.name.replace('-', '_')}").run(order, say)
+        report: Report = importlib.import_module(f"everfit.drills.{self.name.replace('-', '_')}").run(order, announce)
         return report
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import closing
 
-from everfit.drills.catalogue import Order, Say
+from everfit.drills.catalogue import Announce, Order
 from everfit.drills.consumer_pool import Nursery
 from everfit.drills.guarantee_report import Report, hold
 from everfit.drills.test_bed import Ground, prepared
@@ -16,7 +16,7 @@ AIM_SECONDS = 5.0  # how long one that is killed inside a transaction may take t
 INSIDE_SECONDS = 0.02  # a batch of some thousand rows takes longer
 
 
-def run(order: Order, say: Say) -> Report:
+def run(order: Order, announce: Announce) -> Report:
     """Events flow, a portion a life; each life ends by SIGKILL; the last one reads on to the end."""
     sent, draw, inside = Sent(), order.random, 0
     with prepared(order.broker) as ground, closing(Producer(ground.kafka, sent)) as producer, Nursery(ground) as nursery:
@@ -33,7 +33,7 @@ def run(order: Order, say: Say) -> Report:
             inside += ground.writing()
             consumer.kill()
             flow.join()
-            say(f"kill {number + 1} of {order.kills}")
+            announce(f"kill {number + 1} of {order.kills}")
         drain(ground, nursery, sent)
         did = [f"killed the consumer {order.kills} times with SIGKILL, {inside} times inside a transaction that had written"]
         return hold("consumer-kill", did, ground.engine, sent)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from everfit.drills.catalogue import Order, Say
+from everfit.drills.catalogue import Announce, Order
 from everfit.drills.consumer_pool import Nursery
 from everfit.drills.guarantee_report import Report, hold
 from everfit.drills.test_bed import prepared
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 BLOCK = bytes(2**16)
 
 
-def run(order: Order, say: Say) -> Report:
+def run(order: Order, announce: Announce) -> Report:
     """Each time the disk is filled up before a portion flows, and freed when Postgres has refused to write."""
     sent, refused = Sent(), 0
     with (
@@ -40,7 +40,7 @@ def run(order: Order, say: Say) -> Report:
             refused += _await_refusal(nursery)
             (disk / "ballast").unlink()
             ground.start_postgres()
-            say(f"disk full and freed, {number + 1} of {order.kills}")
+            announce(f"disk full and freed, {number + 1} of {order.kills}")
             drain(ground, nursery, sent)
         drain(ground, nursery, sent)
         did = [f"filled a disk of {DISK_MEGABYTES} MB {order.kills} times; Postgres refused to write {refused} times; freed it"]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from everfit.drills.catalogue import Order, Say
+from everfit.drills.catalogue import Announce, Order
 from everfit.drills.declared.drill import drill
 from everfit.drills.guarantee_report import Report
 from everfit.environment.settings import VARIABLES, Settings
@@ -52,7 +52,7 @@ STAGES = {
 }
 
 
-def run(order: Order, say: Say) -> Report:
+def run(order: Order, announce: Announce) -> Report:
     """One request a kill; when all have ended, every attempt must have exactly one run."""
     draw, aimed = order.random, Counter[str]()
     with _stack(order) as (stack, runtime):
@@ -66,7 +66,7 @@ def run(order: Order, say: Say) -> Report:
             aimed[stage] += 1
             _kill(stack, draw)
             stack.up()
-            say(f"kill {number + 1} of {order.kills}, {stage}")
+            announce(f"kill {number + 1} of {order.kills}, {stage}")
         _await_ends(runtime)
         did = [f"killed Dagster's daemon or code server {times} times {stage}" for stage, times in aimed.items()]
         return _hold(did, runtime, _runs(stack))

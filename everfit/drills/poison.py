@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from everfit.drills.catalogue import Order, Say
+from everfit.drills.catalogue import Announce, Order
 from everfit.drills.consumer_pool import Nursery
 from everfit.drills.guarantee_report import Report, hold
 from everfit.drills.test_bed import prepared
@@ -23,7 +23,7 @@ LARGE_BYTES = 2 * 2**20
 Spoil = Callable[[dict[str, Any]], bytes | None]
 
 
-def run(order: Order, say: Say) -> Report:
+def run(order: Order, announce: Announce) -> Report:
     """Blocks of mixed records flow while a consumer reads; what was held back comes last, after its windows have closed."""
     sent, draw, events = Sent(), order.random, Events(order.seed)
     late: list[Event] = []
@@ -41,15 +41,15 @@ def run(order: Order, say: Say) -> Report:
             late += held_back
             producer.send(flowing + flowing[: int(BLOCK * REPEATED)])
             producer.send_poison([_spoilt(draw.choice(SPOILT), flowing) for _ in range(int(BLOCK * POISONED))])
-            say(f"block {number + 1} of {blocks}")
+            announce(f"block {number + 1} of {blocks}")
         drain(ground, nursery, sent)
         producer.send(late)
         drain(ground, nursery, sent)
         with ground.engine.connect() as connection:
-            marked = connection.execute(sa.select(sa.func.count()).where(predictions.c.late)).scalar_one()
+            stack_processes = connection.execute(sa.select(sa.func.count()).where(predictions.c.late)).scalar_one()
         did = [
             f"mixed every {BLOCK:,} records, repeated {sent.repeats:,}, spoilt {sent.poison:,} in {len(SPOILT)} ways",
-            f"held {len(late):,} back until all else was stored; {marked:,} predictions are marked late",
+            f"held {len(late):,} back until all else was stored; {stack_processes:,} predictions are marked late",
         ]
         return hold("poison", did, ground.engine, sent)
 

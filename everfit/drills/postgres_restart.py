@@ -3,7 +3,7 @@
 import time
 from contextlib import closing
 
-from everfit.drills.catalogue import Order, Say
+from everfit.drills.catalogue import Announce, Order
 from everfit.drills.consumer_pool import Nursery
 from everfit.drills.guarantee_report import Report, hold
 from everfit.drills.test_bed import prepared
@@ -13,7 +13,7 @@ from everfit.drills.workload import drain, portions
 UP_SECONDS = 1.0  # at most, before it is stopped
 
 
-def run(order: Order, say: Say) -> Report:
+def run(order: Order, announce: Announce) -> Report:
     """Half of each portion flows while Postgres is up, half while it is down."""
     sent, draw = Sent(), order.random
     with prepared(order.broker) as ground, closing(Producer(ground.kafka, sent)) as producer, Nursery(ground) as nursery:
@@ -24,7 +24,7 @@ def run(order: Order, say: Say) -> Report:
             if number < order.kills:
                 time.sleep(draw.uniform(0, UP_SECONDS))
                 ground.stop_postgres(crash=bool(number % 2))
-                say(f"Postgres stopped, {number + 1} of {order.kills}")
+                announce(f"Postgres stopped, {number + 1} of {order.kills}")
             producer.send(portion[middle:])
             ground.start_postgres()
         drain(ground, nursery, sent)

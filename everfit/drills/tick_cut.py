@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from everfit.drills.catalogue import Order, Say
+from everfit.drills.catalogue import Announce, Order
 from everfit.drills.champion_install import seat_champion
 from everfit.drills.consumer_kill import await_transaction
 from everfit.drills.consumer_pool import Nursery
@@ -31,7 +31,7 @@ SHORT_SECONDS = 0.3  # a budget that most passes exceed
 LIFE_SECONDS = 2.0
 
 
-def run(order: Order, say: Say) -> Report:
+def run(order: Order, announce: Announce) -> Report:
     """All is sent first, so that both databases are to see the same; then passes are cut until every window is judged."""
     sent, draw = Sent(), order.random
     with prepared(order.broker) as ground, closing(Producer(ground.kafka, sent)) as producer:
@@ -49,7 +49,7 @@ def run(order: Order, say: Say) -> Report:
                     await_transaction(ground)
                 time.sleep(draw.uniform(0, LIFE_SECONDS))
                 consumer.kill()
-                say(f"cut {number + 1} of {order.kills}")
+                announce(f"cut {number + 1} of {order.kills}")
             nursery.clear()
             drain(ground, nursery, sent)
         did = [f"cut {order.kills} passes off: killed, out of time, or left beside the next"]

@@ -5,7 +5,7 @@ from contextlib import closing
 import sqlalchemy as sa
 from kafka import KafkaAdminClient
 
-from everfit.drills.catalogue import Order, Say
+from everfit.drills.catalogue import Announce, Order
 from everfit.drills.consumer_pool import Nursery
 from everfit.drills.guarantee_report import Report, hold
 from everfit.drills.test_bed import Ground, prepared
@@ -19,7 +19,7 @@ TOPICS = [PREDICTIONS, OUTCOMES]
 REPEATED = 100  # events of before, sent again to the topic that was made again
 
 
-def run(order: Order, say: Say) -> Report:
+def run(order: Order, announce: Announce) -> Report:
     """A portion flows and is read, the topics are made again under the consumer, and the next one begins with repeats."""
     sent, before = Sent(), list[Event]()
     with prepared(order.broker) as ground, Nursery(ground) as nursery:
@@ -30,7 +30,7 @@ def run(order: Order, say: Say) -> Report:
             if number < order.kills:
                 nursery.tend()
                 _make_again(ground)
-                say(f"topics deleted and made again, {number + 1} of {order.kills}")
+                announce(f"topics deleted and made again, {number + 1} of {order.kills}")
             before = portion
         with ground.engine.connect() as connection:
             noticed = connection.execute(sa.select(sa.func.sum(consumer_offsets.c.restarts))).scalar_one()

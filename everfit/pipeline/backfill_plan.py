@@ -52,8 +52,8 @@ class Reordered:
     add: list[str]
 
 
-def keep_order(held: Sequence[str], days: Sequence[str]) -> Reordered:
+def keep_order(listed: Sequence[str], days: Sequence[str]) -> Reordered:
     """What brings a list that only grows at its end to ``days`` besides what it holds: a range in it is then one in time."""
-    new = sorted(set(days) - set(held))
-    later = [day for day in held if new and day > new[0]]
+    new = sorted(set(days) - set(listed))
+    later = [day for day in listed if new and day > new[0]]
     return Reordered(later, sorted(new + later))

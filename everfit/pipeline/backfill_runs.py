@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from everfit.dagster_api.runs import ENDED, Held, Orchestrator
+from everfit.dagster_api.runs import ENDED, AssetDays, Orchestrator
 from everfit.declaration import Model
 from everfit.errors import BackfillError
 from everfit.features.spans import DAY
@@ -65,7 +65,7 @@ def backfill(
     start: datetime | None = None,
     end: datetime | None = None,
     assets: Sequence[str] = DAILY,
-    say: Callable[[str], None],
+    announce: Callable[[str], None],
 ) -> Backfilled:
     """Make the days of ``[start, end)`` that do not follow from what has landed, or that Dagster does not hold as made.
 
@@ -85,14 +85,16 @@ def backfill(
     with reachable(runtime.engine):
         days = _asked(runtime, model, start, end, assets)
     with closing(Orchestrator(runtime.settings.dagster)) as orchestrator:
-        _await(orchestrator, dict.fromkeys(orchestrator.in_flight({TAG: model.name}), "an earlier backfill"), say)
-        held = _held(orchestrator, runtime, model)
-        needs = _needs(outdated(runtime, model), held, days)
-        chunks = plan(needs, held["features"].days, days_per_run=model.backfill.days_per_run, assets=assets)
+        _await(orchestrator, dict.fromkeys(orchestrator.in_flight({TAG: model.name}), "an earlier backfill"), announce)
+        asset_days = _asset_days(orchestrator, runtime, model)
+        needs = _needs(outdated(runtime, model), asset_days, days)
+        chunks = plan(needs, asset_days["features"].days, days_per_run=model.backfill.days_per_run, assets=assets)
         made = {day for chunk in chunks for day in chunk.days}
-        say(f"{model.name}: {len(days)} days, {len(days) - len(made)} up to date, {len(made)} to be made in {len(chunks)} runs")
+        announce(
+            f"{model.name}: {len(days)} days, {len(days) - len(made)} up to date, {len(made)} to be made in {len(chunks)} runs"
+        )
         launched = {_launch(orchestrator, model, chunk): chunk for chunk in chunks}
-        ended = _await(orchestrator, {run: str(chunk) for run, chunk in launched.items()}, say)
+        ended = _await(orchestrator, {run: str(chunk) for run, chunk in launched.items()}, announce)
     runs = [
         Run(
             run_id=run,
@@ -107,7 +109,7 @@ def backfill(
     with reachable(runtime.engine), runtime.engine.connect() as connection:
         failing = {day: why for day, why in failing_days(connection, model).items() if day in made}
     for day, why in failing.items():
-        say(f"set aside {day}: {why}")
+        announce(f"set aside {day}: {why}")
     return Backfilled(model=model.name, days=len(days), up_to_date=len(days) - len(made), runs=runs, set_aside=failing)
 
 
@@ -133,19 +135,19 @@ def _asked(runtime: Runtime, model: Model, start: datetime | None, end: datetime
     return days
 
 
-def _held(orchestrator: Orchestrator, runtime: Runtime, model: Model) -> dict[str, Held]:
+def _asset_days(orchestrator: Orchestrator, runtime: Runtime, model: Model) -> dict[str, AssetDays]:
     """What Dagster holds of the daily assets, days that it did not know yet added."""
-    held = orchestrator.held(model.name, DAILY)
-    change = keep_order(held["features"].days, available_days(runtime, model))
+    asset_days = orchestrator.asset_days(model.name, DAILY)
+    change = keep_order(asset_days["features"].days, available_days(runtime, model))
     if not change.add:
-        return held
+        return asset_days
     orchestrator.change_days(f"{model.name}_days", change.remove, change.add)
-    return orchestrator.held(model.name, DAILY)
+    return orchestrator.asset_days(model.name, DAILY)
 
 
-def _needs(stale: Outdated, held: dict[str, Held], days: Sequence[str]) -> Outdated:
+def _needs(stale: Outdated, asset_days: dict[str, AssetDays], days: Sequence[str]) -> Outdated:
     """Of these days what is out of date, and what was made but its run did not live to tell."""
-    untold = {asset: {day: "never told" for day in days if day not in held[asset].made} for asset in DAILY}
+    untold = {asset: {day: "never told" for day in days if day not in asset_days[asset].made} for asset in DAILY}
     return Outdated(
         untold["raw_data"] | {day: reason for day, reason in stale.raw_data.items() if day in days},
         untold["features"] | {day: reason for day, reason in stale.features.items() if day in days},
@@ -157,7 +159,7 @@ def _launch(orchestrator: Orchestrator, model: Model, chunk: Chunk) -> str:
     return orchestrator.launch(assets, tags(model, chunk))
 
 
-def _await(orchestrator: Orchestrator, runs: dict[str, str], say: Callable[[str], None]) -> dict[str, str]:
+def _await(orchestrator: Orchestrator, runs: dict[str, str], announce: Callable[[str], None]) -> dict[str, str]:
     """Wait until all have ended; a line for each that moved. Returns their statuses."""
     told: dict[str, str] = {}
 
@@ -165,7 +167,7 @@ def _await(orchestrator: Orchestrator, runs: dict[str, str], say: Callable[[str]
         found = orchestrator.statuses(list(runs)) if runs else {}
         for run, status in found.items():
             if told.get(run) != status:
-                say(f"{status.lower():<9} {runs[run]}, run {run[:8]}")
+                announce(f"{status.lower():<9} {runs[run]}, run {run[:8]}")
         told.update(found)
         return found
 

@@ -56,5 +56,5 @@ class LoopProgress:
             return
         with contextlib.suppress(ServiceError), GraphQL(self._webserver, TIMEOUT_SECONDS) as dagster:
             for run in runs:
-                log = dagster.ask(_LOG, run=run, after=self._cursors[run])["logsForRun"]
+                log = dagster.execute(_LOG, run=run, after=self._cursors[run])["logsForRun"]
                 self._cursors[run] = log.get("cursor") or self._cursors[run]

@@ -1,7 +1,6 @@
-"""``python -m everfit.stack HOME``: the Postgres of one home alone, for backups; the rest of the stack stays as it is.
+"""``python -m everfit.stack HOME``: starts only the Postgres of a home, for backups; the rest of the stack is left alone.
 
-It is started where it does not run, with its databases where they are not there yet; the folder of its programs (``pg_dump``,
-``pg_restore``, ``psql``) is printed.
+Missing databases are created. Prints the folder of the server's programs (``pg_dump``, ``pg_restore``, ``psql``).
 """
 
 import sys
@@ -11,7 +10,7 @@ from everfit.stack.postgres import Postgres
 
 
 def main(home: Path) -> None:
-    """Start it; say where its programs are."""
+    """Start Postgres and print the folder of its programs."""
     postgres = Postgres(home.resolve() / "postgres")
     postgres.start()
     postgres.create_databases()

@@ -1,6 +1,6 @@
-"""Apache Kafka in the broker's place: one KRaft node from ``KAFKA_HOME`` (a folder with ``libs/``), its log kept on disk.
+"""Apache Kafka as the broker: one KRaft node from ``KAFKA_HOME`` (a folder with ``libs/``); its log is kept on disk.
 
-It needs Java 17 or later on the machine; the broker from the wheel needs nothing, and forgets its log when it stops.
+It needs Java 17 or later; the broker from the wheel needs nothing, and loses its log when it stops.
 """
 
 import os
@@ -44,7 +44,7 @@ Configuration:
 
 
 def prepare(folder: Path, port: int, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Write the node's settings, format its storage the first time, and return the program that runs it.
+    """Write the node's settings, format its storage the first time, and return the command that runs it.
 
     Raises:
         StackError: when ``KAFKA_HOME`` or Java is missing, or the storage cannot be formatted.
@@ -52,8 +52,8 @@ def prepare(folder: Path, port: int, environ: Mapping[str, str] = os.environ) ->
     java = _java(environ)
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "server.properties"
-    told = f"listeners=PLAINTEXT://{LOCAL}:{port},"
-    if not settings.exists() or told not in settings.read_text():
+    listener = f"listeners=PLAINTEXT://{LOCAL}:{port},"
+    if not settings.exists() or listener not in settings.read_text():
         values = {"host": LOCAL, "port": port, "controller": any_free(), "data": folder / "data"}
         settings.write_text(_PROPERTIES.format(**values))
     (folder / "log4j2.yaml").write_text(_LOGGING)
@@ -67,7 +67,7 @@ def _java(environ: Mapping[str, str]) -> list[str]:
     home = environ.get("KAFKA_HOME", "")
     libraries = Path(home).resolve() / "libs"
     if not home or not libraries.is_dir():
-        raise StackError(f"KAFKA_HOME={home!r} is no folder with libs/; set it to an unpacked Apache Kafka 4")
+        raise StackError(f"KAFKA_HOME={home!r} is not a folder with libs/; set it to an unpacked Apache Kafka 4")
     java = shutil.which("java")
     if java is None:
         raise StackError("Apache Kafka needs Java 17 or later, and no `java` is on PATH; install it, or use --broker embedded")

@@ -1,4 +1,4 @@
-"""The broker from the wheel: it speaks Kafka's protocol and keeps its log in memory; what it holds is gone when it stops."""
+"""The broker from the wheel: it speaks Kafka's protocol and keeps its log in memory, which is lost when it stops."""
 
 import contextlib
 
@@ -7,7 +7,7 @@ from everfit.topics.admin import admin_client
 
 
 def command(port: int) -> list[str]:
-    """The program and its arguments, listening on this machine alone.
+    """The command that runs it, listening on this machine only.
 
     Raises:
         StackError: when the wheel is not installed.
@@ -23,7 +23,7 @@ def command(port: int) -> list[str]:
 
 
 def answers(address: str) -> bool:
-    """Whether it tells its metadata."""
+    """Whether it answers a request for its metadata."""
     from kafka.errors import KafkaError
 
     with contextlib.suppress(KafkaError, ServiceError), admin_client(address) as admin:

@@ -1,6 +1,6 @@
-"""Dagster's own folder: where its instance keeps its state, and at which address the definitions answer.
+"""Dagster's home folder: where its instance keeps its state, and the address of the code server.
 
-What stands here holds for the embedded stack. JSON is YAML too; the keys are explained at
+These settings are of the embedded stack. JSON is valid YAML; the keys are explained at
 https://docs.dagster.io/deployment/oss/oss-instance-configuration
 """
 

@@ -1,4 +1,4 @@
-"""The parts of a stack whose addresses the environment gives: used, checked and made ready, and not started."""
+"""The parts of a stack whose addresses the environment sets: checked, prepared and used, but not started."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,8 +11,8 @@ from everfit.stack import health
 from everfit.stack.services import HEALTH, SERVICES
 from everfit.topics.admin import create_topics
 
-PARTITIONS = 3  # of a topic that is not there yet
-PART = {  # which address each service stands behind
+PARTITIONS = 3  # of a topic that is created
+PART = {  # the address that each service belongs to
     "postgres": "database_url",
     "broker": "kafka",
     "mlflow": "mlflow",
@@ -24,48 +24,50 @@ PART = {  # which address each service stands behind
 
 
 def given_parts(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The addresses that are given, by name: by the environment, or to the ``up`` whose stack still runs.
+    """Addresses set by the environment, or by the environment of the ``up`` whose stack still runs; by name.
 
-    What runs at an address that ``up`` chose itself is not given, whoever repeats that address.
+    An address that ``up`` chose itself does not count, even where the environment repeats it.
 
     Raises:
-        SettingsError: when the environment names another place than what runs.
+        SettingsError: when the environment sets another address than the running stack uses.
     """
     require_one_stack({**environ, "EVERFIT_HOME": str(home)})
     running, kept = endpoints(home), given_to_stack(home)
-    found = {name: environ.get(variable, "") for name, variable in VARIABLES.items()}
-    own = {name for name, value in found.items() if name not in kept and name in running and same_place(value, running[name])}
-    wanted = {name: value or running.get(name, "") for name, value in found.items() if value or name in kept}
+    configured = {name: environ.get(variable, "") for name, variable in VARIABLES.items()}
+    own = {
+        name for name, value in configured.items() if name not in kept and name in running and same_place(value, running[name])
+    }
+    wanted = {name: value or running.get(name, "") for name, value in configured.items() if value or name in kept}
     return {name: value for name, value in wanted.items() if name not in own}
 
 
 def managed(home: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The services that are this home's to run: those behind no given address.
+    """The services that this home runs itself: those without an external address.
 
-    The embedded Postgres also holds what Dagster and MLflow keep, and is left out only where these are elsewhere, too.
+    The embedded Postgres also stores the data of Dagster and MLflow, and is left out only where these are external, too.
     """
     running, kept = endpoints(home), given_to_stack(home)
-    known = addresses({**environ, "EVERFIT_HOME": str(home)})
+    current = addresses({**environ, "EVERFIT_HOME": str(home)})
     named = {name for name, variable in VARIABLES.items() if environ.get(variable)}
-    own = {name for name in named - kept if name in running and same_place(known[name], running[name])}
+    own = {name for name in named - kept if name in running and same_place(current[name], running[name])}
     return run_here(SERVICES, (named | kept) - own)
 
 
 def run_here(services: Collection[str], given: Collection[str]) -> tuple[str, ...]:
-    """Of these services those to be run where so many addresses are given."""
+    """Those of the services that must run here, given the names of the external addresses."""
     keeps_books = {"mlflow", "dagster"} & {PART[name] for name in services} - set(given)
     return tuple(name for name in services if PART[name] not in given or (name == "postgres" and keeps_books))
 
 
 def make_ready(given: Mapping[str, str], services: Collection[str]) -> None:
-    """Hold that what is given answers, and lay the schema and the topics there.
+    """Require that external parts answer, and create the schema and the topics there.
 
     Args:
         given: addresses by name.
-        services: the services that would have been started; what none of them stands behind is not looked at.
+        services: the services that the stack consists of; addresses that none of them belongs to are not checked.
 
     Raises:
-        StackError: when a part does not answer; the message names its variable.
+        StackError: when a part does not answer; the message names its environment variable.
     """
     wanted = {PART[name] for name in services}
     for name, address in given.items():
@@ -84,8 +86,8 @@ def _make_ready(name: str, address: str) -> None:
     except ServiceError as error:
         variable = VARIABLES[name]
         raise StackError(
-            f"{variable} gives {masked(address)}, so that `everfit up` starts none of its own, and it cannot be used: {error}. "
-            f"Start what {variable} names, correct it, or unset it"
+            f"{variable} is set to {masked(address)}, which cannot be used: {error}. `everfit up` starts no service instead: "
+            f"start the service at that address, or correct or unset {variable}"
         ) from error
 
 

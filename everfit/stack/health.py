@@ -1,4 +1,4 @@
-"""Does it answer? One question a protocol; a no is an answer, never an exception."""
+"""Health checks by protocol: each returns whether a service answers, and never raises."""
 
 from everfit.environment import http_client
 from everfit.errors import ServiceError
@@ -7,7 +7,7 @@ TIMEOUT_SECONDS = 3.0
 
 
 def http(url: str) -> bool:
-    """Whether a GET is answered by 200."""
+    """Whether a GET is answered with 200."""
     import httpx
 
     try:
@@ -17,17 +17,17 @@ def http(url: str) -> bool:
 
 
 def grpc(address: str, service: str) -> bool:
-    """Whether a gRPC server calls ``service`` serving, by the standard health protocol."""
+    """Whether a gRPC server reports ``service`` as serving, by the standard health protocol."""
     from grpc import RpcError, insecure_channel
     from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
     from grpc_health.v1.health_pb2_grpc import HealthStub
 
     with insecure_channel(address) as channel:
         try:
-            told = HealthStub(channel).Check(HealthCheckRequest(service=service), timeout=TIMEOUT_SECONDS)
+            response = HealthStub(channel).Check(HealthCheckRequest(service=service), timeout=TIMEOUT_SECONDS)
         except RpcError:
             return False
-    return bool(told.status == HealthCheckResponse.SERVING)
+    return bool(response.status == HealthCheckResponse.SERVING)
 
 
 def daemon(webserver: str, since: float) -> bool:
@@ -36,13 +36,13 @@ def daemon(webserver: str, since: float) -> bool:
 
 
 def heartbeats(webserver: str) -> dict[str, float]:
-    """When each of Dagster's daemons last sent a heartbeat (Unix time), by its type; none where the webserver is away."""
+    """Last heartbeat (Unix time) of each of Dagster's daemons by type; empty where the webserver does not answer."""
     from everfit.dagster_api.client import GraphQL
 
     query = "{instance{daemonHealth{allDaemonStatuses{daemonType lastHeartbeatTime}}}}"
     try:
         with GraphQL(webserver, TIMEOUT_SECONDS) as dagster:
-            statuses = dagster.ask(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
+            statuses = dagster.execute(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
     except ServiceError:
         return {}
     return {status["daemonType"]: status["lastHeartbeatTime"] or 0.0 for status in statuses}

@@ -8,7 +8,7 @@ from everfit.stack import health
 
 HEARTBEAT_SECONDS = 90.0
 
-ASKED: dict[str, Callable[[str], bool]] = {
+PROBES: dict[str, Callable[[str], bool]] = {
     "http": health.http,
     "grpc": lambda address: health.grpc(address, "DagsterApi"),
     "daemon": lambda webserver: health.daemon(webserver, time.time() - HEARTBEAT_SECONDS),
@@ -16,12 +16,12 @@ ASKED: dict[str, Callable[[str], bool]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """0 where it answers, 1 where it does not, 2 where it was asked wrongly."""
-    if len(arguments) != 2 or arguments[0] not in ASKED:
+    """0 where it answers, 1 where it does not, 2 on wrong arguments."""
+    if len(arguments) != 2 or arguments[0] not in PROBES:
         sys.stderr.write(f"{__doc__}\n")
         return 2
     kind, where = arguments
-    return 0 if ASKED[kind](where) else 1
+    return 0 if PROBES[kind](where) else 1
 
 
 if __name__ == "__main__":

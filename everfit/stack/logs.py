@@ -1,4 +1,4 @@
-"""Where each service of the stack writes, and how that ends."""
+"""The log files of the stack's services, and their last lines."""
 
 import os
 from pathlib import Path
@@ -8,12 +8,12 @@ TAIL_BYTES = 16_384
 
 
 def log_file(home: Path, name: str) -> Path:
-    """Where a service's output goes."""
+    """The file that a service's output is written to."""
     return home / "logs" / f"{name}.log"
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log; of a traceback what was raised, not through which frames."""
+    """The last lines of a log; of a traceback the exception without its frames."""
     if not log.exists():
         return "(nothing)"
     with log.open("rb") as file:

@@ -1,8 +1,8 @@
-"""Which Postgres, Kafka and MLflow a process works with, so that two processes can be held against each other.
+"""Which Postgres, Kafka and MLflow a process uses, so that two processes can be compared.
 
-An address is not enough: in a container the same broker has another name, and the same name may lead to another broker. So each
-part is asked who it is: Postgres by its system identifier and the database's number, Kafka by the id of the topic of
-predictions, MLflow by when its first experiment was made.
+Addresses do not suffice: in a container the same broker has another name, and the same name may lead to another broker. So each
+part is identified: Postgres by its system identifier and the database's number, Kafka by the id of the topic of predictions,
+MLflow by when its first experiment was created.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,28 +23,28 @@ PARTS = {"database_url": "Postgres", "kafka": "Kafka", "mlflow": "MLflow"}
 
 
 class Uses(msgspec.Struct, frozen=True):
-    """Addresses without passwords, and identities of those parts that answered; both by the names of the settings."""
+    """Addresses without passwords, and the identities of the parts that answered; both by the names of the settings."""
 
     addresses: dict[str, str]
     identities: dict[str, str] = {}
 
 
 def uses(settings: "Settings") -> Uses:
-    """What this process works with; each part is asked once, within seconds."""
-    found = uses_of({"database_url": settings.database_url, "kafka": settings.kafka, "mlflow": settings.mlflow})
-    return Uses(found.addresses | {"lake": str(settings.lake)}, found.identities)
+    """The parts that this process uses; sends one request to each, and takes seconds at most."""
+    parts = uses_of({"database_url": settings.database_url, "kafka": settings.kafka, "mlflow": settings.mlflow})
+    return Uses(parts.addresses | {"lake": str(settings.lake)}, parts.identities)
 
 
 def uses_of(addresses: Mapping[str, str]) -> Uses:
     """The parts at these addresses, by the names of the settings."""
     identify: Mapping[str, Callable[[str], str | None]] = {"database_url": _database, "kafka": _kafka, "mlflow": _mlflow}
-    found = {name: identify[name](address) for name, address in addresses.items()}
+    identities = {name: identify[name](address) for name, address in addresses.items()}
     shown = {name: without_password(address) for name, address in addresses.items()}
-    return Uses(shown, {name: identity for name, identity in found.items() if identity})
+    return Uses(shown, {name: identity for name, identity in identities.items() if identity})
 
 
 def differences(ours: Uses, theirs: Uses) -> list[str]:
-    """Each part that the two do not share, with both addresses."""
+    """A line for each part that the two do not share, with both addresses."""
     return [
         f"{label} at {theirs.addresses[name]}, and this command {label} at {ours.addresses[name]}"
         for name, label in PARTS.items()

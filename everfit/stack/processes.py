@@ -1,6 +1,6 @@
-"""Processes of the stack: started detached, found again by a mark in their environment, ended with all they started.
+"""Processes of the stack: started detached, recognised by a mark in their environment, ended with their descendants.
 
-There are no pid files: a number in a file may by now belong to a stranger, the environment of a living process cannot.
+There are no pid files: a pid in a file may by now belong to another process, the environment of a process cannot.
 """
 
 import os
@@ -20,8 +20,8 @@ KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
-    """A living process of a stack. ``leads`` where it is the service itself and not something that the service started."""
+class StackProcess:
+    """A running process of a stack. ``leads`` is True for the service itself, False for what the service started."""
 
     process: psutil.Process
     service: str
@@ -31,7 +31,7 @@ class Marked:
 
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> "subprocess.Popen[bytes]":
-    """Start a program in a session of its own, so that it outlives its starter. Its output begins ``log`` anew."""
+    """Start a program in a session of its own, so that it outlives its starter; its output goes to a new file ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
@@ -47,21 +47,21 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], folder: Path, 
         )
 
 
-def marked(home: Path) -> list[Marked]:
-    """The living processes that carry the mark of the stack in ``home``, orphans included; the caller's own is left out."""
-    found = []
+def stack_processes(home: Path) -> list[StackProcess]:
+    """Running processes that carry the mark of the stack in ``home``, orphans included, the caller excluded."""
+    members = []
     for process in psutil.process_iter():
         try:
             environment = process.environ()
             if environment.get(STACK) == str(home) and process.pid != os.getpid():
-                found.append(_read(process, environment))
-        except (psutil.Error, ProcessLookupError):  # a stranger's, or one that has just ended
+                members.append(_read(process, environment))
+        except (psutil.Error, ProcessLookupError):  # another user's process, or one that has just ended
             continue
-    return found
+    return members
 
 
-def _read(process: psutil.Process, environment: Mapping[str, str]) -> Marked:
-    return Marked(
+def _read(process: psutil.Process, environment: Mapping[str, str]) -> StackProcess:
+    return StackProcess(
         process=process,
         service=environment.get(SERVICE, ""),
         recipe=environment.get(RECIPE, ""),
@@ -71,17 +71,17 @@ def _read(process: psutil.Process, environment: Mapping[str, str]) -> Marked:
 
 
 def end(processes: Iterable[psutil.Process], grace_seconds: float) -> None:
-    """Ask processes to end, wait, and kill what has not; returns when none is left."""
-    asked = list(processes)
-    for process in asked:
+    """Signal processes to end, wait, and kill the remaining ones; returns when none is left."""
+    ending = list(processes)
+    for process in ending:
         _signal(process, kill=False)
-    for process in outlasting(asked, grace_seconds):
+    for process in outlasting(ending, grace_seconds):
         _signal(process, kill=True)
-    outlasting(asked, KILL_SECONDS)
+    outlasting(ending, KILL_SECONDS)
 
 
 def outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait for processes to end; returns those that have not by then."""
+    """Wait for processes to end; returns those that still run after ``seconds``."""
     deadline = time.monotonic() + seconds
     left = [process for process in processes if is_alive(process)]
     while left and time.monotonic() < deadline:
@@ -91,7 +91,7 @@ def outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psut
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs; one that has ended and only waits for its parent to notice does not."""
+    """Whether it still runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -106,7 +106,7 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all that descend from it; nothing where it has ended."""
+    """A process and its descendants; empty where it has ended."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -114,7 +114,7 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def seconds_of_work(processes: Iterable[psutil.Process]) -> float:
-    """Seconds of processor time that they have had; what has ended counts nothing."""
+    """Seconds of processor time used; ended processes count as 0."""
     total = 0.0
     for process in processes:
         try:
@@ -126,7 +126,7 @@ def seconds_of_work(processes: Iterable[psutil.Process]) -> float:
 
 
 def proportional_bytes(processes: Iterable[psutil.Process]) -> int:
-    """Memory held, shared pages divided among those who share them (PSS); what has ended holds none."""
+    """Bytes of memory used, shared pages divided among their users (PSS); ended processes count as 0."""
     total = 0
     for process in processes:
         try:

@@ -1,4 +1,4 @@
-"""What the stack consists of: for each service its program, its environment, what it needs and how it answers."""
+"""The services of the stack: the command, environment and dependencies of each, and how it answers."""
 
 import hashlib
 import json
@@ -19,9 +19,9 @@ from everfit.topics.admin import create_topics
 POSTGRES, BROKER = "postgres", "broker"
 SERVICES = (POSTGRES, BROKER, "mlflow", "code", "dagster", "daemon", "serving")
 HEALTH = {"mlflow": "/health", "dagster": "/server_info", "serving": "/v2/health/live"}
-READY = {"serving": "/v2/health/ready"}  # what answers may have something left to load
+READY = {"serving": "/v2/health/ready"}  # a service that answers may not be ready yet
 
-_THRIFTY = {"MALLOC_ARENA_MAX": "2"}  # glibc would keep up to eight heaps a core
+_THRIFTY = {"MALLOC_ARENA_MAX": "2"}  # glibc would keep up to eight heaps per core
 _QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -29,12 +29,12 @@ _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _COMMON = {**_THRIFTY, **_QUIET, "PYTHONUNBUFFERED": "1"}
-_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "200"}  # what a run tells of its days: so many events a statement
+_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "200"}  # events that a run writes per statement
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One program of the stack. ``prepare`` runs each time that it was found to answer; ``port`` is where it is asked."""
+    """One program of the stack. ``prepare`` runs each time it is up; ``port`` is where it answers."""
 
     name: str
     command: list[str]
@@ -45,13 +45,13 @@ class Service:
 
     @property
     def recipe(self) -> str:
-        """Changes with anything that a running process would have to be started anew for."""
-        told = json.dumps([self.command, dict(self.environment)], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        """A digest of command and environment: a running process with another one must be restarted."""
+        contents = json.dumps([self.command, dict(self.environment)], sort_keys=True)
+        return hashlib.sha256(contents.encode()).hexdigest()[:16]
 
 
 def address(name: str, port: int) -> str:
-    """Where a service is reached: a URL where a browser can open it. The daemon is reached through Dagster's webserver."""
+    """The address of a service: a URL where it speaks HTTP. The daemon's is that of Dagster's webserver."""
     return f"http://{LOCAL}:{port}" if name in {*HEALTH, "daemon"} else f"{LOCAL}:{port}"
 
 
@@ -70,7 +70,7 @@ def answers(name: str, port: int, since: float) -> bool:
 
 
 def is_ready(name: str, port: int, since: float) -> bool:
-    """Whether a service, started at ``since`` (Unix time), answers and does its work: serving has loaded every champion."""
+    """Whether a service, started at ``since`` (Unix time), is ready for work: serving has loaded every champion."""
     return health.http(address(name, port) + READY[name]) if name in READY else answers(name, port, since)
 
 
@@ -92,22 +92,22 @@ def build(
     real_kafka: bool = False,
     given: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Service]:
-    """The services that ``ports`` names, and Dagster's daemon with its webserver, each after those that it needs.
+    """The services named in ``ports``, and Dagster's daemon with its webserver; each comes after those it needs.
 
-    ``project`` is the folder that the models are imported from; ``real_kafka`` puts Apache Kafka in the broker's place; the
-    parts whose addresses are ``given`` are used by all, and not among the services.
+    ``project`` is the folder that models are imported from; with ``real_kafka`` the broker is Apache Kafka; parts whose
+    addresses are ``given`` are used by all services, and not among them.
     """
-    told = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports, given).items()}
+    addresses_of_parts = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports, given).items()}
     path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
     automation = {"EVERFIT_AUTOMATION": os.environ.get("EVERFIT_AUTOMATION") or "on"}  # off everywhere else
     own = {"EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
-    ours = {**_COMMON, **_BATCHES, **told, **automation, **own}
+    environment = {**_COMMON, **_BATCHES, **addresses_of_parts, **automation, **own}
     makers: dict[str, Callable[[int], list[Service]]] = {
         BROKER: partial(_broker, home / "kafka" if real_kafka else None),
         "mlflow": partial(_mlflow, home / "mlflow", postgres.url("mlflow", "psycopg2")),
-        "code": partial(_code, ours),
-        "dagster": partial(_dagster, home / "dagster" / "workspace.yaml", ours),
-        "serving": partial(_serving, ours),
+        "code": partial(_code, environment),
+        "dagster": partial(_dagster, home / "dagster" / "workspace.yaml", environment),
+        "serving": partial(_serving, environment),
     }
     return [service for name, make in makers.items() if name in ports for service in make(ports[name])]
 
@@ -125,23 +125,26 @@ def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:
     store = {
         "MLFLOW_BACKEND_STORE_URI": database_url,
         "MLFLOW_ARTIFACTS_DESTINATION": artifacts.as_uri(),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its seven workers would take a gigabyte
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its seven workers would use a gigabyte
     }
     command = _python("mlflow", "server", "--host", LOCAL, "--port", port, "--workers", 1)
     return [Service("mlflow", command, port, {**_COMMON, **store})]
 
 
-def _code(ours: Mapping[str, str], port: int) -> list[Service]:
+def _code(environment: Mapping[str, str], port: int) -> list[Service]:
     serve = ("api", "grpc", "-m", "orchestration.definitions", "--location-name", "everfit")
-    return [Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, ours)]
+    return [Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, environment)]
 
 
-def _dagster(workspace: Path, ours: Mapping[str, str], port: int) -> list[Service]:
+def _dagster(workspace: Path, environment: Mapping[str, str], port: int) -> list[Service]:
     webserver = _python("dagster_webserver", "--host", LOCAL, "--port", port, "--workspace", workspace)
     daemon = _python("dagster._daemon", "run", "--workspace", workspace)
-    return [Service("dagster", webserver, port, ours, ("code",)), Service("daemon", daemon, port, ours, ("code",))]
+    return [
+        Service("dagster", webserver, port, environment, ("code",)),
+        Service("daemon", daemon, port, environment, ("code",)),
+    ]
 
 
-def _serving(ours: Mapping[str, str], port: int) -> list[Service]:
+def _serving(environment: Mapping[str, str], port: int) -> list[Service]:
     command = _python("everfit.serving", "--host", LOCAL, "--port", port)
-    return [Service("serving", command, port, ours, (BROKER, "mlflow"))]
+    return [Service("serving", command, port, environment, (BROKER, "mlflow"))]

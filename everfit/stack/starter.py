@@ -1,4 +1,4 @@
-"""Bring services up: what runs and answers is kept, the rest is started, side by side where one does not need the other."""
+"""Start services: what runs and answers is kept, the others are started, in parallel where neither needs the other."""
 
 import subprocess
 import threading
@@ -17,29 +17,29 @@ from everfit.stack import processes
 from everfit.stack.logs import log_file, tail
 from everfit.stack.services import Service, address, is_ready
 
-IDLE_SECONDS = 90.0  # without an answer, a line in its log or a second of work
-DEADLINE_SECONDS = 600.0  # in all, at work or not
+IDLE_SECONDS = 90.0  # without an answer, a line in its log or a second of processor time
+DEADLINE_SECONDS = 600.0  # in total, idle or not
 GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.1
 
-Heard = Callable[[str, Literal["starting", "started", "kept"]], None]
+StepListener = Callable[[str, Literal["starting", "started", "kept"]], None]
 
 
 @dataclass
 class Starter:
-    """Starts the services of one stack. ``children`` are those that this process started and has to reap."""
+    """Starts the services of one stack. ``children`` are the processes that this process started and must reap."""
 
     home: Path
     project: Path
-    heard: Heard
+    on_step: StepListener
     children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def start_all(self, services: Sequence[Service]) -> None:
-        """Bring all up, each after those it needs.
+        """Start all services, each after those it needs.
 
         Raises:
-            StackError: the first failure; what is up by then stays up.
+            StackError: the first failure; services that are up by then stay up.
         """
         futures: dict[str, Future[None]] = {}
         with ThreadPoolExecutor(max(1, len(services))) as pool:
@@ -59,7 +59,7 @@ class Starter:
         self.start(service)
 
     def start(self, service: Service) -> None:
-        """Bring one service up and wait until it answers.
+        """Start one service and wait until it answers.
 
         Raises:
             StackError: when it ends or does not answer in time; the message ends with its log.
@@ -67,10 +67,12 @@ class Starter:
         running = leader(self.home, service.name)
         if running and running.recipe == service.recipe and self._answers(service, running.process, _patience(running.process)):
             service.prepare()
-            self.heard(service.name, "kept")
+            self.on_step(service.name, "kept")
             return
-        self.heard(service.name, "starting")
-        processes.end((one.process for one in processes.marked(self.home) if one.service == service.name), GRACE_SECONDS)
+        self.on_step(service.name, "starting")
+        processes.end(
+            (member.process for member in processes.stack_processes(self.home) if member.service == service.name), GRACE_SECONDS
+        )
         process = self._spawn(service)
         if not self._answers(service, process, IDLE_SECONDS):
             how = "does not answer" if processes.is_alive(process) else "ended"
@@ -79,7 +81,7 @@ class Starter:
                 f"{service.name} {how} ({address(service.name, service.port)}); its log, {log}, ends with\n{tail(log)}"
             )
         service.prepare()
-        self.heard(service.name, "started")
+        self.on_step(service.name, "started")
 
     def _spawn(self, service: Service) -> psutil.Process:
         marks = {
@@ -94,12 +96,12 @@ class Starter:
         return psutil.Process(child.pid)
 
     def _work(self, service: Service, process: psutil.Process) -> tuple[int, int]:
-        """What grows while a service starts: its log, and the whole seconds of work of it and of what it started."""
+        """Bytes of its log and whole seconds of processor time of its processes: what grows while a service starts."""
         log = log_file(self.home, service.name)
         return (log.stat().st_size if log.exists() else 0, int(processes.seconds_of_work(processes.family(process))))
 
     def _answers(self, service: Service, process: psutil.Process, seconds: float) -> bool:
-        """Ask until it answers and is ready, ends, or has shown no progress for so many seconds, or for too long at all."""
+        """Wait until it is ready (True), or has ended, made no progress for ``seconds``, or exceeded the deadline (False)."""
         began = moved_at = time.monotonic()
         work, started = self._work(service, process), process.create_time()
         while not is_ready(service.name, service.port, started):
@@ -109,15 +111,15 @@ class Starter:
             if not processes.is_alive(process) or now - moved_at > seconds or now - began > DEADLINE_SECONDS:
                 return False
             if self.cancelled.wait(POLL_SECONDS):
-                raise StackError(f"{service.name} was not waited for: another service failed")
+                raise StackError(f"{service.name} was not awaited: another service failed")
         return True
 
 
 def _patience(process: psutil.Process) -> float:
-    """How long a running process may still be idle without an answer: it may have been started a moment ago."""
+    """Seconds that a running process may be idle without an answer; more where it was started a moment ago."""
     return max(5.0, IDLE_SECONDS - (time.time() - process.create_time()))
 
 
-def leader(home: Path, name: str) -> processes.Marked | None:
+def leader(home: Path, name: str) -> processes.StackProcess | None:
     """The running process of a service, if there is one."""
-    return next((one for one in processes.marked(home) if one.service == name and one.leads), None)
+    return next((member for member in processes.stack_processes(home) if member.service == name and member.leads), None)

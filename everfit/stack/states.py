@@ -1,4 +1,4 @@
-"""What of the stack runs, since when, where, with how much memory, and what is wrong with it."""
+"""The state of each service of a stack: whether it runs, since when, where, its memory, and what is wrong."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from everfit.stack.services import POSTGRES, SERVICES, address, answers
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One service. ``memory_bytes`` counts what it started too, pages that are shared divided among the sharers."""
+    """One service. ``memory_bytes`` includes its descendants; shared pages are divided among their users."""
 
     name: str
     state: Literal["up", "silent", "down"]
@@ -28,11 +28,11 @@ class State:
 def states(home: Path, names: Sequence[str] = SERVICES) -> list[State]:
     """The state of each service of the stack in ``home``."""
     home = home.resolve()
-    found = processes.marked(home)
+    members = processes.stack_processes(home)
     return [
         _postgres(Postgres(home / "postgres"))
         if name == POSTGRES
-        else _service(home, name, [m for m in found if m.service == name])
+        else _service(home, name, [m for m in members if m.service == name])
         for name in names
     ]
 
@@ -53,12 +53,12 @@ def _postgres(postgres: Postgres) -> State:
     )
 
 
-def _service(home: Path, name: str, found: list[processes.Marked]) -> State:
-    memory = processes.proportional_bytes(one.process for one in found)
-    lead = next((one for one in found if one.leads), None)
+def _service(home: Path, name: str, members: list[processes.StackProcess]) -> State:
+    memory = processes.proportional_bytes(member.process for member in members)
+    lead = next((member for member in members if member.leads), None)
     if lead is None:
-        pids = ", ".join(str(one.process.pid) for one in found)
-        left = f"it left {pids} behind; `everfit up` or `everfit down` ends them" if found else ""
+        pids = ", ".join(str(member.process.pid) for member in members)
+        left = f"it left {pids} behind; `everfit up` or `everfit down` ends them" if members else ""
         return State(name, "down", memory_bytes=memory, problem=left)
     since = lead.process.create_time()
     answering = answers(name, lead.port, since)

@@ -50,4 +50,4 @@ def running(home: Path, *, models: str, **environment: str) -> Iterator[Stack]:
         yield stack
     finally:
         assert stack.run("down").returncode == 0
-        assert processes.marked(home) == []
+        assert processes.stack_processes(home) == []

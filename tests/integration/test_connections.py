@@ -76,7 +76,7 @@ def test_a_database_without_a_schema_and_one_of_another_version(postgres: Postgr
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
     found, todo = told(database_url=database_url)
-    assert "holds schema 0000; this everfit works with" in found
+    assert "has schema 0000; this everfit needs" in found
     assert todo == "run `everfit prepare`"
 
 
@@ -118,10 +118,10 @@ def test_a_lake_that_is_not_the_deployments(engine: sa.Engine, tmp_path: Path) -
         partitions.record(connection, [PartitionVersion("half_hours", "1996-09-04", "1", 48, "", {})])
     assert [check.todo for check in connections(both | {"lake": str(lake.root)})] == ["", ""]
     _, wrong = connections(both)
-    assert f"does not hold {digest}, which the database names" in wrong.found
+    assert f"does not contain {digest}, which the database refers to" in wrong.found
     assert wrong.todo.startswith("set EVERFIT_LAKE to the lake of this deployment")
     _, away = connections(both, lake_is_here=False)
-    assert (away.todo, "EVERFIT_LAKE is not given" in away.found) == ("", True)
+    assert (away.todo, "EVERFIT_LAKE is not set" in away.found) == ("", True)
 
 
 def test_prepare_makes_ready_and_doctor_checks_only_what_is_elsewhere(

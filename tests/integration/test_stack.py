@@ -45,7 +45,7 @@ def pids(home: Path) -> dict[str, int | None]:
 def nothing_runs(home: Path) -> bool:
     """Neither marked processes, nor anything that names this home on its command line."""
     named = [p for p in psutil.process_iter(["cmdline"]) if any(str(home) in part for part in p.info["cmdline"] or [])]
-    return processes.marked(home) == [] and [process for process in named if processes.is_alive(process)] == []
+    return processes.stack_processes(home) == [] and [process for process in named if processes.is_alive(process)] == []
 
 
 def test_up_answers_is_up_again_and_down_leaves_nothing(stack: Stack, home: Path) -> None:
@@ -53,10 +53,10 @@ def test_up_answers_is_up_again_and_down_leaves_nothing(stack: Stack, home: Path
     assert json.loads((home / "run" / "endpoints.json").read_text()) == {"format": 1, **told}
     assert [state.state for state in states(home, CHEAP)] == ["up", "up"]
     before = pids(home)
-    heard: list[tuple[str, str]] = []
-    again = Stack(home, stack.project, CHEAP, stack.environ, heard=lambda name, step: heard.append((name, step)))
+    on_step: list[tuple[str, str]] = []
+    again = Stack(home, stack.project, CHEAP, stack.environ, on_step=lambda name, step: on_step.append((name, step)))
     assert again.up() == told
-    assert heard == [("postgres", "kept"), ("broker", "kept")]
+    assert on_step == [("postgres", "kept"), ("broker", "kept")]
     assert pids(home) == before
     assert stack.down() == ["postgres", "broker"]
     assert nothing_runs(home)
@@ -116,7 +116,7 @@ def test_the_usual_port_is_taken(stack: Stack, monkeypatch: pytest.MonkeyPatch) 
     with socket.create_server((ports.LOCAL, 0)) as strangers:
         usual = strangers.getsockname()[1]
         monkeypatch.setitem(ports.DEFAULTS, "broker", usual)
-        unasked = Stack(stack.home, stack.project, CHEAP, {}, say=said.append)
+        unasked = Stack(stack.home, stack.project, CHEAP, {}, announce=said.append)
         told = unasked.up()
         unasked.down()
     assert told["kafka"] != f"127.0.0.1:{usual}"

@@ -74,7 +74,7 @@ def test_the_whole_stack(home: Path, hook: Hook) -> None:
     assert {service["name"]: service["pid"] for service in after["services"] if service["name"] in same} == same
 
     assert everfit("down").returncode == 0
-    assert processes.marked(home) == []
+    assert processes.stack_processes(home) == []
     assert Postgres(home / "postgres").process() is None
 
 
@@ -112,7 +112,7 @@ def _passed(home: Path) -> bool:
 
 def _listening_at(home: Path) -> set[str]:
     """The addresses that anything of the stack listens on."""
-    ours = {one.process.pid for one in processes.marked(home)}
+    ours = {one.process.pid for one in processes.stack_processes(home)}
     listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid in ours]
     assert len(listening) == len(ports.DEFAULTS)
     return {connection.laddr.ip for connection in listening if connection.laddr}

@@ -85,9 +85,9 @@ def test_what_no_daemon_ticks_is_not_on(
 def test_a_question_that_failed_is_asked_again_and_a_mutation_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answering(monkeypatch, httpx.Response(500), httpx.Response(200, json={"data": 1}), httpx.Response(500))
     with GraphQL("http://dagster") as dagster:
-        assert dagster.ask("{ version }") == 1
+        assert dagster.execute("{ version }") == 1
         with pytest.raises(UnansweredError, match="status 500"):
-            dagster.ask("mutation { launchRun }", repeatable=False)
+            dagster.execute("mutation { launchRun }", repeatable=False)
     assert len(asked) == 3
 
 

@@ -19,7 +19,7 @@ class FakeStack:
     told: list[str]
     broken: bool
 
-    def __init__(self, home: Path, project: Path, say: Any, broker: str | None, environ: Any) -> None:
+    def __init__(self, home: Path, project: Path, announce: Any, broker: str | None, environ: Any) -> None:
         self.home = home
         self.postgres = None
 

@@ -122,13 +122,16 @@ def test_what_up_was_given_is_kept_while_its_stack_is_up(up: Path) -> None:
 
 
 def test_a_part_that_is_given_and_away_is_told_by_its_variable(home: Path) -> None:
-    with pytest.raises(StackError, match=r"EVERFIT_SERVING_URL gives http://127.0.0.1:1/x, .* starts none .* unset it"):
+    with pytest.raises(
+        StackError,
+        match=r"EVERFIT_SERVING_URL is set to http://127.0.0.1:1/x, .* starts no service instead: .* unset EVERFIT_SERVING_URL",
+    ):
         Stack(home, environ={"EVERFIT_SERVING_URL": "http://127.0.0.1:1/x"}).up()
     assert not (home / "postgres").exists()
 
 
 def test_a_broker_is_not_asked_for_where_one_is_given(home: Path) -> None:
-    with pytest.raises(StackError, match="leave --broker kafka out"):
+    with pytest.raises(StackError, match="leave out --broker kafka"):
         Stack(home, environ={"EVERFIT_KAFKA_BOOTSTRAP": "kafka:9092"}, broker="kafka").up()
 
 

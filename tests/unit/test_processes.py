@@ -37,19 +37,19 @@ def spawn(home: Path) -> Iterator[Spawn]:
 def test_found_by_its_mark_and_a_stranger_is_not(home: Path, spawn: Spawn, tmp_path: Path) -> None:
     ours = spawn("sleep", "60")
     spawn("sleep", "60", stack=tmp_path / "other")
-    (found,) = processes.marked(home)
+    (found,) = processes.stack_processes(home)
     assert (found.process, found.service, found.port, found.recipe, found.leads) == (ours, "it", 7, "r", True)
 
 
 def test_what_a_service_started_is_found_but_leads_nothing(home: Path, spawn: Spawn) -> None:
     leader = spawn(sys.executable, "-c", PARENT.replace("sys.stdin.read()", "__import__('time').sleep(60)"))
     child = psutil.Process(int(_first_line(home / "0.log", leader)))
-    assert {(one.process, one.leads) for one in processes.marked(home)} == {(leader, True), (child, False)}
+    assert {(one.process, one.leads) for one in processes.stack_processes(home)} == {(leader, True), (child, False)}
     leader.kill()
     processes.outlasting([leader], 5)
-    assert [(one.process, one.leads) for one in processes.marked(home)] == [(child, False)]
+    assert [(one.process, one.leads) for one in processes.stack_processes(home)] == [(child, False)]
     processes.end([child], 5)
-    assert processes.marked(home) == []
+    assert processes.stack_processes(home) == []
 
 
 def test_one_that_does_not_listen_is_killed(home: Path, spawn: Spawn) -> None:

@@ -52,7 +52,7 @@ def champion(url: str) -> object:
 
 def version(url: str) -> object:
     with closing(Orchestrator(url)) as dagster:
-        return dagster.ask("{ version }")["version"]
+        return dagster.execute("{ version }")["version"]
 
 
 CLIENTS: dict[str, tuple[Callable[[str], object], object, str]] = {
