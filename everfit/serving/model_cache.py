@@ -64,6 +64,7 @@ class Roster:
         self.failures = dict.fromkeys(models, 0)
         self.read = dict.fromkeys(models, False)
         self.wanted: dict[str, int | None] = dict.fromkeys(models)  # the champion by the ledger, loaded or not
+        self._tasks = {name: model.task for name, model in models.items()}
         self._registry = registry
         self._remember = remember
         self._locks = {name: asyncio.Lock() for name in models}
@@ -157,7 +158,7 @@ class Roster:
         """Fetch and try a version; runs in a thread."""
         scorer = Scorer(*self._registry.fetch(name, number))
         score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
-        if not 0 <= score <= 1:
-            raise NotServableError(f"{name} version {number} answers {score} where nothing is known; a score lies in [0, 1]")
+        if fault := self._tasks[name].answer_fault(score):
+            raise NotServableError(f"{name} version {number} answers {score} to nulls, no {fault}")
         self._remember(scorer.signature)
         return Version(number, scorer)

@@ -18,20 +18,27 @@ def predicted(model: Model, asked: Asked, answered: Answered) -> dict[str, Any]:
         "request_id": asked.id,
         "model": model.name,
         "version": answered.version,
-        "score": answered.scores[0],
+        **model.task.fields(answered.answers[0]),
         "degraded": answered.degraded[0],
         "event_time": format_time(asked.at),
     }
 
 
 def inferred(model: Model, asked: Asked, answered: Answered) -> dict[str, Any]:
-    """The answer of V2: one tensor of scores; ``degraded`` where any row was."""
+    """The answer of V2: the tensor of the task's answers; ``degraded`` where any row was."""
+    output = model.task.output
+    tensor = {
+        "name": output.name,
+        "shape": [len(answered.answers), *output.shape],
+        "datatype": output.datatype,
+        "data": answered.answers,
+    }
     return {
         "model_name": model.name,
         "model_version": str(answered.version),
         "id": asked.id,
         "parameters": {"event_time": format_time(asked.at), "degraded": any(answered.degraded)},
-        "outputs": [{"name": "score", "shape": [len(answered.scores)], "datatype": "FP64", "data": answered.scores}],
+        "outputs": [tensor],
     }
 
 
@@ -42,11 +49,12 @@ def server_metadata(version: str) -> dict[str, Any]:
 
 def model_metadata(model: Model, lineup: Lineup) -> dict[str, Any]:
     """A model's inputs and output, the versions that serve (the champion first) and their roles."""
+    output = model.task.output
     return {
         "name": model.name,
         "versions": [str(number) for number in lineup.roles.values()],
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": field.name, "datatype": datatype(field), "shape": [-1]} for field in model.request],
-        "outputs": [{"name": "score", "datatype": "FP64", "shape": [-1]}],
+        "outputs": [{"name": output.name, "datatype": output.datatype, "shape": [-1, *output.shape]}],
         "roles": lineup.roles,
     }

@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The champion's answers to one request: a score and a degraded flag a row."""
+    """The champion's answers to one request: an answer and a degraded flag a row."""
 
     version: int
-    scores: Sequence[float]
+    answers: Sequence[float]
     degraded: Sequence[bool]
 
 
@@ -70,7 +70,7 @@ class Service:
 
         Raises:
             ServiceError: when the model has no champion yet.
-            NotServableError: when the champion answers anything but a probability.
+            NotServableError: when the champion answers what is no answer of the model's task.
             RequestError: when the log would not take what is to be logged; nothing is logged then.
         """
         lineup = self.roster.lineups[model.name]
@@ -80,13 +80,13 @@ class Service:
         inputs = [self.views.inputs(model, version.scorer.signature) for version in answering]
         found = await self._lookup.features_of([one.readings for one in inputs], asked.rows, asked.at)
         rows, *shadows = (_rows(model, asked, *one) for one in zip(inputs, found, strict=True))
-        scores = self._score(model, "champion", lineup.champion, asked, rows)
+        answers = self._score(model, "champion", lineup.champion, asked, rows)
         if lineup.shadow is not None:
             # run by the loop once this answer is written
             asyncio.get_running_loop().call_soon(self._let_shadow, model, lineup.shadow, asked, shadows[0])
         degraded = [row.degraded for row in rows]
         self.metrics.degraded.add(sum(degraded), model=model.name)
-        return Answered(lineup.champion.number, scores, degraded)
+        return Answered(lineup.champion.number, answers, degraded)
 
     async def close(self) -> None:
         """Send or spool what is still in memory, and give the connections back."""
@@ -102,12 +102,12 @@ class Service:
             logger.exception("%s: shadow version %d did not answer", model.name, shadow.number)
 
     def _score(self, model: Model, role: Role, version: Version, asked: Asked, rows: Sequence[_Scored]) -> list[float]:
-        scores = [version.scorer.score_one(row.features) for row in rows]
+        answers = [version.scorer.score_one(row.features) for row in rows]
         records = []
-        for row, score in zip(rows, scores, strict=True):
-            if not 0 <= score <= 1:
-                answers = f"{model.name} version {version.number} answers {score}, no probability"
-                raise NotServableError(f"{answers}; `everfit promote {model.name} VERSION` makes another champion")
+        for row, answer in zip(rows, answers, strict=True):
+            if fault := model.task.answer_fault(answer):
+                what = f"{model.name} version {version.number} answers {answer}, no {fault}"
+                raise NotServableError(f"{what}; `everfit promote {model.name} VERSION` makes another champion")
             prediction = Prediction(
                 request_id=row.request_id,
                 model=model.name,
@@ -116,16 +116,16 @@ class Service:
                 entity=row.entity,
                 event_time=asked.at,
                 features=dict(row.features),
-                score=score,
                 degraded=row.degraded,
                 schema=version.scorer.signature.schema,
+                **model.task.fields(answer),
             )
             records.append(Record(row.entity.encode(), encode(prediction)))
         self._contract.learn({model.name: {version.scorer.signature.schema: version.scorer.signature.features}})
         self._require_loggable(records)
         for record in records:
             self.log.add(record)
-        return scores
+        return answers
 
     def _require_loggable(self, records: Sequence[Record]) -> None:
         """Refuse what Kafka or the log's reader would set aside: what is answered can be read later."""

@@ -23,7 +23,6 @@ from everfit.topics.events import LoggedPrediction, Outcome, decode_as
 
 MAX_BYTES = 2**20  # of one record: as much as Kafka takes unless it is told to take more
 MAX_SENT = 1_000_000  # of one record and its key as serving sends it; what Kafka adds is counted by its limit too
-LABELS = (0.0, 1.0)
 
 _NUMBER = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 _WHOLE = Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)] | Annotated[float, msgspec.Meta(gt=-EXACT, lt=EXACT)]
@@ -113,8 +112,8 @@ class Contract:
             number = getattr(features, f"feature_{place}")
             if not _bounded(number) and number not in missing:
                 raise EventError(f"features do not fit {event.model}: {name!r} is {shown(number)}, beyond ±{LARGEST:g}")
-        if not 0 <= event.score <= 1:
-            raise EventError(f"score {event.score} is no probability in [0, 1]")
+        if fault := terms.model.task.answer_fault(event.score):
+            raise EventError(f"score {event.score} is no {fault}")
         _check_time(event.model, terms.since, terms.tolerance, event.event_time, now)
         if value and _NUL in value:
             _check_texts(event.request_id, event.entity, *msgspec.structs.astuple(features))
@@ -124,8 +123,8 @@ class Contract:
         """Decode and check one record of ``everfit.outcomes``; as :meth:`prediction`."""
         event = _decode(self._outcomes, value)
         terms = self._of(event.model)
-        if event.outcome not in LABELS:
-            raise EventError(f"outcome {event.outcome} is no label of {event.model}: 0 or 1")
+        if fault := terms.model.task.label_fault(event.outcome):
+            raise EventError(f"outcome {event.outcome} is no label of {event.model}: {fault}")
         _check_time(event.model, terms.since, terms.tolerance, event.observed_at, now)
         _check_texts(event.request_id)
         return event

@@ -28,7 +28,7 @@ Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every prediction says, however its features are held. ``score`` is the probability of the label, in [0, 1]."""
+    """What every prediction says, however its features are held. ``score`` is what the model's task answers."""
 
     request_id: Id
     model: str
