@@ -15,7 +15,7 @@ from everfit.declaration import Model
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.store.closed_windows import Judgement
+    from everfit.store.judgements import Judgement
 
 KINDS = {
     "quality": "The newest window's columns against the training data's: schema, bounds, nulls, stuck values, volume.",
@@ -102,9 +102,9 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
 
 def newest_evidence(runtime: Runtime, model: Model) -> "Sequence[Judgement]":
     """The champion's own, by kind; none where there is no champion, or none of its windows has closed."""
-    from everfit.store import closed_windows, ledger
+    from everfit.store import judgements, ledger
 
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
         versions = ledger.same_artifact(connection, model.name, champion.version) if champion else []
-        return closed_windows.newest(connection, model, versions)
+        return judgements.newest(connection, model, versions)

@@ -105,7 +105,7 @@ def measure(runtime: Runtime, model: Model, windows: int) -> Iterator[Timed]:
     with closing(ServingClient(runtime.settings.serving)) as serving:
         await_retraining(runtime.engine, serving, model.name)
         for number in range(1, windows + 1):
-            end = model.go_live + number * model.drift.window
+            end = model.go_live + number * model.windows.length
             closing_request = end + model.log.lateness
             play(runtime, model, closing_request)
             await_read(runtime.engine, model.name, closing_request - HALF_HOUR, None)

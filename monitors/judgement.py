@@ -12,15 +12,16 @@ from functools import partial
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.window_grid import Span
 from everfit.policy.decision import Decision, History, decide, request_id
-from everfit.store import closed_windows, frames, ledger, quarantines, requests
-from everfit.store.closed_windows import Judgement
+from everfit.store import closed_windows, decisions, frames, judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
+from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.store.ledger import Champion
 from everfit.store.requests import RetrainRequest
 from monitors.attempts import Trial, unjudged
-from monitors.window_evidence import Span, Window
+from monitors.window_evidence import Window
 
 
 @dataclass(slots=True)
@@ -51,10 +52,10 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
         return Judged()
     trial = Trial(connection, last)
     stand_in = _stand_in(window, champion)
-    history = closed_windows.history(connection, model, champion, stand_in)
+    history = decisions.history(connection, model, champion, stand_in)
     judged = [*_recorded(window, trial, [*window.gather(champion.version, trial)])]
     decision = trial(partial(_decide, model, span, {champion.version, stand_in}, judged, history), _undecided)
-    closed_windows.record_decision(connection, model, span[1], champion.version, decision)
+    decisions.record(connection, model, span[1], champion.version, decision)
     _quarantine(connection, model, span, judged)
     return Judged(judged, _request(connection, model, span, champion.version, decision))
 
@@ -65,11 +66,11 @@ def judge_again(connection: sa.Connection, lake: Lake, model: Model, start: date
     Raises:
         UnknownWindowError: when no window of the model that closed under a champion begins there.
     """
-    closed = closed_windows.closed_window(connection, model, start)
-    there = closed_windows.kinds(connection, model, closed.end)
+    closed = closed_windows.find(connection, model, start)
+    there = judgements.judged_kinds(connection, model, closed.end)
     window = Window(connection, lake, model, (start, closed.end))
     judged = [one for one in window.gather(closed.champion, Trial(connection)) if (one.version, one.kind) not in there]
-    closed_windows.replace(connection, judged)
+    judgements.replace_unjudged(connection, judged)
     _quarantine(connection, model, window.span, judged)
     return judged
 
@@ -79,12 +80,12 @@ def _recorded(window: Window, trial: Trial, judged: Sequence[Judgement]) -> Iter
     for one in judged:
 
         def write(found: Judgement = one) -> Judgement:
-            closed_windows.record(window.connection, [found])
+            judgements.record(window.connection, [found])
             return found
 
         def instead(error: Exception, found: Judgement = one) -> Judgement:
             made = window.judgement(found.version, unjudged(found.kind, error))
-            closed_windows.record(window.connection, [made])
+            judgements.record(window.connection, [made])
             return made
 
         yield trial(write, instead)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from everfit.alerts.state import Findings
 from everfit.declaration import Model
 from everfit.policy.decision import refusal, request_id
-from everfit.store import closed_windows, ledger, requests
+from everfit.store import decisions, ledger, model_clocks, requests
 from everfit.store.failures import describe
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import outcomes
@@ -39,14 +39,14 @@ def _not_asked(error: Exception) -> str:
 def _ask(connection: sa.Connection, model: Model) -> str:
     """Ask for a retraining where there is something new to learn; what was done, in words."""
     champion = ledger.champion(connection, model.name)
-    clock = closed_windows.clock(connection, model)
+    clock = model_clocks.read(connection, model)
     if champion is None or clock is None:
         return "there is no champion yet, or no prediction of it was logged"
     columns = outcomes.c
     newer = sa.select(columns.request_id).where(columns.model == model.name, columns.observed_at > champion.trained_until)
     if connection.execute(newer.limit(1)).first() is None:
         return f"no label is known from after {format_time(champion.trained_until)}, so that retraining would change nothing"
-    refused = refusal(model, clock, "freshness", closed_windows.history(connection, model, champion))
+    refused = refusal(model, clock, "freshness", decisions.history(connection, model, champion))
     if refused:
         return f"no retraining is asked for: {refused}"
     name = request_id(model, champion.version, clock, "freshness")

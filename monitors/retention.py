@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.store import closed_windows, month_partitions
+from everfit.store import closed_windows, model_clocks, month_partitions
 from everfit.store.tables import dead_letters, outcomes
 from everfit.timing import format_time, wall_clock
 
@@ -49,7 +49,7 @@ def prune(engine: sa.Engine, models: Collection[Model], age: timedelta, *, dry_r
 
 def _limits(connection: sa.Connection, model: Model, age: timedelta, pruned: Pruned) -> Iterator[datetime]:
     """The moments before which a model needs nothing; none where nothing of it was logged."""
-    clock = closed_windows.clock(connection, model)
+    clock = model_clocks.read(connection, model)
     if clock is None:
         return
     yield clock - age
@@ -59,4 +59,4 @@ def _limits(connection: sa.Connection, model: Model, age: timedelta, pruned: Pru
         pruned.kept.append(f"{model.name} is trained on all of its history: nothing since {format_time(model.go_live)} goes")
         yield model.go_live
     else:
-        yield clock - max(history, model.gate.backtest, model.drift.reference) - model.drift.window
+        yield clock - max(history, model.gate.backtest, model.drift.reference) - model.windows.length

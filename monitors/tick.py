@@ -7,17 +7,17 @@ a retraining returns, so that whoever called launches it.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.window_grid import Span
 from everfit.store import closed_windows, declarations, log
-from everfit.store.closed_windows import Judgement
 from everfit.store.database import reachable
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
+from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.store.log import LogWriter, Written
 from everfit.timing import format_time
@@ -140,9 +140,9 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], se
     with engine.begin() as connection:
         refused = declarations.refused(connection, models.values())
         due = closed_windows.due(connection, [model for name, model in models.items() if name not in refused])
-    for model in due:
+    for name in due:
         while time.monotonic() < deadline and not seen.requested:
-            judged = _close_next(engine, lake, model)
+            judged = _close_next(engine, lake, models[name])
             if judged is None:
                 break
             seen.judgements += judged.judgements
@@ -152,7 +152,7 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], se
 def _close_next(engine: sa.Engine, lake: Lake, model: Model) -> Judged | None:
     """Close the oldest window that is due; None where none is, or where it failed and waits to be tried again."""
     with engine.connect() as connection:
-        span = _due(connection, model)
+        span = closed_windows.due(connection, [model]).get(model.name)
     if span is None:
         return None
     isolation, part = Isolation(engine), Part(model.name, "window", format_time(span[0]))
@@ -161,16 +161,9 @@ def _close_next(engine: sa.Engine, lake: Lake, model: Model) -> Judged | None:
     return isolation.attempt(part, partial(_close, engine, lake, model, span, last), retry_after=model.limits.retry_after)
 
 
-def _close(engine: sa.Engine, lake: Lake, model: Model, span: tuple[datetime, datetime], last: bool) -> Judged:
+def _close(engine: sa.Engine, lake: Lake, model: Model, span: Span, last: bool) -> Judged:
     with engine.begin() as connection:
         log.hold_windows(connection, model.name)
-        if _due(connection, model) != span:
+        if closed_windows.due(connection, [model]).get(model.name) != span:
             return Judged()  # somebody else has closed it since
         return judge_window(connection, lake, model, span, last=last)
-
-
-def _due(connection: sa.Connection, model: Model) -> tuple[datetime, datetime] | None:
-    """The oldest window that is not closed, where the model's clock has passed its end."""
-    clock = closed_windows.clock(connection, model)
-    span = model.window_after(closed_windows.closed_until(connection, model))
-    return span if clock is not None and clock >= span[1] else None

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE, renewed
 from everfit.declaration.views import Features
+from everfit.declaration.window_grid import Span
 from everfit.evidence import Evidence, Kind
 from everfit.evidence.counts import Tally, tally
 from everfit.evidence.drift import judge_drift
@@ -28,14 +29,13 @@ from everfit.evidence.quality import judge_quality
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Trained, Version
 from everfit.store import frames, ledger, schemas, window_counts
-from everfit.store.closed_windows import Judgement
+from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.timing import format_time
 from monitors.attempts import Trial, unjudged
 
 SAMPLE_ROWS = 20_000  # of a version: a share is known to less than a per cent by them, and they take seconds and megabytes
 
-Span = tuple[datetime, datetime]
 Found = tuple[Evidence, dict[str, Any]]  # and what a person may open of it
 
 
@@ -51,7 +51,7 @@ class Window:
     @property
     def known_at(self) -> datetime:
         """When it could close at the earliest: outcomes observed later do not count."""
-        return self.span[1] + self.model.log.lateness
+        return self.model.windows.complete_at(self.span[1])
 
     def gather(self, champion: int, trial: Trial) -> Iterator[Judgement]:
         """All evidence; a window that spans a swap of champions is judged for each version apart."""

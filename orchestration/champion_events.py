@@ -11,7 +11,7 @@ from everfit.declaration import Model
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.store.closed_windows import Judgement
+    from everfit.store.judgements import Judgement
 
 Told = dg.AssetMaterialization | dg.AssetCheckEvaluation
 

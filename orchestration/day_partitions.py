@@ -21,12 +21,12 @@ _complete: dict[tuple[str, str], Hashable] = {}  # by database and model: what w
 
 def new_days(instance: dg.DagsterInstance, runtime: Runtime, isolation: "Isolation") -> Iterator[Request]:
     """The days that Dagster does not hold yet. Two looks at the store for all models; more only where something moved."""
-    from everfit.store import closed_windows, source_days
+    from everfit.store import model_clocks, source_days
     from everfit.store.failures import Part
 
     models = runtime.models.values()
     with runtime.engine.connect() as connection:
-        clocks = closed_windows.read_clocks(connection, models)
+        clocks = model_clocks.read_all(connection, models)
         marks = source_days.marks(connection)
     for model in models:
         key = (str(runtime.engine.url), model.name)

@@ -24,8 +24,8 @@ from orchestration.run_requests import held, retraining
 if TYPE_CHECKING:
     from everfit.alerts.heartbeat import Heart
     from everfit.alerts.state import Findings
-    from everfit.store.closed_windows import Judgement
     from everfit.store.isolation import Isolation
+    from everfit.store.judgements import Judgement
     from everfit.store.requests import RetrainRequest
     from monitors.tick import Seen
 

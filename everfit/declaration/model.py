@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Self
 
 from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_validator
@@ -26,6 +25,7 @@ from everfit.declaration.recipes import Candidate
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
+from everfit.declaration.window_grid import WindowGrid
 from everfit.timing import Moment
 
 
@@ -124,14 +124,7 @@ class Model(Part):
         """The declared source of that name."""
         return next(source for source in self.sources if source.name == name)
 
-    def window_of(self, moment: datetime) -> tuple[datetime, datetime]:
-        """The half-open window ``[start, end)`` of the grid that a moment falls in, anchored at ``go_live``."""
-        start = self.go_live + (moment - self.go_live) // self.drift.window * self.drift.window
-        return start, start + self.drift.window
-
-    def window_after(self, closed_until: datetime) -> tuple[datetime, datetime]:
-        """The window that follows what has closed: it begins where that ended, and ends at the next bound of the grid.
-
-        So no row is judged twice or passed over where ``drift.window`` has changed; the first window may be shorter then.
-        """
-        return closed_until, self.window_of(closed_until)[1]
+    @property
+    def windows(self) -> WindowGrid:
+        """The windows of the prediction log that are judged, counted from ``go_live``."""
+        return WindowGrid(self.go_live, self.drift.window, self.log.lateness, self.log.idle_after)

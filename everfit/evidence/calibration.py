@@ -15,6 +15,7 @@ import msgspec
 from everfit.declaration import DriftPolicy
 from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.declaration.views import Kind
+from everfit.declaration.window_grid import WindowGrid
 from everfit.environment.formats import Kept
 from everfit.evidence.distances import (
     FINE,
@@ -151,11 +152,10 @@ def training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetim
     """Whole windows of enough rows, counted back from the cutoff."""
     import polars as pl
 
-    starts = [cutoff - policy.window * i for i in range(1, policy.reference // policy.window + 1)]
-    spans = [pl.col(EVENT_TIME).is_between(start, start + policy.window, closed="left") for start in starts]
     first = cast(datetime | None, frame[EVENT_TIME].min())
-    whole = [span for start, span in zip(starts, spans, strict=True) if first and start >= first]
-    windows = [frame.filter(span) for span in whole]
+    spans = WindowGrid(cutoff, policy.window).back(policy.reference) if first else []
+    whole = [pl.col(EVENT_TIME).is_between(start, end, closed="left") for start, end in spans if first and start >= first]
+    windows = [frame.filter(rows) for rows in whole]
     return [window for window in windows if window.height >= policy.min_rows]
 
 

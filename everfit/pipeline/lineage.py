@@ -20,7 +20,7 @@ from everfit.features.spans import days_reached, reach
 from everfit.pipeline import past_requests, span_records
 from everfit.pipeline.code_versions import stage_version
 from everfit.runtime import Runtime
-from everfit.store import closed_windows, partitions, source_days
+from everfit.store import model_clocks, partitions, source_days
 from everfit.store.partitions import PartitionVersion
 from everfit.timing import midnight
 
@@ -42,7 +42,7 @@ def features_dataset(model: Model) -> str:
 
 def horizon(connection: sa.Connection, model: Model) -> date:
     """The first day that is not whole yet by the model's clock (by the go-live, before it ticks)."""
-    return max(closed_windows.clock(connection, model) or model.go_live, model.go_live).date()
+    return max(model_clocks.read(connection, model) or model.go_live, model.go_live).date()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from everfit.pipeline.manifests import Version
 from everfit.pipeline.promotion import announce, register
 from everfit.registry import MANIFEST
 from everfit.runtime import Runtime
-from everfit.store import closed_windows, ledger
+from everfit.store import ledger, model_clocks
 from everfit.store.ledger import Champion
 from everfit.training.artifact import Scorer, Signature
 
@@ -149,6 +149,6 @@ def _entry(connection: sa.Connection, model: Model, step: _Step, detail: dict[st
         cause="person",
         reason=step.reason,
         request=None,
-        event_time=closed_windows.clock(connection, model) or model.go_live,
+        event_time=model_clocks.read(connection, model) or model.go_live,
         detail=detail,
     )

@@ -17,7 +17,7 @@ from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Ve
 from everfit.policy.decision import Status
 from everfit.registry import MANIFEST
 from everfit.runtime import Runtime
-from everfit.store import closed_windows, ledger, requests, schemas
+from everfit.store import ledger, model_clocks, requests, schemas
 from everfit.timing import wall_clock
 from everfit.topics.events import DEPLOYMENTS, Deployment, encode
 from everfit.training.artifact import Scorer
@@ -129,7 +129,7 @@ def _entry(
         cause=training_set.cause,
         reason=evaluation.reason,
         request=training_set.request,
-        event_time=closed_windows.clock(connection, model) or model.go_live,
+        event_time=model_clocks.read(connection, model) or model.go_live,
         detail=detail,
     )
 

@@ -8,7 +8,7 @@ from everfit.errors import EmptyPartitionError
 from everfit.pipeline.loop_progress import watching_loop
 from everfit.policy.decision import Cause, request_id
 from everfit.runtime import Runtime
-from everfit.store import closed_windows, declarations, ledger, requests
+from everfit.store import declarations, ledger, model_clocks, requests
 from everfit.store.database import reachable
 from everfit.store.requests import RetrainRequest
 from everfit.timing import format_time
@@ -36,7 +36,7 @@ def ask_for_training(runtime: Runtime, model: Model) -> Asked:
     with reachable(runtime.engine), runtime.engine.begin() as connection:
         declarations.require_unchanged(connection, model)
         champion = ledger.champion(connection, model.name)
-        clock = closed_windows.clock(connection, model) if champion else model.go_live
+        clock = model_clocks.read(connection, model) if champion else model.go_live
         if clock is None:
             raise EmptyPartitionError(f"no prediction of {model.name} was logged since version 1: nothing new to train on yet")
         cause: Cause = "person" if champion else "bootstrap"

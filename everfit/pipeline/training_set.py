@@ -16,7 +16,7 @@ from everfit.pipeline.day_isolation import failing_days
 from everfit.pipeline.lineage import features_dataset
 from everfit.pipeline.manifests import TrainingSet
 from everfit.runtime import Runtime
-from everfit.store import closed_windows, declarations, frames, partitions, quarantines, requests
+from everfit.store import declarations, frames, model_clocks, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight
 
@@ -37,7 +37,7 @@ def default_cutoff(runtime: Runtime, model: Model, request: RetrainRequest | Non
     if request:
         return request.cutoff
     with runtime.engine.connect() as connection:
-        return midnight((closed_windows.clock(connection, model) or model.go_live).date())
+        return midnight((model_clocks.read(connection, model) or model.go_live).date())
 
 
 def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: RetrainRequest | None) -> TrainingSet:

@@ -160,7 +160,7 @@ class _Player:
 
     def _due(self, at: datetime) -> datetime:
         """End of the newest window that a request at a moment lets close; the go-live where there is none."""
-        return max(self.model.go_live, self.model.window_of(at - self.model.log.lateness)[0])
+        return self.model.windows.closed_by(at)
 
     def _send(self, instant: Instant, *, flush_first: bool) -> None:
         progress = self.progress

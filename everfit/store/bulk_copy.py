@@ -23,9 +23,10 @@ _OUTCOMES = """\
 CREATE TEMP TABLE IF NOT EXISTS incoming_outcomes (
     place int, observed_at timestamptz, model text, request_id text, outcome float8
 ) ON COMMIT DELETE ROWS"""
-# Whoever closes a window of a model holds this lock alone: a row is either seen by that, or it is late.
+# Who closes a window of a model holds this lock alone: a row is either counted in that window, or it is late.
+WINDOWS_LOCK = "windows:"  # and the model's name
 _SHARE_WINDOWS = """\
-SELECT pg_advisory_xact_lock_shared(hashtextextended('windows:' || model, 0))
+SELECT pg_advisory_xact_lock_shared(hashtextextended(%s || model, 0))
 FROM (SELECT DISTINCT model FROM incoming_predictions ORDER BY model) AS models"""
 _ARRIVED = "SELECT model, partition, count(*), max(event_time) FROM incoming_predictions GROUP BY model, partition"
 _STORE_PREDICTIONS = """\
@@ -154,7 +155,7 @@ def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[A
     if not lines:
         return [], [], {}
     _stage(cursor, _PREDICTIONS, "COPY incoming_predictions FROM STDIN", lines)
-    cursor.execute(_SHARE_WINDOWS)
+    cursor.execute(_SHARE_WINDOWS, (WINDOWS_LOCK,))
     arrived = [Arrived(*row) for row in cursor.execute(_ARRIVED)]
     stored = [Stored(*row) for row in cursor.execute(_STORE_PREDICTIONS)]
     if sum(one.rows for one in stored) == len(lines):

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from everfit.errors import EventError
 from everfit.store import bulk_copy, letters, month_partitions
-from everfit.store.bulk_copy import Arrived, Rows, Stored
+from everfit.store.bulk_copy import WINDOWS_LOCK, Arrived, Rows, Stored
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, failures, log_gaps
 from everfit.timing import wall_clock
 
@@ -171,7 +171,7 @@ def skip(connection: sa.Connection, gap: Gap, *, by_person: bool = False) -> boo
 
 def hold_windows(connection: sa.Connection, model: str) -> None:
     """Nobody else writes predictions of this model, or closes its windows, until the transaction ends."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"windows:{model}", 0))))
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{WINDOWS_LOCK}{model}", 0))))
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from assets.provenance import DATA_VERSION
 from everfit.environment.settings import Settings
 from everfit.evidence import Kind
 from everfit.runtime import Runtime
-from everfit.store import closed_windows, ledger
-from everfit.store.closed_windows import Judgement
+from everfit.store import judgements, ledger
+from everfit.store.judgements import Judgement
 from models.electricity_price import electricity_price
 from orchestration.champion_events import by_hand, verdicts
 
@@ -44,7 +44,7 @@ def judge(runtime: Runtime, version: int, week: int, verdict: str, kind: Kind = 
     name = f"{version}-{week}-{kind}"
     one = Judgement(name, MODEL.name, version, start, start + WEEK, kind, verdict, 1.0, 2.0, f"{kind} of {name}", {})
     with runtime.engine.begin() as connection:
-        closed_windows.record(connection, [one])
+        judgements.record(connection, [one])
     return one
 
 

@@ -14,7 +14,7 @@ from everfit.errors import EventError
 from everfit.pipeline.code_versions import Stage, stage_version
 from everfit.policy.decision import Decision, Finding, History, PastRequest, decide
 from everfit.sources.publication import publish
-from everfit.store import closed_windows, frames
+from everfit.store import closed_windows, frames, model_clocks
 from everfit.store.lake import Lake
 from everfit.store.tables import evidence, predictions, windows
 from everfit.timing import parse_duration, wall_clock
@@ -147,7 +147,7 @@ def test_another_lateness_moves_the_clock_and_what_closes_next(
     write(engine, [prediction(7 * 48 + 1)])  # half an hour past the end of the first week
     model = changed(MODEL, "log", lateness=parse_duration(lateness))
     with engine.connect() as connection:
-        assert closed_windows.clock(connection, model) == prediction(7 * 48 + 1).event_time - parse_duration(lateness)
+        assert model_clocks.read(connection, model) == prediction(7 * 48 + 1).event_time - parse_duration(lateness)
     close_windows(engine, lake, {model.name: model}, Seen(), math.inf)
     later = changed(MODEL, "log", lateness=DAY)
     close_windows(engine, lake, {model.name: later}, Seen(), math.inf)
@@ -163,8 +163,8 @@ def test_another_time_to_idle_says_at_once_which_partitions_hold_the_clock(engin
         connection.execute(sa.text("UPDATE clocks SET newest = :at"), {"at": prediction(96).event_time})
         connection.execute(sa.text("INSERT INTO clocks VALUES (:model, 1, :at, :seen)"), behind)
         patient = changed(MODEL, "log", idle_after=timedelta(minutes=10))
-        assert closed_windows.clock(connection, MODEL) == prediction(96).event_time - MODEL.log.lateness
-        assert closed_windows.clock(connection, patient) == prediction(48).event_time - MODEL.log.lateness
+        assert model_clocks.read(connection, MODEL) == prediction(96).event_time - MODEL.log.lateness
+        assert model_clocks.read(connection, patient) == prediction(48).event_time - MODEL.log.lateness
 
 
 def test_another_tolerance_of_the_future_is_the_contracts_at_once() -> None:

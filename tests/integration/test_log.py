@@ -11,7 +11,7 @@ import monitors.log_reader
 import monitors.tick
 from everfit.errors import ServiceError
 from everfit.stack.ports import any_free
-from everfit.store import closed_windows, month_partitions, schemas
+from everfit.store import model_clocks, month_partitions, schemas
 from everfit.store.lake import Lake
 from everfit.store.log import Batch, LogWriter, Position, Step
 from everfit.store.tables import consumer_offsets, dead_letters, outcomes, predictions, windows
@@ -67,7 +67,7 @@ def test_the_clock_is_the_newest_event_less_the_lateness(engine: sa.Engine, lake
     produce(kafka, [prediction(5), prediction(3)])
     read(engine, lake, kafka)
     with engine.connect() as connection:
-        assert closed_windows.clock(connection, MODEL) == prediction(5).event_time - MODEL.log.lateness
+        assert model_clocks.read(connection, MODEL) == prediction(5).event_time - MODEL.log.lateness
 
 
 def test_a_schema_that_is_written_down_while_the_log_is_read_is_read_by_its_own_features(
@@ -168,7 +168,7 @@ def test_a_time_in_the_future_never_moves_the_clock(engine: sa.Engine, lake: Lak
     produce(kafka, [prediction(1), prediction(2, at=wall_clock() + timedelta(days=1))])
     read(engine, lake, kafka)
     with engine.connect() as connection:
-        assert closed_windows.clock(connection, MODEL) == prediction(1).event_time - MODEL.log.lateness
+        assert model_clocks.read(connection, MODEL) == prediction(1).event_time - MODEL.log.lateness
 
 
 @pytest.mark.parametrize("grown", [3, 20])

@@ -18,8 +18,9 @@ from everfit.pipeline import daily_partitions, lineage, manifests, training_set
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
 from everfit.pipeline.promotion import conclude
 from everfit.policy.decision import request_id
-from everfit.store import closed_windows, partitions, quarantines, requests
 from everfit.store import ledger as ledgers
+from everfit.store import partitions, quarantines, requests
+from everfit.store.decisions import history
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import decisions, evidence, ledger, retrain_requests, windows
 from everfit.topics.events import Outcome, Prediction
@@ -144,7 +145,7 @@ def test_a_version_registered_anew_keeps_the_evidence_of_the_lost_one(loop: Loop
         ledgers.append(connection, entry)
         champion = ledgers.champion(connection, MODEL.name)
         assert champion is not None
-        past = closed_windows.history(connection, MODEL, champion)
+        past = history(connection, MODEL, champion)
     assert (past.champion, len(past.findings)) == (2, 4)
 
 

@@ -29,7 +29,7 @@ from everfit.replay.serving_client import ServingClient
 from everfit.runtime import Runtime
 from everfit.stack.services import BROKER, POSTGRES
 from everfit.stack.supervisor import Stack
-from everfit.store import closed_windows, ledger
+from everfit.store import decisions, ledger
 from everfit.store.tables import metadata, predictions, windows
 from everfit.store.view_builds import build
 from everfit.timing import format_time
@@ -144,7 +144,7 @@ def test_everything_that_was_kept_is_read(opened: Runtime) -> None:
             assert opened.lake.get_frame(known.candidate.reference).height > 0
             assert opened.lake.get_frame(known.training_set.rows_hash).height == known.training_set.rows
             assert Scorer(*opened.registry.fetch(MODEL.name, version)).signature.features == MODEL.features
-        history = closed_windows.history(connection, MODEL, champion)
+        history = decisions.history(connection, MODEL, champion)
     assert (history.champion, champion.version) == (2, 2)
     assert opened.registry.roles(MODEL.name) == {"champion": 2, "shadow": 1}
     played = Progress.load(progress_file(opened.settings.home, MODEL), MODEL.name, MODEL.go_live)

@@ -8,7 +8,7 @@ import pytest
 
 from assets.checks import check_evaluation, check_result
 from everfit.environment.settings import Settings
-from everfit.store.closed_windows import Judgement
+from everfit.store.judgements import Judgement
 
 DIGEST = "ab" * 32
 ADDRESSES = {

@@ -128,9 +128,9 @@ def test_a_declaration_is_frozen() -> None:
 
 def test_windows_are_half_open_and_anchored_at_the_go_live() -> None:
     go_live = datetime(1996, 9, 4, tzinfo=UTC)
-    assert electricity_price.window_of(go_live) == (go_live, go_live + timedelta(days=7))
-    assert electricity_price.window_of(go_live + timedelta(days=7))[0] == go_live + timedelta(days=7)
-    assert electricity_price.window_of(go_live - timedelta(microseconds=1))[1] == go_live
+    assert electricity_price.windows.around(go_live) == (go_live, go_live + timedelta(days=7))
+    assert electricity_price.windows.around(go_live + timedelta(days=7))[0] == go_live + timedelta(days=7)
+    assert electricity_price.windows.around(go_live - timedelta(microseconds=1))[1] == go_live
 
 
 def test_the_schema_changes_with_names_and_kinds_only() -> None:

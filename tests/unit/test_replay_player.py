@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from everfit import Model
+from everfit.declaration.window_grid import WindowGrid
 from everfit.errors import RequestError, ServiceError
 from everfit.replay import player
 from everfit.replay.progress import Progress
@@ -80,13 +81,7 @@ def instants(hours: int) -> list[Instant]:
 
 def a_model() -> Model:
     """Windows of two hours, an hour of lateness."""
-
-    def window_of(moment: datetime) -> tuple[datetime, datetime]:
-        start = LIVE + (moment - LIVE) // (2 * HOUR) * 2 * HOUR
-        return start, start + 2 * HOUR
-
-    log = SimpleNamespace(lateness=HOUR)
-    return cast(Model, SimpleNamespace(name="m", go_live=LIVE, log=log, window_of=window_of))
+    return cast(Model, SimpleNamespace(name="m", go_live=LIVE, windows=WindowGrid(LIVE, 2 * HOUR, HOUR)))
 
 
 @pytest.fixture

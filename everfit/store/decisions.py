@@ -1,0 +1,40 @@
+"""What was decided about closed windows, and what a policy may know when it decides."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.policy.decision import Decision, Finding, History, PastRequest
+from everfit.store import ledger, requests
+from everfit.store.tables import decisions, evidence
+
+
+def record(connection: sa.Connection, model: Model, at: datetime, champion: int, decision: Decision) -> None:
+    """Write what was decided about the window that ends ``at``."""
+    connection.execute(
+        sa.insert(decisions).values(
+            model=model.name,
+            at=at,
+            champion=champion,
+            action=decision.action,
+            cause=decision.cause,
+            reason=decision.reason,
+            evidence=list(decision.evidence),
+        )
+    )
+
+
+def history(connection: sa.Connection, model: Model, champion: ledger.Champion, stand_in: int | None = None) -> History:
+    """The findings on this champion, and on the version that serves in its place, and the model's requests."""
+    columns = evidence.c
+    counts: sa.ColumnElement[bool] = columns.version.in_(ledger.same_artifact(connection, model.name, champion.version))
+    if stand_in:  # its alarms from before the promotion have been acted on
+        promoted_at = ledger.since(connection, model.name)
+        counts |= sa.and_(columns.version == stand_in, columns.window_start >= promoted_at)
+    query = sa.select(
+        columns.id, columns.kind, columns.verdict, columns.reason, columns.window_start, columns.window_end
+    ).where(columns.model == model.name, counts)
+    findings = [Finding(*row) for row in connection.execute(query.order_by(columns.window_end))]
+    past = [PastRequest(r.cause, r.status, r.requested_at) for r in requests.of_model(connection, model.name)]
+    return History(champion.version, champion.trained_until, findings, past)
