@@ -1,6 +1,5 @@
-"""``everfit publish``: rows of a source from a file."""
+"""``everfit publish``: rows of a source from a file, or from where else an installed reader reads them."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,22 +9,24 @@ from everfit.cli.output import print_json
 
 def publish(
     source: Annotated[str, typer.Argument(help="A source that a model declares.")],
-    file: Annotated[Path, typer.Argument(help="Its rows, one column each: .csv, .csv.gz, .parquet, .jsonl or .ndjson.")],
+    location: Annotated[
+        str,
+        typer.Argument(
+            help="A file with its columns: .csv, .csv.gz, .parquet, .jsonl or .ndjson; or what an installed reader takes."
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one JSON document.")] = False,
 ) -> None:
     """Publish rows: all of them land and serving reads them, or, where one does not fit, none.
 
     Rows that have landed before change nothing; a row with the identity of one that has landed corrects it.
     """
-    from everfit.declaration.discovery import find_source
     from everfit.runtime import Runtime
-    from everfit.sources.files import read_rows
-    from everfit.sources.publication import publish as publish_rows
+    from everfit.sources.publication import publish_from
 
     with Runtime.load() as runtime:
-        rows = read_rows(find_source(runtime.models, source), file)
-        changed = publish_rows(runtime.engine, runtime.models, source, rows)
+        published = publish_from(runtime.engine, runtime.models, source, location)
     if as_json:
-        print_json({"source": source, "rows": len(rows), "changed": changed})
+        print_json({"source": source, "rows": published.rows, "changed": published.changed})
     else:
-        typer.echo(f"{source}: {len(rows)} rows published, {changed} of them new or corrected")
+        typer.echo(f"{source}: {published.rows} rows published, {published.changed} of them new or corrected")

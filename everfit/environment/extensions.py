@@ -32,6 +32,18 @@ def extensions(group: str) -> Mapping[str, Any]:
     return MappingProxyType({name: _loaded(point) for name, point in members.items()})
 
 
+def members(group: str, own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The group's members by name: everfit's own, then what installed packages add.
+
+    Raises:
+        SettingsError: as :func:`extensions`, and when an installed member has the name of one of everfit's own.
+    """
+    added = extensions(group)
+    if taken := sorted(own.keys() & added.keys()):
+        raise SettingsError(f"everfit.{group} {taken[0]!r} of an installed package has the name of everfit's own; rename it")
+    return {**own, **added}
+
+
 def _loaded(point: EntryPoint) -> Any:
     try:
         return point.load()

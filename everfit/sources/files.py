@@ -1,6 +1,7 @@
-"""Rows of a source from a file: CSV, Parquet or JSON lines."""
+"""Readers of files: CSV, Parquet and JSON lines, each a portion of rows at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,64 +12,58 @@ from everfit.declaration import Source
 from everfit.errors import SourceError
 from everfit.sources.validation import Row
 
-READABLE = ".csv, .csv.gz, .parquet, .jsonl or .ndjson"
-
-_TEXT = (".csv", ".csv.gz")
-_LINES = (".jsonl", ".ndjson")
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    **dict.fromkeys(_TEXT, lambda path: pl.read_csv(path, infer_schema=False)),
-    ".parquet": pl.read_parquet,
-}
+PORTION_ROWS = 100_000
 
 
-def read_rows(source: Source, path: Path) -> Sequence[Row] | pl.DataFrame:
-    """The rows that a file holds, not yet checked against the source.
+def read_csv(source: Source, location: str) -> Iterator[Sequence[Row]]:
+    """Rows of a CSV file, compressed by gzip or not. It holds text only: what is a number is converted in number columns."""
+    numbers = {column.name for column in source.columns if column.kind == "number"}
+    for frame in _frames(source, location, pl.scan_csv(location, infer_schema=False, glob=False)):
+        yield [
+            {name: _number(text) if name in numbers else text for name, text in row.items()}
+            for row in frame.iter_rows(named=True)
+        ]
+
+
+def read_parquet(source: Source, location: str) -> Iterator[pl.DataFrame]:
+    """Rows of a Parquet file, with its own types."""
+    return _frames(source, location, pl.scan_parquet(location, glob=False))
+
+
+def read_json_lines(_: Source, location: str) -> Iterator[Sequence[Row]]:
+    """Rows of a file with a JSON object a line. Each keeps its types: those of one row do not change those of another."""
+    with Path(location).open(encoding="utf-8", errors="surrogateescape") as lines:
+        rows = (_object(location, number, line) for number, line in enumerate(lines, 1) if line.strip())
+        while portion := list(islice(rows, PORTION_ROWS)):
+            yield portion
+
+
+def _frames(source: Source, location: str, scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The portions of a table in the order of its rows.
 
     Raises:
-        SourceError: when the file is missing, cannot be read, is of an unknown kind, or holds no row and other columns.
+        SourceError: when it holds no row, and other columns than the source: it may be anything.
     """
-    kind = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
-    if kind in _LINES:
-        return _from_lines(path)
-    if kind not in _READERS:
-        raise SourceError(f"{path}: unknown kind of file {kind!r}; give {READABLE}")
+    is_empty = True
+    for frame in scan.collect_batches(chunk_size=PORTION_ROWS):
+        if not frame.is_empty():
+            is_empty = False
+            yield frame
+    names, columns = [column.name for column in source.columns], scan.collect_schema().names() if is_empty else []
+    if is_empty and set(columns) != set(names):
+        there = ", ".join(map(repr, columns[:5])) or "no column"
+        raise SourceError(f"{location} holds no row, and {there} where source {source.name} has {', '.join(names)}")
+
+
+def _object(location: str, number: int, line: str) -> dict[str, Any]:
     try:
-        frame = _READERS[kind](path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise SourceError(f"{path} cannot be read: {error}") from error
-    names = [column.name for column in source.columns]
-    if frame.is_empty() and set(frame.columns) != set(names):
-        held = ", ".join(map(repr, frame.columns[:5])) or "no column"
-        raise SourceError(f"{path} holds no row, and {held} where source {source.name} has {', '.join(names)}")
-    return _from_text(source, frame) if kind in _TEXT else frame
-
-
-def _from_lines(path: Path) -> list[dict[str, Any]]:
-    """JSON lines, each as it stands: a value of another type in one row makes none of the others another."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error}") from error
-    return [_object(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(line, type=dict[str, Any])
+        return msgspec.json.decode(line.encode("utf-8", "surrogateescape"), type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read: line {number} is no JSON object ({error})") from error
-
-
-def _from_text(source: Source, frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """CSV knows text only: declared numbers are read as such; what is none stays text, and is told when it is checked."""
-    numbers = {column.name for column in source.columns if column.kind == "number"}
-    return [
-        {name: _number(text) if name in numbers else text for name, text in row.items()} for row in frame.iter_rows(named=True)
-    ]
+        raise SourceError(f"{location} cannot be read: line {number} is no JSON object ({error})") from error
 
 
 def _number(text: str | None) -> float | str | None:
-    """A whole number exactly, another as a float; what is none stays text."""
+    """A whole number exactly, another as a float; what is none stays text, and is refused when it is checked."""
     for read in (int, float):
         try:
             return None if text is None else read(text)

@@ -3,10 +3,12 @@
 How the online state follows says :mod:`everfit.store.view_updates`.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -18,7 +20,8 @@ from everfit.declaration.discovery import find_source
 from everfit.errors import SourceError
 from everfit.features.keys import keeps_keys
 from everfit.features.running_sums import RunningRow, known_values
-from everfit.sources.validation import Offered, Row, check, frame_of
+from everfit.sources.readers import Portion, read
+from everfit.sources.validation import Offered, check, frame_of
 from everfit.store import source_rows, view_versions
 from everfit.store.database import reachable
 from everfit.store.frames import decode_rows
@@ -30,13 +33,15 @@ from everfit.timing import wall_clock
 
 Cursor = psycopg.Cursor[Any]
 
+logger = logging.getLogger(__name__)
+
 # The offered rows come as one JSON document, which the driver writes in one piece. Each is looked up by the index (OFFSET 0
 # keeps the planner, which cannot know how many there are, from reading the whole table for one).
 _LANDED = """
-    SELECT s.identity, s.row::text, s.row = offered.document, s.event_time
+    SELECT s.identity, s.row::text, s.row = offered.document, s.event_time, s.landed_at = now()
     FROM json_to_recordset(%s::json) AS offered(identity text, document jsonb)
     CROSS JOIN LATERAL (
-        SELECT identity, row, event_time FROM source_rows WHERE source = %s AND identity = offered.identity OFFSET 0
+        SELECT identity, row, event_time, landed_at FROM source_rows WHERE source = %s AND identity = offered.identity OFFSET 0
     ) AS s
 """
 
@@ -53,7 +58,21 @@ _TOUCH = """
 """
 
 
-def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: Sequence[Row] | pl.DataFrame) -> int:
+class Published(NamedTuple):
+    """How many rows were offered, and how many of them were new or corrected."""
+
+    rows: int
+    changed: int
+
+
+class _Checked(NamedTuple):
+    """A portion of a publication: how many rows were read, and what of them is offered."""
+
+    rows: int
+    offered: Sequence[Offered]
+
+
+def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: Portion) -> int:
     """Land rows of a source and bring the online state up to date; when it returns, serving reads them.
 
     Versions of views that were declared after rows had landed are built first, unless another process is at it.
@@ -73,32 +92,73 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: S
         ServiceError: when the database does not answer.
     """
     declared = find_source(models, source)
-    offered = check(declared, rows, wall_clock())
-    views = DeclaredViews(models.values(), source)
+    portion = _Checked(len(rows), check(declared, rows, wall_clock()))
+    return _publish(engine, models, declared, [portion]).changed
+
+
+def publish_from(engine: sa.Engine, models: Mapping[str, Model], source: str, location: str) -> Published:
+    """Publish all rows of a location, or none; as :func:`publish`, but they are read, checked and landed in portions.
+
+    Args:
+        engine: of the everfit database.
+        models: the declared models by name.
+        source: name of a source that they declare.
+        location: a file or ``name://…`` that a reader takes (:mod:`everfit.sources.readers`).
+
+    Raises:
+        SourceError: when the location cannot be read, or a row does not fit; nothing is written then.
+        ServiceError: when the database does not answer.
+    """
+    declared = find_source(models, source)
+    portions = _checked(declared, location)
+    return _publish(engine, models, declared, chain([next(portions, _Checked(0, []))], portions))
+
+
+def _checked(source: Source, location: str) -> Iterator[_Checked]:
+    rows = 0
+    for portion in read(source, location):
+        try:
+            offered = check(source, portion, wall_clock(), first=rows + 1)
+        except SourceError as error:
+            raise SourceError(f"{location}: {error}") from error
+        yield _Checked(len(portion), offered)
+        rows += len(portion)
+
+
+def _publish(engine: sa.Engine, models: Mapping[str, Model], source: Source, portions: Iterable[_Checked]) -> Published:
+    """Publish what was checked; versions of views that are not built are built first."""
+    views = DeclaredViews(models.values(), source.name)
     with reachable(engine):
-        fresh = _publish(engine, declared, views, offered, only_if_built=True)
-        if fresh is None:
-            build(engine, models, source)
-            fresh = _publish(engine, declared, views, offered)
-    assert fresh is not None
-    return fresh
+        published = _land_all(engine, source, views, portions, only_if_built=True)
+        if published is None:
+            build(engine, models, source.name)
+            published = _land_all(engine, source, views, portions)
+    assert published is not None
+    return published
 
 
-def _publish(
-    engine: sa.Engine, source: Source, views: DeclaredViews, offered: Sequence[Offered], *, only_if_built: bool = False
-) -> int | None:
-    """Land and follow in one transaction; None, and nothing is written, where a declared version is to be built first."""
+def _land_all(
+    engine: sa.Engine, source: Source, views: DeclaredViews, portions: Iterable[_Checked], *, only_if_built: bool = False
+) -> Published | None:
+    """Land and follow in one transaction; None, with no portion taken, where a declared version is to be built first."""
+    rows = changed = 0
     with engine.begin() as connection:
         cursor = view_versions.cursor_of(connection)
         source_rows.hold(cursor, source.name)
         versions = _registered(cursor, source, views)
         if only_if_built and any(versions[name].state != "built" and not versions[name].problem for name in views.definitions):
             return None
-        fresh, replaced = _land(cursor, source.name, offered)
-        if fresh:
-            new = frame_of(source, [one.row for one in fresh])
-            _follow(cursor, views, versions, source, new, decode_rows(source, replaced) if replaced else None)
-    return len(fresh)
+        for portion in portions:
+            if rows:  # the portions before may have left versions behind
+                versions = _registered(cursor, source, views)
+            fresh, replaced, again = _land(cursor, source.name, portion.offered)
+            if fresh:
+                new = frame_of(source, [one.row for one in fresh])
+                old = decode_rows(source, replaced) if replaced else None
+                _follow(cursor, views, versions, source, new, old)
+            rows += portion.rows
+            changed += len(fresh) - again
+    return Published(rows, changed)
 
 
 def _registered(cursor: Cursor, source: Source, views: DeclaredViews) -> dict[tuple[str, str], ViewVersion]:
@@ -111,16 +171,23 @@ def _registered(cursor: Cursor, source: Source, views: DeclaredViews) -> dict[tu
     return versions
 
 
-def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list[Offered], list[str]]:
-    """Write the rows that are new or differ, and mark the days they touch; returns them, and the documents they replaced."""
-    held = cursor.execute(_LANDED, [_document(offered), source]).fetchall()
-    same = {identity for identity, _, equal, _ in held if equal}
+def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list[Offered], list[str], int]:
+    """Write the rows that are new or differ, and mark the days they touch.
+
+    Returns:
+        These rows, the documents they replaced, and how many of those an earlier portion of this transaction had landed.
+    """
+    landed = cursor.execute(_LANDED, [_document(offered), source]).fetchall()
+    same = {identity for identity, _, equal, _, _ in landed if equal}
     fresh = [one for one in offered if one.identity not in same]
     if fresh:
         cursor.execute(_LAND, [source, _document(fresh)])
-        moments = [one.event_time for one in fresh] + [at for _, _, equal, at in held if not equal]
+        moments = [one.event_time for one in fresh] + [at for _, _, equal, at, _ in landed if not equal]
         cursor.execute(_TOUCH, [source, sorted({at.astimezone(UTC).date() for at in moments})])
-    return fresh, [document for _, document, equal, _ in held if not equal]
+    again = sum(here for _, _, equal, _, here in landed if not equal)
+    if again:
+        logger.warning("source %s: %d rows correct earlier rows of this publication; the last counts", source, again)
+    return fresh, [document for _, document, equal, _, _ in landed if not equal], again
 
 
 def _document(offered: Sequence[Offered]) -> str:

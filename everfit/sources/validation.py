@@ -34,24 +34,24 @@ class Offered:
     row: dict[str, Any]
 
 
-def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> list[Offered]:
+def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime, first: int = 1) -> list[Offered]:
     """The rows in event order, each identity once: of several the last counts, and where it says something else that is logged.
 
     What is published has happened: a row from beyond ``now``, the wall clock, is a mistake, and one that no correction could
     take back, for its time is mostly part of its identity.
 
     Raises:
-        SourceError: at the first row that does not fit, with its number (from 1), column and value.
+        SourceError: at the first row that does not fit, with its number (counted from ``first``), column and value.
     """
     if isinstance(rows, pl.DataFrame):
-        _require_no_float32(source, rows)
+        _require_no_float32(source, rows, first)
     offered = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
     named = (*source.identity, source.event_time)
     readers = {column.name: reader(column, "source", named=column.name in named) for column in source.columns}
     latest = now + AHEAD
     checked: dict[str, tuple[int, Offered]] = {}
     corrected: list[tuple[int, int]] = []
-    for number, row in enumerate(offered, 1):
+    for number, row in enumerate(offered, first):
         one = _checked(source, readers, latest, number, row)
         before = checked.get(one.identity)
         if before and before[1].document != one.document:
@@ -62,7 +62,7 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime) -> 
     return sorted((one for _, one in checked.values()), key=lambda one: (one.event_time, one.identity))
 
 
-def _require_no_float32(source: Source, rows: pl.DataFrame) -> None:
+def _require_no_float32(source: Source, rows: pl.DataFrame, first: int) -> None:
     """Refuse whole numbers that have gone through a float32: from ±2^24 on it stands for several of them."""
     for column in source.columns:
         if isinstance(column, Integer) and rows.schema.get(column.name) == pl.Float32:
@@ -70,8 +70,8 @@ def _require_no_float32(source: Source, rows: pl.DataFrame) -> None:
             several = (values.abs() >= FLOAT32_EXACT).arg_true()
             if not several.is_empty():
                 raise SourceError(
-                    f"source {source.name}, row {several[0] + 1}, column {column.name!r}: {values[several[0]]} does not fit: a "
-                    "float32 from ±2^24 on stands for several whole numbers; hand it over as an integer"
+                    f"source {source.name}, row {several[0] + first}, column {column.name!r}: {values[several[0]]} does not "
+                    "fit: a float32 from ±2^24 on stands for several whole numbers; hand it over as an integer"
                 )
 
 

@@ -16,8 +16,7 @@ from everfit.declaration.number_range import EXACT, WHOLE
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from everfit.serving.lookup import Lookup, declared_readings
-from everfit.sources.files import read_rows
-from everfit.sources.publication import publish
+from everfit.sources.publication import publish_from
 from everfit.store.frames import landed
 from models.electricity_price import electricity_price
 
@@ -63,8 +62,8 @@ def test_neighbours_are_two(
     )
     path = tmp_path / f"readings.{kind}"
     getattr(frame, f"write_{'ndjson' if kind == 'jsonl' else kind}")(path)
-    assert publish(engine, {model.name: model}, "readings", read_rows(readings, path)) == len(ids)
-    assert publish(engine, {model.name: model}, "readings", read_rows(readings, path)) == 0
+    assert publish_from(engine, {model.name: model}, "readings", str(path)) == (len(ids), len(ids))
+    assert publish_from(engine, {model.name: model}, "readings", str(path)) == (len(ids), 0)
 
     with engine.connect() as connection:
         held = landed(connection, readings, (AT, AT + DAY))

@@ -20,7 +20,7 @@ from everfit.errors import DeclarationError, EventError, RequestError, SourceErr
 from everfit.features.offline import compute
 from everfit.features.running_sums import Value, answer, extend, key_of, known_values
 from everfit.serving.request_schema import read_infer, read_predict
-from everfit.sources.files import read_rows
+from everfit.sources.readers import read
 from everfit.sources.validation import check, frame_of
 from everfit.store.documents import beyond, bounded, from_json
 from everfit.store.frames import decode_rows
@@ -99,7 +99,8 @@ def test_every_file_keeps_whole_numbers(tmp_path: Path, kind: str) -> None:
     else:
         text = frame.write_csv().encode()
         path.write_bytes(gzip.compress(text) if kind == "csv.gz" else text)
-    offered = check(READINGS, read_rows(READINGS, path), AT)
+    (portion,) = read(READINGS, str(path))
+    offered = check(READINGS, portion, AT)
     assert sorted(one.row["pump"] for one in offered) == sorted(ids)
     assert sorted(one.row["level"] for one in offered) == sorted(ids)
     assert len({one.identity for one in offered}) == len(ids)
