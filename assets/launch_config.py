@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 from pydantic import Field
 
-from everfit.declaration import Candidate, Model
+from everfit.declaration import Model, Recipe
 from everfit.errors import LaunchError
 from everfit.timing import format_time, parse_time
 
@@ -65,7 +65,7 @@ def chosen_candidates(config: Fit, model: Model) -> Model:
     declared = {candidate.name: candidate for candidate in model.candidates}
     if unknown := [name for name in config.candidates if name not in declared]:
         raise LaunchError(f"no candidate {unknown[0]!r}; {model.name} declares {', '.join(declared)}")
-    wanted: Sequence[Candidate] = [one for name, one in declared.items() if not config.candidates or name in config.candidates]
+    wanted: Sequence[Recipe] = [one for name, one in declared.items() if not config.candidates or name in config.candidates]
     if config.seed is not None:
         wanted = [one.model_copy(update={"seed": config.seed}) for one in wanted]
     return model.model_copy(update={"candidates": wanted})

@@ -4,6 +4,7 @@ A file that declares a model imports what it needs from here: ``from everfit imp
 is first used, so that importing another module of the package does not load the declaration.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from everfit.environment import former_names
@@ -12,24 +13,24 @@ if TYPE_CHECKING:
     from everfit.declaration import (
         BackfillPolicy,
         BinaryClassification,
-        Candidate,
         Category,
         Column,
         DriftPolicy,
+        FitContext,
+        Fitted,
         FreshnessPolicy,
         Gate,
-        GradientBoosting,
         Integer,
         Limits,
         Model,
         Number,
         PredictionLog,
         QualityPolicy,
+        Recipe,
         Source,
         Straight,
         Task,
         Time,
-        TorchMLP,
         TrainingWindow,
         count,
         feature_view,
@@ -37,14 +38,17 @@ if TYPE_CHECKING:
         mean,
         total,
     )
+    from everfit.training.gradient_boosting import GradientBoosting
+    from everfit.training.mlp import TorchMLP
 
 __all__ = [
     "BackfillPolicy",
     "BinaryClassification",
-    "Candidate",
     "Category",
     "Column",
     "DriftPolicy",
+    "FitContext",
+    "Fitted",
     "FreshnessPolicy",
     "Gate",
     "GradientBoosting",
@@ -54,6 +58,7 @@ __all__ = [
     "Number",
     "PredictionLog",
     "QualityPolicy",
+    "Recipe",
     "Source",
     "Straight",
     "Task",
@@ -67,6 +72,8 @@ __all__ = [
     "total",
 ]
 
+_RECIPES = {"GradientBoosting": "everfit.training.gradient_boosting", "TorchMLP": "everfit.training.mlp"}
+
 former_names.install()
 
 if not TYPE_CHECKING:  # a type checker would take any name to be there
@@ -74,6 +81,4 @@ if not TYPE_CHECKING:  # a type checker would take any name to be there
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from everfit import declaration
-
-        return getattr(declaration, name)
+        return getattr(import_module(_RECIPES.get(name, "everfit.declaration")), name)

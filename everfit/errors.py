@@ -25,6 +25,10 @@ class SourceError(EverfitError, ValueError):
     """Rows offered to a source break its declared columns, types or bounds."""
 
 
+class RecipeError(EverfitError, TypeError):
+    """A recipe's fit returns what cannot predict, or cannot be exported."""
+
+
 class FeatureError(EverfitError, ValueError):
     """Rows offered to a model lack one of its features, or hold it in a type that does not fit."""
 

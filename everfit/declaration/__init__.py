@@ -3,6 +3,8 @@
 Budgets are stated, not thresholds: 'four false alarms a year', 'three retrainings a month'.
 """
 
+from typing import Any
+
 from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Outside, Time
 from everfit.declaration.model import Model
@@ -18,22 +20,23 @@ from everfit.declaration.policies import (
     Straight,
     TrainingWindow,
 )
-from everfit.declaration.recipes import Candidate, GradientBoosting, TorchMLP
+from everfit.declaration.recipes import FitContext, Fitted, Recipe
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, count, feature_view, latest, mean, total
+from everfit.environment.former_names import former_attribute
 
 __all__ = [
     "BackfillPolicy",
     "BinaryClassification",
-    "Candidate",
     "Category",
     "Column",
     "DriftPolicy",
     "FeatureView",
+    "FitContext",
+    "Fitted",
     "FreshnessPolicy",
     "Gate",
-    "GradientBoosting",
     "Integer",
     "Limits",
     "Model",
@@ -44,11 +47,11 @@ __all__ = [
     "Part",
     "PredictionLog",
     "QualityPolicy",
+    "Recipe",
     "Source",
     "Straight",
     "Task",
     "Time",
-    "TorchMLP",
     "TrainingWindow",
     "count",
     "feature_view",
@@ -56,3 +59,7 @@ __all__ = [
     "mean",
     "total",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return former_attribute(__name__, name)

@@ -21,7 +21,7 @@ from everfit.declaration.policies import (
     Straight,
     TrainingWindow,
 )
-from everfit.declaration.recipes import Candidate
+from everfit.declaration.recipes import DeclaredRecipe
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
@@ -51,7 +51,7 @@ class Model(Part):
     request: list[Column] = Field(min_length=1)
     views: list[FeatureView] = []
     history: Callable[..., Any]
-    candidates: list[Candidate] = Field(min_length=1)
+    candidates: list[DeclaredRecipe] = Field(min_length=1)
     training: TrainingWindow = TrainingWindow()
     log: PredictionLog = PredictionLog()
     gate: Gate = Gate()

@@ -1,36 +1,105 @@
-"""What may become the champion: recipes."""
+"""What may become the champion: a recipe, which is fitted on labelled rows and exports what it has learnt."""
 
-from typing import Annotated
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
-from pydantic import Field
+from pydantic import BeforeValidator
+from pydantic_core import PydanticSerializationError
 
 from everfit.declaration.part import Name, Part
+from everfit.declaration.tasks import Task
+from everfit.declaration.views import Features
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    Floats = npt.NDArray[np.float64]
+else:
+    Floats = Any
 
 
-class Candidate(Part):
-    """A recipe that may become the champion. ``seed`` makes its fits repeatable."""
+@dataclass(frozen=True, slots=True)
+class FitContext:
+    """What a fit is given beside its rows.
+
+    Attributes:
+        task: what is predicted.
+        features: name and kind of every input, in the order of the exported graph.
+        labels: float64[N], the label of each row as the task checked it and made it a number.
+        seed: of every random draw; the same rows, context and recipe give the same model.
+    """
+
+    task: Task
+    features: Features
+    labels: Floats
+    seed: int
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A fitted recipe: native answers, and the graph that gives the same."""
+
+    def predict(self, frame: "pl.DataFrame") -> Floats:
+        """The answers of the task, float64[N].
+
+        Raises:
+            FeatureError: when a feature's column is missing or of a type that does not fit.
+        """
+
+    def to_onnx(self) -> bytes:
+        """The graph that :mod:`everfit.training.artifact` describes."""
+
+
+class Recipe(Part):
+    """A way to make a model. A subclass declares its parameters as fields, which are recorded, and writes :meth:`fit`.
+
+    Heavy packages are imported inside of :meth:`fit`: a declaration is read by every process.
+    """
 
     name: Name
     seed: int = 0
 
+    def fit(self, rows: "pl.DataFrame", context: FitContext) -> Fitted:
+        """Fit on labelled rows in event order.
 
-class GradientBoosting(Candidate):
-    """scikit-learn's ``HistGradientBoostingClassifier``."""
+        Args:
+            rows: one row an event, with a column for each feature; they are not changed.
+            context: the task, the inputs, the labels and the seed.
 
-    name: Name = "gradient_boosting"
-    trees: int = Field(100, ge=1, le=5_000)
-    leaves: int = Field(15, ge=2, le=255)
-    learning_rate: float = Field(0.1, gt=0, le=1)
-    min_leaf_rows: int = Field(20, ge=1)
-    l2: float = Field(0.0, ge=0)
+        Raises:
+            FeatureError: when a column is missing or of a wrong type, or nothing can be learnt from the rows.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method fit")
 
 
-class TorchMLP(Candidate):
-    """A multilayer perceptron of PyTorch on standardised inputs, trained by AdamW."""
+def _require_recipe(value: Any) -> Any:
+    """Refuse what cannot be fitted, or whose parameters cannot be recorded."""
+    if flaw := _flaw(value):
+        raise ValueError(flaw)
+    return value
 
-    name: Name = "mlp"
-    hidden: tuple[Annotated[int, Field(ge=1, le=4_096)], ...] = (64, 32)
-    epochs: int = Field(20, ge=1, le=1_000)
-    batch_rows: int = Field(512, ge=1)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
-    weight_decay: float = Field(1e-3, ge=0)
+
+def _flaw(value: Any) -> str | None:
+    """Why a value is no recipe, and what to write instead; None for a recipe."""
+    name = value.__name__ if isinstance(value, type) else type(value).__name__
+    if isinstance(value, type):
+        return f"{name} is a class; write {name}()"
+    if not isinstance(value, Recipe):
+        return f"{name} is no recipe; write a class on everfit.Recipe with a method fit(rows, context)"
+    if type(value).fit is Recipe.fit:
+        return f"{name} has no method fit; write fit(self, rows, context), which returns a Fitted"
+    try:
+        inspect.signature(value.fit).bind("rows", "context")
+    except TypeError as error:
+        return f"{name}.fit cannot be called as fit(rows, context): {error}"
+    try:
+        value.model_dump(mode="json")
+    except PydanticSerializationError as error:
+        return f"{name} has a parameter that cannot be recorded as JSON: {error}"
+    return None
+
+
+DeclaredRecipe = Annotated[Recipe, BeforeValidator(_require_recipe)]

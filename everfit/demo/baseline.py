@@ -6,7 +6,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from everfit.declaration import Candidate, Model
+from everfit.declaration import Model
+from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID, STATIC, TIMER
 from everfit.demo.result import Timer
 from everfit.pipeline.daily_partitions import ALWAYS
@@ -57,10 +58,10 @@ def timer_scores(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl
     return pl.concat(parts)
 
 
-def _fitted_scores(model: Model, recipe: Candidate, known: "pl.DataFrame", asked: "pl.DataFrame") -> "pl.DataFrame":
+def _fitted_scores(model: Model, recipe: Recipe, known: "pl.DataFrame", asked: "pl.DataFrame") -> "pl.DataFrame":
     import polars as pl
 
-    from everfit.training.trainers import fit
+    from everfit.training.recipe_fit import fit_recipe
 
-    fitted = fit(recipe, known, features=model.features, label=LABEL)
+    fitted = fit_recipe(recipe, known, task=model.task, features=model.features, label=LABEL)
     return asked.select(REQUEST_ID, pl.Series(TIMER, fitted.predict(asked), dtype=pl.Float64))

@@ -12,6 +12,9 @@ from typing import Any
 
 NAMES = {  # modules (with all that lies in them), and attributes after a colon
     "everfit.catalogue": "everfit.declaration.discovery",
+    "everfit.declaration:Candidate": "everfit:Recipe",
+    "everfit.declaration:GradientBoosting": "everfit:GradientBoosting",
+    "everfit.declaration:TorchMLP": "everfit:TorchMLP",
     "everfit.deployment": "everfit.runtime",
     "everfit.deployment:Deployment": "everfit.runtime:Runtime",
     "everfit.embedded": "everfit.stack",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from everfit.declaration import Candidate, Model
+from everfit.declaration import Model
+from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, SCORE, renewed
 from everfit.declaration.views import Kind
 from everfit.errors import EmptyPartitionError, EverfitError, FeatureError, LakeError, NotServableError, ServiceError
@@ -28,7 +29,7 @@ from everfit.store.failures import describe
 if TYPE_CHECKING:
     import polars as pl
 
-    from everfit.training.trainers import Fitted
+    from everfit.declaration.recipes import Fitted
 
 SCORED: tuple[str, Kind] = (SCORE, "number")
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are held against the native ones
@@ -77,7 +78,7 @@ def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_versio
 
 
 def _train_one(
-    runtime: Runtime, model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
+    runtime: Runtime, model: Model, candidate: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
 ) -> Trained:
     import polars as pl
 
@@ -85,13 +86,13 @@ def _train_one(
     from everfit.training.constant_features import left_out
     from everfit.training.latency import Latency
     from everfit.training.parity import check_parity
-    from everfit.training.trainers import fit
+    from everfit.training.recipe_fit import fit_recipe
 
     began = time.monotonic()
     if rows.is_empty():
         raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
     tested = backtest(model, candidate, rows, origins)
-    fitted = fit(candidate, rows, features=model.features, label=LABEL)
+    fitted = fit_recipe(candidate, rows, task=model.task, features=model.features, label=LABEL)
     onnx = fitted.to_onnx()
     signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
     refused, latency = None, Latency(0.0, 1.0)
@@ -125,20 +126,20 @@ def _metrics(tested: "pl.DataFrame") -> dict[str, float]:
     return summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
 
 
-def _fit(model: Model, candidate: Candidate, known: "pl.DataFrame", fold: "pl.DataFrame") -> "Fitted":
+def _fit(model: Model, candidate: Recipe, known: "pl.DataFrame", fold: "pl.DataFrame") -> "Fitted":
     """A fit for a fold.
 
     Raises:
         FeatureError: when there is nothing to learn from, or nothing to judge.
     """
-    from everfit.training.trainers import fit
+    from everfit.training.recipe_fit import fit_recipe
 
     if known.is_empty() or fold.is_empty():
         raise FeatureError("no labelled row before it" if known.is_empty() else "no labelled row in it")
-    return fit(candidate, known, features=model.features, label=LABEL)
+    return fit_recipe(candidate, known, task=model.task, features=model.features, label=LABEL)
 
 
-def backtest(model: Model, candidate: Candidate, rows: "pl.DataFrame", origins: Sequence[Fold]) -> Backtest:
+def backtest(model: Model, candidate: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold]) -> Backtest:
     """Score the folds, each by a fit on what was known when it began; one whose data allow no fit is left out.
 
     Where fewer than ``gate.min_unseen_days`` of days are left, there is nothing to judge by, and no row.

@@ -1,160 +1,50 @@
-"""Gradient boosting by scikit-learn, and its exact translation to ONNX.
+"""Gradient boosting by scikit-learn, as a recipe."""
 
-The exporter writes the ``TreeEnsemble`` operator of ai.onnx.ml 5 in float64: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html
-"""
+from typing import TYPE_CHECKING
 
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from pydantic import Field
 
-import numpy as np
-
-from everfit.declaration import GradientBoosting
-from everfit.training.arrays import Features, Floats, split
-from everfit.training.encoding import Encoding
+from everfit.declaration.part import Name
+from everfit.declaration.recipes import FitContext, Recipe
 
 if TYPE_CHECKING:
     import polars as pl
-    from sklearn.ensemble import HistGradientBoostingClassifier
 
-LESS_OR_EQUAL, MEMBER = 0, 6  # modes of a TreeEnsemble's nodes
-SUM, NO_TRANSFORM = 1, 0
+    from everfit.training.tree_ensemble import FittedTrees
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedTrees:
-    """Fitted trees over the columns [categories' codes, numbers]: the order in which scikit-learn puts them itself."""
+class GradientBoosting(Recipe):
+    """scikit-learn's ``HistGradientBoostingClassifier``."""
 
-    features: Features
-    encoding: Encoding
-    estimator: "HistGradientBoostingClassifier"
+    name: Name = "gradient_boosting"
+    trees: int = Field(100, ge=1, le=5_000)
+    leaves: int = Field(15, ge=2, le=255)
+    learning_rate: float = Field(0.1, gt=0, le=1)
+    min_leaf_rows: int = Field(20, ge=1)
+    l2: float = Field(0.0, ge=0)
 
-    def predict(self, frame: "pl.DataFrame") -> Floats:
-        """Probabilities of the label, float64[N]."""
-        columns = _columns(self.encoding, *split(self.features, frame))
-        with _one_thread():
-            probabilities: Floats = self.estimator.predict_proba(columns)[:, 1]
-        return probabilities
+    def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedTrees":
+        """Fit on rows in their order; categories are split natively, unknown ones go where missing ones go."""
+        import numpy as np
+        from sklearn.ensemble import HistGradientBoostingClassifier
 
-    def to_onnx(self) -> bytes:
-        """The same answers as an ONNX graph."""
-        from everfit.training.onnx_graph import ML, Graph
+        from everfit.training.arrays import split
+        from everfit.training.encoding import Encoding
+        from everfit.training.tree_ensemble import FittedTrees, columns, one_thread
 
-        vocabularies, numbers = self.encoding.vocabularies, len(self.encoding.means)
-        graph = Graph(numbers, len(vocabularies))
-        columns = [
-            graph.category(i, known, np.arange(len(known), dtype=np.float64), np.nan) for i, known in enumerate(vocabularies)
-        ] + (["numbers"] if numbers else [])
-        inputs = graph.add("Concat", *columns, axis=1)
-        raw = graph.add("TreeEnsemble", inputs, domain=ML, **_ensemble(self.estimator))
-        baseline = graph.constant(self.estimator._baseline_prediction.astype(np.float64))  # noqa: SLF001
-        return graph.finish(graph.add("Add", raw, baseline))
-
-
-def fit(candidate: GradientBoosting, frame: "pl.DataFrame", features: Features, labels: Floats) -> FittedTrees:
-    """Fit on rows in their order; categories are split natively, unknown ones go where missing ones go."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    numbers, categories = split(features, frame)
-    encoding = Encoding.fit(numbers, categories)
-    numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing
-    estimator = HistGradientBoostingClassifier(
-        learning_rate=candidate.learning_rate,
-        max_iter=candidate.trees,
-        max_leaf_nodes=candidate.leaves,
-        min_samples_leaf=candidate.min_leaf_rows,
-        l2_regularization=candidate.l2,
-        categorical_features=list(range(categories.shape[1])) or None,
-        early_stopping=False,
-        random_state=candidate.seed,
-    )
-    with _one_thread():
-        return FittedTrees(features, encoding, estimator.fit(_columns(encoding, numbers, categories), labels))
-
-
-def _one_thread() -> AbstractContextManager[object]:
-    """Sums in one order whatever the machine; and waiting OpenMP threads spin: on busy cores two take ten times as long."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    return cast("AbstractContextManager[object]", threadpool_limits(1, user_api="openmp"))
-
-
-def _columns(encoding: Encoding, numbers: Floats, categories: Any) -> Floats:
-    return np.hstack([encoding.codes(categories), numbers])
-
-
-def _ensemble(estimator: "HistGradientBoostingClassifier") -> dict[str, Any]:
-    """The attributes of the operator. scikit-learn offers its trees only by private names; the parity check guards them."""
-    from onnx import numpy_helper
-
-    writer = _TreeWriter()
-    for (tree,) in estimator._predictors:  # noqa: SLF001
-        writer.add(tree.nodes, tree.raw_left_cat_bitsets)
-    return {
-        "nodes_featureids": writer.features,
-        "nodes_modes": numpy_helper.from_array(np.array(writer.modes, dtype=np.uint8), "modes"),
-        "nodes_splits": numpy_helper.from_array(np.array(writer.splits), "splits"),
-        "nodes_truenodeids": writer.children[True],
-        "nodes_trueleafs": writer.child_is_leaf[True],
-        "nodes_falsenodeids": writer.children[False],
-        "nodes_falseleafs": writer.child_is_leaf[False],
-        "nodes_missing_value_tracks_true": writer.missing_goes_left,
-        "membership_values": numpy_helper.from_array(np.array(writer.members or [np.nan]), "members"),
-        "leaf_targetids": [0] * len(writer.leaves),
-        "leaf_weights": numpy_helper.from_array(np.array(writer.leaves), "weights"),
-        "tree_roots": writer.roots,
-        "n_targets": 1,
-        "aggregate_function": SUM,
-        "post_transform": NO_TRANSFORM,
-    }
-
-
-class _TreeWriter:
-    """Trees as the operator's flat lists: branches and leaves are numbered apart, over all trees."""
-
-    def __init__(self) -> None:
-        self.roots: list[int] = []
-        self.features: list[int] = []
-        self.modes: list[int] = []
-        self.splits: list[float] = []
-        self.children: dict[bool, list[int]] = {True: [], False: []}
-        self.child_is_leaf: dict[bool, list[int]] = {True: [], False: []}
-        self.missing_goes_left: list[int] = []
-        self.members: list[float] = []  # for each MEMBER node its codes, ended by NaN
-        self.leaves: list[float] = []
-
-    def add(self, nodes: Any, bitsets: Any) -> None:
-        """Append one tree; a tree that is a single leaf becomes a branch with the leaf on both sides."""
-        branches = [i for i, node in enumerate(nodes) if not node["is_leaf"]]
-        leaves = [i for i, node in enumerate(nodes) if node["is_leaf"]]
-        ids = {node: len(self.features) + position for position, node in enumerate(branches)}
-        ids |= {node: len(self.leaves) + position for position, node in enumerate(leaves)}
-        self.roots.append(len(self.features))
-        self.leaves += [float(nodes[i]["value"]) for i in leaves]
-        for i in branches:
-            node = nodes[i]
-            members = _members(bitsets[node["bitset_idx"]]) if node["is_categorical"] else None
-            self._branch(int(node["feature_idx"]), float(node["num_threshold"]), members, bool(node["missing_go_to_left"]))
-            for side, child in ((True, int(node["left"])), (False, int(node["right"]))):
-                self._child(side, ids[child], bool(nodes[child]["is_leaf"]))
-        if not branches:
-            self._branch(0, 0.0, None, missing_left=True)
-            for side in (True, False):
-                self._child(side, ids[0], is_leaf=True)
-
-    def _branch(self, feature: int, threshold: float, members: list[int] | None, missing_left: bool) -> None:
-        self.features.append(feature)
-        self.modes.append(LESS_OR_EQUAL if members is None else MEMBER)
-        self.splits.append(threshold if members is None else 0.0)
-        self.missing_goes_left.append(int(missing_left))
-        if members is not None:
-            self.members += [*map(float, members), np.nan]
-
-    def _child(self, side: bool, number: int, is_leaf: bool) -> None:
-        self.children[side].append(number)
-        self.child_is_leaf[side].append(int(is_leaf))
-
-
-def _members(bitset: Any) -> list[int]:
-    """The codes that go left: bits of eight words of 32."""
-    return [code for code in range(256) if bitset[code // 32] >> (code % 32) & 1]
+        numbers, categories = split(context.features, rows)
+        encoding = Encoding.fit(numbers, categories)
+        numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing
+        estimator = HistGradientBoostingClassifier(
+            learning_rate=self.learning_rate,
+            max_iter=self.trees,
+            max_leaf_nodes=self.leaves,
+            min_samples_leaf=self.min_leaf_rows,
+            l2_regularization=self.l2,
+            categorical_features=list(range(categories.shape[1])) or None,
+            early_stopping=False,
+            random_state=context.seed,
+        )
+        with one_thread():
+            estimator.fit(columns(encoding, numbers, categories), context.labels)
+        return FittedTrees(context.features, context.task, encoding, estimator)

@@ -67,6 +67,7 @@ def reference_session() -> "InferenceSession":
     """Two layers of :data:`WIDTH` in float64: the same work on every machine."""
     import numpy as np
 
+    from everfit.declaration.binary_classification import BinaryClassification
     from everfit.training.artifact import open_session
     from everfit.training.onnx_graph import Graph
 
@@ -74,4 +75,5 @@ def reference_session() -> "InferenceSession":
     value = "numbers"
     for _ in range(2):
         value = graph.add("Relu", graph.add("MatMul", value, graph.constant(np.full((WIDTH, WIDTH), 1 / WIDTH))))
-    return open_session(graph.finish(graph.add("MatMul", value, graph.constant(np.full((WIDTH, 1), 1 / WIDTH)))))
+    raw = graph.add("MatMul", value, graph.constant(np.full((WIDTH, 1), 1 / WIDTH)))
+    return open_session(graph.finish(raw, BinaryClassification(label="reference")))

@@ -1,167 +1,45 @@
-"""A multilayer perceptron of PyTorch on standardised inputs, and its ONNX graph.
+"""A multilayer perceptron of PyTorch, as a recipe."""
 
-Inputs float32[N, D]: numbers standardised, clipped to ±10 and 0 where missing; a 0/1 a number that says it is missing; each
-category one-hot with a last slot for what is unknown. What was the same in every training row has no weight: a column that
-was constant, or held nothing, says nothing when it comes alive, until a model was trained on it.
-"""
+from typing import TYPE_CHECKING, Annotated
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pydantic import Field
 
-import numpy as np
-
-from everfit.declaration import TorchMLP
-from everfit.training.arrays import Features, Floats, split
-from everfit.training.encoding import Encoding
+from everfit.declaration.part import Name
+from everfit.declaration.recipes import FitContext, Recipe
 
 if TYPE_CHECKING:
     import polars as pl
-    import torch
-    from torch import nn
 
-CLIP = 10.0
-SILENT = 1e-6  # standardised constants are 0 up to rounding
+    from everfit.training.network import FittedNetwork
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedNetwork:
-    """A fitted network; ``network`` maps inputs float32[N, D] to logits float32[N, 1]."""
+class TorchMLP(Recipe):
+    """A multilayer perceptron of PyTorch on standardised inputs, trained by AdamW."""
 
-    features: Features
-    encoding: Encoding
-    network: "nn.Sequential"
+    name: Name = "mlp"
+    hidden: tuple[Annotated[int, Field(ge=1, le=4_096)], ...] = (64, 32)
+    epochs: int = Field(20, ge=1, le=1_000)
+    batch_rows: int = Field(512, ge=1)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    weight_decay: float = Field(1e-3, ge=0)
 
-    def predict(self, frame: "pl.DataFrame") -> Floats:
-        """Probabilities of the label, float64[N]."""
+    def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedNetwork":
+        """Fit by AdamW on mini-batches in an order drawn from the seed."""
         import torch
 
-        inputs = _inputs(self.encoding, *split(self.features, frame))
-        with _one_thread(), torch.inference_mode():
-            logits = self.network(torch.from_numpy(inputs)).double()
-            scores: Floats = torch.sigmoid(logits)[:, 0].numpy()
-        return scores
+        from everfit.training import network
+        from everfit.training.arrays import split
+        from everfit.training.encoding import Encoding
 
-    def to_onnx(self) -> bytes:
-        """The same answers as an ONNX graph."""
-        from torch import nn
-
-        from everfit.training.onnx_graph import Graph
-
-        vocabularies = self.encoding.vocabularies
-        graph = Graph(len(self.encoding.means), len(vocabularies))
-        parts = _numbers_in(graph, self.encoding) if len(self.encoding.means) else []
-        parts += [_one_hot_in(graph, i, known) for i, known in enumerate(vocabularies)]
-        value = graph.add("Concat", *parts, axis=1)
-        for layer in self.network:
-            if isinstance(layer, nn.Linear):
-                weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
-                value = graph.add("Gemm", value, graph.constant(weight), graph.constant(bias), transB=1)
-            else:
-                value = graph.add("Relu", value)
-        return graph.finish(graph.add("Cast", value, to=_onnx_type("DOUBLE")))
-
-
-def fit(candidate: TorchMLP, frame: "pl.DataFrame", features: Features, labels: Floats) -> FittedNetwork:
-    """Fit by AdamW on mini-batches in an order drawn from the candidate's seed."""
-    import torch
-
-    numbers, categories = split(features, frame)
-    encoding = Encoding.fit(numbers, categories)
-    inputs = torch.from_numpy(_inputs(encoding, numbers, categories))
-    generator = torch.Generator().manual_seed(candidate.seed)
-    network = _network(candidate, inputs.shape[1], generator)
-    with _one_thread():
-        _train(network, candidate, inputs, torch.from_numpy(labels).float()[:, None], generator)
-        _silence(network, inputs)
-    return FittedNetwork(features, encoding, network)
-
-
-def _network(candidate: TorchMLP, width: int, generator: "torch.Generator") -> "nn.Sequential":
-    from torch import nn
-
-    widths = [width, *candidate.hidden, 1]
-    layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")  # draws nothing from the global generator
-        nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def _train(
-    network: "nn.Sequential", candidate: TorchMLP, inputs: "torch.Tensor", labels: "torch.Tensor", generator: "torch.Generator"
-) -> None:
-    import torch
-
-    optimizer = torch.optim.AdamW(network.parameters(), lr=candidate.learning_rate, weight_decay=candidate.weight_decay)
-    loss = torch.nn.BCEWithLogitsLoss()
-    for _ in range(candidate.epochs):
-        order = torch.randperm(len(inputs), generator=generator)
-        for start in range(0, len(order), candidate.batch_rows):
-            rows = order[start : start + candidate.batch_rows]
-            optimizer.zero_grad()
-            loss(network(inputs[rows]), labels[rows]).backward()
-            optimizer.step()
-
-
-def _silence(network: "nn.Sequential", inputs: "torch.Tensor") -> None:
-    """Move what constant inputs add into the bias: the same answers on training rows, and no say when they change."""
-    import torch
-
-    constant = ((inputs - inputs[0]).abs() <= SILENT).all(dim=0)
-    with torch.no_grad():
-        first: Any = network[0]
-        first.bias += first.weight[:, constant] @ inputs[0, constant]
-        first.weight[:, constant] = 0.0
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in one order whatever the machine; the process's own setting is given back."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _inputs(encoding: Encoding, numbers: Floats, categories: Any) -> Any:
-    """Inputs float32[N, D], as the graph makes them."""
-    missing = np.isnan(numbers)
-    standard = np.clip((np.where(missing, encoding.means, numbers) - encoding.means) / encoding.scales, -CLIP, CLIP)
-    parts = [standard, missing]
-    codes = encoding.codes(categories)
-    for i, vocabulary in enumerate(encoding.vocabularies):
-        slots = np.where(np.isnan(codes[:, i]), len(vocabulary), codes[:, i])
-        parts.append(slots[:, None] == np.arange(len(vocabulary) + 1))
-    return np.hstack(parts).astype(np.float32)
-
-
-def _numbers_in(graph: Any, encoding: Encoding) -> list[str]:
-    missing = graph.add("IsNaN", "numbers")
-    known = graph.add("Where", missing, graph.constant(encoding.means), "numbers")
-    centred = graph.add("Sub", known, graph.constant(encoding.means))
-    standard = graph.add("Div", centred, graph.constant(encoding.scales))
-    clipped = graph.add("Clip", standard, graph.constant(-CLIP), graph.constant(CLIP))
-    return [graph.add("Cast", part, to=_onnx_type("FLOAT")) for part in (clipped, missing)]
-
-
-def _one_hot_in(graph: Any, column: int, vocabulary: tuple[str, ...]) -> str:
-    slots = graph.category(column, vocabulary, np.arange(len(vocabulary)), len(vocabulary))
-    flat = graph.add("Reshape", slots, graph.constant(np.array([-1])))
-    depth, off_on = graph.constant(np.array(len(vocabulary) + 1)), graph.constant(np.array([0.0, 1.0], dtype=np.float32))
-    name: str = graph.add("OneHot", flat, depth, off_on)
-    return name
-
-
-def _onnx_type(name: str) -> int:
-    from onnx import TensorProto
-
-    return int(TensorProto.DataType.Value(name))
+        numbers, categories = split(context.features, rows)
+        encoding = Encoding.fit(numbers, categories)
+        inputs = torch.from_numpy(network.inputs_of(encoding, numbers, categories))
+        labels = torch.from_numpy(context.labels).float()[:, None]
+        generator = torch.Generator().manual_seed(context.seed)
+        layers = network.perceptron([inputs.shape[1], *self.hidden, 1], generator)
+        optimizer = torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        with network.one_thread():
+            for _ in range(self.epochs):
+                network.train_epoch(layers, optimizer, inputs, labels, generator, self.batch_rows)
+            network.silence_constants(layers, inputs)
+        return network.FittedNetwork(context.features, context.task, encoding, layers)

@@ -1,10 +1,12 @@
-"""A small builder of ONNX graphs: nodes in order, constants by value, one output ``score``."""
+"""A small builder of ONNX graphs: nodes in order, constants by value, one output that the task names."""
 
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from everfit.declaration.tasks import Task
 
 ML = "ai.onnx.ml"
 IR_VERSION = 10
@@ -44,12 +46,16 @@ class Graph:
             default_tensor=numpy_helper.from_array(np.array([unknown], dtype=codes.dtype), "default"),
         )
 
-    def finish(self, raw: str) -> bytes:
-        """The model whose ``score`` is the sigmoid of ``raw`` double[N, 1]."""
-        logits = self.add("Reshape", raw, self.constant(np.array([-1])))
-        self._nodes.append(helper.make_node("Sigmoid", [logits], ["score"]))
-        score = helper.make_tensor_value_info("score", TensorProto.DOUBLE, ["N"])
-        graph = helper.make_graph(self._nodes, "everfit", self._inputs, [score], self._constants)
+    def finish(self, raw: str, task: Task) -> bytes:
+        """The model whose output is what the task's head makes of ``raw`` double[N, 1], or [N, K] for answers of K numbers."""
+        name, _, shape = task.output
+        answers = task.head(self, self.add("Reshape", raw, self.constant(np.array([-1, *shape]))))
+        last = next(node for node in self._nodes if answers in node.output)
+        last.output[:] = [name]
+        if not last.domain:
+            last.ClearField("domain")  # an equal graph has equal bytes, whichever version of everfit wrote it
+        output = helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N", *shape])
+        graph = helper.make_graph(self._nodes, "everfit", self._inputs, [output], self._constants)
         opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="everfit")
         onnx.checker.check_model(model)

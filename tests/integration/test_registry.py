@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import Candidate, GradientBoosting, TorchMLP
+from everfit import GradientBoosting, Recipe, TorchMLP
 from everfit.errors import StaleChampionError
 from everfit.registry import Registry
 from everfit.store import ledger
 from everfit.store.ledger import Entry
 from everfit.training.artifact import Scorer, Signature
-from everfit.training.trainers import fit
+from tests.recipes import fit
 
 SIGNATURE = Signature("toy", [("price", "number"), ("region", "category")], "0123abcd")
 ROWS = pl.DataFrame(
@@ -39,7 +39,7 @@ def entry(name: str, version: int, replaces: int | None) -> Entry:
 
 
 @pytest.mark.parametrize("candidate", [GradientBoosting(trees=3, min_leaf_rows=5), TorchMLP(epochs=1)], ids=lambda c: c.name)
-def test_a_registered_version_comes_back_and_answers_the_same(registry: Registry, name: str, candidate: Candidate) -> None:
+def test_a_registered_version_comes_back_and_answers_the_same(registry: Registry, name: str, candidate: Recipe) -> None:
     onnx = fit(candidate, ROWS, features=SIGNATURE.features, label="up").to_onnx()
     version = registry.register(name, onnx, SIGNATURE, {"everfit.cause": "person"})
     returned, signature = registry.fetch(name, version)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import Candidate, GradientBoosting, Model, TorchMLP
+from everfit import Fitted, GradientBoosting, Model, Recipe, TorchMLP
 from everfit.environment.settings import Settings
 from everfit.errors import FeatureError, LakeError
 from everfit.pipeline import evaluation, manifests
@@ -20,13 +20,13 @@ from everfit.runtime import Runtime
 from everfit.store import ledger, requests
 from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
-from everfit.training import trainers
+from everfit.training import recipe_fit
 from models.electricity_price import electricity_price
 from tests.loop import FakeRegistry
 from tests.unit.test_defects import CUTOFF, alternate, labelled
 from tests.versions import described
 
-BOTH: list[Candidate] = [GradientBoosting(trees=3), TorchMLP(hidden=(4,), epochs=1)]
+BOTH: list[Recipe] = [GradientBoosting(trees=3), TorchMLP(hidden=(4,), epochs=1)]
 
 
 @dataclass
@@ -72,14 +72,14 @@ def training(engine: sa.Engine, tmp_path: Path) -> Training:
 
 def failing(monkeypatch: pytest.MonkeyPatch, errors: dict[str, Exception]) -> None:
     """Fits of these candidates raise."""
-    fit = trainers.fit
+    fit = recipe_fit.fit_recipe
 
-    def or_raise(candidate: Candidate, *arguments: Any, **named: Any) -> trainers.Fitted:
+    def or_raise(candidate: Recipe, *arguments: Any, **named: Any) -> Fitted:
         if candidate.name in errors:
             raise errors[candidate.name]
         return fit(candidate, *arguments, **named)
 
-    monkeypatch.setattr(trainers, "fit", or_raise)
+    monkeypatch.setattr(recipe_fit, "fit_recipe", or_raise)
 
 
 def test_one_candidate_that_fails_is_set_aside_and_the_other_goes_on(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everfit import Candidate, Gate, GradientBoosting, TorchMLP
+from everfit import Gate, GradientBoosting, Recipe, TorchMLP
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration.views import Kind
 from everfit.evaluation.comparison import slices
@@ -18,10 +18,10 @@ from everfit.evaluation.metrics import base_rate_loss, summary
 from everfit.pipeline.training import backtest
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.constant_features import left_out
-from everfit.training.trainers import fit
 from models.electricity_price import electricity_price
+from tests.recipes import fit
 
-RECIPES: list[Candidate] = [GradientBoosting(trees=3, leaves=15), TorchMLP(hidden=(4,), epochs=1)]
+RECIPES: list[Recipe] = [GradientBoosting(trees=3, leaves=15), TorchMLP(hidden=(4,), epochs=1)]
 FEATURES: list[tuple[str, Kind]] = [("number", "number"), ("other", "number"), ("group", "category"), ("place", "category")]
 SIGNATURE = Signature(model="made", features=FEATURES, schema="")
 
@@ -56,7 +56,7 @@ def frames(draw: st.DrawFn) -> pl.DataFrame:
 @every_recipe
 @given(rows=frames(), live=frames())
 @settings(max_examples=40, deadline=None)
-def test_a_fit_goes_on_whatever_the_columns_hold(recipe: Candidate, rows: pl.DataFrame, live: pl.DataFrame) -> None:
+def test_a_fit_goes_on_whatever_the_columns_hold(recipe: Recipe, rows: pl.DataFrame, live: pl.DataFrame) -> None:
     model = fit(recipe, rows, features=FEATURES, label="up")
     scorer = Scorer(model.to_onnx(), SIGNATURE)
     for asked in (rows, live):
@@ -102,7 +102,7 @@ def labelled(labels: Any, **columns: Any) -> pl.DataFrame:
     return frame.with_columns(**{name: pl.Series(values) for name, values in made.items()})
 
 
-def backtested(recipe: Candidate, rows: pl.DataFrame) -> tuple[int, dict[str, str]]:
+def backtested(recipe: Recipe, rows: pl.DataFrame) -> tuple[int, dict[str, str]]:
     made = backtest(electricity_price, recipe, rows, folds(electricity_price.gate, CUTOFF, None))
     assert made.rows[CANDIDATE].is_finite().all()
     return made.rows.height, made.left_out
@@ -113,7 +113,7 @@ def alternate(day: int) -> float:
 
 
 @every_recipe
-def test_a_fold_before_which_all_labels_were_of_one_class_is_left_out(recipe: Candidate) -> None:
+def test_a_fold_before_which_all_labels_were_of_one_class_is_left_out(recipe: Recipe) -> None:
     rows, left = backtested(recipe, labelled(lambda day: 0.0 if day < DAYS - 20 else alternate(day)))
     assert list(left) == ["1997-04-23", "1997-04-30"]
     assert "must hold both 0 and 1" in left["1997-04-23"]
@@ -121,18 +121,18 @@ def test_a_fold_before_which_all_labels_were_of_one_class_is_left_out(recipe: Ca
 
 
 @every_recipe
-def test_where_no_fold_is_left_there_is_nothing_to_judge(recipe: Candidate) -> None:
+def test_where_no_fold_is_left_there_is_nothing_to_judge(recipe: Recipe) -> None:
     rows, left = backtested(recipe, labelled(lambda day: 1.0))
     assert (rows, len(left)) == (0, 4)
 
 
 @every_recipe
-def test_a_fold_whose_labels_are_of_one_class_is_judged_all_the_same(recipe: Candidate) -> None:
+def test_a_fold_whose_labels_are_of_one_class_is_judged_all_the_same(recipe: Recipe) -> None:
     assert backtested(recipe, labelled(lambda day: 1.0 if day > DAYS - 8 else alternate(day))) == (28 * 3, {})
 
 
 @every_recipe
-def test_a_feature_that_is_null_or_constant_in_a_fold_costs_nothing_else(recipe: Candidate) -> None:
+def test_a_feature_that_is_null_or_constant_in_a_fold_costs_nothing_else(recipe: Recipe) -> None:
     name = next(name for name, kind in electricity_price.features if kind == "number")
     for value in (
         lambda day: None if day > DAYS - 8 else float(day),
@@ -144,7 +144,7 @@ def test_a_feature_that_is_null_or_constant_in_a_fold_costs_nothing_else(recipe:
 
 
 @every_recipe
-def test_a_category_never_seen_in_training_costs_nothing_else(recipe: Candidate) -> None:
+def test_a_category_never_seen_in_training_costs_nothing_else(recipe: Recipe) -> None:
     rows = labelled(alternate, region=lambda day: "VIC" if day > DAYS - 8 else ("NSW" if day % 3 else None))
     assert backtested(recipe, rows) == (28 * 3, {})
 

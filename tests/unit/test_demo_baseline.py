@@ -72,7 +72,7 @@ def test_each_fit_sees_only_the_outcomes_known_at_its_cutoff(monkeypatch: pytest
         fits.append((candidate.name, frame["_observed_at"].to_list()))
         return Fitted()
 
-    monkeypatch.setattr("everfit.training.trainers.fit", fit)
+    monkeypatch.setattr("everfit.training.recipe_fit.fit_recipe", fit)
     plan = Timer("mlp", [LIVE + 4 * DAY, LIVE + 8 * DAY])
     scores = timer_scores(a_model(), plan, rows(-5, 5).drop("_static"), rows(0, 12))
 
@@ -94,7 +94,7 @@ def test_a_request_without_an_outcome_is_answered_and_never_trained_on(monkeypat
         trained.append(frame["_label"].null_count())
         return Fitted()
 
-    monkeypatch.setattr("everfit.training.trainers.fit", fit)
+    monkeypatch.setattr("everfit.training.recipe_fit.fit_recipe", fit)
     asked = rows(0, 8).with_columns(_label=pl.when(pl.int_range(8) == 1).then(None).otherwise(pl.col("_label")))
     scores = timer_scores(a_model(), Timer("mlp", [LIVE + 4 * DAY]), rows(-5, 5).drop("_static"), asked)
 

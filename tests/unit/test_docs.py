@@ -78,7 +78,12 @@ def test_every_command_that_is_written_is_there_with_its_options(line: str) -> N
 
 def test_the_readmes_declaration_is_one() -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    names = {"nw": nw, "feature_view": feature_view, "latest": latest, **vars(everfit.declaration)}
+    names = {
+        "nw": nw,
+        "feature_view": feature_view,
+        "latest": latest,
+        **{name: getattr(everfit, name) for name in everfit.__all__},
+    }
     names |= {name: getattr(electricity, name) for name in ("half_hours", "labelled_half_hours")}
     exec(block, names)
     made = names["electricity_price"]

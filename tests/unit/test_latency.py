@@ -12,7 +12,7 @@ from everfit import GradientBoosting
 from everfit.training.artifact import Signature
 from everfit.training.latency import REFERENCE_MS, ROWS, measure
 from everfit.training.parity import check_parity
-from everfit.training.trainers import fit
+from tests.recipes import fit
 
 QUIET_MS = REFERENCE_MS / 3
 

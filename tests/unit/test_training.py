@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everfit import Candidate, GradientBoosting, TorchMLP
+from everfit import Fitted, GradientBoosting, Recipe, TorchMLP
 from everfit.declaration.views import Kind
-from everfit.errors import DeclarationError, FeatureError, NotServableError
+from everfit.errors import FeatureError, NotServableError
 from everfit.features.labelled_rows import labelled
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.encoding import MOST_CATEGORIES, Encoding
 from everfit.training.parity import check_parity, hostile, read_inputs, write_inputs
-from everfit.training.trainers import Fitted, fit
 from models.electricity_price import electricity_price
+from tests.recipes import fit
 
-CANDIDATES: list[Candidate] = [GradientBoosting(trees=20), TorchMLP(hidden=(16,), epochs=10)]
+CANDIDATES: list[Recipe] = [GradientBoosting(trees=20), TorchMLP(hidden=(16,), epochs=10)]
 FEATURES: list[tuple[str, Kind]] = [
     ("carrier", "category"),
     ("distance", "number"),
@@ -60,12 +60,12 @@ def electricity() -> pl.DataFrame:
     return compute(electricity_price.views, {"half_hours": half_hours}, rows)
 
 
-def fitted(candidate: Candidate, frame: pl.DataFrame | None = None) -> Fitted:
+def fitted(candidate: Recipe, frame: pl.DataFrame | None = None) -> Fitted:
     return fit(candidate, made_rows() if frame is None else frame, features=FEATURES, label="late")
 
 
 @every_trainer
-def test_learns_leaves_the_rows_alone_and_answers_probabilities(candidate: Candidate) -> None:
+def test_learns_leaves_the_rows_alone_and_answers_probabilities(candidate: Recipe) -> None:
     rows = made_rows()
     before = rows.clone()
     scores = fitted(candidate, rows).predict(rows)
@@ -78,7 +78,7 @@ def test_learns_leaves_the_rows_alone_and_answers_probabilities(candidate: Candi
 
 
 @every_trainer
-def test_the_same_seed_gives_the_same_bytes_whatever_was_drawn_before(candidate: Candidate) -> None:
+def test_the_same_seed_gives_the_same_bytes_whatever_was_drawn_before(candidate: Recipe) -> None:
     import torch
 
     first = fitted(candidate).to_onnx()
@@ -95,7 +95,7 @@ def test_another_seed_gives_another_network() -> None:
 
 
 @every_trainer
-def test_a_missing_or_ill_typed_column_is_named(candidate: Candidate) -> None:
+def test_a_missing_or_ill_typed_column_is_named(candidate: Recipe) -> None:
     rows = made_rows()
     with pytest.raises(FeatureError, match="'distance'"):
         fitted(candidate, rows.drop("distance"))
@@ -109,27 +109,22 @@ def test_a_missing_or_ill_typed_column_is_named(candidate: Candidate) -> None:
         fitted(candidate, rows.with_columns(late=1))
 
 
-def test_a_candidate_without_a_trainer_is_refused() -> None:
-    with pytest.raises(DeclarationError, match="no trainer for Candidate"):
-        fitted(Candidate(name="hand"))
-
-
 @every_trainer
-def test_nulls_unknown_categories_and_far_numbers_are_answered(candidate: Candidate) -> None:
+def test_nulls_unknown_categories_and_far_numbers_are_answered(candidate: Recipe) -> None:
     model, rows = fitted(candidate), made_rows()
     for block in [*hostile(FEATURES, rows), rows.with_columns(distance=1e30)]:
         assert np.isfinite(model.predict(block)).all()
 
 
 @every_trainer
-def test_a_constant_column_that_comes_alive_has_no_say(candidate: Candidate) -> None:
+def test_a_constant_column_that_comes_alive_has_no_say(candidate: Recipe) -> None:
     model, rows = fitted(candidate), made_rows()
     alive = rows.with_columns(still=pl.lit(1e6) * pl.int_range(pl.len()))
     assert np.array_equal(model.predict(alive), model.predict(rows))
 
 
 @every_trainer
-def test_the_exported_graph_answers_as_the_model_does(candidate: Candidate) -> None:
+def test_the_exported_graph_answers_as_the_model_does(candidate: Recipe) -> None:
     model = fitted(candidate)
     parity = check_parity(model.to_onnx(), SIGNATURE, made_rows(), model.predict)
     assert parity.rows == 2_000 + 6 * 50 + 1
@@ -138,7 +133,7 @@ def test_the_exported_graph_answers_as_the_model_does(candidate: Candidate) -> N
 
 
 @pytest.mark.parametrize("candidate", electricity_price.candidates, ids=lambda candidate: candidate.name)
-def test_the_exported_graph_answers_as_the_model_does_on_the_market(candidate: Candidate, electricity: pl.DataFrame) -> None:
+def test_the_exported_graph_answers_as_the_model_does_on_the_market(candidate: Recipe, electricity: pl.DataFrame) -> None:
     features = electricity_price.features
     model = fit(candidate, electricity[:6_000], features=features, label="_label")
     signature = Signature("electricity_price", features, electricity_price.schema_id)
@@ -149,7 +144,7 @@ def test_the_exported_graph_answers_as_the_model_does_on_the_market(candidate: C
 
 
 @every_trainer
-def test_one_row_is_scored_as_many_are(candidate: Candidate) -> None:
+def test_one_row_is_scored_as_many_are(candidate: Recipe) -> None:
     rows = made_rows(60)
     scorer = Scorer(fitted(candidate).to_onnx(), SIGNATURE)
     scores = scorer.score(rows.with_columns(extra=pl.lit("ignored")))
@@ -177,14 +172,14 @@ def test_parity_refuses_a_graph_that_answers_otherwise_and_tells_the_worst_row()
 
 @pytest.mark.parametrize("kind", ["number", "category"])
 @every_trainer
-def test_inputs_of_one_kind_alone_are_enough(candidate: Candidate, kind: Kind) -> None:
+def test_inputs_of_one_kind_alone_are_enough(candidate: Recipe, kind: Kind) -> None:
     features = [(name, its_kind) for name, its_kind in FEATURES if its_kind == kind]
     model = fit(candidate, made_rows(), features=features, label="late")
     assert check_parity(model.to_onnx(), Signature("made", features, ""), made_rows(), model.predict).difference < 1e-6
 
 
 @every_trainer
-def test_more_categories_than_are_kept(candidate: Candidate) -> None:
+def test_more_categories_than_are_kept(candidate: Recipe) -> None:
     random = np.random.default_rng(1)
     rows = made_rows(4_000).with_columns(origin=pl.Series([f"airport {i}" for i in random.zipf(1.3, 4_000) % 900]))
     model = fitted(candidate, rows)

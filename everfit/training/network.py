@@ -1,0 +1,157 @@
+"""A network of linear layers on standardised inputs: its parts in training, its answers and its ONNX graph.
+
+Inputs float32[N, D]: numbers standardised, clipped to ±10 and 0 where missing; a 0/1 a number that says it is missing; each
+category one-hot with a last slot for what is unknown. What was the same in every training row has no weight: a column that
+was constant, or held nothing, says nothing when it comes alive, until a model was trained on it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from everfit.declaration.tasks import Task
+from everfit.training.arrays import Features, Floats, split
+from everfit.training.encoding import Encoding
+
+if TYPE_CHECKING:
+    import polars as pl
+    import torch
+    from torch import nn
+
+CLIP = 10.0
+CONSTANT = 1e-6  # standardised constants are 0 up to rounding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedNetwork:
+    """A fitted network; ``network`` maps inputs float32[N, D] to logits float32[N, 1]."""
+
+    features: Features
+    task: Task
+    encoding: Encoding
+    network: "nn.Sequential"
+
+    def predict(self, frame: "pl.DataFrame") -> Floats:
+        """Probabilities of the label, float64[N]."""
+        import torch
+
+        inputs = inputs_of(self.encoding, *split(self.features, frame))
+        with one_thread(), torch.inference_mode():
+            logits = self.network(torch.from_numpy(inputs)).double()
+            scores: Floats = torch.sigmoid(logits)[:, 0].numpy()
+        return scores
+
+    def to_onnx(self) -> bytes:
+        """The same answers as an ONNX graph."""
+        from torch import nn
+
+        from everfit.training.onnx_graph import Graph
+
+        vocabularies = self.encoding.vocabularies
+        graph = Graph(len(self.encoding.means), len(vocabularies))
+        parts = _numbers_in(graph, self.encoding) if len(self.encoding.means) else []
+        parts += [_one_hot_in(graph, i, vocabulary) for i, vocabulary in enumerate(vocabularies)]
+        value = graph.add("Concat", *parts, axis=1)
+        for layer in self.network:
+            if isinstance(layer, nn.Linear):
+                weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+                value = graph.add("Gemm", value, graph.constant(weight), graph.constant(bias), transB=1)
+            else:
+                value = graph.add("Relu", value)
+        return graph.finish(graph.add("Cast", value, to=_onnx_type("DOUBLE")), self.task)
+
+
+def perceptron(widths: Sequence[int], generator: "torch.Generator") -> "nn.Sequential":
+    """Linear layers of these widths, from inputs to output, with ReLU between them; weights are drawn from the generator."""
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")  # draws nothing from the global generator
+        nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def train_epoch(
+    network: "nn.Sequential",
+    optimizer: "torch.optim.Optimizer",
+    inputs: "torch.Tensor",
+    labels: "torch.Tensor",
+    generator: "torch.Generator",
+    batch_rows: int,
+) -> None:
+    """One pass over inputs float32[N, D] and labels float32[N, 1], in mini-batches of an order that the generator draws."""
+    import torch
+
+    loss = torch.nn.BCEWithLogitsLoss()
+    order = torch.randperm(len(inputs), generator=generator)
+    for start in range(0, len(order), batch_rows):
+        rows = order[start : start + batch_rows]
+        optimizer.zero_grad()
+        loss(network(inputs[rows]), labels[rows]).backward()
+        optimizer.step()
+
+
+def silence_constants(network: "nn.Sequential", inputs: "torch.Tensor") -> None:
+    """Move what constant inputs add into the bias: the same answers on training rows, and no weight where they change."""
+    import torch
+
+    constant = ((inputs - inputs[0]).abs() <= CONSTANT).all(dim=0)
+    with torch.no_grad():
+        first: Any = network[0]
+        first.bias += first.weight[:, constant] @ inputs[0, constant]
+        first.weight[:, constant] = 0.0
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in one order whatever the machine; the process's own setting is given back."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def inputs_of(encoding: Encoding, numbers: Floats, categories: Any) -> Any:
+    """Inputs float32[N, D], as the graph makes them."""
+    missing = np.isnan(numbers)
+    standard = np.clip((np.where(missing, encoding.means, numbers) - encoding.means) / encoding.scales, -CLIP, CLIP)
+    parts = [standard, missing]
+    codes = encoding.codes(categories)
+    for i, vocabulary in enumerate(encoding.vocabularies):
+        slots = np.where(np.isnan(codes[:, i]), len(vocabulary), codes[:, i])
+        parts.append(slots[:, None] == np.arange(len(vocabulary) + 1))
+    return np.hstack(parts).astype(np.float32)
+
+
+def _numbers_in(graph: Any, encoding: Encoding) -> list[str]:
+    missing = graph.add("IsNaN", "numbers")
+    known = graph.add("Where", missing, graph.constant(encoding.means), "numbers")
+    centred = graph.add("Sub", known, graph.constant(encoding.means))
+    standard = graph.add("Div", centred, graph.constant(encoding.scales))
+    clipped = graph.add("Clip", standard, graph.constant(-CLIP), graph.constant(CLIP))
+    return [graph.add("Cast", part, to=_onnx_type("FLOAT")) for part in (clipped, missing)]
+
+
+def _one_hot_in(graph: Any, column: int, vocabulary: tuple[str, ...]) -> str:
+    slots = graph.category(column, vocabulary, np.arange(len(vocabulary)), len(vocabulary))
+    flat = graph.add("Reshape", slots, graph.constant(np.array([-1])))
+    depth, off_on = graph.constant(np.array(len(vocabulary) + 1)), graph.constant(np.array([0.0, 1.0], dtype=np.float32))
+    name: str = graph.add("OneHot", flat, depth, off_on)
+    return name
+
+
+def _onnx_type(name: str) -> int:
+    from onnx import TensorProto
+
+    return int(TensorProto.DataType.Value(name))
