@@ -48,7 +48,10 @@ def _measured(stack: Stack, told: dict[str, str]) -> float:
 
     os.environ["EVERFIT_MODELS"] = _models.PACKAGE
     repository = build().get_repository_def()
-    settings = Settings(stack.home, told["database_url"], told["kafka"], "", "", "", Path(told["lake"]), _models.PACKAGE)
+    nobody = "http://127.0.0.1:1"
+    settings = Settings(
+        stack.home, told["database_url"], told["kafka"], nobody, nobody, nobody, Path(told["lake"]), _models.PACKAGE
+    )
     with Runtime(settings) as runtime:
         _fill(runtime)
         instance = dg.DagsterInstance.from_ref(_instance(stack))

@@ -84,9 +84,9 @@ def _kafka(bootstrap: str) -> str | None:
 def _mlflow(url: str) -> str | None:
     import httpx
 
-    query = http_client.joined(url, "/api/2.0/mlflow/experiments/get?experiment_id=0")
     try:
+        query = http_client.joined(url, "/api/2.0/mlflow/experiments/get?experiment_id=0")
         answer = http_client.get(query, timeout=TIMEOUT_SECONDS).raise_for_status().json()
         return str(answer["experiment"]["creation_time"])
-    except (httpx.HTTPError, ValueError, KeyError):
+    except (httpx.HTTPError, ValueError, KeyError):  # a ValueError is also an address of no server, such as a folder's
         return None

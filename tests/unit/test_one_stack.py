@@ -11,7 +11,7 @@ from everfit.environment.addresses import same_place, without_password
 from everfit.environment.settings import VARIABLES, Settings, conflicts
 from everfit.errors import SettingsError, StackError
 from everfit.stack.external_parts import given_parts, managed, run_here
-from everfit.stack.parts_in_use import Uses, differences
+from everfit.stack.parts_in_use import Uses, differences, uses_of
 from everfit.stack.postgres import Postgres
 from everfit.stack.services import SERVICES, build, endpoints
 from everfit.stack.supervisor import Stack
@@ -178,3 +178,8 @@ def test_a_part_is_known_by_who_it_is_where_it_says_so() -> None:
     assert differences(here, Uses({"kafka": "kafka:19092"})) == [
         "Kafka at kafka:19092, and this command Kafka at 127.0.0.1:9092"
     ]
+
+
+@pytest.mark.parametrize("address", ["", "sqlite:///mlflow.db", "http://127.0.0.1:1"])
+def test_an_mlflow_without_a_server_has_no_identity_and_stops_nothing(address: str) -> None:
+    assert uses_of({"mlflow": address}) == Uses({"mlflow": address})
