@@ -17,7 +17,7 @@ from ingestion import contestants
 from ingestion.contestants import Measured
 from ingestion.events import fill
 
-from everfit.drills.test_bed import Ground, prepared
+from everfit.drills.test_bed import TestBed, open_test_bed
 from everfit.store.database import create_engine, migrate
 
 EVENTS = 500_000
@@ -34,16 +34,16 @@ SLOW = {contestants.quix: 40_000, contestants.plain: 40_000}
 _databases = numbers()
 
 
-def measure(ground: Ground, contestant: Callable[[str, str, int], Measured], count: int) -> Measured:
+def measure(bed: TestBed, contestant: Callable[[str, str, int], Measured], count: int) -> Measured:
     """Run one in a process and on a database of its own; it is told on stderr."""
     name = f"bench_{next(_databases)}"
-    ground.postgres.create_databases([name])
-    url = ground.postgres.url(name)
+    bed.postgres.create_databases([name])
+    url = bed.postgres.url(name)
     engine = create_engine(url)
     migrate(engine)
     engine.dispose()
     with multiprocessing.get_context("spawn").Pool(1) as process:
-        seconds, peak = process.apply(contestant, (ground.kafka, url, count))
+        seconds, peak = process.apply(contestant, (bed.kafka, url, count))
     told = f"{contestant.__name__:<12} {count:>9,} events {seconds:>7.1f} s {count / seconds:>9,.0f} a second"
     print(told, f"{peak / 2**20:>6.0f} MB", file=sys.stderr)
     return seconds, peak
@@ -52,19 +52,19 @@ def measure(ground: Ground, contestant: Callable[[str, str, int], Measured], cou
 def rates() -> dict[str, list[float]]:
     """Events a second of each contestant, one a round."""
     found: dict[str, list[float]] = {}
-    with prepared("embedded") as ground:
-        fill(ground.kafka, EVENTS)
+    with open_test_bed("embedded") as bed:
+        fill(bed.kafka, EVENTS)
         for turn in range(ROUNDS):
             for contestant, count in (COUNTS | (SLOW if turn == 0 else {})).items():
-                found.setdefault(contestant.__name__, []).append(count / measure(ground, contestant, count)[0])
+                found.setdefault(contestant.__name__, []).append(count / measure(bed, contestant, count)[0])
     return found
 
 
 def peak(count: int) -> int:
     """Bytes that everfit's process held at most while it read so many."""
-    with prepared("embedded") as ground:
-        fill(ground.kafka, count)
-        return measure(ground, contestants.everfit, count)[1]
+    with open_test_bed("embedded") as bed:
+        fill(bed.kafka, count)
+        return measure(bed, contestants.everfit, count)[1]
 
 
 def figures() -> dict[str, float]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from everfit.drills.declared.drill import drill
+from everfit.drills.models.drill import drill
 from everfit.environment.kafka_options import consumer_options
 from everfit.store.database import create_engine
 from everfit.store.lake import Lake

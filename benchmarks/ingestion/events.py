@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from confluent_kafka import Producer
 
-from everfit.drills.declared.drill import MEASURES, SITES, drill
+from everfit.drills.models.drill import MEASURES, SITES, drill
 from everfit.topics.events import PREDICTIONS, Prediction, encode
 
 STEP = timedelta(seconds=2)

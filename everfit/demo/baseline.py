@@ -1,4 +1,4 @@
-"""The timer: version 1, then retrained as often as was promoted, at equal distances, fitted here in one process."""
+"""The baseline: a timer that retrains as often as everfit promoted, at equal intervals, fitted here in one process."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def timer(model: Model, start: datetime, end: datetime, recipes: Sequence[str]) -> Timer:
-    """When the timer retrains, and by which recipe: the one promoted most often, the earliest where several were.
+    """When the timer retrains, and by which recipe: the one promoted most often, the earliest of several.
 
     Args:
-        model: whose span ``[start, end)`` was played.
+        model: the model whose span ``[start, end)`` was played.
         start: of the span.
         end: of the span.
         recipes: the candidate of every promotion, the first included, in order.
@@ -33,14 +33,14 @@ def timer(model: Model, start: datetime, end: datetime, recipes: Sequence[str]) 
 
 
 def timer_scores(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataFrame") -> "pl.DataFrame":
-    """What the timer would have answered to each request.
+    """The timer's answer to each request.
 
     Args:
         model: the declaration.
         plan: when to retrain, and by which recipe.
         first: the rows that version 1 was trained on: EVENT_TIME, the features, LABEL and OBSERVED_AT.
         answered: the requests of the span in event order: REQUEST_ID, EVENT_TIME, the features, LABEL (null where it was
-            never known), OBSERVED_AT, and STATIC, version 1's score.
+            never observed), OBSERVED_AT, and STATIC, version 1's score.
 
     Returns:
         REQUEST_ID and TIMER, a row a request.
@@ -48,20 +48,20 @@ def timer_scores(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl
     import polars as pl
 
     columns = [EVENT_TIME, OBSERVED_AT, LABEL, *(name for name, _ in model.features)]
-    known = pl.concat([first.select(columns), answered.filter(pl.col(LABEL).is_not_null()).select(columns)])
+    labelled = pl.concat([first.select(columns), answered.filter(pl.col(LABEL).is_not_null()).select(columns)])
     recipe = next(candidate for candidate in model.candidates if candidate.name == plan.recipe)
     edges = [*plan.cutoffs, ALWAYS]
     parts = [answered.filter(pl.col(EVENT_TIME) < edges[0]).select(REQUEST_ID, pl.col(STATIC).alias(TIMER))]
     for cutoff, until in pairwise(edges):
-        asked = answered.filter(pl.col(EVENT_TIME).is_between(cutoff, until, closed="left"))
-        parts.append(_fitted_scores(model, recipe, known.filter(pl.col(OBSERVED_AT) <= cutoff), asked))
+        requests = answered.filter(pl.col(EVENT_TIME).is_between(cutoff, until, closed="left"))
+        parts.append(_fitted_scores(model, recipe, labelled.filter(pl.col(OBSERVED_AT) <= cutoff), requests))
     return pl.concat(parts)
 
 
-def _fitted_scores(model: Model, recipe: Recipe, known: "pl.DataFrame", asked: "pl.DataFrame") -> "pl.DataFrame":
+def _fitted_scores(model: Model, recipe: Recipe, labelled: "pl.DataFrame", requests: "pl.DataFrame") -> "pl.DataFrame":
     import polars as pl
 
     from everfit.training.recipe_fit import fit_recipe
 
-    fitted = fit_recipe(recipe, known, task=model.task, features=model.features, label=LABEL)
-    return asked.select(REQUEST_ID, pl.Series(TIMER, fitted.predict(asked), dtype=pl.Float64))
+    fitted = fit_recipe(recipe, labelled, task=model.task, features=model.features, label=LABEL)
+    return requests.select(REQUEST_ID, pl.Series(TIMER, fitted.predict(requests), dtype=pl.Float64))

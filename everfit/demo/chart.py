@@ -1,4 +1,4 @@
-"""The picture: three lines of weekly log loss, and beneath them what happened, on the same axis of time. SVG, no script."""
+"""The chart, as SVG without script: three lines of weekly log loss, and below them the events on the same time axis."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from itertools import groupby
 from everfit.demo.result import Alarm, DemoResult, Losses, Retraining
 
 WIDTH, PLOT_TOP, PLOT_HEIGHT = 1180, 24, 360
-LEFT, RIGHT = 60, 1010  # of the plot; labels of the lines stand right of it
+LEFT, RIGHT = 60, 1010  # of the plot; the lines' labels are right of it
 LANES_TOP, LANE_HEIGHT = PLOT_TOP + PLOT_HEIGHT + 58, 30
-LANES = ("alarms", "asked", "rejected", "promoted")
+LANES = ("alarms", "requested", "rejected", "promoted")
 HEIGHT = LANES_TOP + LANE_HEIGHT * len(LANES) + 8
 COIN = math.log(2)  # loss of always answering one half
 
@@ -29,24 +29,24 @@ class Scale:
     highest: float
 
     def x(self, at: datetime) -> float:
-        """Where a moment is, kept inside the plot."""
+        """The x of a moment, kept inside the plot."""
         share = (at - self.start) / (self.end - self.start)
         return LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0)
 
     def y(self, loss: float) -> float:
-        """Where a loss is."""
+        """The y of a loss."""
         return PLOT_TOP + PLOT_HEIGHT * (self.highest - loss) / (self.highest - self.lowest)
 
 
 def draw(result: DemoResult) -> str:
     """The chart as an SVG element, with a tooltip on every mark."""
     scale = _scale(result)
-    promoted = [one for one in result.retrainings if one.ended == "promoted"]
+    promoted = [retraining for retraining in result.retrainings if retraining.ended == "promoted"]
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="chart-title" class="chart">',
         '<title id="chart-title">Weekly mean log loss, with alarms, retrainings, rejections and promotions</title>',
         *_axes(scale),
-        *(_rule(scale, one) for one in promoted),
+        *(_rule(scale, retraining) for retraining in promoted),
         *_lines(result, scale),
         *_lanes(result, scale),
         "</svg>",
@@ -100,8 +100,8 @@ def _months(start: datetime, end: datetime) -> Iterator[datetime]:
         year, month = year + month // 12, month % 12 + 1
 
 
-def _rule(scale: Scale, one: Retraining) -> str:
-    x = scale.x(one.at)
+def _rule(scale: Scale, retraining: Retraining) -> str:
+    x = scale.x(retraining.at)
     return f'<line class="swap" x1="{x:.1f}" x2="{x:.1f}" y1="{PLOT_TOP}" y2="{LANES_TOP + LANE_HEIGHT * len(LANES) - 10}"/>'
 
 
@@ -109,7 +109,7 @@ def _lines(result: DemoResult, scale: Scale) -> Iterator[str]:
     if not result.weeks:
         return
     last = result.weeks[-1].losses
-    places = _apart({name: scale.y(value) for name, value in _each(last)}, least=34)
+    positions = _apart({name: scale.y(value) for name, value in _each(last)}, least=34)
     totals = dict(_each(result.log_loss))
     for name, label in LINES:
         points = " ".join(
@@ -117,17 +117,17 @@ def _lines(result: DemoResult, scale: Scale) -> Iterator[str]:
             for week in result.weeks
         )
         yield f'<polyline class="line {name}" points="{points}"/>'
-        y = places[name]
+        y = positions[name]
         yield f'<text class="name {name}" x="{RIGHT + 12}" y="{y:.1f}">{escape(label)}</text>'
         yield f'<text class="total" x="{RIGHT + 12}" y="{y + 15:.1f}">{totals[name]:.3f} over the whole time</text>'
 
 
-def _apart(places: dict[str, float], least: float) -> dict[str, float]:
-    """Move labels down, and then all of them up where they leave the plot, so that none covers another."""
+def _apart(positions: dict[str, float], least: float) -> dict[str, float]:
+    """Move labels down so that none covers another, then all of them up where they leave the plot."""
     moved: dict[str, float] = {}
     floor = float(PLOT_TOP)
-    for name in sorted(places, key=places.__getitem__):
-        moved[name] = max(places[name], floor)
+    for name in sorted(positions, key=positions.__getitem__):
+        moved[name] = max(positions[name], floor)
         floor = moved[name] + least
     over = max(0.0, floor - least - (PLOT_TOP + PLOT_HEIGHT - 16))
     return {name: place - over for name, place in moved.items()}
@@ -136,12 +136,12 @@ def _apart(places: dict[str, float], least: float) -> dict[str, float]:
 def _lanes(result: DemoResult, scale: Scale) -> Iterator[str]:
     marks: dict[str, Sequence[str]] = {
         "alarms": [_alarm(scale, list(same)) for _, same in groupby(result.alarms, key=lambda alarm: alarm.end)],
-        "asked": [_asked(scale, one) for one in result.retrainings],
-        "rejected": [_rejected(scale, one) for one in result.retrainings if one.ended == "rejected"],
-        "promoted": [_promoted(scale, one) for one in result.retrainings if one.ended == "promoted"],
+        "requested": [_requested(scale, each) for each in result.retrainings],
+        "rejected": [_rejected(scale, each) for each in result.retrainings if each.ended == "rejected"],
+        "promoted": [_promoted(scale, each) for each in result.retrainings if each.ended == "promoted"],
     }
     counts = {"alarms": len(result.alarms)} | {lane: len(marks[lane]) for lane in LANES[1:]}
-    labels = {"alarms": "alarm", "asked": "retraining", "rejected": "rejected", "promoted": "promoted"}
+    labels = {"alarms": "alarm", "requested": "retraining", "rejected": "rejected", "promoted": "promoted"}
     for i, lane in enumerate(LANES):
         y = LANES_TOP + LANE_HEIGHT * i
         yield f'<line class="lane" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>'
@@ -151,33 +151,33 @@ def _lanes(result: DemoResult, scale: Scale) -> Iterator[str]:
 
 
 def _plural(lane: str, count: int) -> str:
-    return "s" if lane in ("alarms", "asked") and count != 1 else ""
+    return "s" if lane in ("alarms", "requested") and count != 1 else ""
 
 
 def _alarm(scale: Scale, alarms: Sequence[Alarm]) -> str:
-    """One mark for all alarms about a window: they would cover each other."""
+    """One mark for all alarms of a window, which would otherwise cover each other."""
     x = scale.x(alarms[0].end)
-    lines = [f"{one.end:%d %b %Y}: {one.kind} alarm about version {one.version}\n{one.reason}" for one in alarms]
-    told = escape("\n".join(lines))
-    return f'<path class="alarm" d="M{x:.1f} -7l6.5 12h-13z"><title>{told}</title></path>'
+    lines = [f"{each.end:%d %b %Y}: {each.kind} alarm about version {each.version}\n{each.reason}" for each in alarms]
+    tooltip = escape("\n".join(lines))
+    return f'<path class="alarm" d="M{x:.1f} -7l6.5 12h-13z"><title>{tooltip}</title></path>'
 
 
-def _asked(scale: Scale, one: Retraining) -> str:
-    x = scale.x(one.at)
-    told = f"{one.at:%d %b %Y}: retraining for {one.cause}\n{one.asked_because}"
-    return f'<circle class="asked" cx="{x:.1f}" cy="0" r="5.5"><title>{escape(told)}</title></circle>'
+def _requested(scale: Scale, retraining: Retraining) -> str:
+    x = scale.x(retraining.at)
+    tooltip = f"{retraining.at:%d %b %Y}: retraining for {retraining.cause}\n{retraining.asked_because}"
+    return f'<circle class="requested" cx="{x:.1f}" cy="0" r="5.5"><title>{escape(tooltip)}</title></circle>'
 
 
-def _rejected(scale: Scale, one: Retraining) -> str:
-    x = scale.x(one.at)
-    told = f"{one.at:%d %b %Y}: rejected\n{one.ended_because}"
-    return f'<path class="rejected" d="M{x - 5:.1f} -5l10 10m0 -10l-10 10"><title>{escape(told)}</title></path>'
+def _rejected(scale: Scale, retraining: Retraining) -> str:
+    x = scale.x(retraining.at)
+    tooltip = f"{retraining.at:%d %b %Y}: rejected\n{retraining.ended_because}"
+    return f'<path class="rejected" d="M{x - 5:.1f} -5l10 10m0 -10l-10 10"><title>{escape(tooltip)}</title></path>'
 
 
-def _promoted(scale: Scale, one: Retraining) -> str:
-    x = scale.x(one.at)
-    told = f"{one.at:%d %b %Y}: version {one.version} promoted\n{one.ended_because}"
+def _promoted(scale: Scale, retraining: Retraining) -> str:
+    x = scale.x(retraining.at)
+    tooltip = f"{retraining.at:%d %b %Y}: version {retraining.version} promoted\n{retraining.ended_because}"
     return (
-        f'<g class="promoted"><title>{escape(told)}</title><circle cx="{x:.1f}" cy="0" r="11"/>'
-        f'<text x="{x:.1f}" y="4" text-anchor="middle">{one.version}</text></g>'
+        f'<g class="promoted"><title>{escape(tooltip)}</title><circle cx="{x:.1f}" cy="0" r="11"/>'
+        f'<text x="{x:.1f}" y="4" text-anchor="middle">{retraining.version}</text></g>'
     )

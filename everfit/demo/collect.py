@@ -1,4 +1,4 @@
-"""From the stores to a :class:`DemoResult`: nothing in it is remembered from the run but how many requests were answered."""
+"""Computes a :class:`DemoResult` from the stores; only the number of answered requests comes from the run itself."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,15 +22,15 @@ Span = tuple[datetime, datetime]
 def collect(
     runtime: Runtime, model: Model, span: Span, *, answered: int, folder: Path, seconds: Mapping[str, float]
 ) -> DemoResult:
-    """Compute everything that the summary and the report say.
+    """Compute the contents of the summary and the report.
 
     Args:
-        deployment: its stores; MLflow, Kafka and serving are not asked.
-        model: what was played.
+        runtime: the stores; MLflow, Kafka and serving are not needed.
+        model: the model that was played.
         span: half-open span of event time that was played.
-        answered: requests that serving answered, by the replay's count.
-        folder: of the report; Evidently's reports are copied into it.
-        seconds: where the time went, by stage.
+        answered: number of requests that serving answered, by the replay's count.
+        folder: the report's folder; Evidently's reports are copied into it.
+        seconds: seconds by stage.
 
     Raises:
         EmptyPartitionError: when nothing was promoted or nothing answered.
@@ -82,14 +82,14 @@ def _counts(
         windows=len(closed),
         alarms=len(alarms),
         retrains=len(retrainings),
-        drift_retrains=sum(one.ended == "promoted" and one.cause == "drift" for one in retrainings),
-        rejections=sum(one.ended == "rejected" for one in retrainings),
+        drift_retrains=sum(retraining.ended == "promoted" and retraining.cause == "drift" for retraining in retrainings),
+        rejections=sum(retraining.ended == "rejected" for retraining in retrainings),
         promotions=promotions,
     )
 
 
 def _windows(connection: sa.Connection, model: Model, span: Span) -> list[Span]:
-    """The closed windows inside the span, in order."""
+    """The closed windows within the span, in order."""
     table = windows.c
     within = (table.model == model.name, table.start >= span[0], table.end <= span[1])
     rows = connection.execute(sa.select(table.start, table.end).where(*within).order_by(table.start))
@@ -97,7 +97,7 @@ def _windows(connection: sa.Connection, model: Model, span: Span) -> list[Span]:
 
 
 def _outcomes(connection: sa.Connection, model: Model, span: Span) -> int:
-    """Requests whose outcome is known."""
+    """Number of requests with an outcome."""
     table = outcomes.c
     query = sa.select(sa.func.count(table.request_id.distinct())).where(table.model == model.name, table.observed_at >= span[0])
     return int(connection.execute(query).scalar_one())

@@ -1,4 +1,4 @@
-"""What a demo finds where it is to begin: an earlier one's state, which may go, and what others made, which may not."""
+"""What a demo's home already contains: the state of an earlier demo, which may be removed, and of others, which may not."""
 
 from collections.abc import Mapping
 
@@ -26,50 +26,50 @@ PARTS = OUTPUT | {"postgres", "kafka", "dagster", "mlflow", "lake", "spool", "re
 
 
 def made_by_others(postgres: Postgres, model: str, models: Mapping[str, Model]) -> list[str]:
-    """What a stack's home and its database hold that the demo of ``model`` did not make, in words; the server may be down.
+    """What a home and its database contain that the demo of ``model`` did not make, in words; the server may be down.
 
-    Rows of a source that were on record before its models went live are not counted: `everfit up` lands them by itself.
+    Recorded rows from before a source's models went live are not counted: `everfit up` lands them by itself.
 
     Raises:
         StackError: when the server cannot be started.
     """
     home = postgres.data.parent
     usual = PARTS if postgres.data.exists() else OUTPUT
-    strangers = [f"{name} (made by no demo)" for name in sorted(part.name for part in home.glob("*")) if name not in usual]
+    other_files = [f"{name} (made by no demo)" for name in sorted(part.name for part in home.glob("*")) if name not in usual]
     if not postgres.data.exists():
-        return strangers
+        return other_files
     running = postgres.process() is not None
     postgres.start()
     engine = create_engine(postgres.url("everfit"))
     try:
-        return [*strangers, *held_by_others(engine, model, models)]
+        return [*other_files, *contents_of_others(engine, model, models)]
     finally:
         engine.dispose()
         if not running:
             postgres.stop()
 
 
-def held_by_others(engine: sa.Engine, model: str, models: Mapping[str, Model]) -> list[str]:
-    """As :func:`made_by_others`, of a database that is up."""
+def contents_of_others(engine: sa.Engine, model: str, models: Mapping[str, Model]) -> list[str]:
+    """As :func:`made_by_others`, for a database that is up."""
     try:
         with reachable(engine), engine.connect() as connection:
             return [*_of_models(connection, model), *_published(connection, model, models)]
     except sa.exc.ProgrammingError:
-        return ["a database whose tables are not this version's, so that nobody can say what is in it"]
+        return ["a database with tables of another version, whose contents cannot be read"]
 
 
 def _of_models(connection: sa.Connection, model: str) -> list[str]:
-    found: dict[str, list[str]] = {}
+    counts_by_model: dict[str, list[str]] = {}
     for what, rows in _MADE.items():
         made = rows.subquery()
         counted = sa.select(made.c.model, sa.func.count()).where(made.c.model != model).group_by(made.c.model)
         for name, count in connection.execute(counted):
-            found.setdefault(name, []).append(f"{count:,} {what}")
-    return [f"{name} ({', '.join(counts)})" for name, counts in sorted(found.items())]
+            counts_by_model.setdefault(name, []).append(f"{count:,} {what}")
+    return [f"{name} ({', '.join(counts)})" for name, counts in sorted(counts_by_model.items())]
 
 
 def _published(connection: sa.Connection, model: str, models: Mapping[str, Model]) -> list[str]:
-    """The sources of other models that hold rows which `everfit up` did not land."""
+    """The sources of other models that have rows which `everfit up` did not land."""
     own = {source.name for source in models[model].sources} if model in models else set()
     live = {source.name: declared.go_live - source.known_after for declared in models.values() for source in declared.sources}
     newest = sa.select(source_rows.c.source, sa.func.max(source_rows.c.event_time), sa.func.count())
@@ -82,22 +82,22 @@ def _published(connection: sa.Connection, model: str, models: Mapping[str, Model
 
 
 def require_empty(runtime: Runtime, model: Model) -> None:
-    """Refuse parts that were given and hold something of the model already: a demo begins from nothing, and removes nothing.
+    """Refuse external parts that already contain something of the model: a demo starts empty, and removes nothing there.
 
     Raises:
-        StackError: with what is held where, and the variable that names it.
+        StackError: with the contents, and the variable that names the part.
     """
     given = given_to_stack(runtime.settings.home)
-    held = {
+    contents = {
         "database_url": _in_database(runtime, model) if "database_url" in given else "",
         "kafka": _in_kafka(runtime.settings.kafka) if "kafka" in given else "",
         "mlflow": "versions of the model" if "mlflow" in given and runtime.registry.roles(model.name) else "",
     }
-    for name, what in held.items():
+    for name, what in contents.items():
         if what:
             variable = VARIABLES[name]
             raise StackError(
-                f"what {variable} names holds {what}: a demo of {model.name} begins from nothing, and removes nothing there; "
+                f"what {variable} names contains {what}: a demo of {model.name} starts empty, and removes nothing there; "
                 f"name an empty one, or unset {variable}"
             )
 

@@ -1,15 +1,15 @@
-"""What the demo does not show, said on the report itself."""
+"""The report's section on what the demo does not show."""
 
 from html import escape
 
 from everfit.demo.result import DemoResult
 
-LEVEL = 0.005  # losses nearer to each other than this are called level
+LEVEL = 0.005  # losses closer to each other than this are called level
 
 
 def limits(result: DemoResult) -> str:
-    """The report's last section."""
-    said = [
+    """The report's last section, as HTML."""
+    statements = [
         _against_timer(result),
         "It does not show the best that retraining could do: retraining every week, whatever the evidence, was not tried here.",
         f"The timer has no gate and one recipe, {escape(result.timer.recipe)}; it begins as version 1 does, and retrains on "
@@ -17,7 +17,7 @@ def limits(result: DemoResult) -> str:
         "It is one market, played once, from one go-live. Outcomes arrive half an hour after the request here; where they take "
         "weeks, everything after an alarm takes those weeks longer.",
     ]
-    items = "".join(f"<li>{one}</li>" for one in said)
+    items = "".join(f"<li>{statement}</li>" for statement in statements)
     return f'<h2>What this does not show</h2><div class="limits"><ul>{items}</ul></div>'
 
 
@@ -30,7 +30,7 @@ def _against_timer(result: DemoResult) -> str:
     return (
         "It does not show that drift beats a timer. Against one that retrains as often, it is about a draw on this market, and "
         f"other settings turn it either way; {came}. What drift does not need is anybody who knows that count beforehand: this "
-        "timer was told it afterwards."
+        "timer used it in hindsight."
     )
 
 

@@ -1,4 +1,4 @@
-"""The report as one HTML page that opens offline: the picture first, then what is behind it."""
+"""The report as one HTML page that opens offline: the chart first, then the tables behind it."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -14,7 +14,7 @@ SHOWN = 3  # columns of an alarm shown at once; the others unfold
 
 
 def render(result: DemoResult) -> str:
-    """The whole page."""
+    """The complete page."""
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -40,7 +40,9 @@ def _head(result: DemoResult) -> str:
         ("static", loss.static, "version 1, left alone"),
         ("timer", loss.timer, f"a timer, retrained {len(result.timer.cutoffs)} times at equal distances"),
     ]
-    figures = "".join(f'<div class="{name}"><b>{value:.3f}</b><span>{escape(told)}</span></div>' for name, value, told in named)
+    figures = "".join(
+        f'<div class="{name}"><b>{value:.3f}</b><span>{escape(label)}</span></div>' for name, value, label in named
+    )
     span = f"{_day(result.start)} to {_day(result.end)}"
     return (
         f'<p class="eyebrow">everfit demo</p><h1>{escape(result.model)}</h1>'
@@ -53,27 +55,27 @@ def _reading(result: DemoResult) -> str:
     lost = result.counts.predictions_lost
     return (
         '<p class="note">Each point is a week. A vertical line is a promotion: from there on another version answers. '
-        "Marks tell their reason when pointed at; the tables below tell them all. "
+        "Point at a mark to see its reason; the tables below list them all. "
         f"{result.counts.windows} windows were judged, {lost} predictions were lost on the way from serving to the store.</p>"
     )
 
 
 def _happened(result: DemoResult) -> str:
-    rows = [_retraining_row(number, one) for number, one in enumerate(result.retrainings, 1)]
-    head = ["", "asked", "cause", "what the policy said", "became", "what the gate said"]
+    rows = [_retraining_row(number, retraining) for number, retraining in enumerate(result.retrainings, 1)]
+    head = ["", "requested", "cause", "the policy's reason", "result", "the gate's reason"]
     return "<h2>Retrainings</h2>" + (_table(head, rows) if rows else "<p>Nothing was retrained.</p>")
 
 
-def _retraining_row(number: int, one: Retraining) -> str:
-    became = f"version {one.version}" if one.ended == "promoted" else one.ended
+def _retraining_row(number: int, retraining: Retraining) -> str:
+    became = f"version {retraining.version}" if retraining.ended == "promoted" else retraining.ended
     return _row(
         [
             f'<td class="number">{number}</td>',
-            f'<td class="when">{_day(one.at)}</td>',
-            f"<td>{escape(one.cause)}</td>",
-            f"<td>{escape(one.asked_because)}</td>",
-            f'<td><span class="verdict {one.ended}">{escape(became)}</span></td>',
-            f"<td>{escape(one.ended_because)}</td>",
+            f'<td class="when">{_day(retraining.at)}</td>',
+            f"<td>{escape(retraining.cause)}</td>",
+            f"<td>{escape(retraining.asked_because)}</td>",
+            f'<td><span class="verdict {retraining.ended}">{escape(became)}</span></td>',
+            f"<td>{escape(retraining.ended_because)}</td>",
         ]
     )
 
@@ -91,15 +93,15 @@ def _evidence(result: DemoResult) -> str:
 def _alarm_row(alarm: Alarm) -> str:
     link = f'<a href="{escape(alarm.html, quote=True)}">report</a>' if alarm.html else "none"
     moved = sorted(alarm.moved, key=_excess, reverse=True)
-    told = _moved(moved[:SHOWN]) if moved else escape(alarm.reason)
+    details = _moved(moved[:SHOWN]) if moved else escape(alarm.reason)
     if len(moved) > SHOWN:
-        told += f"<details><summary>{len(moved) - SHOWN} more</summary>{_moved(moved[SHOWN:])}</details>"
+        details += f"<details><summary>{len(moved) - SHOWN} more</summary>{_moved(moved[SHOWN:])}</details>"
     return _row(
         [
             f'<td class="when">{_day(alarm.start)} to {_day(alarm.end)}</td>',
             f'<td class="number">{alarm.version}</td>',
             f"<td>{escape(alarm.kind)}</td>",
-            f"<td>{told}</td>",
+            f"<td>{details}</td>",
             f"<td>{link}</td>",
         ]
     )

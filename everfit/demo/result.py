@@ -1,4 +1,4 @@
-"""What a demo came to. Every number in it was computed from the stores."""
+"""The result of a demo. Every number in it is computed from the stores."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Losses(msgspec.Struct, frozen=True):
-    """Mean log loss on the same requests: of version 1 left alone, of a timer, and of the champions that lived."""
+    """Mean log loss on the same requests: of version 1 left alone, of a timer, and of the champions."""
 
     static: float
     timer: float
@@ -59,7 +59,7 @@ class Retraining(msgspec.Struct, frozen=True):
 
 
 class VersionLife(msgspec.Struct, frozen=True):
-    """A champion: since when, trained on what, and how it did while it answered (None where no outcome was known)."""
+    """A champion: since when, its training, and its loss while it answered (None where no outcome was observed)."""
 
     version: int
     candidate: str
@@ -72,14 +72,14 @@ class VersionLife(msgspec.Struct, frozen=True):
 
 
 class Timer(msgspec.Struct, frozen=True):
-    """The baseline: version 1, then the named recipe fitted at each cutoff on all that was known by then."""
+    """The baseline: version 1, then the named recipe fitted at each cutoff on all rows known by then."""
 
     recipe: str
     cutoffs: list[datetime]
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """``scored`` are the requests that all three were scored on; ``retrains`` leaves the first training out."""
+    """``scored`` counts the requests that all three were scored on; ``retrains`` excludes the first training."""
 
     predictions: int
     outcomes: int
@@ -94,7 +94,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class DemoResult(msgspec.Struct, frozen=True):
-    """All that the summary and the report say. All lists are in the order of time; ``seconds`` is where it went, by stage."""
+    """The contents of the summary and the report. All lists are in the order of time; ``seconds`` are by stage."""
 
     model: str
     description: str
@@ -110,7 +110,7 @@ class DemoResult(msgspec.Struct, frozen=True):
     seconds: dict[str, float]
 
     def summary(self) -> dict[str, object]:
-        """What ``summary.json`` holds: the counts, the losses and the seconds."""
+        """The contents of ``summary.json``: the counts, the losses and the seconds."""
         return {
             "model": self.model,
             **msgspec.to_builtins(self.counts),

@@ -1,4 +1,4 @@
-"""The demo from an empty folder to its report: up, first training, replay, report, down."""
+"""The demo from an empty folder to its report: start, first training, replay, report, stop."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ from everfit.timing import format_time
 MODEL = "electricity_price"
 END = datetime(1998, 1, 1, tzinfo=UTC)
 
-STAGES = {  # of the replay's own clock
+STAGES = {  # labels of the replay's steps
     "publishing": "replay: publishing what became known",
     "asking": "replay: asking for predictions",
     "deciding": "replay: waiting for windows to be judged",
@@ -42,9 +42,9 @@ STAGES = {  # of the replay's own clock
 
 @dataclass(slots=True)
 class Demo:
-    """One demo in a home folder of its own. ``say`` gets a line a stage, ``playing`` shows the replay's progress.
+    """One demo in a home folder of its own. ``announce`` receives a line per stage, ``playing`` shows the replay's progress.
 
-    ``agree`` is asked before anything that another model made there is removed, with what that is.
+    ``agree`` decides, given a description, whether what another model made there may be removed.
     ``broker`` is 'embedded' (the wheel's) or 'kafka' (Apache Kafka from ``KAFKA_HOME``); None keeps what the home has.
     """
 
@@ -60,12 +60,12 @@ class Demo:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> DemoResult:
-        """Run the demo and leave its summary and report; the stack is down afterwards, whatever happened.
+        """Run the demo and write its summary and report; the stack is stopped afterwards in any case.
 
         Raises:
-            StackError: when the folder holds what another model made and nobody agrees that it goes, what the environment gives
-                is not empty, or the stack does not start.
-            ServiceError: when a service does not answer, or the loop stands still.
+            StackError: when the folder contains what another model made and its removal is not agreed to, an external part is
+                not empty, or the stack does not start.
+            ServiceError: when a service does not answer, or the loop makes no progress.
         """
         environ = {**self.environ, "EVERFIT_HOME": str(self.home)}
         models = load_models(models_package(environ))
@@ -86,10 +86,10 @@ class Demo:
         return result
 
     def _begin_anew(self, stack: Stack, models: Mapping[str, Model]) -> None:
-        """Remove an earlier demo and everything it left; what another model made only where that is agreed to."""
+        """Remove an earlier demo; what another model made is removed only with agreement."""
         if self.home.exists():
             self._require_agreement(made_by_others(stack.postgres, self.model, models))
-            self.announce(f"an earlier demo is in {self.home}: it is removed, and the demo begins anew")
+            self.announce(f"an earlier demo is in {self.home}: it is removed, and the demo starts again")
             stack.down()
             for part in self.home.iterdir():
                 if part.name != "run":
@@ -97,9 +97,9 @@ class Demo:
         self.home.mkdir(parents=True, exist_ok=True)
 
     def _require_agreement(self, others: Sequence[str]) -> None:
-        told = f"{self.home} also holds what other models made: {'; '.join(others)}"
-        if others and not self.agree(told):
-            raise StackError(f"{told}. Nothing was removed: move the folder away, or agree that it goes by --yes")
+        message = f"{self.home} also contains what other models made: {'; '.join(others)}"
+        if others and not self.agree(message):
+            raise StackError(f"{message}. Nothing was removed: move the folder away, or agree to its removal by --yes")
 
     def _play(self, runtime: Runtime, model: Model) -> DemoResult:
         with self._stage("first training"):
@@ -108,18 +108,18 @@ class Demo:
         began = time.monotonic()
         progress = replay(runtime, model, model.go_live, self.end, listener=self.playing)
         took = time.monotonic() - began
-        parts = {told: progress.seconds.get(name, 0.0) for name, told in STAGES.items()}
+        parts = {label: progress.seconds.get(name, 0.0) for name, label in STAGES.items()}
         self.seconds |= parts | {"replay: all else": took - sum(parts.values())}
         with self._stage("fitting the timer, computing the report"):
             span = (model.go_live, self.end)
             return collect(runtime, model, span, answered=progress.answered, folder=self.home, seconds={})
 
     def _first_training(self, runtime: Runtime, model: Model) -> None:
-        """Train on what came before the go-live, keep version 1 as a pinned shadow, and see that it answers."""
+        """Train on the rows from before the go-live, pin version 1 as a shadow, and await its first answer."""
         rows = bootstrap(runtime, model)
         self.announce(f"published {rows:,} rows from before {format_time(model.go_live)}; training the first version")
-        asked = ask_for_training(runtime, model)
-        done = await_training(runtime, asked.request)
+        training = ask_for_training(runtime, model)
+        done = await_training(runtime, training.request)
         if done.status != "promoted":
             raise StackError(
                 f"the first training was {done.status}: {done.result}; see its run in Dagster and `everfit status`"

@@ -1,4 +1,4 @@
-"""The three lines on the same requests: what the champions answered, what version 1 answered, what the timer would have."""
+"""Scores of the same requests by the champions, by version 1 and by the timer, and their losses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -64,8 +64,10 @@ def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataF
     if scored.is_empty():
         raise EmptyPartitionError(f"{model.name}: no request has an outcome and both answers: did version 1 run as shadow?")
     labels = scored[LABEL].to_numpy()
-    found = [pl.Series(line, log_losses(labels, scored[score].to_numpy())) for line, score in zip(LINES, _SCORES, strict=True)]
-    return scored.select(EVENT_TIME, VERSION).with_columns(found)
+    columns = [
+        pl.Series(line, log_losses(labels, scored[score].to_numpy())) for line, score in zip(LINES, _SCORES, strict=True)
+    ]
+    return scored.select(EVENT_TIME, VERSION).with_columns(columns)
 
 
 def mean_losses(frame: "pl.DataFrame") -> Losses:

@@ -1,4 +1,4 @@
-"""What the loop did, from its tables: alarms, retrainings and the versions that answered."""
+"""What the loop did, read from its tables: alarms, retrainings and the versions that answered."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ EVIDENCE = "evidence"  # folder beside the report, so that its links work offlin
 
 
 def alarms(connection: sa.Connection, lake: "Lake", model: str, folder: Path) -> list[Alarm]:
-    """Every alarm but freshness, which is a date and no surprise; Evidently's reports are copied into the folder."""
+    """Every alarm but those of freshness, which depend on dates alone; Evidently's reports are copied into the folder."""
     table = evidence.c
     query = sa.select(evidence).where(table.model == model, table.verdict == "alarm", table.kind != "freshness")
     rows = connection.execute(query.order_by(table.window_end, table.version, table.kind)).all()
@@ -44,7 +44,7 @@ def _moved(column: dict[str, Any]) -> Moved:
 
 
 def _copied(lake: "Lake", row: Any, folder: Path) -> str | None:
-    """Copy the evidence's HTML next to the report; its link from there."""
+    """Copy the evidence's HTML next to the report; returns its link from there."""
     if "html" not in row.detail:
         return None
     (folder / EVIDENCE).mkdir(parents=True, exist_ok=True)
@@ -54,32 +54,32 @@ def _copied(lake: "Lake", row: Any, folder: Path) -> str | None:
 
 
 def retrainings(connection: sa.Connection, model: str) -> list[Retraining]:
-    """Every retrain request after the first training, and what became of it."""
-    asked = retrain_requests.c
+    """Every retrain request after the first training, with its result."""
+    columns = retrain_requests.c
     made = sa.select(ledger.c.request, ledger.c.to_version).where(ledger.c.action == "promoted").subquery()
-    query = sa.select(retrain_requests, made.c.to_version).outerjoin(made, made.c.request == asked.id)
+    query = sa.select(retrain_requests, made.c.to_version).outerjoin(made, made.c.request == columns.id)
     rows = connection.execute(
-        query.where(asked.model == model, asked.cause != "bootstrap").order_by(asked.requested_at, asked.id)
+        query.where(columns.model == model, columns.cause != "bootstrap").order_by(columns.requested_at, columns.id)
     )
     return [Retraining(row.requested_at, row.cause, row.reason, row.status, row.result or "", row.to_version) for row in rows]
 
 
 def promoted(runtime: Runtime, connection: sa.Connection, model: str) -> "list[tuple[Any, Version]]":
-    """Every promotion in the ledger, oldest first, with what is known of its version."""
+    """Every promotion in the ledger with its version, oldest first."""
     query = sa.select(ledger).where(ledger.c.model == model, ledger.c.action == "promoted").order_by(ledger.c.id)
     rows = connection.execute(query).all()
     return [(row, manifests.get(runtime.lake, row.detail["manifest"], Version)) for row in rows]
 
 
 def lives(promotions: "list[tuple[Any, Version]]", answered: "pl.DataFrame", losses: "pl.DataFrame") -> list[VersionLife]:
-    """What each promoted version answered as champion, and how well."""
+    """How many requests each promoted version answered as champion, and its mean loss."""
     import polars as pl
 
-    found = []
+    result = []
     for entry, version in promotions:
         own = pl.col(VERSION) == entry.to_version
         scored = losses.filter(own)
-        found.append(
+        result.append(
             VersionLife(
                 version=entry.to_version,
                 candidate=version.candidate.name,
@@ -91,4 +91,4 @@ def lives(promotions: "list[tuple[Any, Version]]", answered: "pl.DataFrame", los
                 loss=float(scored["continuous"].mean()) if scored.height else None,  # type: ignore[arg-type]
             )
         )
-    return found
+    return result

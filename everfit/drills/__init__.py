@@ -1,1 +1,1 @@
-"""Crash drills: break the parts on purpose, on a home of their own, and hold what is stored against what was sent."""
+"""Crash drills: break parts on purpose, in a home of their own, and compare what is stored with what was sent."""

@@ -1,4 +1,4 @@
-"""All drills by name, with their usual sizes. The module of one is imported when it is run."""
+"""All drills by name, with their default sizes. A drill's module is imported when it is run."""
 
 import importlib
 import random
@@ -17,7 +17,7 @@ Announce = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How large a drill shall be, on which broker, and from which seed its events and moments are drawn."""
+    """The size of a drill, its broker, and the seed of its events and moments."""
 
     events: int
     kills: int
@@ -26,13 +26,13 @@ class Order:
 
     @property
     def random(self) -> random.Random:
-        """Where its moments come from."""
-        return random.Random(self.seed)  # noqa: S311  # nothing secret: a drill repeats with its seed
+        """The generator of its moments."""
+        return random.Random(self.seed)  # noqa: S311  # not for secrets: a drill repeats with its seed
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One drill. ``kafka_only`` where the wheel's broker cannot do it: that one forgets its log when it stops."""
+    """One drill. ``kafka_only`` where it needs a broker that keeps its log when it stops, which the wheel's does not."""
 
     name: str
     what: str
@@ -41,10 +41,10 @@ class Drill:
     kafka_only: bool = False
 
     def run(self, order: Order, announce: Announce) -> "Report":
-        """Do it; ``say`` hears of its progress.
+        """Run it; ``announce`` receives lines of progress.
 
         Raises:
-            DrillError: when it cannot be done here; the message says why.
+            DrillError: when it cannot run here, with the reason.
             StackError: when Postgres or the broker cannot be started.
         """
         if self.kafka_only and order.broker != "kafka":
@@ -70,7 +70,7 @@ def find_drill(name: str) -> Drill:
     """The drill of that name.
 
     Raises:
-        DrillError: when there is none; the message lists those that are.
+        DrillError: when there is none; the message lists the drills.
     """
     if name not in DRILLS:
         raise DrillError(f"no drill {name!r}; there are {', '.join(DRILLS)}")

@@ -6,8 +6,8 @@ from functools import cached_property
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.drills.declared.drill import drill
-from everfit.drills.test_bed import Ground
+from everfit.drills.models.drill import drill
+from everfit.drills.test_bed import TestBed
 from everfit.environment.settings import Settings
 from everfit.pipeline import daily_partitions, evaluation, manifests, promotion, training, training_set
 from everfit.registry import Registry
@@ -46,9 +46,9 @@ class _Runtime(Runtime):
         return {drill.name: drill}
 
 
-def seat_champion(ground: Ground) -> None:
-    """Train the drill's model on what is on record from before its go-live, and make it champion."""
-    settings = Settings(ground.folder, ground.url, ground.kafka, "", "", "", ground.lake)
+def install_champion(bed: TestBed) -> None:
+    """Train the drill's model on the rows recorded from before its go-live, and make it champion."""
+    settings = Settings(bed.folder, bed.url, bed.kafka, "", "", "", bed.lake)
     with _Runtime(settings) as runtime:
         bootstrap(runtime, drill)
         on_record = daily_partitions.available_days(runtime, drill)

@@ -1,8 +1,8 @@
-"""Processes that do what the sensor's ticks do, one pass after the other, until they are killed.
+"""Consumer processes that run passes of the sensor's tick, one after the other, until they are killed.
 
-``python -m everfit.drills.consumer_pool URL KAFKA LAKE [MODULE…]`` is the nursery: it has imported everything, and forks one
-for each line that it reads, so that one is at work a moment after it was asked for. The line tells the seconds that a pass
-has. A pass that fails ends its consumer, as a failed tick ends; whoever watches starts the next.
+``python -m everfit.drills.consumer_pool URL KAFKA LAKE [MODULE…]`` is the pool's process: it has imported everything, and forks
+a consumer for each line that it reads, so that a consumer starts within a moment. The line is the budget of a pass in seconds.
+A pass that fails ends its consumer, as a failed tick ends; the pool's user starts the next.
 """
 
 import importlib
@@ -15,8 +15,8 @@ from typing import IO, Self
 
 import psutil
 
-from everfit.drills.declared.drill import drill
-from everfit.drills.test_bed import Ground
+from everfit.drills.models.drill import drill
+from everfit.drills.test_bed import TestBed
 from everfit.stack import processes
 from everfit.store.database import create_engine
 from everfit.store.lake import Lake
@@ -26,12 +26,12 @@ LINGER_SECONDS = 1.0
 END_SECONDS = 30.0
 
 
-class Nursery:
-    """Starts consumers of one ground; ``judging`` where they will find a champion, so that judging is imported beforehand."""
+class ConsumerPool:
+    """Starts consumers on a test bed; with ``judging`` the modules that judge a champion's windows are imported beforehand."""
 
-    def __init__(self, ground: Ground, *, judging: bool = False) -> None:
-        arguments = [ground.url, ground.kafka, str(ground.lake), *(["evidently", "sklearn", "scipy.stats"] if judging else [])]
-        self.log = ground.folder / "consumers.log"
+    def __init__(self, bed: TestBed, *, judging: bool = False) -> None:
+        arguments = [bed.url, bed.kafka, str(bed.lake), *(["evidently", "sklearn", "scipy.stats"] if judging else [])]
+        self.log = bed.folder / "consumers.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "everfit.drills.consumer_pool", *arguments],
@@ -52,22 +52,22 @@ class Nursery:
             _piped(pipe).close()
 
     def start(self, budget_seconds: float = BUDGET_SECONDS) -> "Consumer":
-        """One more consumer, whose passes have so much time."""
+        """Start a consumer whose passes have this budget."""
         _piped(self._process.stdin).write(b"%f\n" % budget_seconds)
         _piped(self._process.stdin).flush()
-        told = _piped(self._process.stdout).readline()
-        assert told, "the nursery ended"
-        self._alive = [one for one in self._alive if one.is_alive]
-        self._alive.append(Consumer(int(told)))
+        pid_line = _piped(self._process.stdout).readline()
+        assert pid_line, "the pool's process ended"
+        self._alive = [consumer for consumer in self._alive if consumer.is_alive]
+        self._alive.append(Consumer(int(pid_line)))
         return self._alive[-1]
 
     def tend(self) -> None:
-        """See to it that a consumer is at work."""
-        if not any(one.is_alive for one in self._alive):
+        """Start a consumer unless one is running."""
+        if not any(consumer.is_alive for consumer in self._alive):
             self.start()
 
     def clear(self) -> None:
-        """Kill all that are at work."""
+        """Kill all running consumers."""
         for consumer in self._alive:
             consumer.kill()
 
@@ -83,11 +83,11 @@ class Consumer:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it is still at work."""
+        """Whether it still runs."""
         return self._process is not None and processes.is_alive(self._process)
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """Send SIGKILL and wait until it has ended."""
         if self._process is not None and self.is_alive:
             self._process.kill()
             processes.outlasting([self._process], END_SECONDS)
@@ -99,18 +99,18 @@ def _piped(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def consume(url: str, kafka: str, lake: Path, budget_seconds: float) -> None:
-    """Pass after pass, as the sensor does; ends by being killed, or by what a pass raises."""
+    """Run passes, as the sensor does, until killed or until a pass raises."""
     engine, models = create_engine(url), {drill.name: drill}
     while True:
         watch(engine, Lake(lake), kafka, models, budget_seconds=budget_seconds, linger_seconds=LINGER_SECONDS)
 
 
 def main() -> None:
-    """Fork a consumer a line; the pid of each is told on stdout."""
+    """Fork a consumer per line of stdin, and print the pid of each on stdout."""
     url, kafka, lake, *imported = sys.argv[1:]
     for module in imported:
         importlib.import_module(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # they are not waited for
     for line in sys.stdin.buffer:
         pid = os.fork()
         if pid == 0:

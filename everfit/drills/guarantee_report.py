@@ -1,4 +1,4 @@
-"""What a drill did, and whether the guarantee held: the store against what was sent."""
+"""The report of a drill: what it did, and whether what is stored agrees with what was sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from everfit.store.tables import dead_letters, outcomes, predictions
 
 @dataclass(slots=True)
 class Report:
-    """What a drill did, its counts by name in the order to tell them, and what was wrong, in words."""
+    """What a drill did, its counts by name in the order to show them, and the faults in words."""
 
     drill: str
     did: list[str]
@@ -25,8 +25,8 @@ class Report:
         return not self.wrong
 
 
-def hold(drill: str, did: list[str], engine: sa.Engine, sent: Sent) -> Report:
-    """The store held against what was sent.
+def check_guarantee(drill: str, did: list[str], engine: sa.Engine, sent: Sent) -> Report:
+    """Compare what is stored with what was sent.
 
     Every identity must be stored once with its own value, and every poisoned record be one dead letter, so that
     ``sent = stored + duplicates + dead letters + missing``.
@@ -35,19 +35,19 @@ def hold(drill: str, did: list[str], engine: sa.Engine, sent: Sent) -> Report:
     answers = sa.select(p.event_time, p.request_id, p.model, p.version, p.score)
     truths = sa.select(o.observed_at, o.model, o.request_id, o.outcome)
     with engine.connect() as connection:
-        found = [_identities(connection, query) for query in (answers, truths)]
+        stored_values = [_identities(connection, query) for query in (answers, truths)]
         dead = connection.execute(sa.select(sa.func.count()).select_from(dead_letters)).scalar_one()
     expected: list[Mapping[Any, float]] = [sent.predictions, sent.outcomes]
-    missing = sum(len(wanted.keys() - stored.keys()) for stored, wanted in zip(found, expected, strict=True))
+    missing = sum(len(wanted.keys() - stored.keys()) for stored, wanted in zip(stored_values, expected, strict=True))
     counts = {
         "sent": sent.records,
-        "stored": sum(len(stored) for stored in found),
+        "stored": sum(len(stored) for stored in stored_values),
         "duplicates": sent.repeats,
         "dead letters": dead,
         "missing": missing,
     }
     wrong = [f"{missing} events are missing"] if missing else []
-    for what, stored, wanted in zip(("predictions", "outcomes"), found, expected, strict=True):
+    for what, stored, wanted in zip(("predictions", "outcomes"), stored_values, expected, strict=True):
         wrong += _differences(what, stored, wanted)
     if dead != sent.poison:
         wrong.append(f"{dead} dead letters of {sent.poison} records that had to become one")
@@ -55,12 +55,12 @@ def hold(drill: str, did: list[str], engine: sa.Engine, sent: Sent) -> Report:
 
 
 def _identities(connection: sa.Connection, query: sa.Select[Any]) -> dict[Any, float]:
-    """The value by identity; the tables' keys see to it that none is there twice."""
+    """The value by identity, which is unique by the tables' keys."""
     return {tuple(row[:-1]): row[-1] for row in connection.execute(query)}
 
 
 def _differences(what: str, stored: Mapping[Any, float], wanted: Mapping[Any, float]) -> list[str]:
-    strangers = len(stored.keys() - wanted.keys())
+    unexpected = len(stored.keys() - wanted.keys())
     changed = sum(stored[identity] != value for identity, value in wanted.items() if identity in stored)
-    told = {"stored that were never sent": strangers, "stored with another value": changed}
-    return [f"{number} {what} {how}" for how, number in told.items() if number]
+    faults = {"stored that were never sent": unexpected, "stored with another value": changed}
+    return [f"{number} {what} {how}" for how, number in faults.items() if number]

@@ -1,7 +1,7 @@
-"""Kill what launches, between the request's commit, the tick's end, the daemon's reservation, the run's creation and its start.
+"""Kill Dagster's daemon or code server between a request's commit, its run's reservation, creation and start.
 
-Dagster's daemon and code server are killed on a stack of their own, one of them for each request; then the stack is brought up
-again. There is no MLflow: every run ends without a verdict, so that each request is tried as often as its model declares.
+The drill has a stack of its own. For each request one of the two is killed, then the stack is started again. There is no
+MLflow: every run ends without a verdict, so that each request is attempted as often as its model declares.
 """
 
 import os
@@ -17,8 +17,8 @@ from pathlib import Path
 import psycopg
 
 from everfit.drills.catalogue import Announce, Order
-from everfit.drills.declared.drill import drill
 from everfit.drills.guarantee_report import Report
+from everfit.drills.models.drill import drill
 from everfit.environment.settings import VARIABLES, Settings
 from everfit.replay.bootstrap import bootstrap
 from everfit.runtime import Runtime
@@ -38,7 +38,7 @@ AIM_SECONDS = 20.0
 MOMENT_SECONDS = 6.0  # a turn of the daemon's loop and a tick
 END_SECONDS = 180.0
 
-# How far the launch of a request has come, told from Dagster's tables: each row of a query says that it has come so far.
+# The stages of a request's launch: a query that returns a row in Dagster's database means that the stage is reached.
 STAGES = {
     "after its commit": "SELECT 1",
     "while a tick had reserved its run": (
@@ -53,14 +53,14 @@ STAGES = {
 
 
 def run(order: Order, announce: Announce) -> Report:
-    """One request a kill; when all have ended, every attempt must have exactly one run."""
+    """Kill once per request; when all requests have ended, every attempt must have exactly one run."""
     draw, aimed = order.random, Counter[str]()
     with _stack(order) as (stack, runtime):
         for number in range(order.kills):
-            request = _ask(runtime, number)
+            request = _request_retraining(runtime, number)
             stage = draw.choice(list(STAGES))
             if not _await_stage(stack, request, stage):
-                stage = "wherever its launch was"
+                stage = "at any stage of its launch"
             elif stage == "after its commit":
                 time.sleep(draw.uniform(0, MOMENT_SECONDS))
             aimed[stage] += 1
@@ -69,16 +69,16 @@ def run(order: Order, announce: Announce) -> Report:
             announce(f"kill {number + 1} of {order.kills}, {stage}")
         _await_ends(runtime)
         did = [f"killed Dagster's daemon or code server {times} times {stage}" for stage, times in aimed.items()]
-        return _hold(did, runtime, _runs(stack))
+        return _check_runs(did, runtime, _runs(stack))
 
 
 @contextmanager
 def _stack(order: Order) -> Iterator[tuple[Stack, Runtime]]:
-    """A stack without MLflow and serving, on which the drill's rows have landed."""
+    """A stack without MLflow and serving, with the drill's rows landed."""
     folder = Path(tempfile.mkdtemp(prefix="everfit-drill-"))
     own = {
         "EVERFIT_HOME": str(folder),
-        "EVERFIT_MODELS": "everfit.drills.declared",
+        "EVERFIT_MODELS": "everfit.drills.models",
         "MLFLOW_TRACKING_URI": NOWHERE,
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "EVERFIT_SERVING_URL": NOWHERE,
@@ -86,7 +86,7 @@ def _stack(order: Order) -> Iterator[tuple[Stack, Runtime]]:
     }
     before = dict(os.environ)
     for variable in VARIABLES.values():
-        os.environ.pop(variable, None)  # of a stack that a person has up: the drill breaks none but its own
+        os.environ.pop(variable, None)  # addresses of a user's stack: the drill breaks only its own
     os.environ.update(own)
     stack = Stack(folder, names=SERVICES, broker=order.broker)
     try:
@@ -101,8 +101,8 @@ def _stack(order: Order) -> Iterator[tuple[Stack, Runtime]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ask(runtime: Runtime, number: int) -> RetrainRequest:
-    """A request like one that the policy would write."""
+def _request_retraining(runtime: Runtime, number: int) -> RetrainRequest:
+    """Write a request as the policy would."""
     name = f"drill{number:011}"
     request = RetrainRequest(name, drill.name, "person", "a drill", None, drill.go_live, wall_clock())
     with runtime.engine.begin() as connection:
@@ -111,7 +111,7 @@ def _ask(runtime: Runtime, number: int) -> RetrainRequest:
 
 
 def _await_stage(stack: Stack, request: RetrainRequest, stage: str) -> bool:
-    """Return as soon as the request's launch has come so far; False where it does not in time."""
+    """Return as soon as the request's launch has reached the stage; False where it does not in time."""
     deadline = time.monotonic() + AIM_SECONDS
     with _dagster(stack) as connection:
         while time.monotonic() < deadline:
@@ -129,16 +129,16 @@ def _kill(stack: Stack, draw: random.Random) -> None:
 def _await_ends(runtime: Runtime) -> None:
     def states() -> list[tuple[str, str, int]]:
         with runtime.engine.connect() as connection:
-            return [(one.id, one.status, one.attempt) for one in requests.of_model(connection, drill.name)]
+            return [(request.id, request.status, request.attempt) for request in requests.of_model(connection, drill.name)]
 
-    def ended(found: list[tuple[str, str, int]]) -> bool:
-        return all(status not in requests.OPEN for _, status, _ in found)
+    def ended(keys_at_fault: list[tuple[str, str, int]]) -> bool:
+        return all(status not in requests.OPEN for _, status, _ in keys_at_fault)
 
     wait_until(states, ended, "every request to end;", stall_seconds=END_SECONDS)
 
 
 def _runs(stack: Stack) -> Counter[str]:
-    """How many runs Dagster holds, by run key."""
+    """Number of runs in Dagster by run key."""
     with _dagster(stack) as connection:
         return Counter(str(key) for (key,) in connection.execute("SELECT value FROM run_tags WHERE key = 'dagster/run_key'"))
 
@@ -147,20 +147,20 @@ def _dagster(stack: Stack) -> "psycopg.Connection[tuple[object, ...]]":
     return psycopg.connect(host=str(stack.postgres.data), user="postgres", dbname="dagster", autocommit=True)
 
 
-def _hold(did: list[str], runtime: Runtime, runs: Counter[str]) -> Report:
+def _check_runs(did: list[str], runtime: Runtime, runs: Counter[str]) -> Report:
     with runtime.engine.connect() as connection:
-        asked = requests.of_model(connection, drill.name)
-    keys = {f"{one.id}:{attempt}" for one in asked for attempt in range(1, one.attempt + 1)}
+        recorded = requests.of_model(connection, drill.name)
+    keys = {f"{request.id}:{attempt}" for request in recorded for attempt in range(1, request.attempt + 1)}
     without = sorted(keys - runs.keys())
     twice = sorted(key for key, count in runs.items() if count > 1)
-    strangers = sorted(runs.keys() - keys)
+    unexpected = sorted(runs.keys() - keys)
     counts = {
-        "requests": len(asked),
+        "requests": len(recorded),
         "attempts": len(keys),
         "runs": runs.total(),
         "missing": len(without),
         "doubled": len(twice),
     }
-    told = {"without a run": without, "with two runs": twice, "with a run that no request asked for": strangers}
-    wrong = [f"attempts {what}: {', '.join(found)}" for what, found in told.items() if found]
+    faults = {"without a run": without, "with two runs": twice, "with a run of no request": unexpected}
+    wrong = [f"attempts {what}: {', '.join(keys_at_fault)}" for what, keys_at_fault in faults.items() if keys_at_fault]
     return Report("launch-kill", did, counts, wrong)

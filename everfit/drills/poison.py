@@ -1,4 +1,4 @@
-"""One record in twenty that cannot be used, beside repeats, unordered and late events: the counts must add up exactly."""
+"""One invalid record in twenty, with repeated, unordered and late events: the counts must add up exactly."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -8,54 +8,54 @@ import msgspec
 import sqlalchemy as sa
 
 from everfit.drills.catalogue import Announce, Order
-from everfit.drills.consumer_pool import Nursery
-from everfit.drills.guarantee_report import Report, hold
-from everfit.drills.test_bed import prepared
+from everfit.drills.consumer_pool import ConsumerPool
+from everfit.drills.guarantee_report import Report, check_guarantee
+from everfit.drills.test_bed import open_test_bed
 from everfit.drills.traffic import LARGEST_BYTES, Event, Events, Producer, Sent
 from everfit.drills.workload import drain
 from everfit.store.tables import predictions
 from everfit.topics.events import Prediction
 
 BLOCK = 1_000  # records that are mixed with each other
-POISONED, REPEATED, HELD_BACK = 0.05, 0.02, 0.01  # shares of a block
+POISONED, REPEATED, DELAYED = 0.05, 0.02, 0.01  # shares of a block
 LARGE_BYTES = 2 * 2**20
 
 Spoil = Callable[[dict[str, Any]], bytes | None]
 
 
 def run(order: Order, announce: Announce) -> Report:
-    """Blocks of mixed records flow while a consumer reads; what was held back comes last, after its windows have closed."""
+    """Send blocks of mixed records while a consumer reads, and the delayed events last, after their windows have closed."""
     sent, draw, events = Sent(), order.random, Events(order.seed)
     late: list[Event] = []
     with (
-        prepared(order.broker, largest_bytes=LARGEST_BYTES) as ground,
-        closing(Producer(ground.kafka, sent)) as producer,
-        Nursery(ground) as nursery,
+        open_test_bed(order.broker, largest_bytes=LARGEST_BYTES) as bed,
+        closing(Producer(bed.kafka, sent)) as producer,
+        ConsumerPool(bed) as pool,
     ):
-        nursery.start()
+        pool.start()
         blocks = order.events // BLOCK
         for number in range(blocks):
             block = list(events.take(BLOCK))
             draw.shuffle(block)
-            held_back, flowing = block[: int(BLOCK * HELD_BACK)], block[int(BLOCK * HELD_BACK) :]
-            late += held_back
-            producer.send(flowing + flowing[: int(BLOCK * REPEATED)])
-            producer.send_poison([_spoilt(draw.choice(SPOILT), flowing) for _ in range(int(BLOCK * POISONED))])
+            delayed, immediate = block[: int(BLOCK * DELAYED)], block[int(BLOCK * DELAYED) :]
+            late += delayed
+            producer.send(immediate + immediate[: int(BLOCK * REPEATED)])
+            producer.send_poison([_spoil_one(draw.choice(SPOILT), immediate) for _ in range(int(BLOCK * POISONED))])
             announce(f"block {number + 1} of {blocks}")
-        drain(ground, nursery, sent)
+        drain(bed, pool, sent)
         producer.send(late)
-        drain(ground, nursery, sent)
-        with ground.engine.connect() as connection:
-            stack_processes = connection.execute(sa.select(sa.func.count()).where(predictions.c.late)).scalar_one()
+        drain(bed, pool, sent)
+        with bed.engine.connect() as connection:
+            late_rows = connection.execute(sa.select(sa.func.count()).where(predictions.c.late)).scalar_one()
         did = [
             f"mixed every {BLOCK:,} records, repeated {sent.repeats:,}, spoilt {sent.poison:,} in {len(SPOILT)} ways",
-            f"held {len(late):,} back until all else was stored; {stack_processes:,} predictions are marked late",
+            f"delayed {len(late):,} until all else was stored; {late_rows:,} predictions are marked late",
         ]
-        return hold("poison", did, ground.engine, sent)
+        return check_guarantee("poison", did, bed.engine, sent)
 
 
-def _spoilt(spoil: Spoil, block: list[Event]) -> bytes | None:
-    """A prediction of the block, spoilt."""
+def _spoil_one(spoil: Spoil, block: list[Event]) -> bytes | None:
+    """A prediction of the block, made invalid."""
     whole = next(event for event in block if isinstance(event, Prediction))
     return spoil(msgspec.to_builtins(whole))
 
@@ -73,7 +73,7 @@ def _with_features(changed: Mapping[str, object]) -> Spoil:
 
 
 def _with_score(text: bytes) -> Spoil:
-    """JSON has no word for these; some writers use one."""
+    """JSON has no literal for these; some writers use one."""
     return lambda fields: msgspec.json.encode(fields | {"score": "here"}).replace(b'"here"', text)
 
 

@@ -1,12 +1,12 @@
-"""Stop Postgres and start it again while events flow, every second time as a crash would."""
+"""Stop Postgres and start it again while events are sent; every second time as in a crash."""
 
 import time
 from contextlib import closing
 
 from everfit.drills.catalogue import Announce, Order
-from everfit.drills.consumer_pool import Nursery
-from everfit.drills.guarantee_report import Report, hold
-from everfit.drills.test_bed import prepared
+from everfit.drills.consumer_pool import ConsumerPool
+from everfit.drills.guarantee_report import Report, check_guarantee
+from everfit.drills.test_bed import open_test_bed
 from everfit.drills.traffic import Producer, Sent
 from everfit.drills.workload import drain, portions
 
@@ -14,19 +14,19 @@ UP_SECONDS = 1.0  # at most, before it is stopped
 
 
 def run(order: Order, announce: Announce) -> Report:
-    """Half of each portion flows while Postgres is up, half while it is down."""
+    """Send half of each portion while Postgres is up, half while it is down."""
     sent, draw = Sent(), order.random
-    with prepared(order.broker) as ground, closing(Producer(ground.kafka, sent)) as producer, Nursery(ground) as nursery:
+    with open_test_bed(order.broker) as bed, closing(Producer(bed.kafka, sent)) as producer, ConsumerPool(bed) as pool:
         for number, portion in enumerate(portions(order)):
             middle = len(portion) // 2
-            nursery.tend()
+            pool.tend()
             producer.send(portion[:middle])
             if number < order.kills:
                 time.sleep(draw.uniform(0, UP_SECONDS))
-                ground.stop_postgres(crash=bool(number % 2))
+                bed.stop_postgres(crash=bool(number % 2))
                 announce(f"Postgres stopped, {number + 1} of {order.kills}")
             producer.send(portion[middle:])
-            ground.start_postgres()
-        drain(ground, nursery, sent)
+            bed.start_postgres()
+        drain(bed, pool, sent)
         did = [f"stopped Postgres {order.kills} times, {order.kills // 2} of them without a checkpoint, and started it again"]
-        return hold("postgres-restart", did, ground.engine, sent)
+        return check_guarantee("postgres-restart", did, bed.engine, sent)

@@ -1,4 +1,4 @@
-"""Where a drill takes place: a Postgres and a broker of its own, in a folder that is gone afterwards."""
+"""The test bed of a drill: a Postgres and a broker of its own, in a temporary folder."""
 
 import os
 import shutil
@@ -29,8 +29,8 @@ START_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class Ground:
-    """The parts of one drill. ``data`` is Postgres' folder; everything else lies in ``folder``."""
+class TestBed:
+    """The parts of one drill. ``data`` is Postgres' folder; everything else is in ``folder``."""
 
     folder: Path
     kind: BrokerKind
@@ -42,7 +42,7 @@ class Ground:
 
     @property
     def kafka(self) -> str:
-        """The broker's address; it stays when the broker is started again."""
+        """The broker's address, the same after a restart."""
         return f"{LOCAL}:{self.port}"
 
     @property
@@ -56,7 +56,7 @@ class Ground:
         return self.postgres.url(DATABASE)
 
     def start_postgres(self) -> None:
-        """Start the server where it does not run, wait until it answers, and bring the schema up to date."""
+        """Start the server unless it runs, wait until it answers, and migrate the schema."""
 
         def answering() -> bool:
             self.postgres.start()
@@ -67,7 +67,7 @@ class Ground:
         migrate(self.engine)
 
     def stop_postgres(self, *, crash: bool) -> None:
-        """Stop the server: cutting off its sessions, or, as a crash would, without writing down what is in memory."""
+        """Stop the server, cutting off its sessions; with ``crash``, without a checkpoint."""
         process = self.postgres.process()
         if crash and process:
             process.send_signal(signal.SIGQUIT)
@@ -75,14 +75,14 @@ class Ground:
         self.postgres.stop()
 
     def copy_database(self, name: str) -> None:
-        """A database of that name, with all that is in the ground's own by now."""
+        """Create a database of that name as a copy of the test bed's own."""
         self.engine.dispose()  # a template may have no sessions
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(DATABASE))
         with psycopg.connect(host=str(self.postgres.data), user="postgres", dbname="postgres", autocommit=True) as connection:
             connection.execute(copy)
 
     def start_broker(self) -> None:
-        """Start the broker, wait until it answers, and make the topics that are missing."""
+        """Start the broker, wait until it answers, and create missing topics."""
         command = apache_kafka.prepare(self.folder / "kafka", self.port) if self.kind == "kafka" else broker.command(self.port)
         with (self.folder / "broker.log").open("ab") as log:
             self.broker = subprocess.Popen(command, env=dict(os.environ), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -90,7 +90,7 @@ class Ground:
         self.make_topics()
 
     def make_topics(self) -> None:
-        """Make the topics that are missing."""
+        """Create missing topics."""
         create_topics(self.kafka, partitions=PARTITIONS, largest_bytes=self.largest_bytes)
 
     def kill_broker(self) -> None:
@@ -101,19 +101,19 @@ class Ground:
             self.broker = None
 
     def writing(self) -> bool:
-        """Whether somebody is in the middle of a transaction that has written."""
+        """Whether a session is inside a transaction that has written."""
         query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()"
         with psycopg.connect(host=str(self.postgres.data), user="postgres", dbname=DATABASE, autocommit=True) as connection:
             return connection.execute(query, [DATABASE]).fetchone() is not None
 
 
 @contextmanager
-def prepared(kind: BrokerKind, *, data: Path | None = None, largest_bytes: int | None = None) -> Iterator[Ground]:
-    """A ground on which all is up; nothing of it is left afterwards.
+def open_test_bed(kind: BrokerKind, *, data: Path | None = None, largest_bytes: int | None = None) -> Iterator[TestBed]:
+    """A test bed with Postgres and the broker up; it is removed afterwards.
 
     Args:
         kind: the broker from the wheel, or Apache Kafka from ``KAFKA_HOME``.
-        data: where Postgres keeps its data, if not in the ground's own folder.
+        data: Postgres' data folder, if not in the test bed's own folder.
         largest_bytes: the largest record that the topics take; None is the broker's usual, 1 MB.
 
     Raises:
@@ -122,13 +122,13 @@ def prepared(kind: BrokerKind, *, data: Path | None = None, largest_bytes: int |
     """
     folder = Path(tempfile.mkdtemp(prefix="everfit-drill-")).resolve()
     server = Postgres(data or folder / "postgres")
-    ground = Ground(folder, kind, server, create_engine(server.url(DATABASE)), any_free(), largest_bytes)
+    bed = TestBed(folder, kind, server, create_engine(server.url(DATABASE)), any_free(), largest_bytes)
     try:
-        ground.start_postgres()
-        ground.start_broker()
-        yield ground
+        bed.start_postgres()
+        bed.start_broker()
+        yield bed
     finally:
-        ground.kill_broker()
-        ground.engine.dispose()
+        bed.kill_broker()
+        bed.engine.dispose()
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""Cut passes off in the middle while they read, judge and decide: killed, out of time, or left running beside the next one.
+"""Interrupt passes while they read, judge and decide: killed, out of time, or left running beside the next one.
 
-Whatever is cut, evidence, decisions and requests must be those of one pass that nobody disturbed, on a copy of the database.
+Evidence, decisions and requests must equal those of undisturbed passes on a copy of the database.
 """
 
 import time
@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from everfit.drills.catalogue import Announce, Order
-from everfit.drills.champion_install import seat_champion
+from everfit.drills.champion_install import install_champion
 from everfit.drills.consumer_kill import await_transaction
-from everfit.drills.consumer_pool import Nursery
-from everfit.drills.declared.drill import drill
-from everfit.drills.guarantee_report import Report, hold
-from everfit.drills.test_bed import DATABASE, Ground, prepared
+from everfit.drills.consumer_pool import ConsumerPool
+from everfit.drills.guarantee_report import Report, check_guarantee
+from everfit.drills.models.drill import drill
+from everfit.drills.test_bed import DATABASE, TestBed, open_test_bed
 from everfit.drills.traffic import Producer, Sent
 from everfit.drills.workload import drain, portions
 from everfit.store.database import create_engine
@@ -25,44 +25,44 @@ from everfit.store.tables import decisions, evidence, retrain_requests, windows
 from monitors.tick import watch
 
 UNDISTURBED = "undisturbed"
-JUDGED = (windows, evidence, decisions, retrain_requests)
+COMPARED = (windows, evidence, decisions, retrain_requests)
 UNTIMED = {"updated_at"}  # the wall clock's
 SHORT_SECONDS = 0.3  # a budget that most passes exceed
 LIFE_SECONDS = 2.0
 
 
 def run(order: Order, announce: Announce) -> Report:
-    """All is sent first, so that both databases are to see the same; then passes are cut until every window is judged."""
+    """Send everything, so that both databases read the same; then interrupt passes until every window is judged."""
     sent, draw = Sent(), order.random
-    with prepared(order.broker) as ground, closing(Producer(ground.kafka, sent)) as producer:
-        seat_champion(ground)
-        ground.copy_database(UNDISTURBED)
+    with open_test_bed(order.broker) as bed, closing(Producer(bed.kafka, sent)) as producer:
+        install_champion(bed)
+        bed.copy_database(UNDISTURBED)
         for portion in portions(order):
             producer.send(portion)
-        with Nursery(ground, judging=True) as nursery:
+        with ConsumerPool(bed, judging=True) as pool:
             for number in range(order.kills):
                 kind = number % 3
-                consumer = nursery.start(SHORT_SECONDS) if kind == 1 else nursery.start()
+                consumer = pool.start(SHORT_SECONDS) if kind == 1 else pool.start()
                 if kind == 2:
-                    nursery.start()  # the one before goes on beside it
+                    pool.start()  # the previous one goes on beside it
                 if number % 2:
-                    await_transaction(ground)
+                    await_transaction(bed)
                 time.sleep(draw.uniform(0, LIFE_SECONDS))
                 consumer.kill()
                 announce(f"cut {number + 1} of {order.kills}")
-            nursery.clear()
-            drain(ground, nursery, sent)
+            pool.clear()
+            drain(bed, pool, sent)
         did = [f"cut {order.kills} passes off: killed, out of time, or left beside the next"]
-        report = hold("tick-cut", did, ground.engine, sent)
-        return _compare(report, ground)
+        report = check_guarantee("tick-cut", did, bed.engine, sent)
+        return _compare(report, bed)
 
 
-def _compare(report: Report, ground: Ground) -> Report:
-    """What both databases say of every window, row by row."""
-    cut = _finished(ground, DATABASE)
-    whole = _finished(ground, UNDISTURBED)
-    report.did.append("held every window, verdict, decision and request against an undisturbed pass over the same log")
-    for table in JUDGED:
+def _compare(report: Report, bed: TestBed) -> Report:
+    """Compare the two databases row by row."""
+    cut = _finished(bed, DATABASE)
+    whole = _finished(bed, UNDISTURBED)
+    report.did.append("compared every window, verdict, decision and request with undisturbed passes over the same log")
+    for table in COMPARED:
         report.counts[table.name.replace("_", " ")] = len(cut[table.name])
         if cut[table.name] != whole[table.name]:
             report.wrong.append(
@@ -72,14 +72,14 @@ def _compare(report: Report, ground: Ground) -> Report:
     return report
 
 
-def _finished(ground: Ground, database: str) -> dict[str, list[Mapping[str, Any]]]:
-    """Let passes end in peace until no window is left to close; then all that they wrote."""
-    engine = create_engine(ground.postgres.url(database))
+def _finished(bed: TestBed, database: str) -> dict[str, list[Mapping[str, Any]]]:
+    """Run undisturbed passes until no window is left to close; returns all rows by table."""
+    engine = create_engine(bed.postgres.url(database))
     try:
-        while watch(engine, Lake(ground.lake), ground.kafka, {drill.name: drill}, linger_seconds=0.0).judgements:
+        while watch(engine, Lake(bed.lake), bed.kafka, {drill.name: drill}, linger_seconds=0.0).judgements:
             pass
         with engine.connect() as connection:
-            return {table.name: _rows(connection, table) for table in JUDGED}
+            return {table.name: _rows(connection, table) for table in COMPARED}
     finally:
         engine.dispose()
 

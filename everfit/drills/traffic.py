@@ -1,4 +1,4 @@
-"""Realistic events whose identities are known, and a producer that remembers what it has put on the log."""
+"""Realistic events with known identities, and a producer that records what it has sent."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from everfit.drills.declared.drill import MEASURES, SITES, drill
+from everfit.drills.models.drill import MEASURES, SITES, drill
 from everfit.topics.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, encode
 
 STEP = timedelta(minutes=2)
@@ -23,7 +23,7 @@ OutcomeIdentity = tuple[datetime, str, str]
 
 @dataclass(slots=True)
 class Sent:
-    """What went to the log: every identity with the value it was sent with, and how often."""
+    """What was sent to the log: every identity with its value, and the numbers of records."""
 
     predictions: dict[PredictionIdentity, float] = field(default_factory=dict)  # the score
     outcomes: dict[OutcomeIdentity, float] = field(default_factory=dict)
@@ -33,11 +33,11 @@ class Sent:
 
     @property
     def identities(self) -> int:
-        """How many rows must be stored."""
+        """The number of rows that must be stored."""
         return len(self.predictions) + len(self.outcomes)
 
-    def remember(self, event: Event) -> None:
-        """Count one record; a second one of the same identity is a repeat."""
+    def record(self, event: Event) -> None:
+        """Count a record; a second record of the same identity is a repeat."""
         before = self.identities
         if isinstance(event, Prediction):
             self.predictions[event.event_time, event.request_id, event.model, event.version] = event.score
@@ -55,7 +55,7 @@ class Events:
         self._number = 0
 
     def take(self, records: int) -> Iterator[Event]:
-        """The next events, a prediction and its outcome by turns."""
+        """The next events, predictions and their outcomes in turn."""
         for _ in range(0, records, 2):
             prediction = self._predict()
             yield prediction
@@ -86,7 +86,7 @@ class Events:
 
 
 class Producer:
-    """Puts records on the log and keeps count in ``sent``. What was not acknowledged is sent again by the client."""
+    """Sends records and counts them in ``sent``. The client resends what was not acknowledged."""
 
     def __init__(self, bootstrap: str, sent: Sent) -> None:
         self.sent = sent
@@ -104,23 +104,23 @@ class Producer:
         for event in events:
             topic = OUTCOMES if isinstance(event, Outcome) else PREDICTIONS
             waiting.append(self._producer.send(topic, key=_site(event.request_id).encode(), value=encode(event)))
-            self.sent.remember(event)
+            self.sent.record(event)
         _await_all(waiting)
 
     def send_poison(self, values: Sequence[bytes | None]) -> None:
-        """Send what must become a dead letter, on the prediction log."""
+        """Send records that must become dead letters to the topic of predictions."""
         waiting = [self._producer.send(PREDICTIONS, key=SITES[0].encode(), value=value) for value in values]
         self.sent.records += len(waiting)
         self.sent.poison += len(waiting)
         _await_all(waiting)
 
     def close(self) -> None:
-        """Give its connections back."""
+        """Close its connections."""
         self._producer.close()
 
 
 def _site(request_id: str) -> str:
-    """The entity of a request, which both its records are keyed by."""
+    """The entity of a request, the key of both its records."""
     return SITES[int(request_id.rpartition("-")[2]) % len(SITES)]
 
 

@@ -33,6 +33,7 @@ NAMES = {  # modules (with all that lies in them), and attributes after a colon
     "everfit.retraining": "everfit.pipeline.training_request",
     "everfit.settings": "everfit.environment.settings",
     "everfit.store.publishing": "everfit.sources.publication",
+    "monitors.drills.declared": "everfit.drills.models",
     "monitors.drills": "everfit.drills",
     "orchestration.watched": "orchestration.server_launcher",
 }

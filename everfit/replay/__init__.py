@@ -1,1 +1,1 @@
-"""The outside world, played again from what is on record: source rows, outcomes and requests, each at its own moment."""
+"""Replay of recorded source rows, outcomes and requests, each at its own event time, in the place of the outside world."""

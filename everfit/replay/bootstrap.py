@@ -1,4 +1,4 @@
-"""Publish what was known before a moment, in one go: the bootstrap, and what a replay that begins later finds missing."""
+"""Publish recorded rows that were known before a moment: at the bootstrap, and where a replay starts later."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -20,15 +20,15 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def bootstrap(runtime: Runtime, model: Model) -> int:
-    """Publish everything known when the model went live; returns the rows that were new.
+    """Publish every row known when the model went live; returns the number of new rows.
 
-    What becomes known at that very moment is part of it, so that the last day before is whole.
+    Rows that became known at that very moment are included, so that the last day before it is complete.
     """
     return catch_up(runtime, model, model.go_live + MICROSECOND)
 
 
 def bootstrap_all(runtime: Runtime) -> Iterator[tuple[str, int | str]]:
-    """The same for every model: its name and the rows that were new, or why none could land; the others go on."""
+    """The same for every model: its name, and the number of new rows or the reason why none could land."""
     with reachable(runtime.engine):
         isolation = Isolation(runtime.engine)
         refused = declarations.set_aside(runtime.engine, runtime.models, isolation)
@@ -43,7 +43,7 @@ def bootstrap_all(runtime: Runtime) -> Iterator[tuple[str, int | str]]:
 
 
 def catch_up(runtime: Runtime, model: Model, until: datetime) -> int:
-    """Publish what was known before ``until`` and has not landed; returns the rows that were new."""
+    """Publish the rows that were known before ``until`` and have not landed; returns the number of new rows."""
     rows = 0
     for source in model.sources:
         newest = landed_until(runtime.engine, source.name)
@@ -55,7 +55,7 @@ def catch_up(runtime: Runtime, model: Model, until: datetime) -> int:
 
 
 def landed_until(engine: sa.Engine, source: str) -> datetime | None:
-    """The newest event time that has landed of a source."""
+    """The newest event time among a source's landed rows."""
     query = sa.select(sa.func.max(source_rows.c.event_time)).where(source_rows.c.source == source)
     with reachable(engine), engine.connect() as connection:
         newest: datetime | None = connection.execute(query).scalar()

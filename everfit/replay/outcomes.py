@@ -1,4 +1,4 @@
-"""Send outcomes to Kafka as the systems that learn the truth would."""
+"""Sends outcomes to Kafka, as the systems that observe them would."""
 
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +12,7 @@ ACKNOWLEDGE_SECONDS = 30.0
 
 
 class OutcomeProducer:
-    """A producer of outcomes, keyed by entity; use it in a ``with``."""
+    """A producer of outcomes, keyed by entity; a context manager."""
 
     def __init__(self, bootstrap: str) -> None:
         from kafka import KafkaProducer
@@ -31,15 +31,15 @@ class OutcomeProducer:
         self._producer.close(timeout=ACKNOWLEDGE_SECONDS)
 
     def send(self, instant: Instant) -> None:
-        """Hand the instant's outcomes over."""
+        """Send the instant's outcomes without waiting."""
         for entity, outcome in instant.outcomes:
             self._sent.append(self._producer.send(OUTCOMES, encode(outcome), key=entity.encode()))
 
     def flush(self) -> None:
-        """Return when Kafka has acknowledged every outcome handed over.
+        """Return when Kafka has acknowledged every outcome sent.
 
         Raises:
-            ServiceError: when it did not take one.
+            ServiceError: when it did not acknowledge an outcome.
         """
         from kafka.errors import KafkaError
 
@@ -48,5 +48,5 @@ class OutcomeProducer:
             for acknowledged in self._sent:
                 acknowledged.get(timeout=0)
         except KafkaError as error:
-            raise ServiceError(f"Kafka did not take an outcome ({error!r}); see `everfit status`") from error
+            raise ServiceError(f"Kafka did not acknowledge an outcome ({error!r}); see `everfit status`") from error
         self._sent.clear()

@@ -1,8 +1,8 @@
-"""Play the outside world: publish, observe and ask, instant by instant, in lockstep with the loop.
+"""Replay source rows, outcomes and requests, instant by instant, in lockstep with the loop.
 
-The order at each moment: source rows, outcomes, requests. Before requests that let a window close, Kafka has acknowledged every
-outcome sent so far; before the clock is held, serving has written its prediction log. Progress is saved when a window is
-decided; a replay that is taken up again sends what came after that once more, under the same ids, so that nothing is doubled.
+The order within an instant: source rows, outcomes, requests. Before requests that let a window close, Kafka has acknowledged
+every outcome sent so far; before the clock stops, serving has written its prediction log. Progress is saved when a window is
+decided; a resumed replay sends what followed once more, under the same ids, so that nothing is stored twice.
 """
 
 import time
@@ -34,7 +34,7 @@ from everfit.waiting import Watching
 
 Listener = Callable[[Progress, str], None]
 
-REFUSALS_IN_A_ROW = 20  # then serving is not the service that was meant
+REFUSALS_IN_A_ROW = 20  # the replay then stops
 
 
 def replay(
@@ -49,16 +49,16 @@ def replay(
     """Play ``[start, end)`` of the model's record against the running stack, from where an earlier replay stopped.
 
     Args:
-        deployment: where Postgres, Kafka and serving answer.
+        runtime: the connections to Postgres, Kafka and serving.
         model: whose record is played.
-        start: inclusive, not before the go-live. What was known before and has not landed is published in one go.
+        start: inclusive, not before the go-live. Rows known before it that have not landed are published first.
         end: exclusive.
         free_running: do not wait for the loop.
-        listener: told how far it came and what it is doing, at every window's end and around each wait.
+        listener: receives the progress and a description of the current step, at every window's end and around each wait.
 
     Raises:
         RequestError: when the range is empty or begins before the go-live, or the model has no champion.
-        ServiceError: when a service does not answer, refuses what it is asked, or the loop stands still.
+        ServiceError: when a service does not answer or refuses a request, or the loop makes no progress.
     """
     check_range(model, start, end)
     file = progress_file(runtime.settings.home, model)
@@ -70,7 +70,7 @@ def replay(
         _require_one_stack(settings, serving)
         catch_up(runtime, model, progress.sent_until or start)
         producer = opened.enter_context(OutcomeProducer(settings.kafka))
-        publishing = create_engine(settings.database_url, durable=False)  # what a killed server forgets is caught up with
+        publishing = create_engine(settings.database_url, durable=False)  # rows lost by a killed server are published again
         opened.callback(publishing.dispose)
         watching = watching_loop(runtime)
         _Player(runtime, model, progress, file, serving, producer, publishing, free_running, listener, watching).play(end)
@@ -78,12 +78,12 @@ def replay(
 
 
 def progress_file(home: Path, model: Model) -> Path:
-    """Where the progress of a model's replay is kept."""
+    """The file of a model's replay progress."""
     return home / "replay" / f"{model.name}.json"
 
 
 def check_range(model: Model, start: datetime, end: datetime) -> None:
-    """Refuse a range that holds nothing or begins before the model went live."""
+    """Refuse a range that is empty or begins before the model went live."""
     if start >= end:
         raise RequestError(f"--from {format_time(start)} is not before --to {format_time(end)}: nothing would be played")
     if start < model.go_live:
@@ -92,17 +92,17 @@ def check_range(model: Model, start: datetime, end: datetime) -> None:
 
 
 def _require_champion(runtime: Runtime, model: Model) -> None:
-    """Refuse before anything is sent: outcomes of requests that nobody answered would stay in the log."""
+    """Refuse before anything is sent: outcomes of unanswered requests would stay in the log."""
     if state_of(runtime.engine, model.name).champion is None:
-        raise RequestError(f"{model.name} has no champion that could answer: `everfit train {model.name}` makes the first")
+        raise RequestError(f"{model.name} has no champion to answer requests: `everfit train {model.name}` makes the first")
 
 
 def _require_one_stack(settings: Settings, serving: ServingClient) -> None:
-    """Refuse before anything is sent: outcomes in one Kafka and predictions in another never meet."""
-    if found := differences(uses(settings), serving.uses()):
+    """Refuse before anything is sent: outcomes in one Kafka and predictions in another are never joined."""
+    if differing := differences(uses(settings), serving.uses()):
         raise ServiceError(
-            f"serving at {settings.serving} works with {'; with '.join(found)}: give both the same addresses, for what is sent "
-            "here would never meet what serving logs there"
+            f"serving at {settings.serving} works with {'; with '.join(differing)}: give both the same addresses; what is sent "
+            "here would never be joined with what serving logs there"
         )
 
 
@@ -121,24 +121,24 @@ class _Player:
     listener: Listener
     watching: Watching
     refusals: int = 0
-    unseen: datetime | None = None  # when the first outcome was observed of those sent since a window was decided
+    unconfirmed: datetime | None = None  # first observation time among the outcomes sent since the last decided window
 
     def play(self, end: datetime) -> None:
-        """Send what is left of the range, holding the clock at every window's end."""
+        """Send the rest of the range, stopping the clock at every window's end."""
         progress = self.progress
         decided = self._due(progress.sent_until or progress.start)
-        self._retrained()  # a training under way, and that its champion answers, is waited for
+        self._await_retraining()  # one may be under way from before
         since = progress.sent_until + MICROSECOND if progress.sent_until else progress.start
-        for instant in self._in_time(timeline(self.model, since, end), decided):
+        for instant in self._require_in_time(timeline(self.model, since, end), decided):
             due = self._due(instant.at) if instant.requests else decided
             self._send(instant, flush_first=due > decided)
             if due > decided:
-                self._hold(instant, due)
+                self._await_window(instant, due)
                 decided = due
         self._finish()
 
-    def _in_time(self, instants: Iterator[Instant], decided: datetime) -> Iterator[Instant]:
-        """The instants, if the model's clock lets them be: what an earlier replay sent before it was stopped ends, at the
+    def _require_in_time(self, instants: Iterator[Instant], decided: datetime) -> Iterator[Instant]:
+        """The instants, unchanged, if the model's clock has not passed them: what an interrupted replay sent ends, at the
         latest, with the request that lets the next window close.
 
         Raises:
@@ -149,12 +149,12 @@ class _Player:
             first.append(instant)
             if instant.requests and self._due(instant.at) > decided:
                 break
-        asked = state_of(self.runtime.engine, self.model.name).asked
-        if first and asked and asked > first[-1].at and self._due(asked) > self._due(first[0].at):
+        requested = state_of(self.runtime.engine, self.model.name).requested
+        if first and requested and requested > first[-1].at and self._due(requested) > self._due(first[0].at):
             raise RequestError(
-                f"{self.model.name} was asked at {format_time(asked)}, and its clock went with that: all that is played from "
-                f"{format_time(first[0].at)} on would be late. Play from there on, or begin anew in another EVERFIT_HOME; a "
-                "request about the past needs its event_time, for one without is taken as asked now"
+                f"{self.model.name} has a request at {format_time(requested)}, which moved its clock: what is played from "
+                f"{format_time(first[0].at)} on would be late. Play from {format_time(requested)} on, or start in another "
+                "EVERFIT_HOME. A request about the past needs an event_time; without one its event time is now"
             )
         yield from chain(first, instants)
 
@@ -171,15 +171,15 @@ class _Player:
         self.producer.send(instant)
         progress.outcomes += len(instant.outcomes)
         if instant.outcomes:
-            self.unseen = self.unseen or min(outcome.observed_at for _, outcome in instant.outcomes)
+            self.unconfirmed = self.unconfirmed or min(outcome.observed_at for _, outcome in instant.outcomes)
             progress.observed_until = max(outcome.observed_at for _, outcome in instant.outcomes)
         if flush_first:
             self.producer.flush()
         with self._timed("asking"):
-            self._ask(instant)
+            self._send_requests(instant)
         progress.sent_until = instant.at
 
-    def _ask(self, instant: Instant) -> None:
+    def _send_requests(self, instant: Instant) -> None:
         progress = self.progress
         for request in instant.requests:
             answer = self.serving.predict(self.model.name, request)
@@ -192,33 +192,33 @@ class _Player:
             progress.failed += 1
             self.refusals += 1
             if self.refusals == REFUSALS_IN_A_ROW:
-                told = answer.body.decode(errors="replace")[:300]
+                message = answer.body.decode(errors="replace")[:300]
                 raise ServiceError(
                     f"serving refused {self.refusals} requests in a row, the last, {request.request_id}, with status "
-                    f"{answer.status}: {told}; see `everfit status`"
+                    f"{answer.status}: {message}; see `everfit status`"
                 )
 
-    def _hold(self, instant: Instant, due: datetime) -> None:
-        """Hold the clock until the window that ends at ``due`` is decided, and what it caused is done and served."""
+    def _await_window(self, instant: Instant, due: datetime) -> None:
+        """Stop the clock until the window that ends at ``due`` is decided and what it caused is done and served."""
         self.progress.windows += 1
         if not self.free_running:
             with self._timed("deciding"):
                 self.serving.flush()
                 await_decision(self.runtime.engine, self.model.name, due, self.watching)
-                if self.unseen:
-                    await_outcomes(self.runtime.engine, self.model.name, self.unseen, self.runtime.settings.kafka)
-            self.unseen = None
+                if self.unconfirmed:
+                    await_outcomes(self.runtime.engine, self.model.name, self.unconfirmed, self.runtime.settings.kafka)
+            self.unconfirmed = None
         self.progress.save(self.file)
         self.listener(self.progress, f"played to {format_time(instant.at)}")
-        self._retrained()
+        self._await_retraining()
 
-    def _retrained(self) -> None:
+    def _await_retraining(self) -> None:
         if not self.free_running:
             with self._timed("retraining"):
                 await_retraining(self.runtime.engine, self.serving, self.model.name, self.watching)
 
     def _finish(self) -> None:
-        """Return when everything sent was written, and in lockstep also read."""
+        """Return when everything sent is in the log and, in lockstep, also read by the loop."""
         progress = self.progress
         self.producer.flush()
         self.serving.flush()
@@ -230,4 +230,4 @@ class _Player:
     def _timed(self, what: str) -> Iterator[None]:
         started = time.monotonic()
         yield
-        self.progress.spent(what, time.monotonic() - started)
+        self.progress.add_seconds(what, time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""How far a replay came, kept in ``<home>/replay/<model>.json`` so that it can be taken up again."""
+"""The progress of a replay, kept in ``<home>/replay/<model>.json`` so that it can be resumed."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +12,10 @@ FORMAT = 1
 
 
 class Progress(msgspec.Struct):
-    """Counts of a replay from ``start``: everything up to ``sent_until`` was sent, and every window due by then decided.
+    """Counts of a replay from ``start``: everything up to ``sent_until`` was sent, and every window due by then is decided.
 
-    ``asked_until`` and ``observed_until`` are the moments of the newest request answered and of the newest outcome sent.
-    ``seconds`` is where the time went: publishing, asking, deciding (waiting for windows), retraining (waiting for runs).
+    ``asked_until`` and ``observed_until`` are the times of the newest answered request and of the newest outcome sent.
+    ``seconds`` are by step: publishing, asking (requests), deciding (waiting for windows), retraining (waiting for runs).
     """
 
     model: str
@@ -32,23 +32,23 @@ class Progress(msgspec.Struct):
     seconds: dict[str, float] = {}
     format: int = FORMAT
 
-    def spent(self, what: str, seconds: float) -> None:
-        """Add to the time that went into something."""
+    def add_seconds(self, what: str, seconds: float) -> None:
+        """Add to the seconds of a step."""
         self.seconds[what] = self.seconds.get(what, 0.0) + seconds
 
     @classmethod
     def load(cls, file: Path, model: str, start: datetime) -> "Progress":
-        """The progress of the replay from ``start``; a fresh one where the file is missing or tells of another."""
+        """The progress of the replay from ``start``; new where the file is missing or of another replay."""
         if file.exists():
-            held = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
-            require_format(held, FORMAT, str(file))
-            found = msgspec.convert(held, cls)
-            if (found.model, found.start) == (model, start):
-                return found
+            document = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+            require_format(document, FORMAT, str(file))
+            progress = msgspec.convert(document, cls)
+            if (progress.model, progress.start) == (model, start):
+                return progress
         return cls(model=model, start=start)
 
     def save(self, file: Path) -> None:
-        """Write it whole or not at all."""
+        """Write it atomically."""
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".writing")
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(self)))

@@ -1,4 +1,4 @@
-"""A client of serving on one kept-alive connection: about 0.1 ms a call of its own."""
+"""A client of serving on one kept-alive connection; it adds about 0.1 ms to a call."""
 
 import http.client
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Answer(msgspec.Struct):
-    """What a replay reads of an answer to ``POST /predict/{model}``."""
+    """The fields of an answer to ``POST /predict/{model}`` that a replay reads."""
 
     version: int
     degraded: bool = False
@@ -44,13 +44,13 @@ def _connection(address: SplitResult) -> http.client.HTTPConnection:
 
 
 class ServingClient:
-    """Speaks to serving at ``url``, with the token where it asks for one; close it when done.
+    """Sends requests to serving at ``url``, with the token where one is required; close it when done.
 
-    ``https`` is TLS with certificates checked (:mod:`everfit.environment.http_client`); a path of the address is kept before
+    ``https`` is TLS with verified certificates (:mod:`everfit.environment.http_client`); a path in the address is put before
     every other.
 
     Raises:
-        SettingsError: when ``url`` is no address of a server.
+        SettingsError: when ``url`` is not the address of a server.
     """
 
     def __init__(self, url: str, token: str = "") -> None:
@@ -62,39 +62,39 @@ class ServingClient:
         self._answers = msgspec.json.Decoder(Answer)
 
     def predict(self, model: str, request: Request) -> Answer | Reply:
-        """Ask for a prediction: the answer, or the reply of a serving that refused."""
-        asked = {"request_id": request.request_id, "event_time": format_time(request.event_time), "inputs": request.inputs}
-        reply = self._exchange("POST", f"/predict/{model}", asked)
+        """Request a prediction; returns the answer, or the reply where serving refused."""
+        body = {"request_id": request.request_id, "event_time": format_time(request.event_time), "inputs": request.inputs}
+        reply = self._exchange("POST", f"/predict/{model}", body)
         return self._answers.decode(reply.body) if reply.status == 200 else reply
 
     def flush(self) -> None:
         """Return when every prediction answered so far is in Kafka."""
-        self._wanted("POST", "/flush", {})
+        self._require_ok("POST", "/flush", {})
 
     def champion(self, model: str) -> int | None:
-        """The version that answers now; None where none does."""
-        served = msgspec.json.decode(self._wanted("GET", f"/v2/models/{model}").body, type=_Metadata)
+        """The version that answers as champion now; None where there is none."""
+        served = msgspec.json.decode(self._require_ok("GET", f"/v2/models/{model}").body, type=_Metadata)
         return served.roles.get("champion")
 
     def uses(self) -> Uses:
-        """The Postgres, Kafka and MLflow that serving works with."""
-        return msgspec.json.decode(self._wanted("GET", "/uses").body, type=Uses)
+        """The Postgres, Kafka and MLflow that serving uses."""
+        return msgspec.json.decode(self._require_ok("GET", "/uses").body, type=Uses)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._connection.close()
 
-    def _wanted(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
+    def _require_ok(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
         reply = self._exchange(method, path, body)
         if reply.status >= 300:
-            told = reply.body.decode(errors="replace")[:300]
-            raise ServiceError(f"serving at {self._url} answers {method} {path} with {reply.status}: {told}")
+            message = reply.body.decode(errors="replace")[:300]
+            raise ServiceError(f"serving at {self._url} answers {method} {path} with {reply.status}: {message}")
         return reply
 
     def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
-        """One exchange; a connection that serving closed in the meantime is opened once more.
+        """One exchange; a connection that serving has closed is opened once more.
 
-        A repeated request has the same id, so that it is one row in the log.
+        A repeated request has the same id, so that it becomes one row in the log.
         """
         payload = None if body is None else msgspec.json.encode(body)
         try:
@@ -114,6 +114,4 @@ class ServingClient:
         return Reply(response.status, response.read())
 
     def _silent(self, error: Exception) -> ServiceError:
-        return ServiceError(
-            f"serving does not answer at {self._url} ({error!r}); see `everfit status`, then take the replay up again"
-        )
+        return ServiceError(f"serving does not answer at {self._url} ({error!r}); see `everfit status`, then resume the replay")

@@ -1,4 +1,4 @@
-"""What happened, and when it could first be known: recorded source rows, outcomes and requests merged by event time."""
+"""Recorded source rows, outcomes and requests, merged in the order in which they became known."""
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks at ``event_time``. ``inputs`` holds the declared request fields."""
+    """A client's request at ``event_time``. ``inputs`` are the declared request fields."""
 
     request_id: str
     entity: str
@@ -32,9 +32,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Requests of one moment, and before them all that became known since the requests before; to be played in this order.
+    """Requests of one moment, and what became known since the previous requests; to be played in the order of the fields.
 
-    A request at ``at`` sees the rows of ``at``. The last instant of a range may hold no request, only what came after them.
+    A request at ``at`` sees the rows of ``at``. The last instant of a range may have no requests.
     """
 
     at: datetime
@@ -46,64 +46,64 @@ class Instant:
 def timeline(model: Model, start: datetime, end: datetime) -> Iterator[Instant]:
     """The instants of ``[start, end)`` in event-time order.
 
-    A source row happens when it is published, an outcome when it is observed, a request at its event time. Outcomes of
-    requests from before the go-live are history, not outcomes, and do not show.
+    The time of a source row is its publication, that of an outcome its observation, that of a request its event time.
+    Outcomes of requests from before the go-live belong to the history and are left out.
 
     Raises:
-        SourceError: when a source that the model's history reads has nothing on record, or the history does not fit.
+        SourceError: when a source that the model's history reads has no recorded rows, or the history does not fit.
     """
     import polars as pl
 
     from everfit.features.labelled_rows import labelled
 
     read = inspect.signature(model.history).parameters
-    asked = labelled(model, {name: recorded(model.source(name)) for name in read})
+    history = labelled(model, {name: recorded(model.source(name)) for name in read})
     played = {source.name: published(source, start, end) for source in model.sources}
-    requests = asked.filter(pl.col(EVENT_TIME).is_between(start, end, closed="left"))
+    requests = history.filter(pl.col(EVENT_TIME).is_between(start, end, closed="left"))
     observed = pl.col(OBSERVED_AT).is_between(start, end, closed="left") & (pl.col(EVENT_TIME) >= model.go_live)
-    outcomes = asked.filter(observed).sort(OBSERVED_AT, maintain_order=True)
+    outcomes = history.filter(observed).sort(OBSERVED_AT, maintain_order=True)
     yield from _merged(model, played, outcomes, requests)
 
 
 def published(source: Source, start: datetime | None, end: datetime) -> "pl.DataFrame":
-    """A source's recorded rows that were first known in ``[start, end)``, in that order.
+    """A source's recorded rows that became known in ``[start, end)``, in that order.
 
     Returns:
-        The source's columns and ``_known_at``; no row where the source has nothing on record.
+        The source's columns and ``_known_at``; no rows where the source has no record.
     """
     import polars as pl
 
     names = [column.name for column in source.columns]
     if source.recorded is None:
         return pl.DataFrame(schema=[*names, "_known_at"])
-    known = recorded(source).select(*names, _known_at=pl.col(source.event_time) + source.known_after)
-    known = known.filter(pl.col("_known_at") < end, *([] if start is None else [pl.col("_known_at") >= start]))
-    return known.sort("_known_at", maintain_order=True)
+    rows = recorded(source).select(*names, _known_at=pl.col(source.event_time) + source.known_after)
+    rows = rows.filter(pl.col("_known_at") < end, *([] if start is None else [pl.col("_known_at") >= start]))
+    return rows.sort("_known_at", maintain_order=True)
 
 
 def recorded(source: Source) -> "pl.DataFrame":
-    """Everything on record of a source.
+    """All recorded rows of a source.
 
     Raises:
-        SourceError: when the declaration names nothing that could be read.
+        SourceError: when the declaration has no record to read.
     """
     import narwhals.stable.v2 as nw
 
     if source.recorded is None:
-        raise SourceError(f"source {source.name} has nothing on record to play; declare it with recorded=…")
+        raise SourceError(f"source {source.name} has no recorded rows to replay; declare it with recorded=…")
     rows: pl.DataFrame = nw.from_native(source.recorded(), eager_only=True).to_polars()
     return rows
 
 
 class _Due(Generic[T]):
-    """What happens at moments in their order, taken as the clock passes them."""
+    """Events in the order of time, taken as the clock passes them."""
 
     def __init__(self, moments: "pl.Series", happening: Iterator[T]) -> None:
         self._coming = zip(moments, happening, strict=True)
         self._next = next(self._coming, None)
 
     def until(self, at: datetime) -> list[T]:
-        """All up to the moment that was not taken before."""
+        """The events up to ``at`` that were not taken before."""
         taken = []
         while self._next is not None and self._next[0] <= at:
             taken.append(self._next[1])
@@ -116,13 +116,15 @@ def _merged(
 ) -> Iterator[Instant]:
     rows = {name: _Due(frame["_known_at"], frame.drop("_known_at").iter_rows(named=True)) for name, frame in played.items()}
     observed = _Due(outcomes[OBSERVED_AT], (_outcome(model, row) for row in outcomes.iter_rows(named=True)))
-    asked = (_request(model, row) for row in requests.iter_rows(named=True))
+    merged = (_request(model, row) for row in requests.iter_rows(named=True))
 
     def instant(at: datetime, together: Sequence[Request]) -> Instant:
-        known = {name: due.until(at) for name, due in rows.items()}
-        return Instant(at, {name: found for name, found in known.items() if found}, observed.until(at), together)
+        rows_by_source = {name: due.until(at) for name, due in rows.items()}
+        return Instant(
+            at, {name: due_rows for name, due_rows in rows_by_source.items() if due_rows}, observed.until(at), together
+        )
 
-    for at, together in groupby(asked, key=lambda request: request.event_time):
+    for at, together in groupby(merged, key=lambda request: request.event_time):
         yield instant(at, list(together))
     ends = [frame["_known_at"].max() for frame in played.values()] + [outcomes[OBSERVED_AT].max()]
     rest = instant(max((end for end in ends if isinstance(end, datetime)), default=model.go_live), [])

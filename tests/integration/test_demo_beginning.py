@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from kafka import KafkaProducer
 
-from everfit.demo.home import held_by_others, made_by_others, require_empty
+from everfit.demo.home import contents_of_others, made_by_others, require_empty
 from everfit.errors import StackError
 from everfit.stack.postgres import Postgres
 from everfit.store import requests
@@ -40,7 +40,7 @@ def test_the_demos_own_and_what_up_lands_by_itself_may_go(engine: sa.Engine) -> 
         land(engine, source.name, electricity_price.go_live + timedelta(days=100))
     for source in flight_delay.sources:
         land(engine, source.name, flight_delay.go_live - timedelta(days=2))
-    assert held_by_others(engine, "electricity_price", MODELS) == []
+    assert contents_of_others(engine, "electricity_price", MODELS) == []
 
 
 def test_what_another_model_made_or_was_fed_is_named(engine: sa.Engine) -> None:
@@ -49,7 +49,7 @@ def test_what_another_model_made_or_was_fed_is_named(engine: sa.Engine) -> None:
     source = flight_delay.sources[0].name
     land(engine, source, flight_delay.go_live + timedelta(days=2))
     land(engine, "unheard_of", AT)
-    assert held_by_others(engine, "electricity_price", MODELS) == [
+    assert contents_of_others(engine, "electricity_price", MODELS) == [
         "a_model_of_before (1 trainings)",
         "flight_delay (1 trainings)",
         *sorted(
@@ -61,7 +61,7 @@ def test_what_another_model_made_or_was_fed_is_named(engine: sa.Engine) -> None:
 def test_a_database_that_cannot_be_read_is_not_taken_for_empty(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE ledger CASCADE"))
-    (told,) = held_by_others(engine, "electricity_price", MODELS)
+    (told,) = contents_of_others(engine, "electricity_price", MODELS)
     assert told.startswith("a database whose tables are not this version's")
 
 

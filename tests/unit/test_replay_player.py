@@ -33,7 +33,7 @@ class World:
     refuse: bool = False
     stall_at: int | None = None  # which window is never decided
     decided: int = 0
-    asked: datetime | None = None  # the newest event time in the log
+    requested: datetime | None = None  # the newest event time in the log
     champion: int | None = 1
     kafka: str = "here:9092"  # that serving works with
     outcomes_since: list[datetime] = field(default_factory=list)  # what was waited for in the store
@@ -98,7 +98,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(player, "ServingClient", lambda _url, _token: serving)
     monkeypatch.setattr(player, "OutcomeProducer", producer)
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)
-    monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(asked=world.asked, champion=world.champion))
+    monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(requested=world.requested, champion=world.champion))
     monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
     for name in ("publish", "await_decision", "await_outcomes", "await_retraining"):
         monkeypatch.setattr(player, name, getattr(world, name))
@@ -177,24 +177,24 @@ def test_the_log_is_awaited_up_to_the_newest_outcome_not_to_the_request_it_was_s
     assert play(tmp_path, 4).observed_until == LIVE + HOUR
 
 
-@pytest.mark.parametrize("asked", [LIVE + 3 * HOUR, LIVE + 1 * HOUR])
+@pytest.mark.parametrize("requested", [LIVE + 3 * HOUR, LIVE + 1 * HOUR])
 def test_what_an_earlier_replay_sent_before_it_was_stopped_is_no_reason_to_refuse(
-    world: World, tmp_path: Path, asked: datetime
+    world: World, tmp_path: Path, requested: datetime
 ) -> None:
-    world.asked = asked
+    world.requested = requested
     assert play(tmp_path, 6).answered == 6
 
 
 def test_a_replay_behind_the_models_clock_is_refused_before_anything_is_sent(world: World, tmp_path: Path) -> None:
-    world.asked = datetime(2026, 1, 1, tzinfo=UTC)
-    with pytest.raises(RequestError, match=r"m was asked at 2026-01-01T00:00:00Z, .* played from 2024-01-01T00:00:00Z on"):
+    world.requested = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(RequestError, match=r"m has a request at 2026-01-01T00:00:00Z, .* played from 2024-01-01T00:00:00Z on would be late"):
         play(tmp_path, 12)
     assert not [entry for entry in world.journal if entry.startswith(("ask", "rows", "outcome"))]
 
 
 def test_a_model_without_a_champion_is_refused_before_anything_is_sent(world: World, tmp_path: Path) -> None:
     world.champion = None
-    with pytest.raises(RequestError, match="m has no champion that could answer: `everfit train m` makes the first"):
+    with pytest.raises(RequestError, match="m has no champion to answer requests: `everfit train m` makes the first"):
         play(tmp_path, 12)
     assert world.journal == []
 

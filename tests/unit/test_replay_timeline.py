@@ -104,5 +104,5 @@ def test_what_was_known_before_a_moment_can_be_had_at_once() -> None:
 def test_a_source_without_a_record_has_nothing_to_publish_and_cannot_be_asked_about() -> None:
     unrecorded = a_model(["a"], on_record=False)
     assert published(unrecorded.source("readings"), None, LIVE).is_empty()
-    with pytest.raises(SourceError, match="readings has nothing on record to play; declare it with recorded="):
+    with pytest.raises(SourceError, match="source readings has no recorded rows to replay; declare it with recorded="):
         list(timeline(unrecorded, LIVE, LIVE + HOUR))

@@ -1,4 +1,4 @@
-"""A small model for drills: fifteen inputs, all sent with the request, and a rule that a few trees learn in no time."""
+"""A small model for drills: fifteen inputs, all sent with the request, and a rule that a few trees learn quickly."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,7 +55,7 @@ readings = Source(
 
 
 def labelled_readings(drill_readings: Any) -> Any:
-    """Every reading is a request of its moment; whether it failed is known half an hour later."""
+    """Every reading is a request; whether it failed is known half an hour later."""
     import narwhals.stable.v2 as nw
 
     moments = drill_readings.with_columns(event_time=nw.col("taken_at"), observed_at=nw.col("taken_at").dt.offset_by("30m"))

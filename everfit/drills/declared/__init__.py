@@ -1,1 +1,0 @@
-"""The package of models that a drill's stack works with."""

@@ -1,0 +1,1 @@
+"""The package of models of a drill's stack."""
