@@ -1,7 +1,7 @@
 """The demo's own manners: it begins anew, removes nothing that it did not make, and stops what it started."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -39,7 +39,10 @@ class FakeRuntime:
     def __init__(self, settings: Any) -> None:
         assert settings["EVERFIT_HOME"].endswith("home")
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         FakeStack.told.append("closed")
 
 
@@ -76,7 +79,7 @@ def test_a_second_demo_says_so_and_begins_anew(home: Path, said: list[str], monk
     (home / "run" / "lock").touch()
     play(home, said, monkeypatch)
 
-    assert f"an earlier demo is in {home}: it is removed, and the demo begins anew" in said
+    assert f"an earlier demo is in {home}: it is removed, and the demo starts again" in said
     assert not (home / "postgres" / "old").exists()
     assert (home / "run" / "lock").exists()
 
@@ -96,7 +99,7 @@ def test_what_another_model_made_goes_only_by_agreement(
         with pytest.raises(StackError, match=r"flight_delay \(1 trainings\)\. Nothing was removed: .* --yes"):
             demo.run()
     assert (home / "postgres" / "flights").exists() is not agreed
-    assert named == [f"{home} also holds what other models made: flight_delay (1 trainings)"]
+    assert named == [f"{home} also contains what other models made: flight_delay (1 trainings)"]
 
 
 def test_what_was_started_is_stopped_when_something_fails(home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

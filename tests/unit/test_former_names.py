@@ -44,6 +44,8 @@ def test_a_name_that_never_was_is_told_as_python_does() -> None:
 
 
 def test_models_are_found_in_a_package_under_its_former_name() -> None:
+    for loaded in [name for name in sys.modules if name.startswith("monitors.drills")]:
+        del sys.modules[loaded]
     with pytest.warns(DeprecationWarning, match="the former name goes with the next version") as warned:
         assert list(load_models("monitors.drills.declared")) == ["drill"]
     assert any("monitors.drills.declared is now everfit.drills.models;" in message for message in map(said, warned))

@@ -187,7 +187,9 @@ def test_what_an_earlier_replay_sent_before_it_was_stopped_is_no_reason_to_refus
 
 def test_a_replay_behind_the_models_clock_is_refused_before_anything_is_sent(world: World, tmp_path: Path) -> None:
     world.requested = datetime(2026, 1, 1, tzinfo=UTC)
-    with pytest.raises(RequestError, match=r"m has a request at 2026-01-01T00:00:00Z, .* played from 2024-01-01T00:00:00Z on would be late"):
+    with pytest.raises(
+        RequestError, match=r"m has a request at 2026-01-01T00:00:00Z, .* played from 2024-01-01T00:00:00Z on would be late"
+    ):
         play(tmp_path, 12)
     assert not [entry for entry in world.journal if entry.startswith(("ask", "rows", "outcome"))]
 
