@@ -1,3 +1,7 @@
 """All that knows Dagster's automation: definitions, sensors, jobs, resources."""
 
-import everfit  # noqa: F401 - with it former names are found: a user's dagster.yaml may name a module here by one
+from pathlib import Path
+
+from everfit.environment.project_folder import put_behind
+
+put_behind(Path.cwd())  # Dagster imports this package first, in the folder that a user works in

@@ -26,6 +26,7 @@ from everfit.cli import (
     train,
     up,
 )
+from everfit.environment.project_folder import put_behind
 from everfit.errors import EverfitError
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
@@ -62,7 +63,7 @@ def main() -> None:
 
     So does a folder that cannot be written to: whose it is, and whether it has room, is up to the user.
     """
-    sys.path.insert(0, str(Path.cwd()))  # the models package lies where one works
+    put_behind(Path.cwd())  # the models package lies where one works
     try:
         app()
     except EverfitError as error:

@@ -1,11 +1,15 @@
 """Find the declared models: every module of the package that ``EVERFIT_MODELS`` names."""
 
+import ast
 import importlib.util
 import pkgutil
 from collections.abc import Mapping
+from importlib.abc import InspectLoader
+from pathlib import Path
 from types import ModuleType
 
 from everfit.declaration import Model, Source
+from everfit.environment.project_folder import hidden_modules, put_behind
 from everfit.environment.settings import models_package
 from everfit.errors import DeclarationError, EverfitError, SourceError, UnknownModelError
 
@@ -21,15 +25,19 @@ class Catalogue(dict[str, Model]):
 def load_models(package: str | None = None) -> Catalogue:
     """Import the package's modules and collect their models. A module that cannot be imported sets only its own models aside.
 
+    The folder that one works in is put behind all others on the path: what it holds is found, and hides nothing of everfit's.
+
     Raises:
         DeclarationError: when the package is missing, or no module of it holds a model that can be used.
     """
     name = package or models_package()
+    put_behind(Path.cwd())
     found: dict[str, list[tuple[str, Model]]] = {}
     broken: dict[str, str] = {}
     for info in pkgutil.iter_modules(_package(name).__path__):
         module = f"{name}.{info.name}"
         try:
+            _require_unhidden(_imported_names(module))
             declared = [value for value in vars(_imported(module)).values() if isinstance(value, Model)]
         except EverfitError as error:
             broken[module] = str(error)
@@ -46,6 +54,7 @@ def load_models(package: str | None = None) -> Catalogue:
 
 
 def _package(name: str) -> ModuleType:
+    _require_unhidden({name.partition(".")[0]})
     try:
         if importlib.util.find_spec(name) is None:
             raise DeclarationError(
@@ -57,6 +66,25 @@ def _package(name: str) -> ModuleType:
     if not hasattr(package, "__path__"):
         raise DeclarationError(f"{name!r} is a module, not a package; name the folder that it is in in EVERFIT_MODELS")
     return package
+
+
+def _require_unhidden(names: set[str]) -> None:
+    """Refuse names under which another module is imported than the one in the folder that one works in."""
+    if hidden := hidden_modules(Path.cwd(), sorted(names)):
+        raise DeclarationError(f"{', '.join(hidden.values())}; rename it, and what imports it")
+
+
+def _imported_names(module: str) -> set[str]:
+    """The top-level modules that a module imports; none where its text cannot be read, which its import tells."""
+    spec = importlib.util.find_spec(module)
+    try:
+        source = spec.loader.get_source(module) if spec and isinstance(spec.loader, InspectLoader) else None
+        tree = ast.parse(source or "")
+    except (ImportError, SyntaxError):
+        return set()
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 0]
+    return {name.partition(".")[0] for name in names} - {""}
 
 
 def _imported(name: str) -> ModuleType:

@@ -13,7 +13,8 @@ from everfit.declaration.discovery import load_models
 from everfit.doctor.connections import Check, connections, shared
 from everfit.doctor.failed_parts import aside_checks
 from everfit.doctor.loop import loop_check
-from everfit.environment.settings import VARIABLES, Settings, addresses, conflicts, elsewhere
+from everfit.environment.project_folder import OWN_PACKAGES, hidden_modules
+from everfit.environment.settings import VARIABLES, Settings, addresses, conflicts, elsewhere, models_package
 from everfit.environment.variables import problem, problems
 from everfit.errors import DeclarationError, EverfitError, ServiceError
 from everfit.stack import ports
@@ -41,7 +42,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if wrong else _registry(known)),
         *([] if wrong or "database_url" not in known else aside_checks(known["database_url"])),
         *([] if wrong else _views({**environ, "EVERFIT_HOME": str(home)})),
-        *_models(),
+        *_models(environ),
     ]
 
 
@@ -165,11 +166,12 @@ def _views(environ: Mapping[str, str]) -> list[Check]:
     return [Check(fault.subject, fault.what, fault.todo) for fault in faults] or [Check("views", "built, as they are declared")]
 
 
-def _models() -> list[Check]:
-    """The usable models, and each module that cannot be used."""
+def _models(environ: Mapping[str, str]) -> list[Check]:
+    """The usable models, each module that cannot be used, and each that everfit's own hide."""
+    hidden = [Check("models", what, "rename it") for what in hidden_modules(Path.cwd(), OWN_PACKAGES).values()]
     try:
-        models = load_models()
+        models = load_models(models_package(environ))
     except DeclarationError as error:
-        return [Check("models", str(error), "correct the declaration")]
+        return [Check("models", str(error), "correct the declaration"), *hidden]
     broken = [Check("models", f"{module}: {why}", "correct the declaration") for module, why in models.broken.items()]
-    return [Check("models", ", ".join(models)), *broken]
+    return [Check("models", ", ".join(models)), *broken, *hidden]

@@ -94,13 +94,13 @@ def build(
 ) -> list[Service]:
     """The services named in ``ports``, and Dagster's daemon with its webserver; each comes after those it needs.
 
-    ``project`` is the folder that models are imported from; with ``real_kafka`` the broker is Apache Kafka; parts whose
-    addresses are ``given`` are used by all services, and not among them.
+    ``project`` is the folder that models are imported from; ``PYTHONPATH`` does not name it, so that none of its modules
+    hides one of everfit's. With ``real_kafka`` the broker is Apache Kafka; parts whose addresses are ``given`` are used by all
+    services, and not among them.
     """
     addresses_of_parts = {VARIABLES[name]: value for name, value in endpoints(home, postgres, ports, given).items()}
-    path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
     automation = {"EVERFIT_AUTOMATION": os.environ.get("EVERFIT_AUTOMATION") or "on"}  # off everywhere else
-    own = {"EVERFIT_HOME": str(home), "PYTHONPATH": path, "DAGSTER_HOME": str(home / "dagster")}
+    own = {"EVERFIT_HOME": str(home), "PYTHONPATH": _python_path(home, project), "DAGSTER_HOME": str(home / "dagster")}
     environment = {**_COMMON, **_BATCHES, **addresses_of_parts, **automation, **own}
     makers: dict[str, Callable[[int], list[Service]]] = {
         BROKER: partial(_broker, home / "kafka" if real_kafka else None),
@@ -112,8 +112,15 @@ def build(
     return [service for name, make in makers.items() if name in ports for service in make(ports[name])]
 
 
+def _python_path(home: Path, project: Path) -> str:
+    """What ``PYTHONPATH`` names, but the project. First stands a folder without modules: Dagster drops the first at times."""
+    entries = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return os.pathsep.join([str(home / "dagster"), *(one for one in entries if Path(one).resolve() != project.resolve())])
+
+
 def _python(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", *map(str, arguments)]
+    """A program of Python's; ``-P`` keeps the folder that it is started in from the front of its path."""
+    return [sys.executable, "-P", "-m", *map(str, arguments)]
 
 
 def _broker(kafka_folder: Path | None, port: int) -> list[Service]:
@@ -132,7 +139,7 @@ def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:
 
 
 def _code(environment: Mapping[str, str], port: int) -> list[Service]:
-    serve = ("api", "grpc", "-m", "orchestration.definitions", "--location-name", "everfit")
+    serve = ("api", "grpc", "-m", "orchestration.definitions", "--empty-working-directory", "--location-name", "everfit")
     return [Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, environment)]
 
 

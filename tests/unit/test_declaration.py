@@ -1,5 +1,7 @@
 """A malformed declaration is refused at construction, by an error that names the field and the value."""
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +27,7 @@ from everfit import (
 )
 from everfit.declaration import FeatureView
 from everfit.declaration.discovery import find_model, load_models
+from everfit.environment.project_folder import hidden_modules, put_behind
 from everfit.errors import DeclarationError, UnknownModelError
 from models.electricity_price import electricity_price
 
@@ -207,3 +210,33 @@ def test_a_package_that_is_missing_is_told() -> None:
 def test_a_module_in_a_packages_place_is_told() -> None:
     with pytest.raises(DeclarationError, match=r"'models.flight_record' is a module, not a package"):
         load_models("models.flight_record")
+
+
+def test_a_hidden_module_that_a_model_imports_is_told_with_what_to_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hidden_declared").mkdir()
+    (tmp_path / "hidden_declared" / "__init__.py").touch()
+    (tmp_path / "hidden_declared" / "a.py").write_text("def lazily():\n    from assets.prices import table\n")
+    (tmp_path / "assets.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    with pytest.raises(DeclarationError, match=r"assets.py is hidden by .*/assets/__init__.py; rename it, and what imports it"):
+        load_models("hidden_declared")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").touch()
+    with pytest.raises(DeclarationError, match=r"models/__init__.py is hidden by .*/models/__init__.py; rename it"):
+        load_models("models")
+
+
+def test_modules_of_the_working_folder_are_found_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("json", "only_here"):
+        (tmp_path / f"{name}.py").touch()
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    monkeypatch.syspath_prepend(tmp_path)
+    put_behind(tmp_path)
+    assert str(tmp_path) not in sys.path
+    found = importlib.util.find_spec("only_here")
+    assert found is not None
+    assert found.origin == str(tmp_path / "only_here.py")
+    assert list(hidden_modules(tmp_path, ["json", "only_here", "assets"])) == ["json"]

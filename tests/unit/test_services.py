@@ -48,7 +48,16 @@ def test_the_definitions_are_told_every_address(home: Path, postgres: Postgres) 
     assert told["EVERFIT_DATABASE_URL"] == "postgresql+psycopg://postgres:@/everfit?host=/sockets"
     assert told["EVERFIT_KAFKA_BOOTSTRAP"] == "127.0.0.1:9092"
     assert told["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:5000"
-    assert told["PYTHONPATH"].startswith("/project")
+
+
+def test_the_project_is_not_on_the_path_that_services_start_with(
+    home: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/project/:/libraries:")
+    for name in ("code", "dagster", "daemon", "serving"):
+        service = services(home, postgres)[name]
+        assert service.environment["PYTHONPATH"] == f"{home}/dagster:/libraries"
+        assert service.command[1:3] == ["-P", "-m"]
 
 
 def test_endpoints_name_what_has_a_port(home: Path, postgres: Postgres) -> None:
