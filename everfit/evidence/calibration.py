@@ -17,23 +17,11 @@ from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.declaration.views import Kind
 from everfit.declaration.window_grid import WindowGrid
 from everfit.environment.formats import Kept
-from everfit.evidence.distances import (
-    FINE,
-    LEAST_DEVIATION,
-    Measure,
-    deviation_of,
-    distance,
-    farthest,
-    magnitude,
-    present,
-    unseen_share,
-)
+from everfit.evidence.measures import LEAST_LIMIT, OF_EVERY_COLUMN, measure_for, measure_named
 
 if TYPE_CHECKING:
     import polars as pl
 
-LEAST_LIMIT = 2.0  # twice the column's own spread: what the calibration's few windows cannot show
-MOST_UNSEEN = 0.1  # of the rows of a later window, with categories that training time never held
 YEAR = timedelta(days=365.25)
 
 
@@ -41,25 +29,14 @@ class Threshold(msgspec.Struct, frozen=True):
     """A column's distances in training time, and the distance at which it counts as drifted."""
 
     column: str
-    measure: Measure
+    measure: str
     median: float
     spread: float
     threshold: float
 
     def blind(self, reference: "pl.Series") -> str:
         """Why no window of note reaches the threshold; empty where one does."""
-        there_is = farthest(self.measure, reference)
-        values = present(reference)
-        if values.is_empty() and self.measure != "null_share":
-            return "the reference holds no value of it"
-        if self.threshold > there_is:
-            return f"{self.measure} reaches {there_is:.3f} at most, its threshold is {self.threshold:.3f}"
-        if self.measure == "wasserstein" and deviation_of(values) < FINE:
-            largest = magnitude(values)
-            if self.threshold * LEAST_DEVIATION > largest:
-                told = f"its values, at most {largest:.3g}, are too small for a scale of {LEAST_DEVIATION}"
-                return f"{told}; the next training chooses another"
-        return ""
+        return measure_named(self.measure).obstacle(reference, self.threshold)
 
 
 class Calibration(Kept, frozen=True, kw_only=True):
@@ -122,19 +99,19 @@ def calibrate(
         return Calibration(thresholds=[], limit=LEAST_LIMIT, **bounds)
     samples = [sample(window, policy.sample_rows, seed) for window in windows]
     measured = [
-        (name, _measure(reference[name], kind, [rows[name] for rows in samples], policy.floor)) for name, kind in columns
+        (name, measure_for(kind, reference[name], [rows[name] for rows in samples], policy.floor)) for name, kind in columns
     ]
-    measured += [(name, "null_share") for name, _ in columns]
-    found = np.array([[distance(how, reference[name], rows[name]) for name, how in measured] for rows in samples])
+    measured += [(name, measure) for measure in OF_EVERY_COLUMN for name, _ in columns]
+    found = np.array([[measure.distance(reference[name], rows[name]) for name, measure in measured] for rows in samples])
     medians = np.median(found, axis=0)
     spreads = np.maximum(np.quantile(found, 0.95, axis=0) - medians, policy.floor)
     largest = ((found - medians) / spreads).max(axis=1)
     level = max(0.0, 1 - policy.false_alarms_per_year * (policy.window / YEAR))
     limit = max(LEAST_LIMIT, policy.safety * float(np.quantile(largest, level)))
     thresholds = []
-    for (name, how), distances, median, spread in zip(measured, found.T, medians, spreads, strict=True):
-        threshold = Threshold(name, how, float(median), float(spread), float(median + limit * spread))
-        thresholds.append(_reachable(threshold, float(distances.max()), limit, farthest(how, reference[name])))
+    for (name, measure), distances, median, spread in zip(measured, found.T, medians, spreads, strict=True):
+        threshold = Threshold(name, measure.name, float(median), float(spread), float(median + limit * spread))
+        thresholds.append(_reachable(threshold, float(distances.max()), limit, measure.farthest(reference[name])))
     return Calibration(thresholds=thresholds, limit=limit, **bounds)
 
 
@@ -157,17 +134,6 @@ def training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetim
     whole = [pl.col(EVENT_TIME).is_between(start, end, closed="left") for start, end in spans if first and start >= first]
     windows = [frame.filter(rows) for rows in whole]
     return [window for window in windows if window.height >= policy.min_rows]
-
-
-def _measure(reference: "pl.Series", kind: Kind, windows: "Sequence[pl.Series]", floor: float) -> Measure:
-    """The measure that can tell a change from none: not every column has the scale, or the few categories, of most."""
-    import numpy as np
-
-    if kind == "number":
-        return "wasserstein" if deviation_of(present(reference)) >= FINE else "scaled_wasserstein"
-    usual = np.median([distance("jensenshannon", reference, window) for window in windows])
-    tells = usual + LEAST_LIMIT * floor < farthest("jensenshannon", reference) and unseen_share(reference) <= MOST_UNSEEN
-    return "jensenshannon" if tells else "common_jensenshannon"
 
 
 def _reachable(threshold: Threshold, largest: float, limit: float, there_is: float) -> Threshold:

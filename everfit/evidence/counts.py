@@ -8,7 +8,7 @@ import msgspec
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import SCHEMA, UNREADABLE
 from everfit.errors import FeatureError
-from everfit.evidence.distances import present
+from everfit.evidence.column_statistics import present
 from everfit.evidence.out_of_bounds import outside
 
 if TYPE_CHECKING:

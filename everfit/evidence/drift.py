@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
 from everfit.evidence.calibration import Calibration, Threshold, sample
-from everfit.evidence.distances import distance, present
+from everfit.evidence.column_statistics import present
+from everfit.evidence.measures import measure_named
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,7 +45,7 @@ def judge_drift(
         return evidence, None
     from everfit.evidence import evidently_report
 
-    return evidence, evidently_report.render([t for t, _ in found if t.measure != "null_share"], reference, rows)
+    return evidence, evidently_report.render([t for t, _ in found if measure_named(t.measure).evidently], reference, rows)
 
 
 def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | None:
@@ -57,9 +58,13 @@ def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | Non
 
 def _distances(calibration: Calibration, reference: "pl.DataFrame", rows: "pl.DataFrame") -> list[tuple[Threshold, float]]:
     """Each threshold with what was measured; not of a column that holds nothing, for its null share says it."""
-    held = [t for t in calibration.thresholds if t.measure == "null_share" or _both_hold(t.column, reference, rows)]
-    found = [(t, distance(t.measure, reference[t.column], rows[t.column])) for t in held]
-    return sorted(found, key=lambda pair: pair[0].measure == "null_share")
+    measures = [(t, measure_named(t.measure)) for t in calibration.thresholds]
+    found = [
+        (t, measure.distance(reference[t.column], rows[t.column]))
+        for t, measure in measures
+        if measure.kind is None or _both_hold(t.column, reference, rows)
+    ]
+    return sorted(found, key=lambda pair: measure_named(pair[0].measure).kind is None)
 
 
 def _blind(calibration: Calibration, reference: "pl.DataFrame") -> list[dict[str, str]]:

@@ -13,12 +13,12 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from everfit.evidence.calibration import Threshold
-from everfit.evidence.distances import NOISE, common, present, scale
+from everfit.evidence.column_statistics import NOISE, common, present
+from everfit.evidence.measures import Measure, measure_named
 
 if TYPE_CHECKING:
     import polars as pl
 
-METHODS = {"scaled_wasserstein": "wasserstein", "common_jensenshannon": "jensenshannon"}  # as Evidently calls them
 RARE = "(rare ones)"
 HUGE, TINY = 1e12, 1e-300
 
@@ -32,21 +32,22 @@ def render(thresholds: Sequence[Threshold], reference: "pl.DataFrame", window: "
 
     A column is left out that no histogram can be drawn of: of one number so large that half of one added to it is nothing.
     """
-    frames = {t.column: _shown(t, reference[t.column], window[t.column]) for t in thresholds}
-    thresholds = [t for t in thresholds if t.measure.endswith("jensenshannon") or _drawable(*frames[t.column])]
+    measures = {t.column: measure_named(t.measure) for t in thresholds}
+    frames = {t.column: _shown(measures[t.column], reference[t.column], window[t.column]) for t in thresholds}
+    thresholds = [t for t in thresholds if measures[t.column].kind == "category" or _drawable(*frames[t.column])]
     with _quiet():
         import pandas as pd  # type: ignore[import-untyped]
         from evidently import DataDefinition, Dataset, Report
         from evidently.metrics import ValueDrift
 
-        numbers = [t.column for t in thresholds if t.measure.endswith("wasserstein")]
-        categories = [t.column for t in thresholds if t.measure.endswith("jensenshannon")]
+        numbers = [t.column for t in thresholds if measures[t.column].kind == "number"]
+        categories = [t.column for t in thresholds if measures[t.column].kind == "category"]
         definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
         metrics = [
             ValueDrift(
                 column=t.column,
-                method=METHODS.get(t.measure, t.measure),
-                threshold=_as_evidently(t, reference[t.column], window[t.column]),
+                method=measures[t.column].evidently,
+                threshold=measures[t.column].drawn_threshold(t.threshold, reference[t.column], window[t.column]),
             )
             for t in thresholds
         ]
@@ -58,14 +59,6 @@ def render(thresholds: Sequence[Threshold], reference: "pl.DataFrame", window: "
         )
         snapshot = Report(metrics).run(current, past)
         return _as_text(str(snapshot.get_html_str(as_iframe=False)))
-
-
-def _as_evidently(threshold: Threshold, reference: "pl.Series", window: "pl.Series") -> float:
-    """The threshold in units of Evidently's distance, which knows no scale below 0.001."""
-    if threshold.measure != "scaled_wasserstein":
-        return threshold.threshold
-    held = present(reference), present(window)
-    return threshold.threshold * scale("scaled_wasserstein", *held) / scale("wasserstein", *held)
 
 
 def _as_text(page: str) -> str:
@@ -109,11 +102,11 @@ def _numbered(text: str, numbers: dict[str, str]) -> str:
     return _RANDOM_ID.sub(lambda found: numbers.setdefault(found.group(), f"{len(numbers) + 1:032x}"), text)
 
 
-def _shown(threshold: Threshold, reference: "pl.Series", window: "pl.Series") -> tuple[Any, ...]:
+def _shown(measure: Measure, reference: "pl.Series", window: "pl.Series") -> tuple[Any, ...]:
     """A column of the reference and of the window, as Evidently takes them."""
-    if threshold.measure.endswith("wasserstein"):
+    if measure.kind == "number":
         return _numbers(reference, window)
-    return _categories(reference, window, together=threshold.measure == "common_jensenshannon")
+    return _categories(reference, window, together=measure.rare_share > 0)
 
 
 def _drawable(*columns: Any) -> bool:

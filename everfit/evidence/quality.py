@@ -16,8 +16,8 @@ from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
 from everfit.evidence.calibration import training_windows
+from everfit.evidence.column_statistics import null_share, present
 from everfit.evidence.counts import Tally, tally
-from everfit.evidence.distances import null_share, present
 from everfit.evidence.out_of_bounds import outside
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from everfit import Category, DriftPolicy, Integer, Number
 from everfit.declaration.views import Kind
 from everfit.errors import FeatureError
 from everfit.evidence.calibration import Calibration, calibrate, reference_sample, sample
-from everfit.evidence.distances import distance, null_share
+from everfit.evidence.column_statistics import null_share
 from everfit.evidence.drift import judge_drift
 from everfit.evidence.freshness import judge_freshness
+from everfit.evidence.measures import measure_named
 from everfit.evidence.out_of_bounds import within
 from everfit.evidence.performance import judge_performance
 from everfit.evidence.quality import judge_quality, profile
@@ -132,7 +133,7 @@ def test_our_distances_are_evidentlys(calibration: Calibration, reference: pl.Da
     )
     evidence, _ = judge_drift(calibration, reference, week)
     for found in evidence.detail["columns"]:
-        ours = distance(found["measure"], reference[found["column"]], week[found["column"]])
+        ours = measure_named(found["measure"]).distance(reference[found["column"]], week[found["column"]])
         assert ours == pytest.approx(found["distance"], abs=1e-12)
 
 
@@ -164,10 +165,10 @@ def test_a_sample_is_bounded_seeded_and_in_order() -> None:
 
 
 def test_distances_by_hand() -> None:
-    assert distance("wasserstein", pl.Series([0.0, 2.0]), pl.Series([3.0, 5.0])) == pytest.approx(3.0)
-    assert distance("wasserstein", pl.Series([1.0, 1.0]), pl.Series([2.0])) == pytest.approx(1_000)
-    assert distance("jensenshannon", pl.Series(["a"]), pl.Series(["b"])) == pytest.approx(np.sqrt(np.log(2)))
-    assert distance("jensenshannon", pl.Series(["a"]), pl.Series(["a", "a"])) == 0
+    assert measure_named("wasserstein").distance(pl.Series([0.0, 2.0]), pl.Series([3.0, 5.0])) == pytest.approx(3.0)
+    assert measure_named("wasserstein").distance(pl.Series([1.0, 1.0]), pl.Series([2.0])) == pytest.approx(1_000)
+    assert measure_named("jensenshannon").distance(pl.Series(["a"]), pl.Series(["b"])) == pytest.approx(np.sqrt(np.log(2)))
+    assert measure_named("jensenshannon").distance(pl.Series(["a"]), pl.Series(["a", "a"])) == 0
     assert null_share(pl.Series([1.0, None, float("nan"), float("inf")])) == 0.75
 
 

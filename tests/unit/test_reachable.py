@@ -17,8 +17,8 @@ from everfit import DriftPolicy
 from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.declaration.views import Kind
 from everfit.evidence.calibration import Calibration, Threshold, calibrate, reference_sample
-from everfit.evidence.distances import FARTHEST_SHARES, LEAST_DEVIATION, distance, farthest
 from everfit.evidence.drift import judge_drift
+from everfit.evidence.measures import FARTHEST_SHARES, LEAST_DEVIATION, measure_named
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -115,8 +115,8 @@ def test_every_threshold_is_reached_by_some_window_or_told(kind: Kind, data: st.
         if threshold.blind(reference["x"]):
             continue
         windows = _extremes(kind, reference["x"])
-        reached = max(distance(threshold.measure, reference["x"], window) for window in windows)
-        assert reached >= threshold.threshold, (threshold, farthest(threshold.measure, reference["x"]))
+        reached = max(measure_named(threshold.measure).distance(reference["x"], window) for window in windows)
+        assert reached >= threshold.threshold, (threshold, measure_named(threshold.measure).farthest(reference["x"]))
 
 
 def _extremes(kind: Kind, reference: pl.Series) -> list[pl.Series]:
@@ -130,5 +130,5 @@ def _extremes(kind: Kind, reference: pl.Series) -> list[pl.Series]:
 
 def test_the_farthest_shares_are_those_of_two_columns_without_a_common_value() -> None:
     a, b = pl.Series(["a"] * 9), pl.Series(["b"] * 7)
-    assert distance("jensenshannon", a, b) == pytest.approx(FARTHEST_SHARES, abs=1e-12)
-    assert math.isclose(distance("common_jensenshannon", a, b), FARTHEST_SHARES, abs_tol=1e-12)
+    assert measure_named("jensenshannon").distance(a, b) == pytest.approx(FARTHEST_SHARES, abs=1e-12)
+    assert math.isclose(measure_named("common_jensenshannon").distance(a, b), FARTHEST_SHARES, abs_tol=1e-12)

@@ -1,0 +1,48 @@
+"""What is read off one column, or off two that are compared: shares, spreads, magnitudes and common categories."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NOISE = 1e-9  # of a column's magnitude: what varies less is constant, written by different arithmetic
+COMMON_SHARE = 0.05  # of the rows: categories that are rarer in both columns are taken together
+
+
+def present(column: "pl.Series") -> "pl.Series":
+    """The values without nulls and, of numbers, without NaN and infinity."""
+    column = column.drop_nulls()
+    return column.filter(column.is_finite()) if column.dtype.is_float() else column
+
+
+def null_share(column: "pl.Series") -> float:
+    """Share of rows without a value; 0 of no rows."""
+    return 1 - len(present(column)) / len(column) if len(column) else 0.0
+
+
+def magnitude(numbers: "pl.Series") -> float:
+    """The largest absolute value of finite numbers; 0 of no numbers."""
+    return float(np.abs(numbers.to_numpy().astype(np.float64)).max()) if len(numbers) else 0.0
+
+
+def deviation_of(numbers: "pl.Series") -> float:
+    """Standard deviation of finite numbers; 0 of those that are constant but for the noise of arithmetic."""
+    values = numbers.to_numpy().astype(np.float64)
+    largest = magnitude(numbers)
+    relative = float(np.std(values / largest)) if largest else 0.0  # the squares of tiny and of huge numbers are no numbers
+    return relative * largest if relative > NOISE else 0.0
+
+
+def common(reference: "pl.Series", window: "pl.Series", share: float = COMMON_SHARE) -> set[str]:
+    """The categories that make up at least that share of the rows of one of the two columns."""
+    counted = [(Counter(column.to_list()), len(column)) for column in (reference, window)]
+    return {value for counts, rows in counted for value, count in counts.items() if count >= share * rows}
+
+
+def unseen_share(categories: "pl.Series") -> float:
+    """Expected share of further rows with a category that is not among these: that of categories that occur once (Good, Turing)."""
+    counts = Counter(present(categories).to_list())
+    return sum(count == 1 for count in counts.values()) / counts.total() if counts else 0.0
