@@ -43,6 +43,6 @@ def common(reference: "pl.Series", window: "pl.Series", share: float = COMMON_SH
 
 
 def unseen_share(categories: "pl.Series") -> float:
-    """Expected share of further rows with a category that is not among these: that of categories that occur once (Good, Turing)."""
+    """Expected share of further rows with a category that is not among these: that of categories met once (Good, Turing)."""
     counts = Counter(present(categories).to_list())
     return sum(count == 1 for count in counts.values()) / counts.total() if counts else 0.0
