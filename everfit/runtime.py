@@ -68,9 +68,9 @@ class Runtime:
     @cached_property
     def registry(self) -> "Registry":
         """The registered versions and their roles."""
-        from everfit.registry import Registry
+        from everfit.registry import MlflowRegistry
 
-        return self._registry or Registry(self.settings.mlflow, self.engine)
+        return self._registry or MlflowRegistry(self.settings.mlflow)
 
     @cached_property
     def models(self) -> "Mapping[str, Model]":

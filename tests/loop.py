@@ -12,34 +12,16 @@ from everfit.environment.settings import Settings
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from everfit.pipeline import daily_partitions, evaluation, manifests, promotion, training, training_set
-from everfit.registry import Registry
+from everfit.registry import InMemoryRegistry
 from everfit.replay import timeline
 from everfit.runtime import Runtime
 from everfit.sources.publication import publish
 from everfit.store import ledger
-from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
 from everfit.topics.events import Outcome, Prediction
-from everfit.training.artifact import Scorer, Signature
+from everfit.training.artifact import Scorer
 from monitors.judgement import Judged, judge_window
 from tests.events import write
-
-
-class FakeRegistry(Registry):
-    """Numbers versions and keeps the ledger; no MLflow."""
-
-    def __init__(self) -> None:
-        self.versions: list[tuple[bytes, Signature]] = []
-
-    def register(self, model: str, onnx: bytes, signature: Signature, tags: Mapping[str, str]) -> int:
-        self.versions.append((onnx, signature))
-        return len(self.versions)
-
-    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
-        return self.versions[version - 1]
-
-    def promote(self, connection: sa.Connection, entry: ledger.Entry) -> None:
-        ledger.append(connection, entry)
 
 
 class Loop:
@@ -48,10 +30,9 @@ class Loop:
     def __init__(self, engine: sa.Engine, home: Path, model: Model, recorded: Mapping[str, pl.DataFrame] | None = None) -> None:
         url = engine.url.render_as_string(hide_password=False)
         settings = Settings(home, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", home / "lake")
-        self.runtime = Runtime(settings)
-        self.registry = FakeRegistry()
-        self.runtime.__dict__ |= {"engine": engine, "lake": Lake(home / "lake"), "registry": self.registry}
-        self.runtime.__dict__["models"] = {model.name: model}
+        self.registry = InMemoryRegistry()
+        self.runtime = Runtime(settings, {model.name: model}, self.registry)
+        self.runtime.__dict__["engine"] = engine
         self.model = model
         self.recorded = recorded or {source.name: timeline.recorded(source) for source in model.sources}
 
@@ -80,7 +61,8 @@ class Loop:
         with self.runtime.engine.connect() as connection:
             champion = ledger.champion(connection, self.model.name)
         assert champion is not None
-        scores = Scorer(*self.registry.versions[champion.version - 1]).score(rows)
+        artifact = self.registry.fetch(self.model.name, champion.version)
+        scores = Scorer(artifact.onnx, artifact.signature).score(rows)
         names = [name for name, _ in self.model.features]
         predictions = [
             Prediction(

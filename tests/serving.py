@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import numpy as np
 import uvicorn
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp
 
 from everfit import Model
 from everfit.errors import RefusedError, ServiceError
+from everfit.registry import Artifact, InMemoryRegistry
 from everfit.serving.producer import Record
 from everfit.topics.events import Role
 from everfit.training.artifact import Signature
@@ -39,28 +39,38 @@ def graph(model: Model, bias: float) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-@dataclass
-class MemoryRegistry:
-    """Versions and aliases of declared models; a version without bytes is registered, and cannot be loaded."""
+def artifact(model: Model, onnx: bytes) -> Artifact:
+    """A version of what the model declares now, without tags."""
+    return Artifact(onnx, Signature(model.name, model.features, model.schema_id), {})
 
-    models: Mapping[str, Model]
-    aliases: dict[Role, int] = field(default_factory=dict)
-    versions: dict[int, bytes] = field(default_factory=dict)
-    fetched: list[int] = field(default_factory=list)
-    away: bool = False
+
+class WatchedRegistry(InMemoryRegistry):
+    """Versions of one model by number; it lists what was fetched, and while ``away`` is set it does not answer."""
+
+    def __init__(self, model: Model, graphs: Mapping[int, bytes], roles: Mapping[Role, int]) -> None:
+        super().__init__()
+        self._model = model.name
+        self.artifacts = {(model.name, number): artifact(model, onnx) for number, onnx in graphs.items()}
+        self.fetched: list[int] = []
+        self.away = False
+        self.assign(roles)
+
+    def assign(self, roles: Mapping[Role, int]) -> None:
+        """Give these roles and no others, also to versions that are not there."""
+        self.pointers = {(self._model, role): version for role, version in roles.items()}
 
     def roles(self, model: str) -> dict[Role, int]:
-        """The versions that hold an alias."""
+        """The roles that were assigned."""
         if self.away:
             raise ServiceError("the registry is away, as the test wants it")
-        assert model in self.models
-        return dict(self.aliases)
+        return super().roles(model)
 
-    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
-        """The bytes and the signature of a version."""
+    def fetch(self, model: str, version: int) -> Artifact:
+        """A version; one that is not there may come later."""
         self.fetched.append(version)
-        declared = self.models[model]
-        return self.versions[version], Signature(model, declared.features, declared.schema_id)
+        if (model, version) not in self.artifacts:
+            raise ServiceError(f"version {version} does not come, as the test wants it")
+        return super().fetch(model, version)
 
 
 class MemoryOutlet:

@@ -124,7 +124,7 @@ class Demo:
             raise StackError(
                 f"the first training was {done.status}: {done.result}; see its run in Dagster and `everfit status`"
             )
-        runtime.registry.pin(model.name, "shadow", 1)
+        runtime.registry.point(model.name, "shadow", 1)
         settings = runtime.settings
         with closing(ServingClient(settings.serving, settings.token)) as serving:
             await_retraining(runtime.engine, serving, model.name, watching_loop(runtime))

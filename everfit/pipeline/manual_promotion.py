@@ -11,12 +11,12 @@ from everfit.declaration import Model
 from everfit.errors import LostVersionError, PromotionError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Version
-from everfit.pipeline.promotion import announce, register
-from everfit.registry import MANIFEST
+from everfit.pipeline.promotion import announce, promote, register
+from everfit.registry import MANIFEST, Artifact
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks
 from everfit.store.ledger import Champion
-from everfit.training.artifact import Scorer, Signature
+from everfit.training.artifact import Scorer
 
 
 class Promoted(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +57,8 @@ def restore(runtime: Runtime, model: Model, *, actor: str, reason: str | None = 
         runtime.registry.fetch(model.name, champion.version)
         with runtime.engine.begin() as connection:
             ledger.lock(connection, model.name)
-            runtime.registry.expect(connection, model.name, champion.version)
-            runtime.registry.point(model.name, champion.version)
+            ledger.require_champion(connection, model.name, champion.version)
+            runtime.registry.point(model.name, "champion", champion.version)
     except LostVersionError:
         return _register_anew(runtime, model, champion, actor, reason)
     told = reason or f"the alias is on version {champion.version}, as the ledger says"
@@ -80,7 +80,8 @@ def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: s
     if champion and champion.version == version:
         restoring = f"`everfit promote {model.name} --restore` sets MLflow's alias to it"
         raise PromotionError(f"version {version} of {model.name} is champion already; {restoring}")
-    digest = runtime.registry.tags(model.name, version).get(MANIFEST)
+    registered = runtime.registry.fetch(model.name, version)
+    digest = registered.tags.get(MANIFEST)
     if digest is None:
         raise PromotionError(
             f"version {version} of {model.name} has no manifest of everfit's: only what was trained here serves"
@@ -88,22 +89,21 @@ def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: s
     described = manifests.get(runtime.lake, digest, Version)
     if described.model != model.name:
         raise PromotionError(f"version {version} was made for {described.model}, not for {model.name}")
-    onnx, signature = runtime.registry.fetch(model.name, version)
-    _require_servable(model, version, onnx, signature)
+    _require_servable(model, version, registered)
     told = reason or "chosen by hand"
     replaced = champion.version if champion else None
     _promote(runtime, model, described, _Step(replaced, version, digest, actor, told))
     return Promoted(model=model.name, done="adopted", version=version, replaced=replaced, reason=told)
 
 
-def _require_servable(model: Model, version: int, onnx: bytes, signature: Signature) -> None:
+def _require_servable(model: Model, version: int, registered: Artifact) -> None:
     declared = dict(model.features)
-    strange = [name for name, kind in signature.features if declared.get(name) != kind]
+    strange = [name for name, kind in registered.signature.features if declared.get(name) != kind]
     if strange:
         raise PromotionError(
             f"version {version} of {model.name} asks for {', '.join(strange)}, which the model does not declare so; train again"
         )
-    Scorer(onnx, signature)
+    Scorer(registered.onnx, registered.signature)
 
 
 def _register_anew(runtime: Runtime, model: Model, champion: Champion, actor: str, reason: str | None) -> Promoted:
@@ -135,7 +135,7 @@ def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) ->
         "candidate": described.candidate.name,
     } | ({"restored_from": step.restored_from} if step.restored_from else {})
     with runtime.engine.begin() as connection:
-        runtime.registry.promote(connection, _entry(connection, model, step, detail))
+        promote(connection, runtime.registry, _entry(connection, model, step, detail))
     announce(runtime.settings.kafka, model, step.to_version, step.reason)
 
 

@@ -15,7 +15,7 @@ from everfit.errors import ServiceError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.policy.decision import Status
-from everfit.registry import MANIFEST
+from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, requests, schemas
 from everfit.timing import wall_clock
@@ -53,7 +53,7 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, verdict: str | None 
     training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
     with runtime.engine.connect() as connection:
         earlier = ledger.verdict(connection, model.name, digest)
-        runtime.registry.expect(connection, model.name, (earlier and earlier.version) or evaluation.champion)
+        ledger.require_champion(connection, model.name, (earlier and earlier.version) or evaluation.champion)
     if earlier:
         return _conclusion(evaluation, earlier.version)
     if evaluation.winner is None:
@@ -65,17 +65,34 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, verdict: str | None 
     )
     manifest = runtime.lake.put_json(described)
     version = register(runtime, described, manifest)
-    Scorer(*runtime.registry.fetch(model.name, version))  # what cannot be fetched and loaded never becomes champion
+    registered = runtime.registry.fetch(model.name, version)
+    Scorer(registered.onnx, registered.signature)  # what cannot be fetched and loaded never becomes champion
     until = training_set.cutoff.isoformat()
     detail = {"manifest": manifest, "trained_until": until, "candidate": winner.name, "evaluation": digest}
     with runtime.engine.begin() as connection:
         entry = _entry(connection, model, evaluation, training_set, actor, version, detail)
         signature = manifests.signature_of(runtime.lake, described)
         schemas.remember(connection, model.name, signature.schema, signature.features)
-        runtime.registry.promote(connection, entry)
+        promote(connection, runtime.registry, entry)
         _end(connection, training_set, "promoted", evaluation.reason)
     announce(runtime.settings.kafka, model, version, evaluation.reason)
     return _conclusion(evaluation, version)
+
+
+def promote(connection: sa.Connection, registry: Registry, entry: ledger.Entry) -> None:
+    """Compare and set: the ledger's row, if ``entry.from_version`` still is champion, then the registry's role.
+
+    Both belong to the caller's transaction. Where it does not commit, the role may have moved although the ledger has not: the
+    ledger rules, and the next promotion or `everfit promote MODEL --restore` sets the role right.
+
+    Raises:
+        StaleChampionError: when another version became champion since the comparison.
+        LostVersionError: when the registry does not have the version.
+        ServiceError: when the registry does not answer.
+    """
+    assert entry.to_version is not None, "a promotion names its version"
+    ledger.replace_champion(connection, entry)
+    registry.point(entry.model, "champion", entry.to_version)
 
 
 def _reject(
@@ -108,7 +125,10 @@ def register(runtime: Runtime, described: Version, manifest: str) -> int:
         "everfit.left_out": ", ".join(described.candidate.left_out)[:TAG_CHARACTERS],
     }
     onnx = runtime.lake.get(described.candidate.onnx, "onnx")
-    return runtime.registry.register(described.model, onnx, manifests.signature_of(runtime.lake, described), tags)
+    artifact = Artifact(onnx, manifests.signature_of(runtime.lake, described), tags)
+    with runtime.engine.connect() as connection:
+        used = ledger.highest(connection, described.model)
+    return runtime.registry.register(described.model, artifact, above=used)
 
 
 def _entry(

@@ -1,5 +1,7 @@
-"""The model registry: MLflow's versions and aliases, and the ledger beside them."""
+"""The model registry: its protocol, MLflow behind it, and one in memory."""
 
-from everfit.registry.mlflow_registry import MANIFEST, Registry
+from everfit.registry.in_memory import InMemoryRegistry
+from everfit.registry.mlflow_registry import MlflowRegistry
+from everfit.registry.registry import MANIFEST, Artifact, Registry
 
-__all__ = ["MANIFEST", "Registry"]
+__all__ = ["MANIFEST", "Artifact", "InMemoryRegistry", "MlflowRegistry", "Registry"]

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from everfit.declaration import Model
 from everfit.errors import EverfitError, NotServableError, ServiceError
+from everfit.registry import Artifact
 from everfit.topics.events import Role
 from everfit.training.artifact import Scorer, Signature
 
@@ -27,8 +28,8 @@ class Versions(Protocol):
     def roles(self, model: str) -> dict[Role, int]:
         """The versions that are wanted, by role."""
 
-    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
-        """The ONNX bytes and the signature of a version."""
+    def fetch(self, model: str, version: int) -> Artifact:
+        """The artifact of a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ class Roster:
 
     def _load(self, name: str, number: int) -> Version:
         """Fetch and try a version; runs in a thread."""
-        scorer = Scorer(*self._registry.fetch(name, number))
+        artifact = self._registry.fetch(name, number)
+        scorer = Scorer(artifact.onnx, artifact.signature)
         score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
         if fault := self._tasks[name].answer_fault(score):
             raise NotServableError(f"{name} version {number} answers {score} to nulls, no {fault}")

@@ -11,11 +11,10 @@ import sqlalchemy as sa
 from everfit.errors import EverfitError, LostVersionError, ServiceError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Version
-from everfit.registry import Registry
+from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.store import ledger
 from everfit.store.lake import Lake
 from everfit.topics.events import Role
-from everfit.training.artifact import Signature
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +41,8 @@ class LedgerVersions:
         roles: dict[Role, int] = {role: number for role, number in others.items() if role != "champion"}
         return roles | ({"champion": champion.version} if champion else {})
 
-    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
-        """The ONNX bytes and the signature of a version.
+    def fetch(self, model: str, version: int) -> Artifact:
+        """The artifact of a version.
 
         Raises:
             LostVersionError: when MLflow does not have it, and the ledger names none in the lake either.
@@ -59,7 +58,8 @@ class LedgerVersions:
                 raise
             logger.warning("version %d of %s is loaded from the lake: %s", version, model, error)
             described = manifests.get(self._lake, promoted.manifest, Version)
-            return self._lake.get(described.candidate.onnx, "onnx"), manifests.signature_of(self._lake, described)
+            onnx = self._lake.get(described.candidate.onnx, "onnx")
+            return Artifact(onnx, manifests.signature_of(self._lake, described), {MANIFEST: promoted.manifest})
 
     def _by_alias(self, model: str) -> Mapping[Role, int]:
         try:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from everfit.errors import StaleChampionError
 from everfit.store.tables import ledger
 
 Action = Literal["promoted", "rolled_back", "rejected"]
@@ -113,6 +114,32 @@ def verdict(connection: sa.Connection, model: str, evaluation: str) -> Verdict |
     about = (ledger.c.model == model, ledger.c.detail["evaluation"].astext == evaluation)
     row = connection.execute(sa.select(ledger.c.to_version).where(*about).order_by(ledger.c.id)).first()
     return None if row is None else Verdict(row.to_version)
+
+
+def replace_champion(connection: sa.Connection, entry: Entry) -> None:
+    """Add a promotion or rollback, if ``entry.from_version`` still is champion; the lock lasts until the transaction ends.
+
+    Raises:
+        StaleChampionError: when another version became champion since the comparison.
+    """
+    lock(connection, entry.model)
+    require_champion(connection, entry.model, entry.from_version)
+    append(connection, entry)
+
+
+def require_champion(connection: sa.Connection, model: str, version: int | None) -> None:
+    """Return where ``version`` is champion (None: where there is none).
+
+    Raises:
+        StaleChampionError: when another is, because it was promoted since.
+    """
+    newest = champion(connection, model)
+    current = newest.version if newest else None
+    if current != version:
+        raise StaleChampionError(
+            f"{model}: the candidates were compared with version {version}, but version {current} is champion now; "
+            "materialize evaluation again"
+        )
 
 
 def lock(connection: sa.Connection, model: str) -> None:

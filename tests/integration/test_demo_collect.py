@@ -36,7 +36,7 @@ def collected(loop: Loop, weeks: int, *, answered: int) -> DemoResult:
 
 def promote_again(loop: Loop) -> None:
     """Make the same model champion once more, as version 2."""
-    loop.registry.versions.append(loop.registry.versions[0])
+    loop.registry.register(MODEL.name, loop.registry.fetch(MODEL.name, 1), above=1)
     with loop.runtime.engine.begin() as connection:
         first = ledger.champion(connection, MODEL.name)
         assert first is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
+from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from everfit import Model
@@ -16,14 +17,13 @@ from everfit.cli.main import app
 from everfit.environment.settings import Settings
 from everfit.errors import LostVersionError, PromotionError, ServiceError, StaleChampionError
 from everfit.pipeline import manual_promotion
-from everfit.pipeline.promotion import register
-from everfit.registry import Registry
+from everfit.pipeline.promotion import promote, register
+from everfit.registry import Artifact, MlflowRegistry
 from everfit.registry.difference import Difference, differences
 from everfit.runtime import Runtime
 from everfit.serving.model_cache import Roster
 from everfit.serving.version_source import LedgerVersions
 from everfit.store import ledger
-from everfit.store.lake import Lake
 from everfit.store.ledger import Entry
 from everfit.store.tables import ledger as table
 from models.electricity_price import electricity_price
@@ -39,10 +39,10 @@ def model() -> Model:
 @pytest.fixture
 def runtime(engine: sa.Engine, tracking: str, tmp_path: Path, model: Model) -> Runtime:
     url = engine.url.render_as_string(hide_password=False)
-    made = Runtime(Settings(tmp_path, url, "127.0.0.1:1", tracking, "", "", tmp_path / "lake"))
-    made.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake"), "models": {model.name: model}}
-    made.__dict__["registry"] = Registry(tracking, engine)
-    return made
+    settings = Settings(tmp_path, url, "127.0.0.1:1", tracking, "", "", tmp_path / "lake")
+    runtime = Runtime(settings, {model.name: model}, MlflowRegistry(tracking))
+    runtime.__dict__["engine"] = engine
+    return runtime
 
 
 def promoted(runtime: Runtime, model: Model, *biases: float, signed: bool = True) -> int:
@@ -54,8 +54,13 @@ def promoted(runtime: Runtime, model: Model, *biases: float, signed: bool = True
         detail = {"manifest": manifest, "trained_until": CUTOFF.isoformat(), "candidate": one.candidate.name}
         entry = Entry(model.name, "promoted", before, version, "test", "drift", "better", None, CUTOFF, detail)
         with runtime.engine.begin() as connection:
-            runtime.registry.promote(connection, entry)
+            promote(connection, runtime.registry, entry)
     return version
+
+
+def client_of(runtime: Runtime) -> MlflowClient:
+    """MLflow's own client, for what a person does there by hand."""
+    return MlflowClient(runtime.settings.mlflow, runtime.settings.mlflow)
 
 
 def served(runtime: Runtime, model: Model) -> tuple[int, float] | None:
@@ -84,7 +89,7 @@ def rows(runtime: Runtime, model: Model) -> list[tuple[object, ...]]:
 def test_an_alias_that_was_moved_changes_nothing_that_is_served_and_is_told(runtime: Runtime, model: Model) -> None:
     assert promoted(runtime, model, 0.0, 1.0) == 2
     assert differing(runtime, model) == []
-    runtime.registry.point(model.name, 1)
+    runtime.registry.point(model.name, "champion", 1)
     assert served(runtime, model) == (2, 0.7311)
     (found,) = differing(runtime, model)
     assert (found.champion, found.alias, found.lost) == (2, 1, False)
@@ -103,7 +108,7 @@ def test_an_alias_that_was_moved_changes_nothing_that_is_served_and_is_told(runt
 
 def test_a_deleted_alias_is_set_again(runtime: Runtime, model: Model) -> None:
     promoted(runtime, model, 1.0)
-    runtime.registry._client.delete_registered_model_alias(model.name, "champion")
+    client_of(runtime).delete_registered_model_alias(model.name, "champion")
     assert served(runtime, model) is not None
     assert [(one.champion, one.alias) for one in differing(runtime, model)] == [(1, None)]
     manual_promotion.restore(runtime, model, actor="person ada")
@@ -116,7 +121,7 @@ def test_a_version_that_mlflow_has_lost_is_served_from_the_lake_and_registered_a
     runtime: Runtime, model: Model, lost: str, signed: bool
 ) -> None:
     promoted(runtime, model, 0.0, 1.0, signed=signed)
-    client = runtime.registry._client
+    client = client_of(runtime)
     client.delete_model_version(model.name, "2") if lost == "version" else client.delete_registered_model(model.name)
     assert served(runtime, model) == (2, 0.7311)
     assert [(one.champion, one.lost) for one in differing(runtime, model)] == [(2, True)]
@@ -132,14 +137,14 @@ def test_a_version_that_mlflow_has_lost_is_served_from_the_lake_and_registered_a
 
 def test_a_number_is_never_given_twice(runtime: Runtime, model: Model) -> None:
     promoted(runtime, model, 0.0, 1.0)
-    runtime.registry._client.delete_registered_model(model.name)
+    client_of(runtime).delete_registered_model(model.name)
     one = described(runtime.lake, model, 2.0)
     assert register(runtime, one, runtime.lake.put_json(one)) == 3
 
 
 def test_an_artifact_that_is_gone_is_lost_too(runtime: Runtime, model: Model, tracking: str) -> None:
     promoted(runtime, model, 1.0)
-    logged = runtime.registry._client.get_model_version(model.name, "1").source or ""
+    logged = client_of(runtime).get_model_version(model.name, "1").source or ""
     logged = logged.rpartition("/")[2]
     url = f"{tracking}/api/2.0/mlflow-artifacts/artifacts/0/models/{logged}/artifacts/model.onnx"
     assert httpx.delete(url, trust_env=False).status_code == 200
@@ -174,12 +179,12 @@ def test_what_cannot_become_champion_is_refused(runtime: Runtime, model: Model) 
     signature = one.candidate.signature
     assert signature is not None
     onnx = runtime.lake.get(one.candidate.onnx, "onnx")
-    runtime.registry.register(model.name, onnx, signature, {})
+    runtime.registry.register(model.name, Artifact(onnx, signature, {}), above=0)
     with pytest.raises(PromotionError, match=r"version 3 .* has no manifest"):
         manual_promotion.adopt(runtime, model, 3, actor="person ada")
     other = described(runtime.lake, electricity_price, 2.0)
     tags = {"everfit.manifest": runtime.lake.put_json(other)}
-    runtime.registry.register(model.name, onnx, signature, tags)
+    runtime.registry.register(model.name, Artifact(onnx, signature, tags), above=0)
     with pytest.raises(PromotionError, match="made for electricity_price"):
         manual_promotion.adopt(runtime, model, 4, actor="person ada")
     narrower = model.model_copy(update={"views": []})
@@ -220,7 +225,7 @@ def test_adopting_is_compare_and_set(runtime: Runtime, model: Model, monkeypatch
 def test_where_the_ledger_knows_none_an_alias_serves_nobody_and_can_be_adopted(runtime: Runtime, model: Model) -> None:
     one = described(runtime.lake, model, 0.0)
     register(runtime, one, runtime.lake.put_json(one))
-    runtime.registry.point(model.name, 1)
+    runtime.registry.point(model.name, "champion", 1)
     assert served(runtime, model) is None
     (found,) = differing(runtime, model)
     assert found.todo == f"`everfit promote {model.name} 1` makes version 1 champion"
@@ -231,7 +236,7 @@ def test_where_the_ledger_knows_none_an_alias_serves_nobody_and_can_be_adopted(r
 def test_a_mlflow_that_is_away_changes_nothing(runtime: Runtime, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     promoted(runtime, model, 1.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    runtime.__dict__["registry"] = away = Registry("http://127.0.0.1:1", runtime.engine)
+    runtime.__dict__["registry"] = away = MlflowRegistry("http://127.0.0.1:1")
     with pytest.raises(ServiceError, match="MLflow does not answer"):
         away.roles(model.name)
     assert served(runtime, model) == (1, 0.7311)

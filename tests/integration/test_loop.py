@@ -252,13 +252,13 @@ def test_a_verdict_against_another_champion_promotes_nothing(loop: Loop) -> None
     manifests.put(loop.runtime, MODEL, "evaluation", msgspec.structs.replace(evaluation, reason="made at the same time"), 0)
     with pytest.raises(StaleChampionError, match="version 1 is champion now"):
         conclude(loop.runtime, MODEL, actor="test")
-    assert len(loop.registry.versions) == 1
+    assert len(loop.registry.artifacts) == 1
 
 
 def test_a_promotion_that_is_repeated_is_told_again_and_done_once(loop: Loop) -> None:
     loop.bootstrap()
     again = conclude(loop.runtime, MODEL, actor="again")
-    assert (again.version, again.replaced, len(loop.registry.versions)) == (1, None, 1)
+    assert (again.version, again.replaced, len(loop.registry.artifacts)) == (1, None, 1)
     with loop.runtime.engine.connect() as connection:
         assert connection.execute(sa.select(ledger.c.actor)).scalars().all() == ["test"]
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from everfit import Category, Model, Number, latest, mean
 from everfit.environment.settings import Settings
+from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
 from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
@@ -26,10 +27,10 @@ from everfit.store import schemas
 from everfit.store.view_builds import build
 from everfit.timing import wall_clock
 from everfit.topics.contract import Contract
-from everfit.topics.events import PREDICTIONS, Prediction, Role, decode
+from everfit.topics.events import PREDICTIONS, Prediction, decode
 from everfit.training.artifact import Signature
 from tests.pumps import START, in_fahrenheit, pumps, reading, view_of
-from tests.serving import MemoryOutlet, graph
+from tests.serving import MemoryOutlet, artifact, graph
 
 BOTH = latest("vibration", "temperature")
 AT = START + timedelta(hours=1)
@@ -38,21 +39,12 @@ ROWS = [reading(1, "a", 1, vibration=0.25, temperature=10.0), reading(2, "a", 2,
 NOW_KNOWN: Mapping[str, Any] = {"pump": "a", "load": 2.0, "vibration": 0.5, "temperature": 30.0}
 
 
-class OneVersion:
-    """A registry that holds one version, of whatever declaration."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def roles(self, model: str) -> dict[Role, int]:
-        """It is champion."""
-        assert model == self._model.name
-        return {"champion": 1}
-
-    def fetch(self, model: str, version: int) -> tuple[bytes, Signature]:
-        """Its graph and its signature."""
-        assert (model, version) == (self._model.name, 1)
-        return graph(self._model, 0.0), Signature(model, self._model.features, self._model.schema_id)
+def registry_of(champion: Model) -> InMemoryRegistry:
+    """A registry whose one version, of whatever declaration, is champion."""
+    registry = InMemoryRegistry()
+    version = registry.register(champion.name, artifact(champion, graph(champion, 0.0)), above=0)
+    registry.point(champion.name, "champion", version)
+    return registry
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +59,7 @@ def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Map
 
     async def ask() -> None:
         views = Views(models, engine)
-        roster = Roster(models, OneVersion(champion), views.remember)
+        roster = Roster(models, registry_of(champion), views.remember)
         log = PredictionLog(outlet, Spool(folder / "spool.jsonl"))
         service = Service(models, roster, views, Lookup(engine), log, Metrics())
         await roster.refresh(now.name)

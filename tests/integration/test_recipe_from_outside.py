@@ -74,6 +74,6 @@ def test_a_recipe_from_outside_becomes_champion(engine: sa.Engine, tmp_path: Pat
     assert judged.winner == "logistic", judged.reason
     manifests.put(loop.runtime, model, "evaluation", judged, 1)
     assert promotion.conclude(loop.runtime, model, actor="test").version == 1
-    onnx, signature = loop.registry.fetch(model.name, 1)
-    assert signature.features == model.features
-    assert onnx == loop.runtime.lake.get(candidate.onnx, "onnx")
+    registered = loop.registry.fetch(model.name, 1)
+    assert registered.signature.features == model.features
+    assert registered.onnx == loop.runtime.lake.get(candidate.onnx, "onnx")

@@ -1,19 +1,30 @@
-"""The registry on a real MLflow server: what is registered comes back and answers the same; the alias follows the ledger."""
+"""What every registry must do, tried on MLflow's, on the one in memory and on one from outside; the ledger rules over each."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from everfit import GradientBoosting, Recipe, TorchMLP
-from everfit.errors import StaleChampionError
-from everfit.registry import Registry
+from everfit.environment.settings import Settings
+from everfit.errors import LostVersionError, StaleChampionError
+from everfit.pipeline import manual_promotion
+from everfit.pipeline.promotion import promote, register
+from everfit.registry import Artifact, InMemoryRegistry, MlflowRegistry, Registry
+from everfit.runtime import Runtime
+from everfit.serving.model_cache import Roster
+from everfit.serving.version_source import LedgerVersions
 from everfit.store import ledger
 from everfit.store.ledger import Entry
 from everfit.training.artifact import Scorer, Signature
+from models.electricity_price import electricity_price
+from tests.folder_registry import FolderRegistry
 from tests.recipes import fit
+from tests.versions import described
 
 SIGNATURE = Signature("toy", [("price", "number"), ("region", "category")], "0123abcd")
 ROWS = pl.DataFrame(
@@ -21,9 +32,11 @@ ROWS = pl.DataFrame(
 )
 
 
-@pytest.fixture
-def registry(engine: sa.Engine, tracking: str) -> Registry:
-    return Registry(tracking, engine)
+@pytest.fixture(params=["mlflow", "in memory", "from outside"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
+    if request.param == "mlflow":
+        return MlflowRegistry(request.getfixturevalue("tracking"))
+    return InMemoryRegistry() if request.param == "in memory" else FolderRegistry(tmp_path / "registry")
 
 
 @pytest.fixture
@@ -32,37 +45,109 @@ def name() -> str:
     return f"toy_{uuid.uuid4().hex}"
 
 
+def artifact(recipe: Recipe | None = None) -> Artifact:
+    recipe = recipe or GradientBoosting(trees=1, min_leaf_rows=5)
+    onnx = fit(recipe, ROWS, features=SIGNATURE.features, label="up").to_onnx()
+    return Artifact(onnx, SIGNATURE, {"everfit.cause": "person"})
+
+
 def entry(name: str, version: int, replaces: int | None) -> Entry:
     at = datetime(1996, 9, 4, tzinfo=UTC)
     detail = {"manifest": "hash", "trained_until": at.isoformat()}
     return Entry(name, "promoted", replaces, version, "test", "person", "why", None, at, detail)
 
 
+def promoted(engine: sa.Engine, registry: Registry, name: str, versions: int = 2) -> None:
+    """Register so many versions, and make version 1 champion."""
+    for _ in range(versions):
+        registry.register(name, artifact(), above=0)
+    with engine.begin() as connection:
+        promote(connection, registry, entry(name, 1, None))
+
+
+def champion(engine: sa.Engine, name: str) -> int | None:
+    """The champion by the ledger."""
+    with engine.connect() as connection:
+        found = ledger.champion(connection, name)
+    return found.version if found else None
+
+
 @pytest.mark.parametrize("candidate", [GradientBoosting(trees=3, min_leaf_rows=5), TorchMLP(epochs=1)], ids=lambda c: c.name)
 def test_a_registered_version_comes_back_and_answers_the_same(registry: Registry, name: str, candidate: Recipe) -> None:
-    onnx = fit(candidate, ROWS, features=SIGNATURE.features, label="up").to_onnx()
-    version = registry.register(name, onnx, SIGNATURE, {"everfit.cause": "person"})
-    returned, signature = registry.fetch(name, version)
-    assert signature == SIGNATURE
-    assert Scorer(returned, signature).score(ROWS).tolist() == Scorer(onnx, SIGNATURE).score(ROWS).tolist()
+    given = artifact(candidate)
+    returned = registry.fetch(name, registry.register(name, given, above=0))
+    assert returned.signature == SIGNATURE
+    assert dict(returned.tags) == given.tags
+    before, after = (Scorer(one.onnx, one.signature).score(ROWS).tolist() for one in (given, returned))
+    assert after == before
 
 
 def test_nothing_registered_has_no_roles(registry: Registry) -> None:
-    assert registry.roles("unheard_of") == {}
+    assert registry.roles("never_registered") == {}
+
+
+def test_a_number_is_new_and_above_those_that_were_used(registry: Registry, name: str) -> None:
+    first = registry.register(name, artifact(), above=0)
+    assert (first, registry.register(name, artifact(), above=0)) == (1, 2)
+    assert registry.register(name, artifact(), above=6) == 7
+    assert registry.register(name, artifact(), above=6) == 8
+    assert registry.fetch(name, 7).tags == {"everfit.cause": "person"}
+
+
+def test_a_role_points_to_one_version(registry: Registry, name: str) -> None:
+    for _ in range(2):
+        registry.register(name, artifact(), above=0)
+    registry.point(name, "champion", 1)
+    registry.point(name, "shadow", 1)
+    registry.point(name, "champion", 2)
+    assert registry.roles(name) == {"champion": 2, "shadow": 1}
+    assert registry.roles(f"{name}_2") == {}
+
+
+def test_a_version_that_is_not_there_is_lost(registry: Registry, name: str) -> None:
+    registry.register(name, artifact(), above=0)
+    with pytest.raises(LostVersionError):
+        registry.fetch(name, 2)
+    with pytest.raises(LostVersionError):
+        registry.point(name, "champion", 2)
+    assert registry.roles(name) == {}
 
 
 def test_promotion_is_compare_and_set(registry: Registry, name: str, engine: sa.Engine) -> None:
-    onnx = fit(GradientBoosting(trees=1, min_leaf_rows=5), ROWS, features=SIGNATURE.features, label="up").to_onnx()
-    for _ in range(3):
-        registry.register(name, onnx, SIGNATURE, {})
-    for version, replaces in ((1, None), (2, 1)):
-        with engine.begin() as connection:
-            registry.promote(connection, entry(name, version, replaces))
+    promoted(engine, registry, name, versions=3)
+    with engine.begin() as connection:
+        promote(connection, registry, entry(name, 2, 1))
     with engine.begin() as connection, pytest.raises(StaleChampionError, match="version 2 is champion now"):
-        registry.promote(connection, entry(name, 3, 1))
-    registry.pin(name, "shadow", 1)
-    assert registry.roles(name) == {"champion": 2, "shadow": 1}
-    with engine.connect() as connection:
-        champion = ledger.champion(connection, name)
-    assert champion is not None
-    assert champion.version == 2
+        promote(connection, registry, entry(name, 3, 1))
+    assert registry.roles(name) == {"champion": 2}
+    assert champion(engine, name) == 2
+
+
+def test_a_role_that_cannot_be_given_leaves_the_ledger_as_it_was(registry: Registry, name: str, engine: sa.Engine) -> None:
+    promoted(engine, registry, name)
+    with pytest.raises(LostVersionError), engine.begin() as connection:
+        promote(connection, registry, entry(name, 3, 1))
+    assert registry.roles(name) == {"champion": 1}
+    assert champion(engine, name) == 1
+
+
+def test_the_ledger_rules_where_a_promotion_did_not_commit(registry: Registry, name: str, engine: sa.Engine) -> None:
+    promoted(engine, registry, name)
+    with engine.connect() as connection:  # closed without a commit, as by a crash
+        promote(connection, registry, entry(name, 2, 1))
+    assert registry.roles(name) == {"champion": 2}
+    assert champion(engine, name) == 1
+    with engine.begin() as connection:
+        promote(connection, registry, entry(name, 2, 1))
+    assert champion(engine, name) == 2
+
+
+def test_a_runtime_works_with_a_registry_from_outside(engine: sa.Engine, tmp_path: Path) -> None:
+    model, url = electricity_price, engine.url.render_as_string(hide_password=False)
+    settings = Settings(tmp_path, url, "127.0.0.1:1", "", "", "", tmp_path / "lake")
+    with Runtime(settings, {model.name: model}, FolderRegistry(tmp_path / "registry")) as runtime:
+        version = described(runtime.lake, model, 1.0)
+        number = register(runtime, version, runtime.lake.put_json(version))
+        assert manual_promotion.adopt(runtime, model, number, actor="person ada").done == "adopted"
+        versions = LedgerVersions(runtime.engine, runtime.registry, runtime.lake)
+        assert asyncio.run(Roster(runtime.models, versions).refresh(model.name)).roles == {"champion": 1}

@@ -35,7 +35,7 @@ from everfit.topics.contract import MAX_SENT
 from everfit.topics.events import PREDICTIONS, Prediction, decode
 from models.electricity_price import electricity_price, recorded_half_hours
 from tests.brokers import running_broker
-from tests.serving import MemoryRegistry, graph, served
+from tests.serving import WatchedRegistry, graph, served
 
 NAME = electricity_price.name
 MODELS = {NAME: electricity_price}
@@ -49,14 +49,14 @@ class Serve(Protocol):
 
 
 @pytest.fixture
-def registry() -> MemoryRegistry:
+def registry() -> WatchedRegistry:
     """Version 1 is champion; its score is 0.5 at midnight."""
     versions = {number: graph(electricity_price, number - 1.0) for number in range(1, 6)} | {9: b"no graph"}
-    return MemoryRegistry(MODELS, {"champion": 1}, versions)
+    return WatchedRegistry(electricity_price, versions, {"champion": 1})
 
 
 @pytest.fixture
-def serve(engine: Engine, registry: MemoryRegistry, tmp_path: Path) -> Iterator[Serve]:
+def serve(engine: Engine, registry: WatchedRegistry, tmp_path: Path) -> Iterator[Serve]:
     """Starts serving on the test's database, roles read; ends it with the test."""
     with ExitStack() as stack:
 
@@ -215,8 +215,8 @@ def test_the_largest_record_that_is_answered_reaches_kafka(client: httpx.Client,
     assert [row.entity for row in logged(kafka, 1)] == [region]
 
 
-def test_no_champion_yet(registry: MemoryRegistry, client: httpx.Client) -> None:
-    registry.aliases.clear()
+def test_no_champion_yet(registry: WatchedRegistry, client: httpx.Client) -> None:
+    registry.assign({})
     client.post(f"/refresh/{NAME}").raise_for_status()
     answer = predict(client)
     assert answer.status_code == 503
@@ -241,7 +241,7 @@ def test_health_metadata_and_metrics(client: httpx.Client) -> None:
     assert f'everfit_version{{model="{NAME}",role="champion"}} 1\n' in shown
 
 
-def test_a_swap_under_load_fails_no_request(registry: MemoryRegistry, client: httpx.Client) -> None:
+def test_a_swap_under_load_fails_no_request(registry: WatchedRegistry, client: httpx.Client) -> None:
     async def load(asking: httpx.AsyncClient, done: asyncio.Event) -> list[tuple[int, int]]:
         answers = []
         while not done.is_set():
@@ -251,7 +251,7 @@ def test_a_swap_under_load_fails_no_request(registry: MemoryRegistry, client: ht
 
     async def swap(asking: httpx.AsyncClient, done: asyncio.Event) -> None:
         for version in (2, 3, 4, 5):
-            registry.aliases = {"champion": version, "shadow": version - 1}
+            registry.assign({"champion": version, "shadow": version - 1})
             answer = await asking.post(f"/refresh/{NAME}")
             assert answer.json()["roles"]["champion"] == version
         done.set()
@@ -269,17 +269,17 @@ def test_a_swap_under_load_fails_no_request(registry: MemoryRegistry, client: ht
     assert predict(client).json()["version"] == 5
 
 
-def test_a_version_that_fails_to_load_shows_and_the_old_one_serves(registry: MemoryRegistry, client: httpx.Client) -> None:
-    registry.aliases = {"champion": 9}
+def test_a_version_that_fails_to_load_shows_and_the_old_one_serves(registry: WatchedRegistry, client: httpx.Client) -> None:
+    registry.assign({"champion": 9})
     assert client.post(f"/refresh/{NAME}").json()["roles"] == {"champion": 1}
     assert predict(client).json()["version"] == 1
     assert f'everfit_load_failures_total{{model="{NAME}"}} 1\n' in client.get("/metrics").text
 
 
 def test_a_shadow_answers_the_same_request_and_is_logged(
-    registry: MemoryRegistry, client: httpx.Client, kafka: str, event_time: str
+    registry: WatchedRegistry, client: httpx.Client, kafka: str, event_time: str
 ) -> None:
-    registry.aliases = {"champion": 1, "shadow": 3}
+    registry.assign({"champion": 1, "shadow": 3})
     assert client.post(f"/refresh/{NAME}").json()["roles"] == {"champion": 1, "shadow": 3}
     assert predict(client, request_id="r1", event_time=event_time).json()["version"] == 1
     assert client.post("/flush").json() == {"acknowledged": 2}
@@ -290,8 +290,8 @@ def test_a_shadow_answers_the_same_request_and_is_logged(
     assert shadow.score > champion.score
 
 
-def test_a_champion_that_is_its_own_shadow_is_logged_once(registry: MemoryRegistry, client: httpx.Client) -> None:
-    registry.aliases = {"champion": 2, "shadow": 2}
+def test_a_champion_that_is_its_own_shadow_is_logged_once(registry: WatchedRegistry, client: httpx.Client) -> None:
+    registry.assign({"champion": 2, "shadow": 2})
     client.post(f"/refresh/{NAME}").raise_for_status()
     predict(client).raise_for_status()
     assert client.post("/flush").json() == {"acknowledged": 1}
@@ -330,7 +330,7 @@ def test_a_broker_that_dies_loses_nothing(brokers: ExitStack, serve: Serve) -> N
     gc.collect()  # kafka-python leaves to it the sockets that a dead broker refused
 
 
-def test_the_end_leaves_nothing_in_memory(engine: Engine, registry: MemoryRegistry, kafka: str, tmp_path: Path) -> None:
+def test_the_end_leaves_nothing_in_memory(engine: Engine, registry: WatchedRegistry, kafka: str, tmp_path: Path) -> None:
     log = PredictionLog(KafkaOutlet(kafka, PREDICTIONS), Spool(tmp_path / "spool.jsonl"))
     service = Service(MODELS, Roster(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
     with served(create_app(service, Lake(tmp_path / "lake"))) as url, httpx.Client(base_url=url, trust_env=False) as client:

@@ -16,13 +16,12 @@ from everfit.pipeline import evaluation, manifests
 from everfit.pipeline import training as pipeline_training
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
 from everfit.pipeline.promotion import conclude
+from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
 from everfit.store import ledger, requests
-from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
 from everfit.training import recipe_fit
 from models.electricity_price import electricity_price
-from tests.loop import FakeRegistry
 from tests.unit.test_defects import CUTOFF, alternate, labelled
 from tests.versions import described
 
@@ -65,8 +64,9 @@ class Training:
 @pytest.fixture
 def training(engine: sa.Engine, tmp_path: Path) -> Training:
     url = engine.url.render_as_string(hide_password=False)
-    runtime = Runtime(Settings(tmp_path, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", tmp_path / "lake"))
-    runtime.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake"), "registry": FakeRegistry()}
+    settings = Settings(tmp_path, url, "127.0.0.1:1", "http://127.0.0.1:1", "", "", tmp_path / "lake")
+    runtime = Runtime(settings, registry=InMemoryRegistry())
+    runtime.__dict__["engine"] = engine
     return Training(runtime, electricity_price.model_copy(update={"candidates": BOTH}))
 
 

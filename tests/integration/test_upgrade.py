@@ -143,7 +143,8 @@ def test_everything_that_was_kept_is_read(opened: Runtime) -> None:
             assert known.candidate.calibration.windows > 0
             assert opened.lake.get_frame(known.candidate.reference).height > 0
             assert opened.lake.get_frame(known.training_set.rows_hash).height == known.training_set.rows
-            assert Scorer(*opened.registry.fetch(MODEL.name, version)).signature.features == MODEL.features
+            artifact = opened.registry.fetch(MODEL.name, version)
+            assert Scorer(artifact.onnx, artifact.signature).signature.features == MODEL.features
         history = decisions.history(connection, MODEL, champion)
     assert (history.champion, champion.version) == (2, 2)
     assert opened.registry.roles(MODEL.name) == {"champion": 2, "shadow": 1}

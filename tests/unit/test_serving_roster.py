@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from everfit.registry import Artifact
 from everfit.serving.model_cache import Lineup, Roster
 from everfit.topics.events import Role
-from everfit.training.artifact import Signature
 from models.electricity_price import electricity_price
-from tests.serving import MemoryRegistry, graph
+from tests.serving import WatchedRegistry, graph
 
 NAME = electricity_price.name
 MODELS = {NAME: electricity_price}
@@ -25,23 +25,23 @@ def graphs() -> dict[int, bytes]:
 
 
 @pytest.fixture
-def registry(graphs: dict[int, bytes]) -> MemoryRegistry:
+def registry(graphs: dict[int, bytes]) -> WatchedRegistry:
     """The versions, none of them with a role."""
-    return MemoryRegistry(MODELS, versions=graphs)
+    return WatchedRegistry(electricity_price, graphs, {})
 
 
 Follow = Callable[..., list[dict[Role, int]]]
 
 
 @pytest.fixture
-def follow(registry: MemoryRegistry) -> Follow:
+def follow(registry: WatchedRegistry) -> Follow:
     """The roles served after each of these states of the registry."""
 
     def follow(*states: dict[Role, int], insist: bool = False) -> list[dict[Role, int]]:
         async def run() -> list[dict[Role, int]]:
             seen = []
             for state in states:
-                registry.aliases = state
+                registry.assign(state)
                 seen.append((await roster.refresh(NAME, insist=insist)).roles)
             return seen
 
@@ -51,7 +51,7 @@ def follow(registry: MemoryRegistry) -> Follow:
     return follow
 
 
-def test_a_promotion_swaps_and_loads_once(registry: MemoryRegistry, follow: Follow) -> None:
+def test_a_promotion_swaps_and_loads_once(registry: WatchedRegistry, follow: Follow) -> None:
     assert follow({}, {"champion": 1}, {"champion": 1}, {"champion": 2}) == [
         {},
         {"champion": 1},
@@ -66,13 +66,13 @@ def test_a_shadow_that_is_the_champion_is_left_out(follow: Follow) -> None:
     assert follow({"champion": 1, "shadow": 1}, shadowed, {"champion": 2}) == [{"champion": 1}, shadowed, {"champion": 2}]
 
 
-def test_a_version_that_changes_its_role_is_not_loaded_again(registry: MemoryRegistry, follow: Follow) -> None:
+def test_a_version_that_changes_its_role_is_not_loaded_again(registry: WatchedRegistry, follow: Follow) -> None:
     follow({"champion": 1, "shadow": 2}, {"champion": 2, "shadow": 1})
     assert sorted(registry.fetched) == [1, 2]
 
 
 @pytest.mark.parametrize("broken", [8, 9, 404])
-def test_a_version_that_cannot_be_loaded_leaves_the_old_one(registry: MemoryRegistry, follow: Follow, broken: int) -> None:
+def test_a_version_that_cannot_be_loaded_leaves_the_old_one(registry: WatchedRegistry, follow: Follow, broken: int) -> None:
     first: dict[Role, int] = {"champion": 1, "shadow": 2}
     assert follow(first, {"champion": broken, "shadow": 2}, {"champion": broken, "shadow": 3}, {"champion": 3})[1:] == [
         {"champion": 1, "shadow": 2},
@@ -82,15 +82,15 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one(registry: MemoryRegi
     assert registry.fetched.count(broken) == 1  # tried again after a while, not every second
 
 
-def test_who_insists_tries_a_failed_version_again(registry: MemoryRegistry, follow: Follow) -> None:
+def test_who_insists_tries_a_failed_version_again(registry: WatchedRegistry, follow: Follow) -> None:
     follow({"champion": 8}, {"champion": 8}, insist=True)
     assert registry.fetched == [8, 8]
 
 
-def test_a_registry_that_is_away_changes_nothing(registry: MemoryRegistry, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_registry_that_is_away_changes_nothing(registry: WatchedRegistry, caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> tuple[Lineup, Lineup, int]:
         roster = Roster(MODELS, registry)
-        registry.aliases = {"champion": 1}
+        registry.assign({"champion": 1})
         before = await roster.refresh(NAME)
         registry.away = True
         after = [await roster.refresh(NAME) for _ in range(3)][-1]
@@ -114,22 +114,22 @@ def test_a_registry_that_is_away_changes_nothing(registry: MemoryRegistry, caplo
     ],
 )
 def test_serving_is_ready_once_every_champion_is_loaded(
-    registry: MemoryRegistry, roles: dict[Role, int], awaited: str | None
+    registry: WatchedRegistry, roles: dict[Role, int], awaited: str | None
 ) -> None:
     async def run() -> tuple[dict[str, str], dict[str, str]]:
         roster = Roster(MODELS, registry)
         before = roster.awaited()
-        registry.aliases = roles
+        registry.assign(roles)
         await roster.refresh(NAME)
         return before, roster.awaited()
 
     assert asyncio.run(run()) == ({NAME: "its roles were not read yet"}, {NAME: awaited} if awaited else {})
 
 
-def test_serving_is_not_ready_while_its_champion_loads(registry: MemoryRegistry) -> None:
+def test_serving_is_not_ready_while_its_champion_loads(registry: WatchedRegistry) -> None:
     fetch, fetching, go_on = registry.fetch, threading.Event(), threading.Event()
 
-    def slowly(model: str, version: int) -> tuple[bytes, Signature]:
+    def slowly(model: str, version: int) -> Artifact:
         fetching.set()
         assert go_on.wait(10)
         return fetch(model, version)
@@ -143,6 +143,6 @@ def test_serving_is_not_ready_while_its_champion_loads(registry: MemoryRegistry)
         await refreshing
         return [*seen, roster.awaited()]
 
-    registry.aliases = {"champion": 1}
+    registry.assign({"champion": 1})
     registry.fetch = slowly  # type: ignore[method-assign]
     assert asyncio.run(run()) == [{NAME: "its champion, version 1, is not loaded yet"}, {}]
