@@ -52,9 +52,9 @@ def training_set(model: Model) -> dg.AssetsDefinition:
             "cutoff": format_time(made.cutoff),
             "cause": made.cause,
             "reason": made.reason,
-            "share of positives": readable(made.positive_share),
+            model.task.baseline_name: readable(made.baseline),
             "days": len(made.days),
-            "rows left out, whose label is neither 0 nor 1": made.unusable,
+            "rows left out, whose label is none of the task's": made.unusable,
             "rows, in the lake": dg.MetadataValue.path(str(everfit.lake.path(made.rows_hash, "parquet"))),
         }
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
@@ -87,7 +87,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
         made = training.train(everfit, chosen_candidates(config, model), given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
-        run_url = _track(mlflow, everfit, given, made)
+        run_url = _track(mlflow, everfit, model, given, made)
         metadata: Metadata = {
             "training seconds": readable(time.monotonic() - began),
             "dagster/row_count": given.rows,
@@ -151,14 +151,12 @@ def _left_out(made: "TrainedModel") -> Metadata:
 
 
 def _calibration(runtime: Runtime, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
-    """Tenths of each candidate's scores on the rolling origins: their mean against the share that came true."""
-    from everfit.evaluation.metrics import calibration_curve
-
+    """Each candidate's answers on the rolling origins against what came true."""
     curves = {}
     for candidate in made.candidates:
         tested = renewed(runtime.lake.get_frame(candidate.backtest), model.label)
         if tested.height:
-            curves[candidate.name] = calibration_curve(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy())
+            curves[candidate.name] = model.task.curve(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy())
     return calibration(curves)
 
 
@@ -173,7 +171,7 @@ def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> st
     return None
 
 
-def _track(mlflow: Any, runtime: Runtime, given: "TrainingSet", made: "TrainedModel") -> str:
+def _track(mlflow: Any, runtime: Runtime, model: Model, given: "TrainingSet", made: "TrainedModel") -> str:
     """Data version, code version, config, seed, metrics and the manifests on the MLflow run; returns its page."""
     tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
     mlflow.set_tags({f"everfit.{name}": value for name, value in tags.items()})
@@ -181,7 +179,7 @@ def _track(mlflow: Any, runtime: Runtime, given: "TrainingSet", made: "TrainedMo
         mlflow.log_params({f"{candidate.name}.{key}": value for key, value in candidate.config.items()})
         mlflow.log_metrics({f"{candidate.name}.{key}": value for key, value in candidate.metrics.items()})
     mlflow.log_dict(dict(_left_out(made)), "left_out.json")
-    mlflow.log_metrics({"rows": given.rows, "share_of_positives": given.positive_share})
+    mlflow.log_metrics({"rows": given.rows, model.task.baseline_name.replace(" ", "_"): given.baseline})
     mlflow.log_dict(msgspec.to_builtins(given), "training_set.json")
     run = mlflow.active_run().info
     return f"{runtime.settings.mlflow_pages.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"

@@ -6,6 +6,8 @@ from html import escape
 
 import dagster as dg
 
+from everfit.declaration.tasks import Curve
+
 WIDTH, ROW, LABELS, RIGHT = 640, 20, 230, 90  # pixels
 SIDE, EDGE = 320, 44  # of a square plot, and of what is around it
 COLOURS = ("#3b6ea5", "#d9822b", "#5b8c5a", "#8a5aa8")
@@ -47,24 +49,25 @@ def intervals(found: Mapping[str, tuple[float, float, float]], limit: float) -> 
     return _shown("intervals", WIDTH, height, drawn)
 
 
-def calibration(curves: Mapping[str, Sequence[tuple[float, float]]]) -> dg.MarkdownMetadataValue:
-    """Curves of (mean score, share of positives); the diagonal is a score that means what it says."""
+def calibration(curves: Mapping[str, Curve]) -> dg.MarkdownMetadataValue:
+    """Curves of what was answered and what came true, on common axes; on the diagonal answers mean what they say."""
     full = SIDE + 2 * EDGE
+    low = min((curve.low for curve in curves.values()), default=0.0)
+    high = max((curve.high for curve in curves.values()), default=1.0)
+    scale = SIDE / ((high - low) or 1)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return EDGE + x * SIDE, EDGE + (1 - y) * SIDE
+        return EDGE + (x - low) * scale, EDGE + (high - y) * scale
 
-    drawn = [_line(*place(0, 0), *place(1, 1), FAINT, dashed=True)]
-    drawn += [_line(*place(0, 0), *place(*end), INK) for end in ((1.0, 0.0), (0.0, 1.0))]
-    drawn += [
-        _text(place(1, 0)[0], full - EDGE / 3, "mean score", anchor="end"),
-        _text(EDGE, EDGE - 10, "share that came true"),
-    ]
+    drawn = [_line(*place(low, low), *place(high, high), FAINT, dashed=True)]
+    drawn += [_line(*place(low, low), *place(*end), INK) for end in ((high, low), (low, high))]
+    if axes := next(iter(curves.values()), None):
+        drawn += [_text(EDGE + SIDE, full - EDGE / 3, axes.x, anchor="end"), _text(EDGE, EDGE - 10, axes.y)]
     for n, (name, curve) in enumerate(curves.items()):
         colour = COLOURS[n % len(COLOURS)]
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in curve))
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in curve.points))
         drawn.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        drawn += [_dot(*place(*point), colour) for point in curve]
+        drawn += [_dot(*place(*point), colour) for point in curve.points]
         drawn.append(_text(EDGE + 12, EDGE + 16 + 16 * n, name, colour=colour))
     return _shown("calibration", full, full, drawn)
 

@@ -163,7 +163,7 @@ def champion(lake: Lake) -> str:
         request=None,
         rows_hash="",
         rows=count,
-        positive_share=0.5,
+        baseline=0.5,
         days={},
         code_version="",
     )

@@ -129,6 +129,7 @@ class Window:
         mature = pl.col(EVENT_TIME) <= self.known_at - self.model.training.label_delay
         matured = rows.filter(pl.col(LABEL).is_not_null(), mature)
         return judge_performance(
+            self.model.task,
             matured[EVENT_TIME].dt.date().to_numpy(),
             matured[LABEL].to_numpy(),
             matured[SCORE].to_numpy(),

@@ -37,7 +37,7 @@ def version(lake: Lake, model: str) -> str:
         request=None,
         rows_hash="",
         rows=0,
-        positive_share=0.5,
+        baseline=0.5,
         days={},
         code_version="",
     )

@@ -41,7 +41,7 @@ def described(lake: Lake, model: Model, bias: float, *, signed: bool = True) -> 
         request=None,
         rows_hash="",
         rows=1,
-        positive_share=0.5,
+        baseline=0.5,
         days={},
         code_version="",
     )

@@ -71,6 +71,11 @@ class Task(Part, ABC):
     def loss(self) -> str:
         """Name of the loss, as scikit-learn calls it: recipes minimise it, candidates and champion are compared by it."""
 
+    @property
+    def loss_name(self) -> str:
+        """The loss in words."""
+        return self.loss.replace("_", " ")
+
     @abstractmethod
     def label_fault(self, label: Label) -> str:
         """What a label must be, where this is none, such as ``0 or 1``; empty where it is one."""

@@ -11,7 +11,6 @@ from everfit.declaration.reserved_columns import CONTINUOUS, EVENT_TIME, LABEL, 
 from everfit.demo.baseline import timer_scores
 from everfit.demo.result import Losses, Timer, Week
 from everfit.errors import EmptyPartitionError
-from everfit.evaluation.metrics import log_losses
 from everfit.pipeline.daily_partitions import ALWAYS
 from everfit.store import frames
 from everfit.store.tables import predictions
@@ -43,7 +42,7 @@ def answers(connection: sa.Connection, model: Model, span: tuple[datetime, datet
 
 
 def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataFrame") -> "pl.DataFrame":
-    """Log loss of each line on each request that all three can be scored on.
+    """The task's loss of each line on each request that all three can be scored on.
 
     Args:
         model: the declaration.
@@ -64,10 +63,9 @@ def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataF
     if scored.is_empty():
         raise EmptyPartitionError(f"{model.name}: no request has an outcome and both answers: did version 1 run as shadow?")
     labels = scored[LABEL].to_numpy()
-    columns = [
-        pl.Series(line, log_losses(labels, scored[score].to_numpy())) for line, score in zip(LINES, _SCORES, strict=True)
-    ]
-    return scored.select(EVENT_TIME, VERSION).with_columns(columns)
+    lines = dict(zip(LINES, _SCORES, strict=True))
+    each = [pl.Series(line, model.task.losses(labels, scored[score].to_numpy())) for line, score in lines.items()]
+    return scored.select(EVENT_TIME, VERSION).with_columns(each)
 
 
 def mean_losses(frame: "pl.DataFrame") -> Losses:

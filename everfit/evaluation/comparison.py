@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from everfit.evaluation.metrics import Floats
+from everfit.declaration.tasks import Floats
 
 RESAMPLES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Mean difference of log loss, candidate less champion (below 0 the candidate is better), and its interval.
+    """Mean difference of the task's loss, candidate less champion (below 0 the candidate is better), and its interval.
 
     With fewer than two days the interval is unbounded: one day says nothing of the next.
     """

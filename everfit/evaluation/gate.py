@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from everfit.declaration import Gate
+from everfit.declaration import Gate, Task
 from everfit.evaluation.comparison import Comparison, Slice
 
 SAME = 1e-5  # nearer losses are the same answers: a recipe that learnt what the champion had learnt differs by rounding alone
@@ -25,7 +25,7 @@ class Speed:
     slowdown: float = 1.0
 
 
-def judge(gate: Gate, cause: str, comparison: Comparison, slices: Sequence[Slice], speed: Speed) -> Verdict:
+def judge(gate: Gate, task: Task, cause: str, comparison: Comparison, slices: Sequence[Slice], speed: Speed) -> Verdict:
     """Judge a candidate against the champion.
 
     Passes when the whole interval lies below 0 by more than rounding; where the cause is freshness, below ``gate.margin``:
@@ -34,8 +34,8 @@ def judge(gate: Gate, cause: str, comparison: Comparison, slices: Sequence[Slice
     """
     allowed = gate.margin if cause == "freshness" else -SAME
     told = (
-        f"log loss {comparison.mean:+.4f} against the champion's on {comparison.rows} rows of {comparison.days} unseen days, "
-        f"{gate.confidence:.0%} interval [{comparison.lower:+.4f}, {comparison.upper:+.4f}]"
+        f"{task.loss_name} {comparison.mean:+.4f} against the champion's on {comparison.rows} rows "
+        f"of {comparison.days} unseen days, {gate.confidence:.0%} interval [{comparison.lower:+.4f}, {comparison.upper:+.4f}]"
     )
     if comparison.upper >= allowed:
         wanted = f"{allowed:+.4f}, the margin for freshness" if allowed > 0 else "0"
@@ -53,10 +53,10 @@ def judge(gate: Gate, cause: str, comparison: Comparison, slices: Sequence[Slice
     return Verdict(True, f"better: {told}{fresh}{slowest}; {speed.latency_ms:.2f} ms an answer")
 
 
-def judge_first(gate: Gate, loss: float, base_loss: float, speed: Speed) -> Verdict:
-    """Judge a candidate where there is no champion: it must beat always answering the training rows' share of positives."""
-    told = f"log loss {loss:.4f} against {base_loss:.4f} of the base rate"
-    if not loss < base_loss:
+def judge_first(gate: Gate, task: Task, loss: float, baseline_loss: float, speed: Speed) -> Verdict:
+    """Judge a candidate where there is no champion: it must beat always answering the task's baseline."""
+    told = f"{task.loss_name} {loss:.4f} against {baseline_loss:.4f} of always answering the {task.baseline_name}"
+    if not loss < baseline_loss:
         return Verdict(False, f"knows nothing: {told}; a first champion must be below it")
     if speed.latency_ms > gate.max_latency_ms:
         return Verdict(False, _too_slow(gate, speed, told))

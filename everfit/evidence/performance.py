@@ -1,22 +1,23 @@
-"""Performance: is the log loss of the window's matured labels worse than the backtest promised?"""
+"""Performance: is the loss on the window's matured labels worse than the backtest promised?"""
 
 import math
 
 import numpy as np
 import numpy.typing as npt
 
+from everfit.declaration.tasks import Floats, Labels, Task
 from everfit.evaluation.comparison import mean_interval
-from everfit.evaluation.metrics import Floats, log_losses
 from everfit.evidence import Evidence
 
-TOLERANCE = 0.1  # of log loss: weeks differ by this much with nothing amiss, as the backtest's own weeks do
+TOLERANCE = 0.1  # of the loss: weeks differ by this much with nothing amiss, as the backtest's own weeks do
 CONFIDENCE = 0.9
 
 
 def judge_performance(
+    task: Task,
     days: npt.NDArray[np.generic],
-    labels: Floats,
-    scores: Floats,
+    labels: Labels,
+    answers: Floats,
     *,
     expected: float,
     min_rows: int,
@@ -27,10 +28,11 @@ def judge_performance(
     """Judge one window: an alarm where even the interval's lower bound is ``tolerance`` above what was expected.
 
     Args:
+        task: what is predicted.
         days: days[N], the day of each row: days are resampled whole.
-        labels: labels[N] of 0 and 1, of the rows whose outcome is known.
-        scores: scores[N] of the champion.
-        expected: mean log loss of the champion's own backtest.
+        labels: labels[N] of the rows whose outcome is known.
+        answers: answers[N] of the champion.
+        expected: mean loss of the champion's own backtest.
         min_rows: fewer are no evidence.
         tolerance: how much worse than expected is still nothing to act on.
         confidence: of the two-sided interval.
@@ -40,14 +42,14 @@ def judge_performance(
     if len(labels) < min_rows or len(np.unique(days)) < 2:
         told = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
         return Evidence(kind="performance", verdict="insufficient", reason=told, detail=detail)
-    mean, lower, upper = mean_interval(days, log_losses(labels, scores), confidence=confidence, seed=seed)
+    mean, lower, upper = mean_interval(days, task.losses(labels, answers), confidence=confidence, seed=seed)
     assert math.isfinite(lower), "two days or more have an interval"
     return Evidence(
         kind="performance",
         verdict="alarm" if lower >= expected + tolerance else "ok",
         statistic=lower,
         threshold=expected + tolerance,
-        reason=f"log loss {mean:.3f}, {confidence:.0%} interval [{lower:.3f}, {upper:.3f}], "
+        reason=f"{task.loss_name} {mean:.3f}, {confidence:.0%} interval [{lower:.3f}, {upper:.3f}], "
         f"on {len(labels)} labels; the backtest promised {expected:.3f}, {tolerance:g} more are tolerated",
         detail=detail | {"mean": mean, "lower": lower, "upper": upper},
     )

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
+from everfit.declaration.tasks import Floats
 from everfit.evaluation.comparison import Comparison, compare, slices
 from everfit.evaluation.gate import Speed, Verdict, judge, judge_first
-from everfit.evaluation.metrics import Floats, base_rate_loss, log_losses
 from everfit.pipeline import manifests
 from everfit.pipeline.champion_inputs import champion_inputs
 from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
@@ -44,17 +46,18 @@ def _compare(
     if tested.is_empty():
         return _unjudged(candidate.name, _nothing_to_judge(model, candidate))
     labels = tested[LABEL].to_numpy()
-    losses = log_losses(labels, tested[CANDIDATE].to_numpy())
+    losses = model.task.losses(labels, tested[CANDIDATE].to_numpy())
     speed = Speed(candidate.latency_ms, candidate.slowdown)
     if current is None:
-        base = base_rate_loss(labels, training_set.positive_share)
-        verdict = judge_first(model.gate, float(losses.mean()), base, speed)
-        return _compared(candidate.name, None, verdict, float(losses.mean()), base)
+        baseline = np.full(len(labels), training_set.baseline)
+        baseline_loss = float(model.task.losses(labels, baseline).mean())
+        verdict = judge_first(model.gate, model.task, float(losses.mean()), baseline_loss, speed)
+        return _compared(candidate.name, None, verdict, float(losses.mean()), baseline_loss)
     theirs, note = _champion_losses(runtime, model, current, tested)
     days = tested[EVENT_TIME].dt.date().to_numpy()
     comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
-    verdict = judge(model.gate, training_set.cause, comparison, parts, speed)
+    verdict = judge(model.gate, model.task, training_set.cause, comparison, parts, speed)
     verdict = Verdict(verdict.passed, f"{verdict.reason}{note}")
     return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(theirs.mean()))
 
@@ -65,7 +68,7 @@ def _champion_losses(runtime: Runtime, model: Model, current: Version, tested: "
 
     own = champion_inputs(runtime, model, current, tested)
     scorer = Scorer(runtime.lake.get(current.candidate.onnx, "onnx"), own.signature)
-    return log_losses(tested[LABEL].to_numpy(), scorer.score(own.rows)), own.note
+    return model.task.losses(tested[LABEL].to_numpy(), scorer.score(own.rows)), own.note
 
 
 def _nothing_to_judge(model: Model, candidate: Trained) -> str:

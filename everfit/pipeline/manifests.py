@@ -34,10 +34,10 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
     request: str | None
     rows_hash: str
     rows: int
-    positive_share: float
+    baseline: float = msgspec.field(name="positive_share")  # what the task answers that knows nothing of a row
     days: dict[str, str]
     code_version: str
-    unusable: int = 0  # rows left out because their label is neither 0 nor 1
+    unusable: int = 0  # rows left out because their label is none of the task's
 
 
 class Trained(Kept, frozen=True, kw_only=True):

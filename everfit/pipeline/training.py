@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
-from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, SCORE, renewed
-from everfit.declaration.views import Kind
+from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
 from everfit.errors import EmptyPartitionError, EverfitError, FeatureError, LakeError, NotServableError, ServiceError
 from everfit.evaluation.folds import Fold, folds
-from everfit.evaluation.metrics import summary
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
     from everfit.declaration.recipes import Fitted
 
-SCORED: tuple[str, Kind] = (SCORE, "number")
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are held against the native ones
 MAY_PASS = (ServiceError, LakeError, OSError, MemoryError)  # no fault of the data's: the run fails, and is tried again
 
@@ -100,8 +97,9 @@ def _train_one(
         latency = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency
     except NotServableError as error:
         refused = str(error)
-    watched = rows.with_columns(pl.Series(SCORE, Scorer(onnx, signature).score(rows)))
-    columns = [*model.features, SCORED]
+    answers = model.task.watched(Scorer(onnx, signature).score(rows))
+    watched = rows.with_columns(pl.Series(name, values) for (name, _), values in answers.items())
+    columns = [*model.features, *answers]
     reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
     return Trained(
         name=candidate.name,
@@ -111,7 +109,7 @@ def _train_one(
         reference=runtime.lake.put_frame(reference),
         calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
         profile=quality.profile(model, rows),
-        metrics=_metrics(tested.rows),
+        metrics=_metrics(model, tested.rows),
         latency_ms=latency.ms,
         slowdown=latency.slowdown,
         signature=signature,
@@ -122,8 +120,8 @@ def _train_one(
     )
 
 
-def _metrics(tested: "pl.DataFrame") -> dict[str, float]:
-    return summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
+def _metrics(model: Model, tested: "pl.DataFrame") -> dict[str, float]:
+    return model.task.summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
 
 
 def _fit(model: Model, candidate: Recipe, known: "pl.DataFrame", fold: "pl.DataFrame") -> "Fitted":

@@ -66,7 +66,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
     rows = _labelled(runtime, model, list(days.values()), labels, cutoff) if days else labels.clear()
     for span in quarantined if days else []:
         rows = rows.filter(~pl.col(EVENT_TIME).is_between(*span, closed="left"))
-    usable = rows.filter(pl.col(LABEL).is_in([0.0, 1.0]))
+    usable = rows.filter(model.task.usable(rows[LABEL].to_numpy()))
     return TrainingSet(
         model=model.name,
         cutoff=cutoff,
@@ -75,7 +75,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         request=request.id if request else None,
         rows_hash=runtime.lake.put_frame(usable),
         rows=usable.height,
-        positive_share=float(usable[LABEL].sum()) / max(usable.height, 1),
+        baseline=model.task.baseline(usable[LABEL].to_numpy()),
         days=days,
         code_version=code_version(model),
         unusable=rows.height - usable.height,

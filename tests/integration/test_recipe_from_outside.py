@@ -61,7 +61,7 @@ def test_a_recipe_from_outside_becomes_champion(engine: sa.Engine, tmp_path: Pat
         request=None,
         rows_hash=loop.runtime.lake.put_frame(rows),
         rows=rows.height,
-        positive_share=0.5,
+        baseline=0.5,
         days={},
         code_version="",
     )

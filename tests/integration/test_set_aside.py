@@ -44,7 +44,7 @@ class Training:
             request=request,
             rows_hash=self.runtime.lake.put_frame(rows),
             rows=rows.height,
-            positive_share=0.5,
+            baseline=0.5,
             days={},
             code_version="",
         )

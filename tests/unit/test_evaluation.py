@@ -8,40 +8,42 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from everfit import Gate
-from everfit.evaluation import metrics
+from everfit import BinaryClassification, Gate
+from everfit.declaration.binary_classification import auc
 from everfit.evaluation.comparison import Comparison, Slice, compare, slices
 from everfit.evaluation.folds import folds
 from everfit.evaluation.gate import Speed, judge, judge_first
 
 CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
+UP = BinaryClassification(label="up")
 GATE = Gate(backtest=timedelta(days=28), folds=4, min_unseen_days=7, margin=0.002, slice_margin=0.1, slice_rows=50)
 
 
 def test_log_loss_of_known_probabilities() -> None:
-    losses = metrics.log_losses(np.array([1.0, 0.0, 1.0]), np.array([0.5, 0.75, 0.0]))
+    losses = UP.losses(np.array([1.0, 0.0, 1.0]), np.array([0.5, 0.75, 0.0]))
     assert losses.tolist() == pytest.approx([math.log(2), math.log(4), -math.log(1e-15)])
 
 
 def test_auc_counts_ties_half_as_sklearn_does() -> None:
     random = np.random.default_rng(0)
     labels, scores = random.integers(0, 2, 500).astype(float), random.integers(0, 20, 500) / 20
-    assert metrics.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     with pytest.raises(ValueError, match="both outcomes"):
-        metrics.auc(np.ones(3), np.ones(3))
+        auc(np.ones(3), np.ones(3))
 
 
 def test_summary_names_what_is_defined() -> None:
-    found = metrics.summary(np.array([1.0, 0.0]), np.array([0.75, 0.25]))
+    found = UP.summary(np.array([1.0, 0.0]), np.array([0.75, 0.25]))
     assert found == pytest.approx({"rows": 2, "positives": 0.5, "log_loss": math.log(4 / 3), "brier": 0.0625, "auc": 1.0})
-    assert "auc" not in metrics.summary(np.ones(2), np.array([0.75, 0.25]))
+    assert "auc" not in UP.summary(np.ones(2), np.array([0.75, 0.25]))
     with pytest.raises(ValueError, match="no labelled rows"):
-        metrics.summary(np.array([]), np.array([]))
+        UP.summary(np.array([]), np.array([]))
 
 
 def test_base_rate_loss_is_the_entropy_of_its_own_rows() -> None:
     labels = np.array([1.0, 0.0, 0.0, 0.0])
-    assert metrics.base_rate_loss(labels, 0.25) == pytest.approx(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75)))
+    losses = UP.losses(labels, np.full(4, UP.baseline(labels)))
+    assert losses.mean() == pytest.approx(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75)))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
     ],
 )
 def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
-    verdict = judge(GATE, cause, comparison, parts, Speed(latency_ms))
+    verdict = judge(GATE, UP, cause, comparison, parts, Speed(latency_ms))
     assert verdict.passed is passed
     assert re.search(told, verdict.reason)
 
@@ -134,13 +136,13 @@ def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms
     ],
 )
 def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:
-    verdict = judge_first(GATE, loss, 0.69, Speed(latency_ms))
+    verdict = judge_first(GATE, UP, loss, 0.69, Speed(latency_ms))
     assert verdict.passed is passed
     assert told in verdict.reason
 
 
 def test_a_reason_tells_what_was_measured_on_a_busy_machine() -> None:
-    reason = judge(GATE, "drift", BETTER, [], Speed(25.0, 3.0)).reason
+    reason = judge(GATE, UP, "drift", BETTER, [], Speed(25.0, 3.0)).reason
     assert reason.startswith(
         "too slow: 25.00 ms an answer (75.00 measured while a fixed graph took 3.0 times its time), allowed 20"
     )

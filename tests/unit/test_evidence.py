@@ -177,12 +177,17 @@ def test_performance_alarms_where_even_the_lower_bound_is_worse_than_tolerated()
     good, bad = np.where(labels == 1, 0.8, 0.2), np.where(labels == 1, 0.55, 0.45)
     expected = float(-np.log(0.8))
     verdicts = [
-        judge_performance(days, labels, scores, expected=expected, min_rows=200, tolerance=0.1).verdict
+        judge_performance(electricity_price.task, days, labels, scores, expected=expected, min_rows=200, tolerance=0.1).verdict
         for scores in (good, bad, 1 - good)
     ]
     assert verdicts == ["ok", "alarm", "alarm"]
-    assert judge_performance(days[:48], labels[:48], bad[:48], expected=expected, min_rows=10).verdict == "insufficient"
-    assert judge_performance(days, labels, bad, expected=expected, min_rows=337).verdict == "insufficient"
+    assert (
+        judge_performance(electricity_price.task, days[:48], labels[:48], bad[:48], expected=expected, min_rows=10).verdict
+        == "insufficient"
+    )
+    assert (
+        judge_performance(electricity_price.task, days, labels, bad, expected=expected, min_rows=337).verdict == "insufficient"
+    )
 
 
 @pytest.mark.parametrize(("age_days", "verdict"), [(89.9, "ok"), (90, "alarm"), (120, "alarm")])

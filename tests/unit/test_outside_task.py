@@ -4,9 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from everfit.declaration.reserved_columns import SCORE
 from everfit.errors import EventError
+from everfit.evaluation.comparison import compare
+from everfit.evaluation.gate import Speed, judge, judge_first
+from everfit.evidence.performance import judge_performance
 from everfit.serving.model_cache import Lineup
 from everfit.serving.protocol import inferred, model_metadata, predicted
 from everfit.serving.request_schema import Asked
@@ -16,6 +21,7 @@ from tests.events import MODEL, outcome, prediction
 from tests.tasks import Bounded
 
 CHANGE = MODEL.model_copy(update={"task": Bounded(label="change")})
+RANDOM = np.random.default_rng(0)
 NOW = datetime(1998, 1, 1, tzinfo=UTC)
 ASKED = Asked(id="request", ids=["request"], rows=[{}], at=NOW)
 
@@ -41,3 +47,36 @@ def test_answers_and_metadata_of_serving_are_the_tasks() -> None:
     assert predicted(CHANGE, ASKED, answered)["score"] == -0.5
     assert inferred(CHANGE, ASKED, answered)["outputs"] == [{"name": "score", "shape": [1], "datatype": "FP64", "data": [-0.5]}]
     assert model_metadata(CHANGE, Lineup())["outputs"] == [{"name": "score", "datatype": "FP64", "shape": [-1]}]
+
+
+def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
+    task, days = CHANGE.task, np.repeat(np.arange(28), 20)
+    labels = RANDOM.uniform(-1, 1, len(days))
+    champion, candidate = (task.losses(labels, labels + spread * RANDOM.normal(size=len(days))) for spread in (0.5, 0.1))
+    comparison = compare(days, champion, candidate, confidence=CHANGE.gate.confidence)
+    verdict = judge(CHANGE.gate, task, "drift", comparison, [], Speed(1.0))
+    assert verdict.passed
+    assert verdict.reason.startswith("better: squared error -0.")
+    assert not judge(CHANGE.gate, task, "drift", compare(days, candidate, champion, confidence=0.9), [], Speed(1.0)).passed
+
+
+def test_the_first_champion_must_beat_the_tasks_baseline() -> None:
+    task, labels = CHANGE.task, RANDOM.uniform(-1, 1, 500)
+    baseline = float(task.losses(labels, np.full(500, task.baseline(labels))).mean())
+    told = f"first champion: squared error 0.0100 against {baseline:.4f} of always answering the mean label; "
+    assert judge_first(CHANGE.gate, task, 0.01, baseline, Speed(1.0)).reason.startswith(told)
+    assert not judge_first(CHANGE.gate, task, baseline, baseline, Speed(1.0)).passed
+
+
+def test_performance_is_judged_by_the_tasks_loss() -> None:
+    days, labels = np.repeat(np.arange(7), 50), RANDOM.uniform(-1, 1, 350)
+    verdicts = [
+        judge_performance(CHANGE.task, days, labels, labels + wrong, expected=0.01, min_rows=200) for wrong in (0.1, 0.5)
+    ]
+    assert [verdict.verdict for verdict in verdicts] == ["ok", "alarm"]
+    assert verdicts[1].reason.startswith("squared error 0.250, ")
+
+
+def test_the_drift_of_its_answers_is_measured_in_their_own_columns() -> None:
+    answers = CHANGE.task.watched(np.array([-3.0, 4.0]))
+    assert [(name, kind, values.tolist()) for (name, kind), values in answers.items()] == [(SCORE, "number", [-3.0, 4.0])]

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import dagster as dg
 
 from assets import plots
+from everfit.declaration.tasks import Curve
 
 
 def drawn(value: dg.MarkdownMetadataValue) -> ElementTree.Element:
@@ -34,6 +35,14 @@ def test_intervals_stand_in_order_on_one_axis() -> None:
 
 
 def test_a_calibrated_score_lies_on_the_diagonal() -> None:
-    svg = drawn(plots.calibration({"mlp": [(0.1, 0.1), (0.9, 0.9)]}))
+    svg = drawn(plots.calibration({"mlp": Curve([(0.1, 0.1), (0.9, 0.9)], "score", "share", 0.0, 1.0)}))
     dots = [(float(str(dot.get("cx"))), float(str(dot.get("cy")))) for dot in svg.iter("{http://www.w3.org/2000/svg}circle")]
     assert all(abs(x - plots.EDGE - (plots.EDGE + plots.SIDE - y)) < 0.2 for x, y in dots)
+    assert {"score", "share", "mlp"} == set(texts(svg))
+
+
+def test_curves_of_any_range_fill_the_same_square() -> None:
+    svg = drawn(plots.calibration({"a": Curve([(-50.0, 150.0)], "x", "y", -50.0, 150.0), "b": Curve([], "x", "y", 0.0, 0.0)}))
+    (dot,) = svg.iter("{http://www.w3.org/2000/svg}circle")
+    assert (float(str(dot.get("cx"))), float(str(dot.get("cy")))) == (plots.EDGE, plots.EDGE)
+    assert drawn(plots.calibration({})) is not None
