@@ -7,9 +7,10 @@ held against what is stored of it (:mod:`monitors.log_positions`).
 import gc
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from everfit.store.log import Batch, DeadLetter, Position, Step
 from everfit.timing import wall_clock
 from everfit.topics.contract import Contract
 from everfit.topics.events import OUTCOMES, PREDICTIONS
+from everfit.topics.log_formats import LogRecord, Translator, translator
 from monitors.log_positions import Standing, fingerprint
 from monitors.transactions import OpenTransactions
 from monitors.unreadable_partitions import CHANGED_LOG, Unreadable, concerns_records
@@ -35,6 +37,7 @@ POLL_MS = 50
 BOOTSTRAP_MS = 10_000
 FETCH_BYTES = 4 * 2**20  # of one partition, and the partitions take turns: some nine thousand predictions
 LEARN_SECONDS = 1.0
+VALUE = attrgetter("value")
 BATCH_RECORDS = 20_000  # more than a fetch holds: a remainder would be a batch, and a wait for the writer, of its own
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ class LogReader:
 
     def __init__(self, bootstrap: str, models: Mapping[str, Model], topics: Sequence[str] = TOPICS) -> None:
         self._contract = Contract(models)
+        self._translator = translator(models)
         self._unknown: dict[str, float] = {}  # schemas that are not registered, and when to look again
         self._topics = topics
         self._at: dict[TopicPartition, Position] = {}
@@ -158,8 +162,7 @@ class LogReader:
 
     def _read_predictions(self, records: Sequence[Any], now: datetime, batch: Batch) -> None:
         check, rows = self._contract.prediction, batch.predictions
-        for record in records:
-            value = record.value
+        for record, value in self._values(records, batch):
             try:
                 try:
                     event = check(value, now)
@@ -187,14 +190,33 @@ class LogReader:
 
     def _read_outcomes(self, records: Sequence[Any], now: datetime, batch: Batch) -> None:
         check, rows = self._contract.outcome, batch.outcomes
-        for record in records:
+        for record, value in self._values(records, batch):
             try:
-                event = check(record.value, now)
+                event = check(value, now)
             except EventError as error:
                 batch.dead.append(self._dead_letter(record, str(error)))
                 continue
             rows.lines.append(outcome_line(event))
             rows.records.append(record)
+
+    def _values(self, records: Sequence[Any], batch: Batch) -> Iterable[tuple[Any, Any]]:
+        """Each record with its value: everfit's own as it is, another log format's translated."""
+        if self._translator is None:
+            return zip(records, map(VALUE, records), strict=True)
+        return self._translated(self._translator, records, batch)
+
+    def _translated(self, translator: Translator, records: Sequence[Any], batch: Batch) -> Iterator[tuple[Any, bytes]]:
+        """A record once for each of its events; what cannot be translated becomes a dead letter."""
+        for record in records:
+            sent = LogRecord(
+                record.topic, record.partition, record.offset, record.value or b"", record.key, dict(record.headers)
+            )
+            try:
+                values = translator.values(sent)
+            except EventError as error:
+                batch.dead.append(self._dead_letter(record, str(error)))
+                continue
+            yield from ((record, value) for value in values)
 
     def _positions(self) -> dict[TopicPartition, int]:
         """Where each partition that is read stands."""

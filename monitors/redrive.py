@@ -14,6 +14,7 @@ from everfit.store.log import Batch, LogWriter
 from everfit.timing import wall_clock
 from everfit.topics.contract import Contract
 from everfit.topics.events import PREDICTIONS
+from everfit.topics.log_formats import LogRecord, Translator, translator
 
 
 @dataclass(slots=True)
@@ -26,14 +27,14 @@ class Redriven:
 
 def redrive(engine: sa.Engine, models: Mapping[str, Model], numbers: Sequence[int]) -> Redriven:
     """Check each letter again and store it on its identity, its mark in the same transaction: a second time changes nothing."""
-    writer, done = LogWriter(engine), Redriven()
+    writer, translate, done = LogWriter(engine), translator(models), Redriven()
     with engine.connect() as connection:
         contract = Contract(models, schemas.of_all(connection))
     for number in numbers:
         with engine.connect() as connection:
             letter = letters.find(connection, number)
         try:
-            writer.write(_batch(contract, letter, number))
+            writer.write(_batch(contract, translate, letter, number))
         except EventError as error:
             done.refused[number] = str(error)
         else:
@@ -41,12 +42,18 @@ def redrive(engine: sa.Engine, models: Mapping[str, Model], numbers: Sequence[in
     return done
 
 
-def _batch(contract: Contract, letter: Letter | None, number: int) -> Batch:
+def _batch(contract: Contract, translate: Translator | None, letter: Letter | None, number: int) -> Batch:
+    """What the letter holds, by the log format of today."""
     if letter is None:
         raise EventError(f"no dead letter has the number {number}")
-    value, now = letter.value, wall_clock()
+    values: list[bytes | None] = [letter.value]
+    if translate:
+        values = [*translate.values(LogRecord(letter.topic, letter.partition, letter.offset, letter.value or b""))]
+    now, same = wall_clock(), [letter] * len(values)
     if letter.topic == PREDICTIONS:
-        prediction = contract.prediction(value, now)
-        line = prediction_line(prediction, letter.partition, plain=is_plain(value or b""))
-        return Batch(predictions=Rows([line], [letter]), letter=letter.id)
-    return Batch(outcomes=Rows([outcome_line(contract.outcome(value, now))], [letter]), letter=letter.id)
+        predictions = [contract.prediction(value, now) for value in values]
+        plain = [is_plain(value or b"") for value in values]
+        lines = [prediction_line(event, letter.partition, plain=p) for event, p in zip(predictions, plain, strict=True)]
+        return Batch(predictions=Rows(lines, [*same]), letter=letter.id)
+    lines = [outcome_line(contract.outcome(value, now)) for value in values]
+    return Batch(outcomes=Rows(lines, [*same]), letter=letter.id)

@@ -9,6 +9,7 @@ import pytest
 
 from everfit.environment.extensions import extensions
 
+ROOT = Path(__file__).parents[1]
 Install = Callable[..., None]
 
 
@@ -35,3 +36,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         sys.modules.pop(name, None)
     monkeypatch.undo()
     extensions.cache_clear()
+
+
+def documented(heading: str) -> str:
+    """The example of a section of docs/extending.md."""
+    section = (ROOT / "docs" / "extending.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return section.partition("```python\n")[2].partition("```")[0]

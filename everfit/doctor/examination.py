@@ -11,6 +11,7 @@ from pathlib import Path
 from everfit.dagster_api.automation import Automation, automations
 from everfit.declaration.discovery import load_models
 from everfit.doctor.connections import Check, connections, shared
+from everfit.doctor.extension_checks import extension_checks
 from everfit.doctor.failed_parts import aside_checks
 from everfit.doctor.loop import loop_check
 from everfit.environment.project_folder import OWN_PACKAGES, hidden_modules
@@ -43,6 +44,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if wrong or "database_url" not in known else aside_checks(known["database_url"])),
         *([] if wrong else _views({**environ, "EVERFIT_HOME": str(home)})),
         *_models(environ),
+        *([] if wrong else extension_checks(environ)),
     ]
 
 

@@ -74,6 +74,7 @@ MECHANISM = Shape("mechanism of SASL", f"set one of {', '.join(KAFKA_MECHANISMS)
 SWITCH = Shape("switch", "write on or off", lambda v: v in ("on", "off"))
 DURATION = Shape("duration", "write a number and one of s, m, h, d, such as 24h", _is_duration)
 SHARE = Shape("share", "write a percentage up to 100%, such as 5%", _is_share)
+NAME = Shape("name", "write the name of an installed one, such as everfit", lambda v: re.fullmatch(r"[\w.-]+", v) is not None)
 TEXT = Shape("text", "", lambda _: True)
 
 SECRET = {"EVERFIT_ALERT_WEBHOOK", "EVERFIT_HEARTBEAT_URL"}  # values that no message shows: their path may be a secret
@@ -108,6 +109,7 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_ALERT_SILENCE": DURATION,
     "EVERFIT_ALERT_DEAD_LETTERS": SHARE,
     "EVERFIT_ALERT_LAG": DURATION,
+    "EVERFIT_LOG_FORMAT": NAME,
     "EVERFIT_KAFKA_PORT": PORT,
     "EVERFIT_MLFLOW_PORT": PORT,
     "EVERFIT_CODE_PORT": PORT,

@@ -44,6 +44,7 @@ CHOSEN = {
     "EVERFIT_ALERT_SILENCE": "1h",
     "EVERFIT_ALERT_DEAD_LETTERS": "20%",
     "EVERFIT_ALERT_LAG": "30m",
+    "EVERFIT_LOG_FORMAT": "inference_table",
 }
 STATE = {"storage", "local_artifact_storage", "compute_logs", "run_launcher"}
 
