@@ -41,6 +41,10 @@ class BackfillError(EverfitError, ValueError):
     """Days or assets were asked for that cannot be made."""
 
 
+class PolicyError(EverfitError, TypeError):
+    """A retraining policy answered something else than a decision."""
+
+
 class LaunchError(EverfitError, ValueError):
     """A run was launched with a choice that does not fit its model."""
 

@@ -12,14 +12,14 @@ from functools import partial
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.retraining import Decision, History
 from everfit.declaration.window_grid import Span
-from everfit.policy.decision import Decision, History, decide, request_id
+from everfit.policy.decision import decide
 from everfit.store import closed_windows, decisions, frames, judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.store.ledger import Champion
-from everfit.store.requests import RetrainRequest
 from monitors.attempts import Trial, unjudged
 from monitors.window_evidence import Window
 
@@ -130,13 +130,4 @@ def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: lis
 def _request(connection: sa.Connection, model: Model, span: Span, champion: int, decision: Decision) -> bool:
     if decision.action != "retrain" or decision.cause is None:
         return False
-    request = RetrainRequest(
-        id=request_id(model, champion, span[1], decision.cause),
-        model=model.name,
-        cause=decision.cause,
-        reason=decision.reason,
-        champion=champion,
-        cutoff=span[1],
-        requested_at=span[1],
-    )
-    return requests.ask(connection, request)
+    return requests.ask(connection, requests.new(model, decision.cause, decision.reason, champion=champion, cutoff=span[1]))

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from everfit.alerts.state import Findings
 from everfit.declaration import Model
-from everfit.policy.decision import refusal, request_id
+from everfit.declaration.retraining import FRESHNESS
+from everfit.policy.limits import refusal
 from everfit.store import decisions, ledger, model_clocks, requests
 from everfit.store.failures import describe
-from everfit.store.requests import RetrainRequest
 from everfit.store.tables import outcomes
 from everfit.timing import format_duration, format_time
 from monitors.attempts import Trial
@@ -46,10 +46,11 @@ def _ask(connection: sa.Connection, model: Model) -> str:
     newer = sa.select(columns.request_id).where(columns.model == model.name, columns.observed_at > champion.trained_until)
     if connection.execute(newer.limit(1)).first() is None:
         return f"no label is known from after {format_time(champion.trained_until)}, so that retraining would change nothing"
-    refused = refusal(model, clock, "freshness", decisions.history(connection, model, champion))
+    refused = refusal(model, clock, FRESHNESS, decisions.history(connection, model, champion))
     if refused:
         return f"no retraining is asked for: {refused}"
-    name = request_id(model, champion.version, clock, "freshness")
     reason = f"the dead man's switch: nothing was promoted for {format_duration(model.freshness.silence)} of wall clock"
-    asked = requests.ask(connection, RetrainRequest(name, model.name, "freshness", reason, champion.version, clock, clock))
-    return "a retraining is asked for" if asked else "a retraining was asked for before, and nothing is known since"
+    request = requests.new(model, FRESHNESS, reason, champion=champion.version, cutoff=clock)
+    if requests.ask(connection, request):
+        return "a retraining is asked for"
+    return "a retraining was asked for before, and nothing is known since"

@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from everfit.alerts.state import Findings
 from everfit.declaration import Model
-from everfit.policy.decision import PastRequest, tripped
+from everfit.declaration.retraining import PastRequest
+from everfit.policy.limits import tripped
 from everfit.store import failures
 from everfit.store.quarantines import Quarantine, of_model
 from everfit.store.tables import quarantines, retrain_requests

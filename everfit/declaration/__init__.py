@@ -21,6 +21,7 @@ from everfit.declaration.policies import (
     TrainingWindow,
 )
 from everfit.declaration.recipes import FitContext, Fitted, Recipe
+from everfit.declaration.retraining import Decision, Finding, History, RetrainingPolicy
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, count, feature_view, latest, mean, total
@@ -31,12 +32,15 @@ __all__ = [
     "BinaryClassification",
     "Category",
     "Column",
+    "Decision",
     "DriftPolicy",
     "FeatureView",
+    "Finding",
     "FitContext",
     "Fitted",
     "FreshnessPolicy",
     "Gate",
+    "History",
     "Integer",
     "Limits",
     "Model",
@@ -48,6 +52,7 @@ __all__ = [
     "PredictionLog",
     "QualityPolicy",
     "Recipe",
+    "RetrainingPolicy",
     "Source",
     "Straight",
     "Task",

@@ -22,6 +22,7 @@ from everfit.declaration.policies import (
     TrainingWindow,
 )
 from everfit.declaration.recipes import DeclaredRecipe
+from everfit.declaration.retraining import RetrainingPolicy, policy_fault
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
@@ -37,6 +38,7 @@ class Model(Part):
     afterwards the prediction log and its outcomes are, and ``history`` serves only the replay, as the outside world.
     Where it leaves ``event_time`` out, the column that the model's ``event_time`` names is taken: a time of one of the sources.
     ``identity`` names the columns of ``history`` that tell apart requests of one event time; by default the entity does.
+    ``retraining`` decides when to retrain; by default a change that evidence shows does, and training data that are too old.
     """
 
     name: Name
@@ -59,6 +61,7 @@ class Model(Part):
     drift: DriftPolicy = DriftPolicy()
     freshness: FreshnessPolicy
     backfill: BackfillPolicy = BackfillPolicy()
+    retraining: RetrainingPolicy | None = None
     rollout: Straight = Straight()
     limits: Limits = Limits()
 
@@ -69,6 +72,13 @@ class Model(Part):
             if column.kind == "time":
                 raise ValueError(f"{column.name!r} is a time; a request's only time is event_time")
         return columns
+
+    @field_validator("retraining", mode="before")
+    @classmethod
+    def _retraining_is_a_policy(cls, policy: Any) -> Any:
+        if policy is not None and (fault := policy_fault(policy)):
+            raise ValueError(fault)
+        return policy
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

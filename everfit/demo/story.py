@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from everfit.declaration.reserved_columns import VERSION
+from everfit.declaration.retraining import FRESHNESS
 from everfit.demo.result import Alarm, Moved, Retraining, VersionLife
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Version
@@ -23,7 +24,7 @@ EVIDENCE = "evidence"  # folder beside the report, so that its links work offlin
 def alarms(connection: sa.Connection, lake: "Lake", model: str, folder: Path) -> list[Alarm]:
     """Every alarm but those of freshness, which depend on dates alone; Evidently's reports are copied into the folder."""
     table = evidence.c
-    query = sa.select(evidence).where(table.model == model, table.verdict == "alarm", table.kind != "freshness")
+    query = sa.select(evidence).where(table.model == model, table.verdict == "alarm", table.kind != FRESHNESS)
     rows = connection.execute(query.order_by(table.window_end, table.version, table.kind)).all()
     return [
         Alarm(

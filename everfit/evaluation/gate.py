@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everfit.declaration import Gate, Task
+from everfit.declaration.retraining import FRESHNESS
 from everfit.evaluation.comparison import Comparison, Slice
 
 SAME = 1e-5  # nearer losses are the same answers: a recipe that learnt what the champion had learnt differs by rounding alone
@@ -32,7 +33,7 @@ def judge(gate: Gate, task: Task, cause: str, comparison: Comparison, slices: Se
     newer data may cost that much. No slice of at least ``gate.slice_rows`` rows may lose more than ``gate.slice_margin``, and
     one answer may take at most ``gate.max_latency_ms`` (99 % quantile over the rows), as on a machine without other work.
     """
-    allowed = gate.margin if cause == "freshness" else -SAME
+    allowed = gate.margin if cause == FRESHNESS else -SAME
     told = (
         f"{task.loss_name} {comparison.mean:+.4f} against the champion's on {comparison.rows} rows "
         f"of {comparison.days} unseen days, {gate.confidence:.0%} interval [{comparison.lower:+.4f}, {comparison.upper:+.4f}]"

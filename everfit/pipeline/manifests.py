@@ -16,7 +16,6 @@ from everfit.errors import EmptyPartitionError
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
 from everfit.pipeline.code_versions import code_version
-from everfit.policy.decision import Cause
 from everfit.runtime import Runtime
 from everfit.store import partitions
 from everfit.store.lake import Lake
@@ -29,7 +28,7 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
 
     model: str
     cutoff: datetime
-    cause: Cause
+    cause: str
     reason: str
     request: str | None
     rows_hash: str

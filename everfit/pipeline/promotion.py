@@ -10,11 +10,11 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from everfit.declaration import Model
+from everfit.declaration.retraining import Status
 from everfit.environment.kafka_options import options, require_kafka
 from everfit.errors import ServiceError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
-from everfit.policy.decision import Status
 from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, requests, schemas

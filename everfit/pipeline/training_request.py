@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from everfit.declaration import Model
 from everfit.errors import EmptyPartitionError
 from everfit.pipeline.loop_progress import watching_loop
-from everfit.policy.decision import Cause, request_id
 from everfit.runtime import Runtime
 from everfit.store import declarations, ledger, model_clocks, requests
 from everfit.store.database import reachable
@@ -39,15 +38,15 @@ def ask_for_training(runtime: Runtime, model: Model) -> Asked:
         clock = model_clocks.read(connection, model) if champion else model.go_live
         if clock is None:
             raise EmptyPartitionError(f"no prediction of {model.name} was logged since version 1: nothing new to train on yet")
-        cause: Cause = "person" if champion else "bootstrap"
+        cause = "person" if champion else "bootstrap"
         version = champion.version if champion else None
         reason = "asked for by a person" if champion else f"the first version, from before {format_time(model.go_live)}"
-        name = request_id(model, version, clock, cause)
-        is_new = requests.ask(connection, RetrainRequest(name, model.name, cause, reason, version, clock, clock))
-        if requests.find(connection, name).status == "failed":
-            requests.try_again(connection, name, "asked for again by a person")
+        request = requests.new(model, cause, reason, champion=version, cutoff=clock)
+        is_new = requests.ask(connection, request)
+        if requests.find(connection, request.id).status == "failed":
+            requests.try_again(connection, request.id, "asked for again by a person")
             is_new = True
-        return Asked(requests.find(connection, name), is_new)
+        return Asked(requests.find(connection, request.id), is_new)
 
 
 def await_training(

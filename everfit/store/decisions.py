@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.policy.decision import Decision, Finding, History, PastRequest
+from everfit.declaration.retraining import Decision, Finding, History, PastRequest
 from everfit.store import ledger, requests
 from everfit.store.tables import decisions, evidence
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from everfit.declaration import Model
+from everfit.declaration.retraining import Finding
 from everfit.evidence import Kind
-from everfit.policy.decision import Finding
 from everfit.store.tables import evidence
 
 

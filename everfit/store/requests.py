@@ -1,5 +1,6 @@
 """Retrain requests: the outbox between a decision and a Dagster run."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,20 +8,22 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from everfit.policy.decision import Cause, Status
+from everfit.declaration import Model
+from everfit.declaration.retraining import Status
 from everfit.store.failures import storable
 from everfit.store.tables import retrain_requests
+from everfit.timing import format_time
 
 OPEN: tuple[Status, ...] = ("pending", "launched")
 
 
 @dataclass(frozen=True, slots=True)
 class RetrainRequest:
-    """One wish to retrain. Nothing known after ``cutoff`` is trained on; ``attempt`` counts the launches, from 1."""
+    """A request to retrain. Nothing known after ``cutoff`` is trained on; ``attempt`` counts the launches, from 1."""
 
     id: str
     model: str
-    cause: Cause
+    cause: str
     reason: str
     champion: int | None
     cutoff: datetime
@@ -34,6 +37,19 @@ class RetrainRequest:
     def run_key(self) -> str:
         """What Dagster knows the launch by: it never starts a second run of the same key."""
         return f"{self.id}:{self.attempt}"
+
+
+def new(model: Model, cause: str, reason: str, *, champion: int | None, cutoff: datetime) -> RetrainRequest:
+    """A request as of its cutoff.
+
+    The id derives from model, champion, cutoff, cause and the declared policies: the same request has the same id, whichever
+    process makes it.
+    """
+    policies = f"{model.drift!r}{model.freshness!r}{model.gate!r}{model.limits!r}"
+    policies += repr(model.retraining) if model.retraining else ""
+    text = "|".join([model.name, str(champion), format_time(cutoff), cause, policies])
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return RetrainRequest(name, model.name, cause, reason, champion, cutoff, requested_at=cutoff)
 
 
 _COLUMNS = [retrain_requests.c[name] for name in RetrainRequest.__slots__]

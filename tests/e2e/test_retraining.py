@@ -8,8 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
+from everfit.declaration.retraining import Status
 from everfit.pipeline.training_request import ask_for_training
-from everfit.policy.decision import Status
 from everfit.runtime import Runtime
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import Integer, Model, Number
+from everfit.declaration.retraining import Decision, Finding, History, PastRequest
 from everfit.errors import EventError
 from everfit.pipeline.code_versions import Stage, stage_version
-from everfit.policy.decision import Decision, Finding, History, PastRequest, decide
+from everfit.policy.decision import decide
 from everfit.sources.publication import publish
 from everfit.store import closed_windows, frames, model_clocks
 from everfit.store.lake import Lake

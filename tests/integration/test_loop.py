@@ -17,7 +17,6 @@ from everfit.errors import EmptyPartitionError, StaleChampionError
 from everfit.pipeline import daily_partitions, lineage, manifests, training_set
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
 from everfit.pipeline.promotion import conclude
-from everfit.policy.decision import request_id
 from everfit.store import ledger as ledgers
 from everfit.store import partitions, quarantines, requests
 from everfit.store.decisions import history
@@ -164,7 +163,7 @@ def test_old_training_data_ask_for_a_retraining_once(loop: Loop) -> None:
     assert not loop.judge(MODEL.go_live + WEEK).requested, "one is under way"
     with loop.runtime.engine.connect() as connection:
         (asked,) = requests.in_status(connection, "pending")
-    assert asked.id == request_id(loop.model, 1, MODEL.go_live + WEEK, "freshness")
+    assert asked.id == requests.new(loop.model, "freshness", "", champion=1, cutoff=MODEL.go_live + WEEK).id
     assert asked.cutoff == MODEL.go_live + WEEK
 
 

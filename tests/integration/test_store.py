@@ -9,8 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from everfit import Limits
+from everfit.declaration.retraining import Status
 from everfit.errors import FormatError, ServiceError
-from everfit.policy.decision import Status
 from everfit.store import log, partitions, requests
 from everfit.store.database import create_engine, migrate, reachable
 from everfit.store.partitions import PartitionVersion

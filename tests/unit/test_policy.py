@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everfit import DriftPolicy, Limits, Model
-from everfit.policy.decision import Cause, Decision, Finding, History, PastRequest, Status, decide, request_id
+from everfit.declaration.retraining import Decision, Finding, History, PastRequest, Status
+from everfit.policy.decision import decide
+from everfit.policy.on_drift import OnDrift
+from everfit.store import requests
 from models.electricity_price import electricity_price
 
 GO_LIVE = datetime(1996, 9, 4, tzinfo=UTC)
@@ -47,7 +50,7 @@ def decided(
     return decide(model, week(len(verdicts)), current, history)
 
 
-def asked(cause: Cause, status: Status, number: int) -> PastRequest:
+def asked(cause: str, status: Status, number: int) -> PastRequest:
     """A request made at the end of the window of that number."""
     return PastRequest(cause, status, week(number))
 
@@ -59,7 +62,7 @@ def test_quiet_windows_ask_for_nothing_and_say_so() -> None:
 
 @pytest.mark.parametrize("kind", ["drift", "performance"])
 def test_an_alarm_retrains_for_its_cause_on_its_evidence(kind: str) -> None:
-    assert decided(declared(), ["ok", "alarm"], kind=kind) == Decision("retrain", kind, f"{kind} says alarm", (f"{kind}-2",))  # type: ignore[arg-type]
+    assert decided(declared(), ["ok", "alarm"], kind=kind) == Decision("retrain", kind, f"{kind} says alarm", (f"{kind}-2",))
 
 
 def test_quality_alone_never_retrains() -> None:
@@ -159,7 +162,7 @@ def test_no_quota_that_other_causes_used_up_holds_freshness_back() -> None:
 
 
 @pytest.mark.parametrize("cause", ["person", "bootstrap"])
-def test_what_a_person_asks_for_is_counted_by_no_limit(cause: Cause) -> None:
+def test_what_a_person_asks_for_is_counted_by_no_limit(cause: str) -> None:
     model = declared(retrains_per_month=1, stop_after_rejections=1, cooldown="14d")
     by_hand = [asked(cause, status, 1) for status in ("rejected", "promoted", "failed")]
     assert decided(model, ["ok", "alarm"], requests=by_hand).action == "retrain"
@@ -175,7 +178,7 @@ def test_a_failed_request_uses_up_no_quota_and_cools_down_all_the_same() -> None
 
 
 @pytest.mark.parametrize("cause", ["drift", "freshness"])
-def test_a_request_that_failed_for_good_is_not_the_end_of_retraining(cause: Cause) -> None:
+def test_a_request_that_failed_for_good_is_not_the_end_of_retraining(cause: str) -> None:
     failed = [asked(cause, "failed", number) for number in range(1, 5)]
     decision = decided(declared(), ["ok"] * 4 + ["alarm"], fresh=cause == "drift", requests=failed)
     assert (decision.action, decision.cause) == ("retrain", cause)
@@ -200,7 +203,7 @@ ENDS = st.sampled_from(["promoted", "rejected", "failed"])
     limits=st.tuples(st.integers(1, 4), st.integers(1, 3)),
 )
 def test_an_old_champion_is_retrained_within_the_limits_of_freshness_itself(
-    verdicts: list[str], past: list[tuple[Cause, Status, int]], settle: str, cooldown: str, limits: tuple[int, int]
+    verdicts: list[str], past: list[tuple[str, Status, int]], settle: str, cooldown: str, limits: tuple[int, int]
 ) -> None:
     model = declared(settle=settle, cooldown=cooldown, retrains_per_month=limits[0], stop_after_rejections=limits[1])
     now = len(verdicts)
@@ -218,15 +221,25 @@ def test_an_old_champion_is_retrained_within_the_limits_of_freshness_itself(
     ), "what others asked for changes nothing"
 
 
-def test_a_request_is_the_same_whoever_asks_and_another_for_another_cause_window_or_policy() -> None:
+def request_id(model: Model, champion: int | None, cutoff: datetime, cause: str) -> str:
+    return requests.new(model, cause, "because", champion=champion, cutoff=cutoff).id
+
+
+def test_a_request_has_one_id_and_another_for_another_cause_window_champion_or_policy() -> None:
     model = declared()
-    asked_once = request_id(model, 1, week(1), "drift")
-    assert asked_once == request_id(model, 1, week(1), "drift")
+    first = request_id(model, 1, week(1), "drift")
+    assert first == request_id(model, 1, week(1), "drift")
     others = {
         request_id(model, 1, week(1), "freshness"),
         request_id(model, 1, week(2), "drift"),
         request_id(model, 2, week(1), "drift"),
         request_id(declared(settle="7d"), 1, week(1), "drift"),
+        request_id(model.model_copy(update={"retraining": OnDrift()}), 1, week(1), "drift"),
     }
-    assert asked_once not in others
-    assert len(others) == 4
+    assert first not in others
+    assert len(others) == 5
+
+
+def test_a_declaration_keeps_the_ids_of_its_requests() -> None:
+    assert request_id(electricity_price, 1, week(1), "drift") == "7df4f895d1e537c2"
+    assert request_id(electricity_price, None, GO_LIVE, "bootstrap") == "6cb1a152648c6002"

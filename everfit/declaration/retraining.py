@@ -1,0 +1,108 @@
+"""When a model is retrained: what a policy is given, and what it answers."""
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
+
+if TYPE_CHECKING:
+    from everfit.declaration.model import Model
+
+Action = Literal["retrain", "wait", "none"]
+Status = Literal["pending", "launched", "promoted", "rejected", "failed"]
+
+FRESHNESS = "freshness"  # kind of evidence, and cause: training data that are too old
+BY_HAND = ("bootstrap", "person")  # causes of what people request: no limit of the loop counts it
+CAUSE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # Python's representation of an object that has none of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The verdict of one kind of evidence on one window, as a policy reads it; ``id`` is that of the stored evidence."""
+
+    id: str
+    kind: str
+    verdict: str
+    reason: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastRequest:
+    """A retraining that was requested earlier, and what became of it."""
+
+    cause: str
+    status: Status
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What came before a decision: the champion, until when its training data reach, its findings on earlier windows, and all
+    requests of the model; both oldest first."""
+
+    champion: int
+    trained_until: datetime
+    findings: Sequence[Finding]
+    requests: Sequence[PastRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about a window, why, and on which evidence, by its ids.
+
+    Raises:
+        ValueError: for an unknown action, a retraining without a cause, or a cause that is no name or a person's.
+    """
+
+    action: Action
+    cause: str | None
+    reason: str
+    evidence: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.action not in get_args(Action):
+            raise ValueError(f"action {self.action!r}: a decision is one of {', '.join(get_args(Action))}")
+        if self.cause is None and self.action == "retrain":
+            raise ValueError("a retraining without a cause: name one, such as 'drift'")
+        if self.cause is not None and (not CAUSE.fullmatch(self.cause) or self.cause in BY_HAND):
+            also = f"; {' and '.join(BY_HAND)} stand for what people request"
+            raise ValueError(f"cause {self.cause!r}: a cause is a lower-case name, such as 'drift'{also}")
+
+
+@runtime_checkable
+class RetrainingPolicy(Protocol):
+    """When to retrain: ``Model(retraining=…)``.
+
+    It decides by its arguments alone, so that the same evidence leads to the same decision. It has a representation that says
+    how it is configured, as a frozen dataclass has: requests are named by it. ``model.limits`` are above every policy.
+    """
+
+    def decide(self, model: "Model", at: datetime, current: Sequence[Finding], history: History) -> Decision:
+        """Decide on the window that ends ``at``.
+
+        Args:
+            model: the declaration.
+            at: end of the window, in event time.
+            current: the champion's findings on this window; empty where nothing could be judged.
+            history: what came before.
+        """
+
+
+def policy_fault(policy: Any) -> str:
+    """Why an object cannot be a retraining policy; empty where it can."""
+    if isinstance(policy, type):
+        return f"{policy.__name__} is a class; give an object of it, {policy.__name__}(…)"
+    if not callable(getattr(policy, "decide", None)):
+        return f"{policy!r} has no method decide(model, at, current, history)"
+    try:
+        inspect.signature(policy.decide).bind("model", "at", "current", "history")
+    except TypeError as error:
+        return f"{type(policy).__name__}.decide takes other arguments than (model, at, current, history): {error}"
+    if ADDRESS.search(repr(policy)):
+        return f"{type(policy).__name__} has no representation that is the same in every process; make it a frozen dataclass"
+    return ""

@@ -1,0 +1,48 @@
+"""The limits on retraining: days to compare on, one run at a time, cooldown, quota, and the breaker after rejections."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from everfit.declaration import Limits, Model
+from everfit.declaration.retraining import BY_HAND, FRESHNESS, History, PastRequest
+from everfit.timing import format_duration, format_time
+
+MONTH = timedelta(days=30)
+
+
+def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
+    """Why no retraining may be requested now for this cause; empty where it may."""
+    unseen_days = (at - history.trained_until) / timedelta(days=1)
+    if unseen_days < model.gate.min_unseen_days:
+        return f"only {unseen_days:.0f} of {model.gate.min_unseen_days} days that the champion has not seen"
+    if any(request.status in ("pending", "launched") for request in history.requests):
+        return "a retraining is under way"
+    return _limited(model.limits, at, cause, history.requests)
+
+
+def tripped(limits: Limits, requests: Sequence[PastRequest]) -> Sequence[PastRequest]:
+    """The rejections in a row that make the breaker trip, oldest first; empty where it has not."""
+    last = _of_the_loop(requests)[-limits.stop_after_rejections :]
+    rejected = len(last) == limits.stop_after_rejections and all(request.status == "rejected" for request in last)
+    return last if rejected else []
+
+
+def _limited(limits: Limits, at: datetime, cause: str, requests: Sequence[PastRequest]) -> str:
+    """Cooldown, quota and breaker. Only its own requests count against freshness; what failed counts against no quota."""
+    own = [request for request in _of_the_loop(requests) if cause != FRESHNESS or request.cause == FRESHNESS]
+    if own and at < own[-1].requested_at + limits.cooldown:
+        return f"cooling down for {format_duration(limits.cooldown)} since {format_time(own[-1].requested_at)}"
+    within_month = [request for request in own if at - request.requested_at < MONTH and request.status != "failed"]
+    if len(within_month) >= limits.retrains_per_month:
+        counted = "retrainings for freshness" if cause == FRESHNESS else "retrainings"
+        return f"{len(within_month)} {counted} in 30 days, at most {limits.retrains_per_month} are allowed"
+    rejected = tripped(limits, own)
+    if cause != FRESHNESS and rejected and at < rejected[-1].requested_at + limits.reopen_after:
+        until = format_time(rejected[-1].requested_at + limits.reopen_after)
+        return f"{len(rejected)} candidates in a row were rejected, nothing more is asked until {until}"
+    return ""
+
+
+def _of_the_loop(requests: Sequence[PastRequest]) -> list[PastRequest]:
+    """Without what people requested."""
+    return [request for request in requests if request.cause not in BY_HAND]
