@@ -6,7 +6,7 @@ Budgets are stated, not thresholds: 'four false alarms a year', 'three retrainin
 from typing import Any
 
 from everfit.declaration.binary_classification import BinaryClassification
-from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Outside, Time
+from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Time
 from everfit.declaration.model import Model
 from everfit.declaration.part import Name, Part
 from everfit.declaration.policies import (
@@ -47,7 +47,6 @@ __all__ = [
     "Name",
     "Number",
     "Numeric",
-    "Outside",
     "Part",
     "PredictionLog",
     "QualityPolicy",

@@ -1,32 +1,64 @@
-"""Columns of sources and requests: categories, numbers and times."""
+"""Columns of sources and requests: categories, numbers and times. A kind of column is a class; no other module lists them."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
+from everfit.declaration import values
 from everfit.declaration.number_range import LARGEST
 from everfit.declaration.part import Name, Part
+from everfit.declaration.values import Door, Outside, Reader
 from everfit.declaration.views import Kind
+from everfit.timing import parse_time
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Column(Part):
-    """A named, typed column. ``nullable`` says whether a null is a value like another."""
+    """A named, typed column. ``nullable`` says whether a null is a value like another.
+
+    A subclass says what its values are: ``kind``; ``datatype``, of the Open Inference Protocol, where it may be a field of a
+    request; :meth:`frame_type`; :meth:`reader`.
+    """
 
     kind: ClassVar[Kind | Literal["time"]]
+    datatype: ClassVar[str]
     name: Name
     nullable: bool = False
+
+    @property
+    def input_kind(self) -> Kind:
+        """What the column is as an input of a model."""
+        return "category" if self.kind == "category" else "number"
+
+    def frame_type(self) -> "pl.DataType":
+        """The type of the column in a frame of its source's rows."""
+        raise NotImplementedError(f"{type(self).__name__} has no frame_type; define it")
+
+    def reader(self, door: Door, *, named: bool) -> Reader:
+        """What maps a value that is not null to how it is kept; see :func:`everfit.declaration.values.reader`."""
+        raise NotImplementedError(f"{type(self).__name__} has no reader; define it")
 
 
 class Category(Column):
     """A string from an open set."""
 
     kind = "category"
+    datatype = "BYTES"
 
     def __init__(self, name: str, **values: Any) -> None:
         super().__init__(name=name, **values)
 
+    def frame_type(self) -> "pl.DataType":
+        """Text."""
+        import polars as pl
 
-Outside = Literal["refuse", "clip", "keep"]
+        return pl.String()
+
+    def reader(self, door: Door, *, named: bool) -> Reader:  # noqa: ARG002 - the same everywhere
+        """Text without NUL."""
+        return values.text
 
 
 class Numeric(Column):
@@ -40,10 +72,11 @@ class Numeric(Column):
     kind = "number"
     outside: Outside | None = None
     missing: list[float] = []
+    between: tuple[float, float] | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        between: tuple[float, float] | None = getattr(self, "between", None)
+        between = self.between
         if between is not None and not -LARGEST <= between[0] <= between[1] <= LARGEST:
             raise ValueError(f"between={between}: the lower bound comes first, and neither lies beyond ±{LARGEST:g}")
         if self.outside is not None and between is None:
@@ -52,14 +85,28 @@ class Numeric(Column):
             raise ValueError(f"missing={self.missing} is read as null; let the column be nullable")
         return self
 
+    def _bounded(self, door: Door, read: Reader) -> Reader:
+        """What reads a number and holds it against the declared bounds."""
+        return values.within(self.between, self.outside or values.OUTSIDE[door], read)
+
 
 class Number(Numeric):
     """A float64 within ±1e37, and within ``between`` (both ends included) where it is declared."""
 
-    between: tuple[float, float] | None = None
+    datatype = "FP64"
 
     def __init__(self, name: str, **values: Any) -> None:
         super().__init__(name=name, **_implied(values))
+
+    def frame_type(self) -> "pl.DataType":
+        """A float64."""
+        import polars as pl
+
+        return pl.Float64()
+
+    def reader(self, door: Door, *, named: bool) -> Reader:
+        """A float64; where it tells rows apart it is not rounded."""
+        return self._bounded(door, values.unrounded if named else values.number)
 
 
 class Integer(Numeric):
@@ -69,10 +116,21 @@ class Integer(Numeric):
     what a view takes as a number. An id that may be larger is a Category of the request, and a view's key.
     """
 
+    datatype = "INT64"
     between: tuple[int, int] | None = None
 
     def __init__(self, name: str, **values: Any) -> None:
         super().__init__(name=name, **_implied(values))
+
+    def frame_type(self) -> "pl.DataType":
+        """A whole number of 64 bits."""
+        import polars as pl
+
+        return pl.Int64()
+
+    def reader(self, door: Door, *, named: bool) -> Reader:  # noqa: ARG002 - never rounded
+        """A whole number: of 64 bits in a source, one that a float64 holds at a request."""
+        return self._bounded(door, values.whole if door == "source" else values.whole_input)
 
 
 def _implied(values: dict[str, Any]) -> dict[str, Any]:
@@ -87,3 +145,13 @@ class Time(Column):
 
     def __init__(self, name: str, **values: Any) -> None:
         super().__init__(name=name, **values)
+
+    def frame_type(self) -> "pl.DataType":
+        """Microseconds, UTC."""
+        import polars as pl
+
+        return pl.Datetime("us", "UTC")
+
+    def reader(self, door: Door, *, named: bool) -> Reader:  # noqa: ARG002 - the same everywhere
+        """A moment with its timezone."""
+        return parse_time

@@ -81,37 +81,51 @@ class Model(Part):
         return policy
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        sources = [source.name for source in self.sources]
-        require_unique("sources", sources)
+    def _names_are_unique(self) -> Self:
+        require_unique("sources", [source.name for source in self.sources])
         require_unique("views", [view.name for view in self.views])
         require_unique("candidates", [candidate.name for candidate in self.candidates])
         require_unique("features", [name for name, _ in self.features])
-        fields = [column.name for column in self.request]
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_fields(self) -> Self:
+        fields = {column.name: column for column in self.request}
+        numbers = [name for name, column in fields.items() if isinstance(column, Number)]
+        declared = f"the request has {', '.join(fields)}"
         if self.entity not in fields:
-            raise ValueError(f"entity {self.entity!r} is no request field; the request has {', '.join(fields)}")
-        numbers = [column.name for column in self.request if isinstance(column, Number)]
-        nullable = {column.name for column in self.request if column.nullable}
-        for key in [self.entity, *(view.key for view in self.views)]:
-            if key in nullable:
-                raise ValueError(f"{key!r} is nullable, and what a request is about, or a view is keyed by, must be there")
+            raise ValueError(f"entity {self.entity!r} is no request field; {declared}")
         for view in self.views:
-            if view.source not in sources:
-                raise ValueError(f"view {view.name} reads {view.source!r}; the sources are {', '.join(sources)}")
             if view.key not in fields:
-                raise ValueError(f"view {view.name} is keyed by {view.key!r}; the request has {', '.join(fields)}")
+                raise ValueError(f"view {view.name} is keyed by {view.key!r}; {declared}")
             if view.key in numbers:
                 raise ValueError(f"view {view.name} is keyed by {view.key!r}, a Number; a key is a Category or an Integer")
+        for key in [self.entity, *(view.key for view in self.views)]:
+            if fields[key].nullable:
+                raise ValueError(f"{key!r} is nullable, and what a request is about, or a view is keyed by, must be there")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_are_declared(self) -> Self:
+        sources = [source.name for source in self.sources]
+        declared = f"the sources are {', '.join(sources)}"
+        for view in self.views:
+            if view.source not in sources:
+                raise ValueError(f"view {view.name} reads {view.source!r}; {declared}")
+        for read in inspect.signature(self.history).parameters:
+            if read not in sources:
+                raise ValueError(f"history reads {read!r}; {declared}")
         times = [column.name for source in self.sources for column in source.columns if column.kind == "time"]
         if self.event_time is not None and self.event_time not in times:
             raise ValueError(f"event_time {self.event_time!r} is no time column of a source; they have {', '.join(times)}")
-        for read in inspect.signature(self.history).parameters:
-            if read not in sources:
-                raise ValueError(f"history reads {read!r}; the sources are {', '.join(sources)}")
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_features(self) -> Self:
         names = [name for name, _ in self.features]
-        for sliced in self.gate.slices:
-            if sliced not in names:
-                raise ValueError(f"gate.slices names {sliced!r}; the features are {', '.join(names)}")
+        for name in self.gate.slices:
+            if name not in names:
+                raise ValueError(f"gate.slices names {name!r}; the features are {', '.join(names)}")
         return self
 
     @property
@@ -122,7 +136,7 @@ class Model(Part):
     @property
     def features(self) -> list[tuple[str, Kind]]:
         """Name and kind of every model input: the request's fields first, then each view's, in declared order."""
-        own: list[tuple[str, Kind]] = [(c.name, "category" if c.kind == "category" else "number") for c in self.request]
+        own = [(column.name, column.input_kind) for column in self.request]
         return own + [(name, feature.kind) for view in self.views for name, feature in view.features.items()]
 
     @property

@@ -1,5 +1,6 @@
 """When, and whether, to replace the champion: budgets, not thresholds."""
 
+import warnings
 from datetime import timedelta
 from typing import Literal, Self
 
@@ -38,6 +39,7 @@ class Gate(Part):
     trained on do not count; fewer than ``min_unseen_days`` and nothing is launched. ``confidence`` is that of the interval
     of the mean daily difference; ``margin`` what freshness may cost; ``slice_margin`` what no slice may lose.
     ``max_latency_ms`` is what one answer may take on a quiet machine: what other work adds is measured beside it and left out.
+    ``metric`` has no effect: candidates are compared by the losses of the model's task. To give it is deprecated.
     """
 
     metric: Literal["log_loss"] = "log_loss"
@@ -50,6 +52,13 @@ class Gate(Part):
     slice_margin: float = Field(0.1, gt=0)
     slice_rows: int = Field(50, ge=1)
     max_latency_ms: float = Field(20.0, gt=0)
+
+    @model_validator(mode="after")
+    def _metric_is_left_out(self) -> Self:
+        if "metric" in self.model_fields_set:
+            told = "Gate.metric has no effect, and goes with the next version; leave it out"
+            warnings.warn(told, DeprecationWarning, stacklevel=4)  # where the Gate is declared
+        return self
 
 
 class QualityPolicy(Part):

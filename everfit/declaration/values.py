@@ -1,20 +1,22 @@
 """The values of declared columns, as every door takes them: rows of sources, requests to serving."""
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from everfit.declaration import Column, Integer, Number, Outside, Time
 from everfit.declaration.number_range import EXACT, LARGEST, WHOLE, is_exact
-from everfit.timing import parse_time
+
+if TYPE_CHECKING:
+    from everfit.declaration.columns import Column
 
 Door = Literal["source", "request"]
+Outside = Literal["refuse", "clip", "keep"]  # what becomes of a number beyond its bounds
 Reader = Callable[[Any], Any]  # to float, int, str, datetime or None
 
 MOST_SHOWN = 80  # characters of a value in a message
-_OUTSIDE: dict[Door, Outside] = {"source": "refuse", "request": "keep"}  # where the declaration does not say
+OUTSIDE: dict[Door, Outside] = {"source": "refuse", "request": "keep"}  # where the declaration does not say
 
 
-def reader(column: Column, door: Door, *, named: bool = False) -> Reader:
+def reader(column: "Column", door: Door, *, named: bool = False) -> Reader:
     """What checks and reads one value of a column.
 
     Args:
@@ -27,21 +29,36 @@ def reader(column: Column, door: Door, *, named: bool = False) -> Reader:
         raises ValueError that says with the value why it does not fit.
     """
     nullable = column.nullable and not named
-    missing = frozenset(column.missing) if isinstance(column, Number | Integer) else frozenset()
-    of_kind = _of_kind(column, door, named=named)
+    missing = frozenset(getattr(column, "missing", ()))
+    of_kind = column.reader(door, named=named)
 
     def read(value: Any) -> Any:
         if value is None or (missing and _is_number(value) and value in missing):
             if nullable:
                 return None
-            told = "" if value is None else f"{shown(value)} stands for "
-            raise ValueError(f"{told}null, and the column is not nullable")
+            read_as = "" if value is None else f"{shown(value)} stands for "
+            raise ValueError(f"{read_as}null, and the column is not nullable")
         try:
             return of_kind(value)
         except ValueError as error:
             raise ValueError(f"{shown(value)} does not fit: {error}") from error
 
     return read
+
+
+def naming_fault(names: Sequence[str], given: Iterable[str], noun: str) -> str:
+    """Which names are unknown, or else missing, as ``missing column 'a', 'b'``; empty where they are the declared ones.
+
+    Args:
+        names: those that are declared.
+        given: those that came.
+        noun: what they name.
+    """
+    came = set(given)
+    for what, wrong in (("unknown", came.difference(names)), ("missing", set(names) - came)):
+        if wrong:
+            return f"{what} {noun} {', '.join(map(repr, sorted(wrong)))}"
+    return ""
 
 
 def shown(value: Any) -> str:
@@ -52,22 +69,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
-def _of_kind(column: Column, door: Door, *, named: bool) -> Reader:
-    if isinstance(column, Integer):
-        return _within(column, door, _whole if door == "source" else _whole_input)
-    if isinstance(column, Number):
-        return _within(column, door, _unrounded if named else _number)
-    return parse_time if isinstance(column, Time) else _text
-
-
-def _within(column: Number | Integer, door: Door, read: Callable[[Any], float]) -> Reader:
-    """What reads a number and holds it against its declared bounds."""
-    if column.between is None:
+def within(between: tuple[float, float] | None, outside: Outside, read: Callable[[Any], float]) -> Reader:
+    """What reads a number and holds it against its bounds, where it has any."""
+    if between is None or outside == "keep":
         return read
-    low, high = column.between
-    outside = column.outside or _OUTSIDE[door]
-    if outside == "keep":
-        return read
+    low, high = between
 
     def bounded(value: Any) -> float:
         number = read(value)
@@ -89,42 +95,50 @@ def _finite(value: Any) -> float:
         raise ValueError("not a finite number" + ("; write yes and no as 1 and 0" if isinstance(value, bool) else ""))
     if abs(value) > LARGEST:
         raise ValueError(f"beyond ±{LARGEST:g}; declare missing=[…] where it stands for nothing")
-    number: float = value
-    return number
+    taken: float = value
+    return taken
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """A float64."""
     return float(_finite(value)) + 0.0  # Postgres knows no negative zero
 
 
-def _unrounded(value: Any) -> float:
-    number = _number(value)
-    if number != value:
+def unrounded(value: Any) -> float:
+    """A float64 that is the value itself."""
+    taken = number(value)
+    if taken != value:
         raise ValueError("a whole number that no float64 is; declare an Integer")
-    return number
+    return taken
 
 
-def _whole(value: Any) -> int:
-    number = _finite(value)
-    if number != int(number):
-        raise ValueError("not a whole number")
-    if isinstance(number, float) and not is_exact(number):
+def whole(value: Any) -> int:
+    """A whole number of 64 bits."""
+    taken = _integral(value)
+    if isinstance(taken, float) and not is_exact(taken):
         raise ValueError("a float from ±2^53 on stands for several whole numbers; hand it over as an integer")
-    if abs(number) > WHOLE:
+    if abs(taken) > WHOLE:
         raise ValueError("beyond 64 bits; declare a Category")
-    return int(number)
+    return int(taken)
 
 
-def _whole_input(value: Any) -> int:
-    number = _finite(value)
-    if number != int(number):
-        raise ValueError("not a whole number")
-    if not is_exact(number):
+def whole_input(value: Any) -> int:
+    """A whole number that a float64 holds."""
+    taken = _integral(value)
+    if not is_exact(taken):
         raise ValueError(f"beyond ±2^53 ({EXACT}), and a model's input is a float64; declare a Category")
-    return int(number)
+    return int(taken)
 
 
-def _text(value: Any) -> str:
+def _integral(value: Any) -> float:
+    taken = _finite(value)
+    if taken != int(taken):
+        raise ValueError("not a whole number")
+    return taken
+
+
+def text(value: Any) -> str:
+    """Unicode text without NUL."""
     if not isinstance(value, str) or "\0" in value:
         raise ValueError("a category is text, without NUL")
     try:

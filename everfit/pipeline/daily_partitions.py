@@ -154,7 +154,7 @@ def _load_source(runtime: Runtime, source: Source, hashes: Sequence[str]) -> "pl
     """Days of a source one after the other, by its declared columns; one that a day was cut without is null in it."""
     import polars as pl
 
-    columns = {column.name: frames.type_of(column) for column in source.columns}
+    columns = {column.name: column.frame_type() for column in source.columns}
     parts = [pl.DataFrame(schema=columns)]
     for part in map(runtime.lake.get_frame, hashes):
         held = {name: kind for name, kind in columns.items() if name in part.columns}

@@ -56,7 +56,7 @@ def _make(connection: sa.Connection, model: Model, changes: Changes) -> "pl.Data
     import polars as pl
 
     read = [source for source in model.sources if source.name in inspect.signature(model.history).parameters]
-    fields = {column.name: frames.TYPES[column.kind] for column in model.request}
+    fields = {column.name: frames.TYPES[column.input_kind] for column in model.request}
     wanted = {REQUEST_ID: pl.String(), EVENT_TIME: frames.MOMENT} | fields
     if not any(midnight(day) < model.go_live for source in read for day in changes[source.name]):
         return pl.DataFrame(schema=wanted)

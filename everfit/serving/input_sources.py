@@ -73,9 +73,7 @@ class _Chooser:
     def __init__(self, model: Model, signature: Signature, registered: Registered) -> None:
         self._wanted = signature.features
         self._is_declared = signature.schema == model.schema_id
-        self._request: dict[str, Kind] = {
-            column.name: "category" if column.kind == "category" else "number" for column in model.request
-        }
+        self._request = {column.name: column.input_kind for column in model.request}
         self._declared = [define(view, model.source(view.source)) for view in model.views]
         self._versions = registered.versions
         used = registered.uses.get(model.name, ())

@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 import sqlalchemy as sa
 
-from everfit.declaration import Model
 from everfit.declaration.views import FeatureView
-from everfit.features.definition import define
 from everfit.features.running_sums import RunningRow, Value, answer, expired, key_of
 from everfit.store.online import AS_SERVED, Asked, bind, row_of
 from everfit.waiting import Patience
@@ -52,11 +50,6 @@ class _Held(NamedTuple):
 
     row: RunningRow | None
     whole: bool
-
-
-def declared_readings(model: Model) -> list[Reading]:
-    """The views of a model as it declares them."""
-    return [Reading(view, define(view, model.source(view.source)).version) for view in model.views]
 
 
 class Lookup:

@@ -7,7 +7,7 @@ from typing import Any
 
 from everfit.declaration import Model
 from everfit.serving.model_cache import Lineup
-from everfit.serving.request_schema import Asked, datatype
+from everfit.serving.request_schema import Asked
 from everfit.serving.service import Answered
 from everfit.timing import format_time
 
@@ -54,7 +54,7 @@ def model_metadata(model: Model, lineup: Lineup) -> dict[str, Any]:
         "name": model.name,
         "versions": [str(number) for number in lineup.roles.values()],
         "platform": "onnxruntime_onnx",
-        "inputs": [{"name": field.name, "datatype": datatype(field), "shape": [-1]} for field in model.request],
+        "inputs": [{"name": field.name, "datatype": field.datatype, "shape": [-1]} for field in model.request],
         "outputs": [{"name": output.name, "datatype": output.datatype, "shape": [-1, *output.shape]}],
         "roles": lineup.roles,
     }

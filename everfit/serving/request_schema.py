@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import msgspec
 
-from everfit.declaration import Category, Column, Integer, Model
-from everfit.declaration.values import reader, shown
+from everfit.declaration import Column, Model
+from everfit.declaration.values import naming_fault, reader, shown
 from everfit.errors import EventError, RequestError
 from everfit.timing import parse_time, wall_clock
 from everfit.topics.contract import require_time
@@ -94,11 +94,6 @@ def read_infer(model: Model, body: bytes) -> Asked:
     return Asked(request_id, _time(model, asked.parameters.get("event_time")), ids, rows)
 
 
-def datatype(column: Column) -> str:
-    """The V2 datatype of a request field."""
-    return "BYTES" if isinstance(column, Category) else "INT64" if isinstance(column, Integer) else "FP64"
-
-
 def _checked(tensor: Tensor) -> Tensor:
     if tensor.shape != [len(tensor.data)]:
         raise RequestError(f"input {tensor.name!r}: shape {tensor.shape} for {len(tensor.data)} values; send a flat [N]")
@@ -115,11 +110,8 @@ def _fields(columns: Sequence[Column], inputs: Mapping[str, Any]) -> dict[str, V
 
 def _named(columns: Sequence[Column], inputs: Iterable[str]) -> None:
     names = [column.name for column in columns]
-    given = set(inputs)
-    for what, found in (("unknown", given.difference(names)), ("missing", set(names) - given)):
-        if found:
-            told = ", ".join(map(repr, sorted(found)))
-            raise RequestError(f"inputs: {what} field {told}; send exactly {', '.join(names)}")
+    if fault := naming_fault(names, inputs, "field"):
+        raise RequestError(f"inputs: {fault}; send exactly {', '.join(names)}")
 
 
 def _value(column: Column, value: Any) -> Value:

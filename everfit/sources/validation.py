@@ -10,9 +10,8 @@ from typing import Any
 import polars as pl
 
 from everfit.declaration import Integer, Source
-from everfit.declaration.values import Reader, reader
+from everfit.declaration.values import Reader, naming_fault, reader
 from everfit.errors import SourceError
-from everfit.store.frames import type_of
 from everfit.timing import format_time
 
 Row = Mapping[str, Any]
@@ -77,7 +76,7 @@ def _require_no_float32(source: Source, rows: pl.DataFrame, first: int) -> None:
 
 def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Checked rows as a frame of the source's declared columns and types."""
-    schema = {column.name: type_of(column) for column in source.columns}
+    schema = {column.name: column.frame_type() for column in source.columns}
     return pl.DataFrame([tuple(row[name] for name in schema) for row in rows], schema=schema, orient="row")
 
 
@@ -115,6 +114,5 @@ def _tell_corrected(source: Source, corrected: Sequence[tuple[int, int]]) -> Non
 
 def _misnamed(source: Source, number: int, row: Row) -> SourceError:
     names = [column.name for column in source.columns]
-    unknown, missing = sorted(set(row) - set(names)), sorted(set(names) - set(row))
-    told = f"unknown column {', '.join(map(repr, unknown))}" if unknown else f"missing column {', '.join(map(repr, missing))}"
-    return SourceError(f"source {source.name}, row {number}: {told}; its columns are {', '.join(names)}")
+    fault = naming_fault(names, row, "column")
+    return SourceError(f"source {source.name}, row {number}: {fault}; its columns are {', '.join(names)}")

@@ -7,7 +7,7 @@ from datetime import datetime
 import polars as pl
 import sqlalchemy as sa
 
-from everfit.declaration import Column, Integer, Model, Numeric, Source
+from everfit.declaration import Column, Model, Numeric, Source
 from everfit.declaration.number_range import LARGEST
 from everfit.declaration.reserved_columns import (
     DEGRADED,
@@ -21,7 +21,7 @@ from everfit.declaration.reserved_columns import (
     UNREADABLE,
     VERSION,
 )
-from everfit.declaration.views import Features
+from everfit.declaration.views import Features, Kind
 from everfit.errors import SourceError
 from everfit.store import schemas
 from everfit.store.documents import beyond, bounded, from_json
@@ -29,7 +29,7 @@ from everfit.store.tables import predictions, source_rows
 
 HASHES = 2**64  # a hash of Postgres is a signed number of 64 bits
 MOMENT = pl.Datetime("us", "UTC")
-TYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float64(), "time": MOMENT}  # of model inputs
+TYPES: dict[Kind, pl.DataType] = {"category": pl.String(), "number": pl.Float64()}  # of a model's inputs
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,6 @@ _OWN: dict[str, pl.DataType] = {
     LABEL: pl.Float64(),
     OBSERVED_AT: MOMENT,
 }
-
-
-def type_of(column: Column) -> pl.DataType:
-    """What a column of a source is in a frame: whole numbers are exact there."""
-    return pl.Int64() if isinstance(column, Integer) else TYPES[column.kind]
 
 
 def answered(connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> dict[int, int]:
@@ -151,7 +146,7 @@ def decode_rows(source: Source, rows: Sequence[str]) -> pl.DataFrame:
         SourceError: when a time cannot be read.
     """
     times = [column.name for column in source.columns if column.kind == "time"]
-    types = {column.name: pl.String() if column.kind == "time" else type_of(column) for column in source.columns}
+    types = {column.name: pl.String() if column.kind == "time" else column.frame_type() for column in source.columns}
     held = from_json(pl.Series(rows, dtype=pl.String), types, _missing(source.columns))
     if unreadable := beyond(held).sum():
         logger.warning("source %s: %d values beyond ±%g are read as null; correct their rows", source.name, unreadable, LARGEST)

@@ -81,7 +81,3 @@ class Lake:
     def put_json(self, value: Any) -> str:
         """Store a JSON document with its keys sorted."""
         return self.put(msgspec.json.encode(value, order="deterministic"), "json")
-
-    def get_json(self, digest: str) -> Any:
-        """Read a document that :meth:`put_json` stored."""
-        return msgspec.json.decode(self.get(digest, "json"))

@@ -143,7 +143,7 @@ def _terms(model: Model) -> _Terms:
 
 def _inputs(model: Model, features: Features) -> _Inputs:
     """What is taken of the features of one schema: a field of the request as it is declared, the others by their kind."""
-    declared = {(column.name, "category" if column.kind == "category" else "number"): column for column in model.request}
+    declared = {(column.name, column.input_kind): column for column in model.request}
     columns = [declared.get(feature) for feature in features]
     taken = [_KINDS[kind] if column is None else _taken(column) for (_, kind), column in zip(features, columns, strict=True)]
     fields = [
@@ -159,7 +159,7 @@ def _taken(column: Column) -> Any:
     """The type of a request's field on the log."""
     if isinstance(column, Numeric) and not all(map(_bounded, column.missing)):
         return float
-    return _WHOLE if isinstance(column, Integer) else _KINDS[column.kind]
+    return _WHOLE if isinstance(column, Integer) else _KINDS[column.input_kind]
 
 
 def _bounded(value: float | None) -> bool:

@@ -16,13 +16,14 @@ from everfit import Category, Integer, Model, Number, Source, Time, count, featu
 from everfit.features.running_sums import Value
 from everfit.pipeline import daily_partitions
 from everfit.pipeline.lineage import features_dataset, outdated
-from everfit.serving.lookup import Lookup, declared_readings
+from everfit.serving.lookup import Lookup
 from everfit.sources.publication import publish
 from everfit.store import partitions
 from everfit.store.view_builds import build
 from models.electricity_price import electricity_price
 from tests.databases import emptied
 from tests.loop import Loop
+from tests.readings import declared_readings
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 DAYS, HOUR = 6, timedelta(hours=1)

@@ -13,11 +13,12 @@ from sqlalchemy import Engine
 from everfit import Model
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
-from everfit.serving.lookup import Found, Lookup, declared_readings
+from everfit.serving.lookup import Found, Lookup
 from everfit.sources.publication import publish
 from everfit.store.frames import landed
 from models.electricity_price import electricity_price, recorded_half_hours
 from tests.examples import EXAMPLES, Example
+from tests.readings import declared_readings
 
 ASKED = 3_000
 BEFORE, AFTER = datetime(1990, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)

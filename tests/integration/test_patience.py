@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from everfit.features.running_sums import Value
 from everfit.pipeline.loop_progress import LoopProgress
-from everfit.serving.lookup import Lookup, declared_readings
+from everfit.serving.lookup import Lookup
 from everfit.store import heartbeats, requests
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import consumer_offsets, online_features
 from models.electricity_price import electricity_price as model
+from tests.readings import declared_readings
 
 AT = datetime(1996, 9, 4, tzinfo=UTC)
 ROW: dict[str, Value] = {"region": "NSW", "half_hour": 0, "weekday": 2}

@@ -17,12 +17,13 @@ from everfit import Category, Model, Number, count, latest, mean, total
 from everfit.declaration.views import Latest
 from everfit.errors import SourceError
 from everfit.features.offline import compute
-from everfit.serving.lookup import Found, Lookup, declared_readings
+from everfit.serving.lookup import Found, Lookup
 from everfit.sources.publication import publish
 from everfit.store import source_rows, view_builds, view_versions
 from everfit.store.tables import view_versions as table
 from everfit.store.view_builds import build
 from tests.pumps import COLUMNS, START, in_fahrenheit, pumps, reading, shouted, view_of
+from tests.readings import declared_readings
 
 NOW = START + timedelta(hours=10)
 PUMPS = ("a", "b", "c")

@@ -15,10 +15,11 @@ from everfit import Category, Column, Gate, Integer, Model, Number, Source, Time
 from everfit.declaration.number_range import EXACT, WHOLE
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
-from everfit.serving.lookup import Lookup, declared_readings
+from everfit.serving.lookup import Lookup
 from everfit.sources.publication import publish_from
 from everfit.store.frames import landed
 from models.electricity_price import electricity_price
+from tests.readings import declared_readings
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -240,3 +240,11 @@ def test_modules_of_the_working_folder_are_found_last(tmp_path: Path, monkeypatc
     assert found is not None
     assert found.origin == str(tmp_path / "only_here.py")
     assert list(hidden_modules(tmp_path, ["json", "only_here", "assets"])) == ["json"]
+
+
+def test_a_metric_of_the_gate_is_accepted_for_one_more_version() -> None:
+    with pytest.warns(
+        DeprecationWarning, match=r"Gate\.metric has no effect, and goes with the next version; leave it out"
+    ) as warned:
+        assert Gate(metric="log_loss") == Gate()
+    assert warned[0].filename == __file__
