@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from everfit.evidence import Evidence, Kind
 from everfit.store.failures import describe
-from everfit.store.isolation import is_everybodys
+from everfit.store.isolation import is_shared
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Trial:
             with self.connection.begin_nested():
                 return piece()
         except Exception as error:
-            if is_everybodys(error) or isinstance(error.__cause__ or error, OSError):  # no fault of the data: until it works
+            if is_shared(error) or isinstance(error.__cause__ or error, OSError):  # no fault of the data: until it works
                 raise
             return instead(error)
 

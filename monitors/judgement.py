@@ -130,4 +130,4 @@ def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: lis
 def _request(connection: sa.Connection, model: Model, span: Span, champion: int, decision: Decision) -> bool:
     if decision.action != "retrain" or decision.cause is None:
         return False
-    return requests.ask(connection, requests.new(model, decision.cause, decision.reason, champion=champion, cutoff=span[1]))
+    return requests.add(connection, requests.new(model, decision.cause, decision.reason, champion=champion, cutoff=span[1]))

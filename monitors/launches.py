@@ -52,7 +52,7 @@ def settle(
         if launch.state == ("held" if request.status == "launched" else "unknown"):
             continue
         with engine.begin() as connection:
-            current = requests.find(connection, request.id, hold=True)  # its run may have ended it since
+            current = requests.find(connection, request.id, lock=True)  # its run may have ended it since
             if current.status not in requests.OPEN or current.attempt != request.attempt:
                 continue
             if launch.state == "held":
@@ -74,7 +74,7 @@ def _failed(connection: sa.Connection, limits: Limits, request: RetrainRequest, 
             requests.mark(connection, request.id, request.status, run_id=launch.run_id, result=told)
     else:
         logger.warning("%s: retraining %s, %s; trying again", request.model, request.id, told)
-        requests.try_again(connection, request.id, told)
+        requests.retry(connection, request.id, told)
 
 
 def _told(request: RetrainRequest, launch: Launch) -> str:

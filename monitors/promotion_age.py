@@ -51,6 +51,6 @@ def _ask(connection: sa.Connection, model: Model) -> str:
         return f"no retraining is asked for: {refused}"
     reason = f"the dead man's switch: nothing was promoted for {format_duration(model.freshness.silence)} of wall clock"
     request = requests.new(model, FRESHNESS, reason, champion=champion.version, cutoff=clock)
-    if requests.ask(connection, request):
+    if requests.add(connection, request):
         return "a retraining is asked for"
     return "a retraining was asked for before, and nothing is known since"

@@ -138,8 +138,8 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], se
     refused as it is declared now none closes.
     """
     with engine.begin() as connection:
-        refused = declarations.refused(connection, models.values())
-        due = closed_windows.due(connection, [model for name, model in models.items() if name not in refused])
+        refusals = declarations.refusals(connection, models.values())
+        due = closed_windows.due(connection, [model for name, model in models.items() if name not in refusals])
     for name in due:
         while time.monotonic() < deadline and not seen.requested:
             judged = _close_next(engine, lake, models[name])
@@ -163,7 +163,7 @@ def _close_next(engine: sa.Engine, lake: Lake, model: Model) -> Judged | None:
 
 def _close(engine: sa.Engine, lake: Lake, model: Model, span: Span, last: bool) -> Judged:
     with engine.begin() as connection:
-        log.hold_windows(connection, model.name)
+        log.lock_windows(connection, model.name)
         if closed_windows.due(connection, [model]).get(model.name) != span:
             return Judged()  # somebody else has closed it since
         return judge_window(connection, lake, model, span, last=last)

@@ -73,9 +73,9 @@ def night(instance: dg.DagsterInstance, runtime: Runtime, model: Model, at: date
     from everfit.store import declarations
 
     with runtime.engine.begin() as connection:
-        refused = declarations.refused(connection, [model])
-    if refused:
-        return dg.SkipReason(refused[model.name])
+        refusals = declarations.refusals(connection, [model])
+    if refusals:
+        return dg.SkipReason(refusals[model.name])
     lineage = Lineage.on_record(runtime, model, counted=True)  # what is learnt by cutting a day is for the next night
     observe(partial(report, instance), runtime, model, lineage=lineage)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)

@@ -46,7 +46,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     from monitors.tick import watch
 
     instance, isolation = context.instance, Isolation(everfit.engine)
-    refused = declarations.set_aside(everfit.engine, everfit.models, isolation)
+    refused = declarations.isolate_refused(everfit.engine, everfit.models, isolation)
     pool_limits.register(instance, pool_limits.limits(everfit.models.values()))
     settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)

@@ -23,12 +23,12 @@ def notify(engine: sa.Engine, findings: Findings, channels: Channels) -> list[No
     One process at a time: where another is at it, this pass leaves it to that one and to the next. What a channel raises is
     logged, and raises nothing here.
     """
-    with engine.connect() as connection, alert_state.alone(connection) as mine:
+    with engine.connect() as connection, alert_state.exclusive(connection) as mine:
         if not mine:
             return []
         now = wall_clock()
-        before = alert_state.unsettled(connection)
-        changed = updated(findings, before, alert_state.told_before(connection, list(findings.events)), now)
+        before = alert_state.unresolved(connection)
+        changed = updated(findings, before, alert_state.recorded_causes(connection, list(findings.events)), now)
         alert_state.save(connection, changed)
         current = {(alert.model, alert.cause): alert for alert in [*before, *changed]}
         opened = {(alert.model, alert.cause) for alert in before if alert.resolved_at is None}

@@ -106,7 +106,7 @@ def _request_retraining(runtime: Runtime, number: int) -> RetrainRequest:
     name = f"drill{number:011}"
     request = RetrainRequest(name, drill.name, "person", "a drill", None, drill.go_live, wall_clock())
     with runtime.engine.begin() as connection:
-        requests.ask(connection, request)
+        requests.add(connection, request)
     return request
 
 

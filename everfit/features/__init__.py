@@ -1,4 +1,4 @@
-"""Features with point-in-time correctness: declared once, computed as-of offline and looked up online."""
+"""Features that are correct as of a point in time: declared once, computed offline and looked up online."""
 
 from typing import Any
 

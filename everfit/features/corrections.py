@@ -1,8 +1,7 @@
-"""What a publication changes in the running rows of one key: rows that come and go, and by how much the later ones shift.
+"""What a publication changes in the running rows of a key: rows to add, rows to remove, and shifts of the later rows.
 
-Views look at each row by itself. So a row that is added, moved or taken away changes the sums and counts of what became known
-later by a constant, and nothing else of it; only where several rows became known at one moment does it take them all to say
-what is left.
+Views treat each row by itself. So a row that is added, moved or removed changes the sums and counts of later rows by a constant
+and nothing else; only where several rows became known at the same moment are all of them needed to compute what remains.
 """
 
 from collections.abc import Sequence
@@ -16,30 +15,30 @@ from everfit.features.running_sums import Moment, RunningRow
 Whole = tuple[int, ...]
 
 
-class Touched(NamedTuple):
-    """One moment of a key that a publication touches.
+class TouchedMoment(NamedTuple):
+    """A moment of a key that a publication touches.
 
-    ``known`` and ``replaced`` are what its new rows add there and what the rows that they replace had added; ``held`` is the
-    running row of that very moment, ``before`` the newest before it. Each is None where there is none.
+    ``known`` and ``replaced`` are what its new rows add and what the replaced rows had added; ``current`` is the running row of
+    that moment, ``before`` the newest before it. Each is None where there is none.
     """
 
     key: str
     at: datetime
     known: Moment | None
     replaced: Moment | None
-    held: RunningRow | None
+    current: RunningRow | None
     before: RunningRow | None
 
     @property
     def is_tied(self) -> bool:
-        """Whether rows that are not at hand became known at that moment too."""
-        if self.held is None:
+        """Whether further rows, which are not given here, became known at that moment."""
+        if self.current is None:
             return self.replaced is not None
-        return self.replaced is None or self.replaced.rows != self.held.rows
+        return self.replaced is None or self.replaced.rows != self.current.rows
 
 
 class Shift(NamedTuple):
-    """The rows of a key known after one moment, and before another where that is not None, have so much more."""
+    """What is added to the rows of a key known after a moment and before another; None is no limit."""
 
     key: str
     after: datetime
@@ -49,50 +48,52 @@ class Shift(NamedTuple):
 
 
 class Corrected(NamedTuple):
-    """Rows to remove, by key and moment, rows to add, and the shifts of what lies between and after them."""
+    """Rows to remove, by key and moment, rows to add, and the shifts of the rows between and after them."""
 
     gone: list[tuple[str, datetime]]
     rows: list[RunningRow]
     shifts: list[Shift]
 
 
-def correct(key: str, touched: Sequence[Touched], width: int) -> Corrected | None:
-    """What becomes of a key's running rows.
+def correct(key: str, touched: Sequence[TouchedMoment], width: int) -> Corrected | None:
+    """The changes of a key's running rows.
 
     Args:
         key: the key.
-        touched: its touched moments, in order.
-        width: how many columns the view takes.
+        touched: the touched moments, in order.
+        width: number of columns that the view takes.
 
     Returns:
-        The changes; None where they do not follow from what is at hand: a moment has other rows too, or a sum leaves 64 bits.
+        The changes; None where these arguments do not suffice: a moment has further rows, or a sum exceeds 64 bits.
     """
-    if any(one.is_tied for one in touched):
+    if any(moment.is_tied for moment in touched):
         return None
     nothing = (0,) * width
     sums, counts = nothing, nothing
     made = Corrected([], [], [])
-    for one, following in zip(touched, [*touched[1:], None], strict=True):
-        base = (one.before.sums, one.before.counts) if one.before else (nothing, nothing)
-        if one.held:
-            made.gone.append((key, one.at))
-            sums = _plus(sums, _less(base[0], one.held.sums))
-            counts = _plus(counts, _less(base[1], one.held.counts))
-            base = one.held.sums, one.held.counts
-        if one.known:
-            sums, counts = _plus(sums, one.known.units), _plus(counts, one.known.counts)
-            row = RunningRow(key, one.at, one.known.values, _plus(base[0], sums), _plus(base[1], counts), one.known.rows)
+    for moment, following in zip(touched, [*touched[1:], None], strict=True):
+        base = (moment.before.sums, moment.before.counts) if moment.before else (nothing, nothing)
+        if moment.current:
+            made.gone.append((key, moment.at))
+            sums = _plus(sums, _less(base[0], moment.current.sums))
+            counts = _plus(counts, _less(base[1], moment.current.counts))
+            base = moment.current.sums, moment.current.counts
+        if moment.known:
+            sums, counts = _plus(sums, moment.known.units), _plus(counts, moment.known.counts)
+            row = RunningRow(
+                key, moment.at, moment.known.values, _plus(base[0], sums), _plus(base[1], counts), moment.known.rows
+            )
             if max(map(abs, row.sums)) >= LARGEST_UNITS:
                 return None
             made.rows.append(row)
         if any(sums) or any(counts):
-            made.shifts.append(Shift(key, one.at, following.at if following else None, sums, counts))
+            made.shifts.append(Shift(key, moment.at, following.at if following else None, sums, counts))
     return made
 
 
-def _plus(one: Whole, other: Whole) -> Whole:
-    return tuple(map(add, one, other))
+def _plus(first: Whole, second: Whole) -> Whole:
+    return tuple(map(add, first, second))
 
 
-def _less(one: Whole, other: Whole) -> Whole:
-    return tuple(map(sub, one, other))
+def _less(first: Whole, second: Whole) -> Whole:
+    return tuple(map(sub, first, second))

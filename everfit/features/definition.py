@@ -1,7 +1,7 @@
-"""The version of a view: all that decides what its online state holds, and how it is read.
+"""The version of a view: everything that determines the contents of its online state, and how it is read.
 
-Online state belongs to a version. A view that two models import has one; a change of its definition, its function or the
-columns of its source is another.
+Online state belongs to a version. A view that two models import has one version; a change of its definition, its function or
+the columns of its source makes another.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """One feature of a view; ``over_us`` (microseconds) and ``resolution`` are those of a window."""
+    """A feature of a view; ``over_us`` (microseconds) and ``resolution`` are those of its window."""
 
     name: str
     column: str
@@ -32,7 +32,7 @@ class Taken(msgspec.Struct, frozen=True):
 
     @property
     def feature(self) -> Feature:
-        """As it was declared."""
+        """The feature as it was declared."""
         if self.statistic == "latest":
             return Latest(self.column, self.kind)
         return Windowed(self.column, self.statistic, self.over_us * _MICROSECOND, self.resolution, self.kind)
@@ -41,7 +41,7 @@ class Taken(msgspec.Struct, frozen=True):
 class Definition(msgspec.Struct, frozen=True):
     """A view as it is stored: everything but its function, which ``function`` identifies.
 
-    ``columns`` are the declared names of the source and how each is read, which the function sees.
+    ``columns`` are the names of the source's columns and how each is read, as the function receives them.
     """
 
     view: str
@@ -56,7 +56,7 @@ class Definition(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that change with any of it."""
+        """Twelve hex digits that change with any field."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]
 
     @property
@@ -66,12 +66,12 @@ class Definition(msgspec.Struct, frozen=True):
 
     @property
     def needs(self) -> tuple[str, tuple[tuple[str, str], ...]]:
-        """What a process must have to go on with this version: the function, and the same columns of the source."""
+        """What a process needs to extend this version: the function, and the same columns of the source."""
         return self.function, tuple(self.columns)
 
     @property
     def keyed_by_column(self) -> bool:
-        """Whether the key is a text column of the source, so that the rows of a key can be read by themselves."""
+        """Whether the key is a text column of the source, so that the rows of one key can be read alone."""
         return (self.key, "category") in self.columns
 
     def has(self, name: str, kind: Kind) -> bool:
@@ -79,7 +79,7 @@ class Definition(msgspec.Struct, frozen=True):
         return any((taken.name, taken.kind) == (name, kind) for taken in self.features)
 
     def as_view(self, shape: Shape | None = None) -> FeatureView:
-        """The view again; without its function it can be read, not extended."""
+        """The view; without its function it can be read, but not extended."""
         ttl = None if self.ttl_us is None else self.ttl_us * _MICROSECOND
         features = {taken.name: taken.feature for taken in self.features}
         return FeatureView(
@@ -103,16 +103,16 @@ def define(view: FeatureView, source: Source) -> Definition:
 
 
 def _reading(column: Column) -> str:
-    """How a column's landed values are read."""
+    """The kind by which a column's landed values are read."""
     missing = f" without {column.missing}" if isinstance(column, Numeric) and column.missing else ""
     return ("integer" if isinstance(column, Integer) else column.kind) + missing
 
 
 def alike(old: Definition, new: Definition, feature: str) -> bool:
-    """Whether two versions give a feature the same value: defined alike, by one function, of the same columns or more."""
+    """Whether two versions give a feature the same value: the same definition and function, over the same columns or more."""
 
     def of(definition: Definition) -> tuple[object, ...]:
-        taken = [one for one in definition.features if one.name == feature]
+        taken = [each for each in definition.features if each.name == feature]
         return (definition.source, definition.key, definition.known_at, definition.ttl_us, definition.tie_break, taken)
 
     return of(old) == of(new) and old.function == new.function and set(old.columns) <= set(new.columns)
@@ -126,4 +126,4 @@ def _taken(name: str, feature: Feature) -> Taken:
 
 
 def _no_function(_: Any) -> Any:
-    raise AssertionError("a version of a view without its function is read, never extended")
+    raise AssertionError("a version of a view without its function can be read, but not extended")

@@ -1,6 +1,6 @@
-"""What a function computes, as a hash: over its source and over everything of its own package that it refers to.
+"""A hash of what a function computes: over its source and everything of its own package that it refers to.
 
-Comments, formatting, docstrings and decorators are left out: a view declared with other features has the same function.
+Comments, formatting, docstrings and decorators are left out, so that a view's function does not change with its features.
 """
 
 import ast
@@ -18,43 +18,43 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 @cache
 def function_version(function: Callable[..., Any]) -> str:
-    """SHA-256 over a function, and over the functions, classes and constants of its package that it may use.
+    """SHA-256 over a function and the functions, classes and constants of its package that it may use.
 
-    The same in every process that has the same code: sets are taken in order, and no address of an object counts.
+    It is the same in every process with the same code: sets are ordered, and addresses of objects are left out.
     """
     parts: dict[str, str] = {}
     _collect(function, parts, set())
     return hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
 
 
-def _collect(function: Any, parts: dict[str, str], seen: set[Any]) -> None:
+def _collect(function: Any, parts: dict[str, str], visited: set[Any]) -> None:
     if isinstance(function, partial):
         parts[f"partial:{function.func!r:.80}"] = _text([list(function.args), function.keywords])
         function = function.func
-    if not isinstance(function, FunctionType) or function in seen:
+    if not isinstance(function, FunctionType) or function in visited:
         return
-    seen.add(function)
+    visited.add(function)
     name = f"{function.__module__}.{function.__qualname__}"
     while name in parts:  # a wrapper has the name of what it wraps
         name += "'"
     parts[name] = _source(function)
     package = _package(function)
     for used, value in _used(function):
-        _collect_value(f"{name}:{used}", value, package, parts, seen)
+        _collect_value(f"{name}:{used}", value, package, parts, visited)
 
 
-def _collect_value(name: str, value: Any, package: str, parts: dict[str, str], seen: set[Any]) -> None:
+def _collect_value(name: str, value: Any, package: str, parts: dict[str, str], visited: set[Any]) -> None:
     if isinstance(value, FunctionType | partial):
         if _package(value.func if isinstance(value, partial) else value) == package:
-            _collect(value, parts, seen)
+            _collect(value, parts, visited)
     elif isinstance(value, type):
-        if _package(value) == package and value not in seen:
-            seen.add(value)
+        if _package(value) == package and value not in visited:
+            visited.add(value)
             parts[name] = _source(value)
             for member in vars(value).values():
                 method = getattr(member, "__func__", getattr(member, "fget", member))
                 if isinstance(method, FunctionType):
-                    _collect(method, parts, seen)
+                    _collect(method, parts, visited)
     elif not isinstance(value, ModuleType) and not callable(value):
         parts[name] = _text(value)
 
@@ -64,7 +64,7 @@ def _package(value: Any) -> str:
 
 
 def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """What a function's code may use of its module, of modules of its package, and of the functions around it."""
+    """What a function may use of its module, of modules of its package, and of enclosing functions."""
     names = list(dict.fromkeys(_names(function.__code__)))
     for name in names:
         value = function.__globals__.get(name)
@@ -99,11 +99,11 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _source(value: Any) -> str:
-    """The source of a function or class, as its syntax alone; its bytecode where it was typed in and has no file."""
+    """The syntax tree of a function or class as text; its bytecode where it has no source file."""
     try:
-        # by its code: a wrapper is not what it wraps, which is found among what it uses
+        # by its code: a wrapper is not what it wraps, which is among what it uses
         tree = ast.parse(textwrap.dedent(inspect.getsource(getattr(value, "__code__", value))))
-    except (OSError, TypeError, SyntaxError):  # a lambda in the middle of an expression is no statement of its own
+    except (OSError, TypeError, SyntaxError):  # a lambda inside an expression is not a statement
         code = getattr(value, "__code__", None)
         return repr((code.co_code, _text(list(code.co_consts)))) if code else repr(value)
     for node in ast.walk(tree):
@@ -118,14 +118,14 @@ def _source(value: Any) -> str:
 def _text(value: Any) -> str:
     """A value as text that is the same in every process."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(sorted(f"{_text(key)}: {_text(held)}" for key, held in value.items())) + "}"
+        return "{" + ", ".join(sorted(f"{_text(key)}: {_text(item)}" for key, item in value.items())) + "}"
     if isinstance(value, set | frozenset):
         return "{" + ", ".join(sorted(map(_text, value))) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_text, value)) + "]"
     if isinstance(value, CodeType):
         return repr((value.co_code, value.co_names, _text(list(value.co_consts))))
-    for exact in ("to_dicts", "to_dict", "tolist"):  # frames, series and arrays, which their own text cuts short
+    for exact in ("to_dicts", "to_dict", "tolist"):  # frames, series and arrays, whose repr is abbreviated
         if hasattr(value, exact):
             return f"{type(value).__name__}({_text(getattr(value, exact)())})"
     return _ADDRESS.sub("", repr(value))

@@ -1,4 +1,4 @@
-"""Does a view's function keep the keys of its source's rows? Only then can the rows of one key be read by themselves."""
+"""Whether a view's function keeps the keys of its source's rows, so that the rows of one key can be read alone."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ _CARRIED = "_key_of_the_source"
 
 
 def keeps_keys(view: FeatureView, source: Any) -> bool:
-    """Whether every row that the function makes of these has the key of the row it is made of.
+    """Whether every row that the function makes has the key of the row it is made from.
 
-    A copy of the key is carried through the function; where the function drops it, the rows of each key are tried alone.
+    A copy of the key is passed through the function; where it drops the copy, it is applied to the rows of each key alone.
 
     Raises:
         SourceError: when the function cannot shape the rows.
@@ -30,5 +30,5 @@ def keeps_keys(view: FeatureView, source: Any) -> bool:
 
 
 def _are(made: nw.Series[Any], expected: Any) -> bool:
-    """Whether the keys that were made are the expected ones; rows without a key are known to nobody."""
+    """Whether the keys equal the expected ones; rows without a key are ignored."""
     return made.dtype == nw.String and bool(((made == expected).fill_null(False) | made.is_null()).all())

@@ -1,4 +1,4 @@
-"""The labelled rows that a model's ``history`` makes of its sources: what was asked, when, and what came true."""
+"""The labelled rows that a model's ``history`` makes from its sources: requests, their times and their outcomes."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     """Every request of the model's history with its label, in event order.
 
     A request's id is made of the model, the event time and the columns of the model's ``identity``, so that it is the same
-    whatever range of the record is looked at.
+    for every range of the record.
 
     Args:
         model: the declaration.
@@ -28,11 +28,11 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
             without.
 
     Returns:
-        One row a request: REQUEST_ID, EVENT_TIME, the request's fields (float64 or text), LABEL (0 or 1) and OBSERVED_AT, by
+        One row per request: REQUEST_ID, EVENT_TIME, the request's fields (float64 or text), LABEL (0 or 1) and OBSERVED_AT, by
         the names of :mod:`everfit.declaration.reserved_columns`.
 
     Raises:
-        SourceError: when ``history`` leaves out a column, or two of its rows have one identity.
+        SourceError: when ``history`` lacks a column, or two of its rows have the same identity.
     """
     read = inspect.signature(model.history).parameters
     made = nw.from_native(model.history(*(nw.from_native(sources[name]) for name in read)), eager_only=True)
@@ -43,8 +43,8 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     wanted = [event_time, *(column.name for column in model.request), label, observed_at, *identity]
     missing = [name for name in dict.fromkeys(wanted) if name not in made.columns]
     if missing:
-        told = ", ".join(map(repr, missing))
-        raise SourceError(f"{model.name}: its history makes no column {told}; it makes {', '.join(made.columns)}")
+        names = ", ".join(map(repr, missing))
+        raise SourceError(f"{model.name}: its history makes no column {names}; it makes {', '.join(made.columns)}")
     at = nw.col(event_time).cast(MOMENT)
     name = [nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *(key_text(made, column) for column in identity)]
     rows: pl.DataFrame = made.select(
@@ -60,14 +60,14 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
 
 
 def _field(made: nw.DataFrame[Any], column: Column) -> nw.Expr:
-    """A request's field as a model is given it: null where serving would refuse a number for its size."""
+    """A request's field as a model receives it: null where serving would refuse a number for its size."""
     if column.kind == "category":
         return nw.col(column.name).cast(nw.String)
     return number(made, column.name).alias(column.name)
 
 
 def _own(model: Model, made: Sequence[str], name: str) -> str:
-    """What ``history`` calls a column of ours: by its name, or with an underscore, which it needs beside a field of that name.
+    """The name of everfit's column in the history: its own, or with an underscore where a request field has that name.
 
     Raises:
         SourceError: when the only column of that name is the request field's.
@@ -76,8 +76,8 @@ def _own(model: Model, made: Sequence[str], name: str) -> str:
         return f"_{name}"
     if any(column.name == name for column in model.request):
         raise SourceError(
-            f"{model.name}: {name!r} is a field of its request too; let its history make '_{name}' for ours and {name!r} for "
-            f"the field; it makes {', '.join(made)}"
+            f"{model.name}: {name!r} is a field of its request too; let its history make '_{name}' for everfit and {name!r} "
+            f"for the field; it makes {', '.join(made)}"
         )
     return name
 
@@ -87,5 +87,5 @@ def _require_distinct(model: Model, rows: "pl.DataFrame", identity: list[str]) -
     if not twice.is_empty():
         raise SourceError(
             f"{model.name}: its history makes {twice.height} requests that share event time and {', '.join(identity)}, such as "
-            f"{twice[REQUEST_ID][0]}; name in identity=[…] the columns of the history that tell them apart"
+            f"{twice[REQUEST_ID][0]}; name in identity=[…] the columns of the history that distinguish them"
         )

@@ -1,6 +1,6 @@
 """Features as of a moment, for many moments at once: an as-of join and differences of running sums.
 
-Both are one window function over the union of what was known and what is asked, so that narwhals can hand the plan to any
+Both are one window function over the union of known rows and requested moments, so that narwhals can hand the plan to any
 engine: sorted by key and time, the newest known row's number is the largest so far.
 """
 
@@ -23,30 +23,30 @@ Frame = nw.DataFrame[Any]
 
 
 def compute(views: Sequence[FeatureView], sources: Mapping[str, "pl.DataFrame"], spine: "pl.DataFrame") -> "pl.DataFrame":
-    """Each view's features as they were known at each row of the spine.
+    """Each view's features as known at each row of the spine.
 
     Args:
-        views: what to compute.
+        views: the views to compute.
         sources: the rows of every source that the views read, by name.
-        spine: a row a request, its EVENT_TIME (of :mod:`everfit.declaration.reserved_columns`) and the views' key columns; rows
-            may repeat.
+        spine: a row per request, its EVENT_TIME (of :mod:`everfit.declaration.reserved_columns`) and the views' key columns;
+            rows may repeat.
 
     Returns:
-        The spine, in its order, with one column a feature: float64 for numbers, text for categories.
+        The spine, in its order, with one column per feature: float64 for numbers, text for categories.
 
     Raises:
         SourceError: when a source, a column of it or a column of the spine is missing or has a type that does not fit.
     """
-    asked = nw.from_native(spine, eager_only=True)
+    requested = nw.from_native(spine, eager_only=True)
     for column in [EVENT_TIME, *(view.key for view in views)]:
-        if column not in asked.columns:
-            raise SourceError(f"features are asked for without {column!r}; the rows have {', '.join(asked.columns)}")
-    result = asked
+        if column not in requested.columns:
+            raise SourceError(f"the requested rows lack the column {column!r}; they have {', '.join(requested.columns)}")
+    result = requested
     for view in views:
         if view.source not in sources:
             raise SourceError(f"view {view.name} reads source {view.source!r}; given are {', '.join(sources) or 'none'}")
         rows = _running(view, known_rows(view, sources[view.source]))
-        moments = asked.select(key=key_text(asked, view.key), at=moment(asked, EVENT_TIME))
+        moments = requested.select(key=key_text(requested, view.key), at=moment(requested, EVENT_TIME))
         result = result.with_columns(*_features(view, rows, moments))
     return result.to_native()
 
@@ -61,7 +61,7 @@ def _running(view: FeatureView, rows: Frame) -> Frame:
 
 
 def _within(view: FeatureView, column: str, rows: Frame) -> None:
-    """Integers would wrap around silently; floats show it."""
+    """Refuse sums that exceed 64 bits: integers would overflow silently, so the check is by floats."""
     units = nw.col(f"units_{view.columns.index(column)}").cast(nw.Float64)
     furthest = rows.select(units.cum_sum().over("key").abs().alias("units"))["units"].max()
     if furthest is not None and furthest >= LARGEST_UNITS:
@@ -69,7 +69,7 @@ def _within(view: FeatureView, column: str, rows: Frame) -> None:
 
 
 def _running_columns(view: FeatureView) -> list[tuple[str, int]]:
-    """What is kept running: ``("sum", i)`` and ``("count", i)`` for the i-th of the view's columns."""
+    """The running columns: ``("sum", i)`` and ``("count", i)`` for the i-th of the view's columns."""
     summed = [("sum", i) for i, column in enumerate(view.columns) if column in view.resolutions]
     return summed + [("count", i) for i, column in enumerate(view.columns) if column in view.counted]
 
@@ -77,22 +77,24 @@ def _running_columns(view: FeatureView) -> list[tuple[str, int]]:
 def _as_of(rows: Frame, moments: Frame) -> Frame:
     """For each ``key`` and ``at`` of the moments the newest row known by then, in their order; nulls where there is none."""
     known = rows.with_row_index("_row")
-    asked = moments.with_row_index("_asked")
+    requested = moments.with_row_index("_requested")
     union = nw.concat(
-        [known.select("key", "_row", at="known_at"), asked.select("key", "at", "_asked")],
+        [known.select("key", "_row", at="known_at"), requested.select("key", "at", "_requested")],
         how="diagonal",
     )
-    newest = nw.col("_row").cum_max().fill_null(strategy="forward").over("key", order_by=["at", "_asked"])
-    found = union.with_columns(_row=newest).filter(~nw.col("_asked").is_null()).select("_asked", "_row")
-    return found.join(known.drop("key"), on="_row", how="left").sort("_asked")
+    newest = nw.col("_row").cum_max().fill_null(strategy="forward").over("key", order_by=["at", "_requested"])
+    rows_as_of = union.with_columns(_row=newest).filter(~nw.col("_requested").is_null()).select("_requested", "_row")
+    return rows_as_of.join(known.drop("key"), on="_row", how="left").sort("_requested")
 
 
 def _features(view: FeatureView, rows: Frame, moments: Frame) -> list[nw.Series[Any]]:
-    """One series a feature, in the order of the moments."""
-    found = _as_of(rows, moments).with_columns(at=moments["at"])
+    """One series per feature, in the order of the moments."""
+    rows_as_of = _as_of(rows, moments).with_columns(at=moments["at"])
     for n, over in enumerate(view.windows):
         ago = _as_of(rows, moments.with_columns(at=nw.col("at") - over))
-        found = found.with_columns(*(ago[f"{part}_{i}"].alias(f"{part}_{i}_{n}") for part, i in _running_columns(view)))
+        rows_as_of = rows_as_of.with_columns(
+            *(ago[f"{part}_{i}"].alias(f"{part}_{i}_{n}") for part, i in _running_columns(view))
+        )
     answers = []
     for name, feature in view.features.items():
         i = view.columns.index(feature.column)
@@ -100,7 +102,7 @@ def _features(view: FeatureView, rows: Frame, moments: Frame) -> list[nw.Series[
             answers.append(_latest(view.ttl, i).alias(name))
         else:
             answers.append(_windowed(feature, i, view.windows.index(feature.over)).alias(name))
-    answered = found.select(*answers)
+    answered = rows_as_of.select(*answers)
     return [answered[name] for name in view.features]
 
 

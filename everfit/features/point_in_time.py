@@ -1,4 +1,4 @@
-"""The rows of a view as they became known: what offline and online both start from."""
+"""The rows of a view by the moment at which they became known, from which offline and online values are computed."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from everfit.errors import SourceError
 
 MOMENT = nw.Datetime("us", "UTC")
 LARGEST_UNITS = 2.0**63
-ROUNDING = 1e-12  # relative; a quotient by the resolution may come out a little larger
+ROUNDING = 1e-12  # relative error of a quotient by the resolution
 
 
 def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
-    """What the view's function makes of a source's rows, checked: it has the columns needed, of types that fit.
+    """The rows that the view's function makes of a source's rows, checked for the needed columns and their types.
 
     Args:
         view: the declared view.
-        source: a frame of the source's rows, in whatever order; it is not changed.
+        source: a frame of the source's rows, in any order; it is not changed.
 
     Raises:
         SourceError: when a column is missing or has a type that does not fit.
@@ -27,15 +27,15 @@ def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
     try:
         made: nw.DataFrame[Any] = nw.from_native(view.shape(frame), eager_only=True)
     except nw.exceptions.ColumnNotFoundError as error:
-        told = str(error).splitlines()[0]
-        raise SourceError(f"view {view.name}: {told}; source {view.source} has {', '.join(frame.columns)}") from error
+        message = str(error).splitlines()[0]
+        raise SourceError(f"view {view.name}: {message}; source {view.source} has {', '.join(frame.columns)}") from error
     except Exception as error:
         raise SourceError(f"view {view.name}: its function fails: {type(error).__name__}: {error}") from error
     needed = [view.key, view.known_at, *view.columns, *([view.tie_break] if view.tie_break else [])]
     missing = [column for column in needed if column not in made.columns]
     if missing:
         raise SourceError(
-            f"view {view.name}: no column {', '.join(map(repr, missing))} in what it makes of source {view.source}; "
+            f"view {view.name}: no column {', '.join(map(repr, missing))} in the rows that it makes of source {view.source}; "
             f"it has {', '.join(made.columns)}"
         )
     schema = made.schema
@@ -47,16 +47,16 @@ def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
 
 
 def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
-    """One row a (key, known_at), sorted by both; rows without a key or a time are known to nobody and left out.
+    """One row per (key, known_at), sorted by both; rows without a key or a time are left out.
 
     Args:
         view: the declared view.
-        source: a frame of the source's rows, in whatever order. Of equal (key, known_at) the largest tie-break counts, and no
+        source: a frame of the source's rows, in any order. Of equal (key, known_at) the largest tie-break counts, and no
             other; where none is declared all of them count, and the last has the values.
 
     Returns:
         ``key`` (text), ``known_at`` (UTC, microseconds), and for the i-th of ``FeatureView.columns`` ``value_i`` (float64,
-        what :func:`number` does not read as null, or text), ``held_i`` (int64, how many rows of that moment have a value) and,
+        null as :func:`number` reads it, or text), ``held_i`` (int64, number of rows of that moment with a value) and,
         where windows sum it, ``units_i`` (int64, their sum in units of the resolution): named by position, so that no user's
         name can collide.
 
@@ -74,7 +74,7 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
     rows = rows.filter(~nw.col("key").is_null() & ~nw.col("known_at").is_null()).sort("key", "known_at", "_tie", "_landed")
     if view.tie_break:
         rows = rows.unique(["key", "known_at"], keep="last", maintain_order=True)
-    rows = rows.drop("_tie", "_landed").with_columns(*_held(view), *_units(view))
+    rows = rows.drop("_tie", "_landed").with_columns(*_counts(view), *_units(view))
     if view.tie_break:
         return rows
     added = [nw.col(name).sum().over("key", "known_at") for name in rows.columns if name.startswith(("held_", "units_"))]
@@ -82,7 +82,7 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
 
 
 def as_text(view: FeatureView, made: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """Categories, and keys of yes and no, as the text that they are offline, such as ``true``, whatever type holds them."""
+    """Categories, and boolean keys, as the text that they are offline, such as ``true``, whatever their type."""
     texts = {column for column in view.columns if column not in view.numbers and made.schema[column] != nw.String}
     if made.schema[view.key] == nw.Boolean:
         texts.add(view.key)
@@ -90,7 +90,7 @@ def as_text(view: FeatureView, made: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
 
 
 def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
-    """A key column as text; whole numbers without a decimal point, whatever type holds them."""
+    """A key column as text; whole numbers without a decimal point, whatever their type."""
     key = nw.col(column)
     if not frame.schema[column].is_float():
         return key.cast(nw.String)
@@ -99,7 +99,7 @@ def key_text(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
 
 
 def number(frame: nw.DataFrame[Any], column: str, *, largest: float = LARGEST) -> nw.Expr:
-    """A column as float64; null where everfit reads no number: beyond ``largest``, or a whole number that no float64 is."""
+    """A column as float64; null for numbers beyond ``largest`` and for whole numbers that a float64 cannot represent."""
     value, kind = nw.col(column), frame.schema[column]
     if kind.is_integer():
         value = nw.when((value <= EXACT) if kind.is_unsigned_integer() else value.is_between(-EXACT, EXACT)).then(value)
@@ -108,7 +108,7 @@ def number(frame: nw.DataFrame[Any], column: str, *, largest: float = LARGEST) -
 
 
 def moment(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
-    """A time column in UTC microseconds; one without a zone is taken as UTC.
+    """A time column in UTC microseconds; times without a zone are taken as UTC.
 
     Raises:
         SourceError: when it holds no times.
@@ -118,9 +118,9 @@ def moment(frame: nw.DataFrame[Any], column: str) -> nw.Expr:
 
 
 def too_large(view: FeatureView, column: str, largest: float) -> SourceError:
-    """What to tell where a sum would leave 64 bits."""
+    """The error where a sum would exceed 64 bits."""
     return SourceError(
-        f"view {view.name}: {column!r} reaches {largest}: its sum leaves 64 bits at resolution {view.resolutions[column]}; "
+        f"view {view.name}: {column!r} reaches {largest}: its sum exceeds 64 bits at resolution {view.resolutions[column]}; "
         "declare a larger resolution"
     )
 
@@ -140,18 +140,18 @@ def _values(view: FeatureView, made: nw.DataFrame[Any]) -> list[nw.Expr]:
     return values
 
 
-def _held(view: FeatureView) -> list[nw.Expr]:
+def _counts(view: FeatureView) -> list[nw.Expr]:
     return [(~nw.col(f"value_{i}").is_null()).cast(nw.Int64).alias(f"held_{i}") for i in range(len(view.columns))]
 
 
 def largest(view: FeatureView, column: str) -> float:
-    """The largest magnitude that a view takes of a column: that of all numbers, or what 64 bits of its resolution hold."""
+    """The largest magnitude that a view accepts in a column: that of all numbers, or what 64 bits hold at its resolution."""
     resolution = view.resolutions.get(column)
     return LARGEST if resolution is None else min(LARGEST, LARGEST_UNITS * (1 - ROUNDING) * resolution)
 
 
 def _units(view: FeatureView) -> list[nw.Expr]:
-    """Values in whole units of the resolution: the nearest, halves upwards, as online."""
+    """Values in whole units of the resolution: rounded to nearest, halves upwards, as online."""
     units = []
     for i, column in enumerate(view.columns):
         if column not in view.resolutions:

@@ -1,4 +1,4 @@
-"""Features of one moment from rows that carry running sums: what the online store keeps, and how serving reads it."""
+"""Features of one moment from rows with running sums, which the online store keeps and serving reads."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,8 @@ Value = float | str | None
 class Moment(NamedTuple):
     """What became known of a key at one moment; tuples are in the order of ``FeatureView.columns``.
 
-    ``values`` are those of the row that counts, or of the last of them; ``units`` and ``counts`` what all that count add;
-    ``rows`` says how many there are, those included that do not count.
+    ``values`` are those of the last row that counts; ``units`` and ``counts`` what all rows that count add; ``rows`` is the
+    number of rows, including those that do not count.
     """
 
     values: tuple[Value, ...]
@@ -34,10 +34,10 @@ Known = dict[tuple[str, datetime], Moment]  # by (key, known_at)
 
 @dataclass(frozen=True, slots=True)
 class RunningRow:
-    """What was known of a key from ``known_at`` on; tuples are in the order of ``FeatureView.columns``.
+    """What is known of a key from ``known_at`` on; tuples are in the order of ``FeatureView.columns``.
 
     ``sums`` run over all rows so far in units of the resolution, 0 where no window sums the column; ``counts`` run over its
-    non-null values. ``rows`` became known at that very moment; None where an earlier version of everfit did not count them.
+    non-null values. ``rows`` is the number that became known at that moment; None where an earlier version did not count.
     """
 
     key: str
@@ -49,15 +49,15 @@ class RunningRow:
 
 
 def extend(view: FeatureView, known: Known, before: Mapping[str, RunningRow]) -> list[RunningRow]:
-    """The running rows that follow from newly known values, all of them known after ``before``.
+    """The running rows that follow from new values, all of them known after ``before``.
 
     Args:
         view: the declared view.
-        known: what :func:`known_values` made of new rows.
+        known: the result of :func:`known_values` for new rows.
         before: the newest running row of each key, where it has one.
 
     Raises:
-        SourceError: when a sum leaves 64 bits.
+        SourceError: when a sum exceeds 64 bits.
     """
     newest = dict(before)
     extended = []
@@ -74,19 +74,19 @@ def extend(view: FeatureView, known: Known, before: Mapping[str, RunningRow]) ->
 
 
 def _leaves(view: FeatureView, sums: Sequence[int]) -> SourceError:
-    column, units = max(zip(view.columns, sums, strict=True), key=lambda one: abs(one[1]))
+    column, units = max(zip(view.columns, sums, strict=True), key=lambda pair: abs(pair[1]))
     return too_large(view, column, units * view.resolutions[column])
 
 
 def known_values(view: FeatureView, source: Any, *, offered: bool = False) -> Known:
     """What a view takes of a source's rows, as :func:`~everfit.features.point_in_time.known_rows` has it, by key and moment.
 
-    In plain Python, for most often it is one row, which data frames take milliseconds for.
+    In plain Python: usually it is one row, for which data frames take milliseconds.
 
     Args:
         view: the declared view.
         source: a frame of rows of its source.
-        offered: whether the rows are about to land. Then a value that could not be read later is refused; of rows that have
+        offered: whether the rows are about to land. Then a value that could not be read later is refused; in rows that have
             landed it is null.
 
     Raises:
@@ -104,50 +104,50 @@ def known_values(view: FeatureView, source: Any, *, offered: bool = False) -> Kn
             rows.append(((key_of(key), _moment(known_at)), _rank(tie), read(values)))
     known: Known = {}
     for identity, _, new in sorted(rows, key=itemgetter(0, 1)):
-        held = known.get(identity)
-        known[identity] = new if held is None else _together(held, new, only_last=view.tie_break is not None)
+        earlier = known.get(identity)
+        known[identity] = new if earlier is None else _together(earlier, new, only_last=view.tie_break is not None)
     return known
 
 
 def _rank(tie: Any) -> tuple[int, Any]:
-    """Where a tie-break stands, as data frames sort: null below all others, what is not a number above them."""
+    """The rank of a tie-break, as data frames sort: null below all others, NaN above them."""
     if tie is None:
         return 0, 0
     return (2, 0) if isinstance(tie, float) and math.isnan(tie) else (1, tie)
 
 
 def _moment(known_at: date) -> datetime:
-    """A time as :func:`everfit.features.point_in_time.moment` reads it."""
+    """A time, read as :func:`everfit.features.point_in_time.moment` reads it."""
     at = known_at if isinstance(known_at, datetime) else datetime.combine(known_at, time())
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _reader(view: FeatureView) -> Callable[[Sequence[Any]], Moment]:
-    """What reads one row's values, in the order of ``FeatureView.columns``."""
+    """A function that reads one row's values, in the order of ``FeatureView.columns``."""
     limits = limits_of(view)
     summed = [(i, view.resolutions[column]) for i, column in enumerate(view.columns) if column in view.resolutions]
     nothing = [0] * len(limits)
 
     def read(values: Sequence[Any]) -> Moment:
-        held = tuple(_value(value, limit) for value, limit in zip(values, limits, strict=True))
+        taken = tuple(_value(value, limit) for value, limit in zip(values, limits, strict=True))
         units = nothing.copy()
         for i, resolution in summed:
-            units[i] = _units(held[i], resolution)
-        return Moment(held, tuple(units), tuple([int(value is not None) for value in held]))
+            units[i] = _units(taken[i], resolution)
+        return Moment(taken, tuple(units), tuple([int(value is not None) for value in taken]))
 
     return read
 
 
-def _together(held: Moment, new: Moment, *, only_last: bool) -> Moment:
-    """Both of one key and moment: the later one has the values, and counts alone or all do."""
-    rows = held.rows + new.rows
+def _together(earlier: Moment, new: Moment, *, only_last: bool) -> Moment:
+    """Two values of the same key and moment combined: the later has the values; it counts alone, or both count."""
+    rows = earlier.rows + new.rows
     if only_last:
         return new._replace(rows=rows)
-    return Moment(new.values, tuple(map(add, held.units, new.units)), tuple(map(add, held.counts, new.counts)), rows)
+    return Moment(new.values, tuple(map(add, earlier.units, new.units)), tuple(map(add, earlier.counts, new.counts)), rows)
 
 
 def _value(value: Any, limit: float | None) -> Value:
-    """A value as the view takes it: text where there is no limit, else the number, null where it is none that can be read."""
+    """A value as the view reads it: text where there is no limit, else the number, or null where it cannot be read."""
     if value is None:
         return None
     if limit is None:
@@ -156,7 +156,7 @@ def _value(value: Any, limit: float | None) -> Value:
 
 
 def _units(value: Value, resolution: float) -> int:
-    """A value in whole units of the resolution: the nearest, halves upwards, as offline; 0 for null."""
+    """A value in whole units of the resolution: rounded to nearest, halves upwards, as offline; 0 for null."""
     return 0 if value is None else math.floor(float(value) / resolution + 0.5)
 
 
@@ -168,7 +168,7 @@ def answer(
     Args:
         view: the declared view.
         at: the moment, UTC.
-        now: the newest row of the key known by then; None where there is none.
+        now: the newest row of the key known at that moment; None where there is none.
         ago: for each of the view's windows the newest row known by ``at`` less the window.
     """
     features: dict[str, Value] = {}

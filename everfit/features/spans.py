@@ -1,4 +1,4 @@
-"""When the rows of a source became known to a view, and to which requests they still matter."""
+"""The spans in which rows of a source became known to a view, and the requests that they affect."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -18,11 +18,11 @@ INSTANT = timedelta(microseconds=1)
 
 
 def known_spans(view: FeatureView, source: Any) -> list[Span]:
-    """The spans in which rows of a source became known, in order: one for each run of days on which some of them did.
+    """The spans in which rows of a source became known, in order: one for each run of consecutive days with such rows.
 
     Args:
         view: the declared view.
-        source: a frame of the source's rows, in whatever order.
+        source: a frame of the source's rows, in any order.
 
     Raises:
         SourceError: as :func:`everfit.features.point_in_time.shaped`.
@@ -40,7 +40,7 @@ def known_spans(view: FeatureView, source: Any) -> list[Span]:
 
 
 def reach(view: FeatureView) -> timedelta | None:
-    """For how long after it became known a row may matter to a request, the last instant included; None where for ever."""
+    """For how long after it became known a row may affect a request, last instant included; None for ever."""
     windows = [over - INSTANT for over in view.windows]  # ``(at - over, at]``
     if not any(isinstance(feature, Latest) for feature in view.features.values()):
         return max(windows)
@@ -48,10 +48,10 @@ def reach(view: FeatureView) -> timedelta | None:
 
 
 def days_reached(spans: Iterable[Span], after: timedelta | None, days: Sequence[date]) -> set[date]:
-    """The days of which a request may see something that became known in the spans.
+    """The days with requests that may depend on rows which became known in the spans.
 
     Args:
-        spans: what :func:`known_spans` made.
+        spans: the result of :func:`known_spans`.
         after: the view's :func:`reach`.
         days: the days to choose from (UTC), in order.
     """
@@ -62,7 +62,7 @@ def days_reached(spans: Iterable[Span], after: timedelta | None, days: Sequence[
 
 
 def _later(moment: datetime, after: timedelta | None) -> date:
-    """The day on which a span of time that begins at a moment ends; the last of all where it does not end before."""
+    """The day of a moment plus a duration; the last possible day where there is no end."""
     if after is None or after > LAST - moment:
         return date.max
     return (moment + after).date()

@@ -10,7 +10,7 @@ from everfit.errors import EmptyPartitionError
 from everfit.runtime import Runtime
 from everfit.store import failures
 from everfit.store.failures import Part
-from everfit.store.isolation import Isolation, is_everybodys
+from everfit.store.isolation import Isolation, is_shared
 
 Daily = Literal["raw_data", "features"]
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def _halves(
     try:
         made = make(days)
     except Exception as error:
-        if is_everybodys(error) or isinstance(error, EmptyPartitionError):
+        if is_shared(error) or isinstance(error, EmptyPartitionError):
             raise
         errors.append(error)
     else:

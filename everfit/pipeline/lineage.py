@@ -78,7 +78,7 @@ class Lineage:
             horizon(connection, model).isoformat(),
             source_days.changes(connection, sources),
             _raw(connection, model),
-            partitions.held(connection, features_dataset(model)),
+            partitions.newest_versions(connection, features_dataset(model)),
             span_records.held(connection, model),
             past.inputs["days"] if past else {},
             logged,
@@ -194,7 +194,7 @@ def _logged(connection: sa.Connection, model: Model, since: datetime) -> dict[st
 
 
 def _raw(connection: sa.Connection, model: Model) -> dict[str, dict[str, PartitionVersion]]:
-    return {source.name: partitions.held(connection, raw_dataset(model, source.name)) for source in model.sources}
+    return {source.name: partitions.newest_versions(connection, raw_dataset(model, source.name)) for source in model.sources}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 def held(connection: sa.Connection, model: Model) -> PartitionVersion | None:
     """What was made last; its ``inputs`` have the digest of each day under ``days``."""
-    return partitions.held(connection, _dataset(model)).get("")
+    return partitions.newest_versions(connection, _dataset(model)).get("")
 
 
 def bring_up(connection: sa.Connection, lake: Lake, model: Model, changes: Changes) -> None:

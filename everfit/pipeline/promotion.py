@@ -72,7 +72,7 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, verdict: str | None 
     with runtime.engine.begin() as connection:
         entry = _entry(connection, model, evaluation, training_set, actor, version, detail)
         signature = manifests.signature_of(runtime.lake, described)
-        schemas.remember(connection, model.name, signature.schema, signature.features)
+        schemas.record(connection, model.name, signature.schema, signature.features)
         promote(connection, runtime.registry, entry)
         _end(connection, training_set, "promoted", evaluation.reason)
     announce(runtime.settings.kafka, model, version, evaluation.reason)

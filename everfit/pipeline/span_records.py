@@ -32,7 +32,9 @@ DAYS_AT_ONCE = 30
 def held(connection: sa.Connection, model: Model) -> Spans:
     """The spans of every day on record."""
     return {
-        source.name: {day: _spans(version) for day, version in partitions.held(connection, _dataset(model, source)).items()}
+        source.name: {
+            day: _spans(version) for day, version in partitions.newest_versions(connection, _dataset(model, source)).items()
+        }
         for source in _viewed(model)
     }
 
@@ -47,7 +49,7 @@ def bring_up(connection: sa.Connection, model: Model, changes: Changes) -> None:
     """
     code = _code(model)
     for source in _viewed(model):
-        on_record = partitions.held(connection, _dataset(model, source))
+        on_record = partitions.newest_versions(connection, _dataset(model, source))
         days = changes[source.name]
         behind = [day for day, count in days.items() if not _holds(on_record.get(day), count, code)]
         for several in _runs(behind):

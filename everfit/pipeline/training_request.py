@@ -42,9 +42,9 @@ def ask_for_training(runtime: Runtime, model: Model) -> Asked:
         version = champion.version if champion else None
         reason = "asked for by a person" if champion else f"the first version, from before {format_time(model.go_live)}"
         request = requests.new(model, cause, reason, champion=version, cutoff=clock)
-        is_new = requests.ask(connection, request)
+        is_new = requests.add(connection, request)
         if requests.find(connection, request.id).status == "failed":
-            requests.try_again(connection, request.id, "asked for again by a person")
+            requests.retry(connection, request.id, "asked for again by a person")
             is_new = True
         return Asked(requests.find(connection, request.id), is_new)
 

@@ -62,7 +62,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         if not days and not any(midnight(day) < cutoff for day in partitions.newest(connection, features_dataset(model))):
             raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
         labels = _labels(runtime, connection, model, cutoff)
-        quarantined = quarantines.holding(connection, model)
+        quarantined = quarantines.excluded_spans(connection, model)
     rows = _labelled(runtime, model, list(days.values()), labels, cutoff) if days else labels.clear()
     for span in quarantined if days else []:
         rows = rows.filter(~pl.col(EVENT_TIME).is_between(*span, closed="left"))

@@ -31,7 +31,7 @@ def bootstrap_all(runtime: Runtime) -> Iterator[tuple[str, int | str]]:
     """The same for every model: its name, and the number of new rows or the reason why none could land."""
     with reachable(runtime.engine):
         isolation = Isolation(runtime.engine)
-        refused = declarations.set_aside(runtime.engine, runtime.models, isolation)
+        refused = declarations.isolate_refused(runtime.engine, runtime.models, isolation)
         for name, model in runtime.models.items():
             if name in refused:
                 yield name, refused[name]

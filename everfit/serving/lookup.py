@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from everfit.declaration.views import FeatureView
 from everfit.features.running_sums import RunningRow, Value, answer, expired, key_of
-from everfit.store.online import AS_SERVED, Asked, bind, row_of
+from everfit.store.online import AS_SERVED, StateKey, bind, row_of
 from everfit.waiting import Patience
 
 CONNECTIONS = 4
@@ -106,7 +106,7 @@ class Lookup:
         while self._idle:
             await self._idle.pop().close()
 
-    async def _held(self, asked: Sequence[Asked]) -> list[_Held] | None:
+    async def _held(self, asked: Sequence[StateKey]) -> list[_Held] | None:
         """The running rows asked for; None where the database does not answer in time, or just did not."""
         if time.monotonic() < self._retry_at:
             return None
@@ -157,10 +157,10 @@ class Lookup:
             self._remembered.popitem(last=False)
 
 
-def _asked(reading: Reading, row: Mapping[str, Value], at: datetime) -> list[Asked]:
+def _asked(reading: Reading, row: Mapping[str, Value], at: datetime) -> list[StateKey]:
     """The view's key now, and at the beginning of each of its windows."""
     view, key = reading.view, key_of(row[reading.view.key])
-    return [Asked(view.name, reading.version, key, moment) for moment in (at, *(at - over for over in view.windows))]
+    return [StateKey(view.name, reading.version, key, moment) for moment in (at, *(at - over for over in view.windows))]
 
 
 def _merged(readings: Sequence[Reading], found: Mapping[tuple[str, str], Found]) -> Found:

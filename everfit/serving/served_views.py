@@ -106,7 +106,7 @@ class Views:
             while self._unwritten:
                 signature = self._unwritten[0]
                 with self._engine.begin() as connection:
-                    schemas.remember(connection, signature.model, signature.schema, signature.features)
+                    schemas.record(connection, signature.model, signature.schema, signature.features)
                 del self._unwritten[0]
 
     def is_any_behind(self) -> bool:

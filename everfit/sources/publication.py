@@ -25,7 +25,7 @@ from everfit.sources.validation import Offered, check, frame_of
 from everfit.store import source_rows, view_versions
 from everfit.store.database import reachable
 from everfit.store.frames import decode_rows
-from everfit.store.online import ALWAYS, Asked, as_of, insert
+from everfit.store.online import ALWAYS, StateKey, as_of, insert
 from everfit.store.view_builds import build
 from everfit.store.view_updates import Change, running_rows
 from everfit.store.view_versions import DeclaredViews, ViewVersion
@@ -144,7 +144,7 @@ def _land_all(
     rows = changed = 0
     with engine.begin() as connection:
         cursor = view_versions.cursor_of(connection)
-        source_rows.hold(cursor, source.name)
+        source_rows.lock(cursor, source.name)
         versions = _registered(cursor, source, views)
         if only_if_built and any(versions[name].state != "built" and not versions[name].problem for name in views.definitions):
             return None
@@ -211,11 +211,11 @@ def _follow(
         except SourceError as error:
             if name in views.definitions:
                 raise
-            view_versions.leave_behind(cursor, version.definition, str(error))
+            view_versions.mark_outdated(cursor, version.definition, str(error))
             continue
         changes += [change] if change else []
-    asked = [Asked(*change.version.name, key, ALWAYS) for change in changes for key in change.since()]
-    newest = {one[:3]: row for one, row in zip(asked, as_of(cursor, asked), strict=True)}
+    state_keys = [StateKey(*change.version.name, key, ALWAYS) for change in changes for key in change.since()]
+    newest = {one[:3]: row for one, row in zip(state_keys, as_of(cursor, state_keys), strict=True)}
     added: list[tuple[str, str, RunningRow]] = []
     for change in changes:
         last = {key: newest[*change.version.name, key] for key in change.since()}
@@ -224,7 +224,7 @@ def _follow(
         except SourceError as error:
             if change.version.name in views.definitions:
                 raise
-            view_versions.leave_behind(cursor, change.version.definition, str(error))
+            view_versions.mark_outdated(cursor, change.version.definition, str(error))
             continue
         added += [(*change.version.name, row) for row in rows]
     insert(cursor, added)
@@ -236,7 +236,7 @@ def _change(
     """What the rows change in the keys of a version that publications follow; None where there are none."""
     definition, view = version.definition, views.view(version.definition)
     if view is None:
-        view_versions.leave_behind(cursor, definition)
+        view_versions.mark_outdated(cursor, definition)
         return None
     known, replaced = known_values(view, new, offered=True), {} if old is None else known_values(view, old)
     if definition.keyed_by_column and not version.own_keys:

@@ -1,4 +1,4 @@
-"""Alerts: what is wrong, since when, and when somebody was last told. They outlive the process that tells."""
+"""Alerts: what is wrong, since when, and when it was last sent. They outlive the process that sends them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ LOCK = 0x616C657274  # "alert": the number of the advisory lock
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One cause of one model (empty: of all). ``count`` is how often it was sent, ``tried_at`` when nobody took it."""
+    """A cause of a model (empty: of all). ``count`` is how often it was sent, ``tried_at`` when sending last failed."""
 
     model: str
     cause: str
@@ -29,25 +29,25 @@ class Alert:
 
     @property
     def family(self) -> str:
-        """What kind of cause it is."""
+        """The kind of the cause."""
         return self.cause.partition(":")[0]
 
 
 @contextmanager
-def alone(connection: sa.Connection) -> Iterator[bool]:
-    """Whether nobody else is telling right now; if so, nobody else is within the block."""
-    held = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(LOCK))).scalar())
+def exclusive(connection: sa.Connection) -> Iterator[bool]:
+    """Whether the lock on sending alerts was acquired; if so, it is held during the block."""
+    acquired = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(LOCK))).scalar())
     try:
-        yield held
+        yield acquired
     finally:
         connection.rollback()
-        if held:
+        if acquired:
             connection.execute(sa.select(sa.func.pg_advisory_unlock(LOCK)))
             connection.commit()
 
 
-def unsettled(connection: sa.Connection) -> Sequence[Alert]:
-    """Those that are open, and those that are over and were not told yet."""
+def unresolved(connection: sa.Connection) -> Sequence[Alert]:
+    """The alerts that are open, and those that ended without a notice."""
     columns = [alerts.c[name] for name in Alert.__slots__]
     wanted = sa.or_(alerts.c.resolved_at.is_(None), alerts.c.last_sent_at.is_(None))
     query = sa.select(*columns).where(wanted).order_by(alerts.c.first_at)
@@ -55,15 +55,15 @@ def unsettled(connection: sa.Connection) -> Sequence[Alert]:
 
 
 def save(connection: sa.Connection, changed: Sequence[Alert]) -> None:
-    """Write alerts as they stand now; one that is over opens anew with its row."""
+    """Write alerts in their present state; an ended alert is opened again in its row."""
     for alert in changed:
         values = {name: getattr(alert, name) for name in Alert.__slots__} | {"message": storable(alert.message)}
         written = insert(alerts).values(values)
         connection.execute(written.on_conflict_do_update(index_elements=["model", "cause"], set_=values))
 
 
-def told_before(connection: sa.Connection, causes: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Which of these causes (model, cause) have a row, open or over."""
+def recorded_causes(connection: sa.Connection, causes: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these causes (model, cause) have a row, open or ended."""
     if not causes:
         return set()
     query = sa.select(alerts.c.model, alerts.c.cause).where(sa.tuple_(alerts.c.model, alerts.c.cause).in_(list(causes)))

@@ -1,8 +1,8 @@
-"""Rows in COPY's text format, and their way into the tables: a staging table first, from there on conflict with the identity.
+"""Rows in COPY's text format, copied to a staging table and inserted from there unless their identity is stored already.
 
-COPY itself knows no conflict. The staging tables live as long as the session and are emptied by every commit. Of two rows of
-one identity the first counts. Where not every row was new, each is held against what is stored: one that says the same was
-delivered again, one that says something else is a contradiction.
+COPY itself has no ON CONFLICT. The staging tables live as long as the session and are emptied by every commit. Of two rows with
+the same identity the first counts. Where not every row was new, each is compared with the stored row: an equal row was
+delivered again, a different row is a contradiction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _OUTCOMES = """\
 CREATE TEMP TABLE IF NOT EXISTS incoming_outcomes (
     place int, observed_at timestamptz, model text, request_id text, outcome float8
 ) ON COMMIT DELETE ROWS"""
-# Who closes a window of a model holds this lock alone: a row is either counted in that window, or it is late.
+# Closing a window takes this lock exclusively: a row is either counted in the window, or late.
 WINDOWS_LOCK = "windows:"  # and the model's name
 _SHARE_WINDOWS = """\
 SELECT pg_advisory_xact_lock_shared(hashtextextended(%s || model, 0))
@@ -45,7 +45,7 @@ SELECT model, count(*), count(*) FILTER (WHERE late) FROM stored GROUP BY model"
 _STORE_OUTCOMES = """\
 INSERT INTO outcomes (observed_at, model, request_id, outcome)
 SELECT observed_at, model, request_id, outcome FROM incoming_outcomes ON CONFLICT DO NOTHING"""
-# One look-up each (OFFSET 0 keeps the planner, which knows nothing of the staging table, from reading all that is stored).
+# One look-up per row: without OFFSET 0 the planner, which lacks statistics of the staging table, would scan the stored rows.
 _CONTRADICTED_PREDICTIONS = """\
 SELECT place, stored.score, incoming.score
 FROM incoming_predictions AS incoming
@@ -66,11 +66,11 @@ WHERE stored.outcome IS DISTINCT FROM incoming.outcome"""
 _OBSERVED = "SELECT model, count(*) FROM incoming_outcomes GROUP BY model"
 
 
-Contradictions = dict[int, str]  # place of a line → what it contradicts
+Contradictions = dict[int, str]  # position of a line → what it contradicts
 
 
 class Record(Protocol):
-    """A record as Kafka's client gives it, as far as it matters here."""
+    """The attributes used here of a record of Kafka's client."""
 
     @property
     def topic(self) -> str: ...
@@ -84,7 +84,7 @@ class Record(Protocol):
 
 @dataclass(slots=True)
 class Rows:
-    """Lines for COPY, and the record that each came from."""
+    """Lines for COPY, and the record of each."""
 
     lines: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -93,17 +93,17 @@ class Rows:
         return len(self.lines)
 
     def picked(self, wanted: Sequence[int]) -> "Rows":
-        """Those at some places."""
+        """The rows at these positions."""
         return Rows([self.lines[at] for at in wanted], [self.records[at] for at in wanted])
 
     def months(self) -> Iterator[str]:
-        """The months of the predictions among them, as ``1996-09``, each once."""
+        """The distinct months of the predictions among them, as ``1996-09``."""
         return iter({line[(start := line.index("\t") + 1) : start + 7] for line in self.lines})
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What a batch held of a model on one partition: how many predictions, and the newest event time."""
+    """The predictions of a model on one partition in a batch: their number, and the newest event time."""
 
     model: str
     partition: int
@@ -113,7 +113,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How many of a model's predictions were new, and how many of these late."""
+    """Numbers of a model's new predictions, and of the late ones among them."""
 
     model: str
     rows: int
@@ -121,7 +121,7 @@ class Stored:
 
 
 def prediction_line(event: LoggedPrediction, partition: int, *, plain: bool) -> str:
-    """One line of ``incoming_predictions``. ``plain`` promises that nothing of it must be escaped."""
+    """A line of ``incoming_predictions``. ``plain`` means that nothing in it must be escaped."""
     request_id, entity, features = event.request_id, event.entity, str(event.features, "utf-8")
     if not plain:
         request_id, entity, features = escaped(request_id), escaped(entity), escaped(features)
@@ -132,25 +132,25 @@ def prediction_line(event: LoggedPrediction, partition: int, *, plain: bool) -> 
 
 
 def outcome_line(event: Outcome) -> str:
-    """One line of ``incoming_outcomes``."""
+    """A line of ``incoming_outcomes``."""
     return f"{_utc(event.observed_at)}\t{event.model}\t{escaped(event.request_id)}\t{event.outcome!r}\n"
 
 
 def is_plain(value: bytes) -> bool:
-    """Whether a JSON document holds nothing that COPY would have escaped: JSON escapes control characters in texts."""
+    """Whether a JSON document contains nothing that must be escaped for COPY; JSON escapes control characters itself."""
     return b"\\" not in value and b"\n" not in value and b"\t" not in value and b"\r" not in value
 
 
 def escaped(text: str) -> str:
-    """Source: https://www.postgresql.org/docs/current/sql-copy.html, text format."""
+    """Text escaped for COPY. Source: https://www.postgresql.org/docs/current/sql-copy.html, text format."""
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[Arrived], list[Stored], Contradictions]:
-    """Write predictions on their identity; a row whose window has closed is marked as late.
+    """Insert predictions with new identities; a row whose window has closed is marked as late.
 
     Returns:
-        What arrived, what of it was new, and which lines contradict what is stored.
+        What arrived, what was new, and the lines that contradict stored rows.
     """
     if not lines:
         return [], [], {}
@@ -158,22 +158,22 @@ def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[A
     cursor.execute(_SHARE_WINDOWS, (WINDOWS_LOCK,))
     arrived = [Arrived(*row) for row in cursor.execute(_ARRIVED)]
     stored = [Stored(*row) for row in cursor.execute(_STORE_PREDICTIONS)]
-    if sum(one.rows for one in stored) == len(lines):
+    if sum(of_model.rows for of_model in stored) == len(lines):
         return arrived, stored, {}
-    found = cursor.execute(_CONTRADICTED_PREDICTIONS)
-    return arrived, stored, {place: _contradiction("prediction", "score", *scores) for place, *scores in found}
+    contradicting = cursor.execute(_CONTRADICTED_PREDICTIONS)
+    return arrived, stored, {place: _contradiction("prediction", "score", *scores) for place, *scores in contradicting}
 
 
 def store_outcomes(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[dict[str, int], Contradictions]:
-    """Write outcomes on their identity; returns how many arrived, by model, and which lines contradict what is stored."""
+    """Insert outcomes with new identities; returns how many arrived by model, and the lines that contradict stored rows."""
     if not lines:
         return {}, {}
     _stage(cursor, _OUTCOMES, "COPY incoming_outcomes FROM STDIN", lines)
     observed: dict[str, int] = dict(cursor.execute(_OBSERVED).fetchall())
     if cursor.execute(_STORE_OUTCOMES).rowcount == len(lines):
         return observed, {}
-    found = cursor.execute(_CONTRADICTED_OUTCOMES)
-    return observed, {place: _contradiction("outcome", "outcome", *outcomes) for place, *outcomes in found}
+    contradicting = cursor.execute(_CONTRADICTED_OUTCOMES)
+    return observed, {place: _contradiction("outcome", "outcome", *outcomes) for place, *outcomes in contradicting}
 
 
 def _contradiction(event: str, name: str, stored: float, sent: float) -> str:

@@ -1,4 +1,4 @@
-"""Engines and migrations. Whoever starts a process builds its engine; nothing here is built at import."""
+"""Engines and migrations. A process builds its engine when it starts; nothing is built at import."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,19 +19,19 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def create_engine(url: str, *, durable: bool = True) -> sa.Engine:
-    """An engine for psycopg 3 whose sessions speak UTC; connections are checked before they are used.
+    """An engine for psycopg 3 with sessions in UTC; connections are checked before they are used.
 
     Args:
-        url: SQLAlchemy's, for psycopg.
-        durable: whether a commit waits for the disk. Where it does not, a server that is killed may forget the newest commits,
-            never older ones: for writers that look where they stopped and write again from there.
+        url: an SQLAlchemy URL for psycopg.
+        durable: whether a commit waits for the disk. Where it does not, a killed server may lose the newest commits: for
+            writers that look up where they stopped and write again from there.
     """
     options = "-c timezone=utc" if durable else "-c timezone=utc -c synchronous_commit=off"
     return sa.create_engine(url, pool_pre_ping=True, connect_args={"options": options})
 
 
 def migrate(engine: sa.Engine, revision: str = "head", *, down: bool = False) -> None:
-    """Bring the schema up to a revision, or ``down`` to one; existing data stay, but for what an older one cannot hold.
+    """Upgrade the schema to a revision, or downgrade it with ``down``; data that a lower revision has no place for is lost.
 
     Raises:
         ServiceError: when the database does not answer.
@@ -43,27 +43,27 @@ def migrate(engine: sa.Engine, revision: str = "head", *, down: bool = False) ->
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with reachable(engine), engine.begin() as connection:
-        _require_known(connection, config)
+        _require_known_revision(connection, config)
         config.attributes["connection"] = connection
         (command.downgrade if down else command.upgrade)(config, revision)
 
 
-def _require_known(connection: sa.Connection, config: "Config") -> None:
+def _require_known_revision(connection: sa.Connection, config: "Config") -> None:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(config)
-    found = MigrationContext.configure(connection).get_current_revision()
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise FormatError(
-            f"the database holds schema {found}, and this everfit knows schemas up to {scripts.get_current_head()}: a newer "
-            "everfit wrote it. Install that version again, or restore the backup from before the upgrade"
+            f"the database has schema {current}, but this everfit knows schemas up to {scripts.get_current_head()}: a newer "
+            "everfit migrated it. Install that version again, or restore the backup from before the upgrade"
         )
 
 
 @contextmanager
 def reachable(engine: sa.Engine) -> "Iterator[None]":
-    """Tell a database that does not answer as a :class:`ServiceError` that names it, its password masked."""
+    """Raise a :class:`ServiceError` that names the database, with its password masked, where it does not answer."""
     try:
         yield
     except (OperationalError, psycopg.OperationalError) as error:

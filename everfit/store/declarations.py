@@ -1,6 +1,6 @@
-"""What of a declaration may not change once rows rest on it: written down when they come, compared at every start.
+"""The facts of a declaration that may not change once rows depend on them: recorded with the rows, compared at every start.
 
-``docs/changes.md`` says of every setting whether it may change and what happens then.
+``docs/changes.md`` lists for every setting whether it may change and what happens then.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,79 +17,79 @@ from everfit.store.isolation import Isolation
 from everfit.store.tables import clocks, declarations, source_days
 from everfit.timing import format_time, wall_clock
 
-SEEN_EVERY = timedelta(hours=1)  # seen_at is written no more often
+SEEN_EVERY = timedelta(hours=1)  # the shortest interval between writes of seen_at
 SOURCE = "source "
 REASONS = {
-    "go_live": "windows and training sets are laid from it",
-    "entity": "every logged request is about one",
-    "identity": "the requests of the record are named by it, and their outcomes would find none",
-    "task": "the outcomes and the versions that there are answer another question",
-    SOURCE: "the rows that have landed are kept by it",
+    "go_live": "windows and training sets are anchored at it",
+    "entity": "every logged request refers to an entity",
+    "identity": "the ids of recorded requests depend on it, and outcomes would no longer match them",
+    "task": "existing outcomes and versions are of the former task",
+    SOURCE: "the landed rows are stored by it",
 }
 
 Facts = Mapping[str, str]
 
 
 def facts(model: Model) -> dict[str, str]:
-    """What must stay as it is, by name: of the model once a prediction was logged, of its sources once rows have landed."""
-    told = {
+    """The facts by name: the model's may not change once a prediction was logged, a source's once rows have landed."""
+    recorded = {
         "go_live": format_time(model.go_live),
         "entity": model.entity,
         "identity": ", ".join(model.identity) or "the entity",
         "task": f"{type(model.task).__name__} of {model.label}",
     }
     for source in model.sources:
-        told[f"{SOURCE}{source.name}: identity"] = ", ".join(source.identity)
-        told[f"{SOURCE}{source.name}: event_time"] = source.event_time
-        told |= {f"{SOURCE}{source.name}: kind of {column.name}": column.kind for column in source.columns}
-    return told
+        recorded[f"{SOURCE}{source.name}: identity"] = ", ".join(source.identity)
+        recorded[f"{SOURCE}{source.name}: event_time"] = source.event_time
+        recorded |= {f"{SOURCE}{source.name}: kind of {column.name}": column.kind for column in source.columns}
+    return recorded
 
 
-def refused(connection: sa.Connection, models: Iterable[Model]) -> dict[str, str]:
-    """Why each of these models is refused as it is declared now, by name; those that may be as they are are written down."""
+def refusals(connection: sa.Connection, models: Iterable[Model]) -> dict[str, str]:
+    """The reason why each refused model's declaration is refused, by name; the facts of the others are recorded."""
     now = wall_clock()
     columns = declarations.c
-    held = {row.model: row for row in connection.execute(sa.select(declarations))}
+    stored = {row.model: row for row in connection.execute(sa.select(declarations))}
     logged = set(connection.execute(sa.select(clocks.c.model).distinct()).scalars())
     landed = set(connection.execute(sa.select(source_days.c.source).distinct()).scalars())
-    found = {}
+    reasons = {}
     for model in models:
-        before, declared = held.get(model.name), facts(model)
+        before, declared = stored.get(model.name), facts(model)
         pinned = dict(_pinned(before.facts, model.name in logged, landed)) if before else {}
         if changes := [name for name, value in pinned.items() if declared.get(name, value) != value]:
-            found[model.name] = _sentence(model, changes, pinned, declared)
+            reasons[model.name] = _sentence(model, changes, pinned, declared)
             continue
         kept = {name: value for name, value in pinned.items() if name.startswith(SOURCE)} | declared
         if before is None or kept != before.facts or before.seen_at + SEEN_EVERY < now:
             values = {"model": model.name, "facts": kept, "seen_at": now}
             written = insert(declarations).values(values)
             connection.execute(written.on_conflict_do_update(index_elements=[columns.model], set_=values))
-    return found
+    return reasons
 
 
-def set_aside(engine: sa.Engine, models: Mapping[str, Model], isolation: Isolation) -> dict[str, str]:
-    """Write down which modules cannot be imported and which models are refused as declared; returns the latter, with why."""
+def isolate_refused(engine: sa.Engine, models: Mapping[str, Model], isolation: Isolation) -> dict[str, str]:
+    """Isolate modules that cannot be imported and refused models; returns the reasons of the latter by name."""
     with engine.begin() as connection:
-        changed = refused(connection, models.values())
+        changed = refusals(connection, models.values())
     broken = broken_modules(models)
-    isolation.settle("declaration", {Part(name, "declaration"): why for name, why in {**broken, **changed}.items()})
-    if not broken:  # otherwise nobody knows which models there are
+    isolation.update_stage("declaration", {Part(name, "declaration"): why for name, why in {**broken, **changed}.items()})
+    if not broken:  # otherwise the set of models is not known
         isolation.forget_others(models)
     return changed
 
 
 def require_unchanged(connection: sa.Connection, model: Model) -> None:
-    """Refuse what may not change.
+    """Refuse a declaration in which a recorded fact has changed.
 
     Raises:
-        DeclarationError: with what has changed, and the way out.
+        DeclarationError: with what has changed, and the remedy.
     """
-    if why := refused(connection, [model]).get(model.name):
+    if why := refusals(connection, [model]).get(model.name):
         raise DeclarationError(why)
 
 
 def _pinned(before: Facts, is_logged: bool, landed: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Those that rows rest on."""
+    """The facts that rows depend on."""
     for name, value in before.items():
         source = name.removeprefix(SOURCE).partition(":")[0] if name.startswith(SOURCE) else None
         if is_logged if source is None else source in landed:
@@ -97,11 +97,11 @@ def _pinned(before: Facts, is_logged: bool, landed: Collection[str]) -> Iterator
 
 
 def _sentence(model: Model, changes: Collection[str], before: Facts, now: Facts) -> str:
-    told = [f"{name} was {before[name]!r} and is {now[name]!r} now, but {_reason(name)}" for name in changes]
-    way_out = "set it back" if len(told) == 1 else "set them back"
+    recorded = [f"{name} was {before[name]!r} and is {now[name]!r} now, but {_reason(name)}" for name in changes]
+    remedy = "set it back" if len(recorded) == 1 else "set them back"
     if all(name.startswith(SOURCE) for name in changes):
-        return f"{model.name}: {'; '.join(told)}; {way_out}, or declare a source of another name"
-    return f"{model.name}: {'; '.join(told)}; {way_out}, or give the model another name: it then begins anew"
+        return f"{model.name}: {'; '.join(recorded)}; {remedy}, or declare a source of another name"
+    return f"{model.name}: {'; '.join(recorded)}; {remedy}, or give the model another name, with which it starts empty"
 
 
 def _reason(name: str) -> str:

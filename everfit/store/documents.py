@@ -1,7 +1,7 @@
-"""JSON documents of the tables as columns. Reading is total: what an earlier version let in, and cannot be read, is null.
+"""JSON documents of the tables as columns. Reading never fails: a value that cannot be read is null.
 
-Postgres writes a number of JSONB out in full: 1e39 comes back as forty digits, which Polars' reader takes for a whole number
-that it cannot hold, and refuses with the whole column.
+Postgres writes numbers of JSONB in full: 1e39 becomes forty digits, which Polars' reader takes for an integer beyond its range,
+and then refuses the whole column.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,21 +18,20 @@ Types = Mapping[str, pl.DataType]
 def from_json(documents: pl.Series, types: Types, missing: Mapping[str, Sequence[float]]) -> pl.DataFrame:
     """Documents as columns of these types.
 
-    A number beyond float64 is infinite, what is of another type is null, and so are the numbers that are declared to stand
-    for nothing, by column.
+    A number beyond float64 is infinite; values of another type are null, as are the numbers declared as missing, by column.
     """
     try:
-        held = documents.str.json_decode(pl.Struct(dict(types))).struct.unnest()
+        decoded = documents.str.json_decode(pl.Struct(dict(types))).struct.unnest()
     except pl.exceptions.ComputeError:
         rows = [msgspec.json.decode(document, type=dict[str, Any]) for document in documents]
         columns = {name: [_fitting(row.get(name), kind) for row in rows] for name, kind in types.items()}
-        held = pl.DataFrame(columns, schema=dict(types))
+        decoded = pl.DataFrame(columns, schema=dict(types))
     nothing = {name: [pl.col(name) != pl.lit(value, pl.Float64) for value in values] for name, values in missing.items()}
-    return held.with_columns(pl.when(*there).then(pl.col(name)).alias(name) for name, there in nothing.items() if there)
+    return decoded.with_columns(pl.when(*there).then(pl.col(name)).alias(name) for name, there in nothing.items() if there)
 
 
 def beyond(frame: pl.DataFrame) -> pl.Series:
-    """How many numbers of each row lie beyond the largest."""
+    """For each row, the count of numbers beyond the largest."""
     numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
     counts = [(pl.col(name).abs() > LARGEST).fill_null(value=False).cast(pl.UInt32) for name in numbers]
     return frame.select(pl.sum_horizontal(counts)).to_series() if counts else pl.zeros(frame.height, pl.UInt32, eager=True)

@@ -27,13 +27,13 @@ from everfit.store import schemas
 from everfit.store.documents import beyond, bounded, from_json
 from everfit.store.tables import predictions, source_rows
 
-HASHES = 2**64  # a hash of Postgres is a signed number of 64 bits
+HASHES = 2**64  # the range of Postgres' hashes, which are signed 64-bit numbers
 MOMENT = pl.Datetime("us", "UTC")
 TYPES: dict[Kind, pl.DataType] = {"category": pl.String(), "number": pl.Float64()}  # of a model's inputs
 
 logger = logging.getLogger(__name__)
 
-# The champions' answers in a span of event time, each with the newest of its outcomes that was known at a moment.
+# The champions' answers in a span of event time, each with its newest outcome that was known at a moment.
 _LOGGED = sa.text("""
     SELECT p.request_id, p.event_time, p.version, p.schema, p.degraded, p.score, p.features::text AS features,
            o.outcome, o.observed_at
@@ -65,7 +65,7 @@ _OWN: dict[str, pl.DataType] = {
 
 
 def answered(connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> dict[int, int]:
-    """How many requests of ``[start, end)`` each version answered as champion, those that came late left out."""
+    """Number of requests of ``[start, end)`` that each version answered as champion, without late rows."""
     columns = predictions.c
     within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
     counted = sa.select(columns.version, sa.func.count()).where(*within, columns.role == "champion", ~columns.late)
@@ -88,20 +88,20 @@ def logged(
 
     Args:
         connection: to the everfit database.
-        model: whose log.
+        model: the model.
         span: half-open span of event time.
-        known_at: an outcome observed later does not show.
-        late: whether rows that came after their window had closed are wanted too.
-        version: whose answers; by default those of all versions.
-        share: of the requests, drawn by a hash of their ids: the same whenever it is drawn.
-        seed: of the draw.
-        features: which inputs, by name and kind; by default the declared ones. Each row is read by its own schema, and an input
-            that this does not have, or has of another kind, is null.
+        known_at: outcomes observed later are left out.
+        late: whether to include rows that arrived after their window had closed.
+        version: the version; by default all.
+        share: the share of requests to sample by a hash of their ids; the sample is always the same.
+        seed: seed of the sample.
+        features: the inputs by name and kind; by default the declared ones. Each row is read by its own schema; an input that
+            this lacks, or has with another kind, is null.
 
     Returns:
-        One row a request and version that answered it (two, where it was asked again after a swap): REQUEST_ID, EVENT_TIME,
-        VERSION, SCHEMA, DEGRADED, SCORE, LABEL and OBSERVED_AT (null where the outcome was not known), UNREADABLE (how many of
-        the row's numbers cannot be read, and are null), by the names of
+        One row per request and version that answered it (two where it was repeated after a swap): REQUEST_ID, EVENT_TIME,
+        VERSION, SCHEMA, DEGRADED, SCORE, LABEL and OBSERVED_AT (null where the outcome was not known), UNREADABLE (count of the
+        row's numbers that cannot be read and are null), by the names of
         :mod:`everfit.declaration.reserved_columns`, and each feature.
     """
     below = None if share >= 1 else round((share - 0.5) * HASHES)
@@ -110,28 +110,28 @@ def logged(
     rows = connection.execute(_LOGGED, bound | drawn).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
     wanted = model.features if features is None else features
-    if (held := frame[SCHEMA].unique().to_list()) in ([], [model.schema_id]):
-        return _taken_apart(model, frame, model.features, wanted)
-    known = schemas.of_model(connection, model)
-    if len(held) == 1:
-        return _taken_apart(model, frame, known.get(held[0], wanted), wanted)
+    if (present := frame[SCHEMA].unique().to_list()) in ([], [model.schema_id]):
+        return _with_features(model, frame, model.features, wanted)
+    known_schemas = schemas.of_model(connection, model)
+    if len(present) == 1:
+        return _with_features(model, frame, known_schemas.get(present[0], wanted), wanted)
     parts = frame.with_row_index(_ORDER).partition_by(SCHEMA, as_dict=True)
-    apart = [_taken_apart(model, part, known.get(str(schema), wanted), wanted) for (schema,), part in parts.items()]
-    return pl.concat(apart).sort(_ORDER).drop(_ORDER)
+    pieces = [_with_features(model, part, known_schemas.get(str(schema), wanted), wanted) for (schema,), part in parts.items()]
+    return pl.concat(pieces).sort(_ORDER).drop(_ORDER)
 
 
-def _taken_apart(model: Model, frame: pl.DataFrame, own: Features, wanted: Features) -> pl.DataFrame:
-    """Rows of one schema with the wanted features in place of the JSON of their own."""
+def _with_features(model: Model, frame: pl.DataFrame, own: Features, wanted: Features) -> pl.DataFrame:
+    """Rows of one schema with the wanted features as columns instead of JSON."""
     missing = {name: values for name, values in _missing(model.request).items() if (name, "number") in own}
-    held = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in own}, missing)
-    unreadable = beyond(held).alias(UNREADABLE).to_frame()
+    decoded = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in own}, missing)
+    unreadable = beyond(decoded).alias(UNREADABLE).to_frame()
     null = [pl.Series(name, [None] * frame.height, dtype=TYPES[kind]) for name, kind in wanted if (name, kind) not in own]
-    values = bounded(held).drop(one.name for one in null if one.name in held.columns).with_columns(null)
+    values = bounded(decoded).drop(column.name for column in null if column.name in decoded.columns).with_columns(null)
     return pl.concat([frame.drop(FEATURES), unreadable, values.select(name for name, _ in wanted)], how="horizontal")
 
 
 def landed(connection: sa.Connection, source: Source, span: tuple[datetime, datetime]) -> pl.DataFrame:
-    """The rows of a source with event times in ``[start, end)`` as they have landed, in event order."""
+    """The landed rows of a source with event times in ``[start, end)``, in event order."""
     table = source_rows
     within = (table.c.source == source.name, table.c.event_time >= span[0], table.c.event_time < span[1])
     query = sa.select(sa.cast(table.c.row, sa.Text)).where(*within).order_by(table.c.event_time, table.c.identity.collate("C"))
@@ -140,31 +140,31 @@ def landed(connection: sa.Connection, source: Source, span: tuple[datetime, date
 
 
 def decode_rows(source: Source, rows: Sequence[str]) -> pl.DataFrame:
-    """JSON rows as a frame of the source's declared columns and types; numbers that cannot be read are null, and told.
+    """JSON rows as a frame of the source's declared columns and types; numbers that cannot be read are null and logged.
 
     Raises:
         SourceError: when a time cannot be read.
     """
     times = [column.name for column in source.columns if column.kind == "time"]
     types = {column.name: pl.String() if column.kind == "time" else column.frame_type() for column in source.columns}
-    held = from_json(pl.Series(rows, dtype=pl.String), types, _missing(source.columns))
-    if unreadable := beyond(held).sum():
+    decoded = from_json(pl.Series(rows, dtype=pl.String), types, _missing(source.columns))
+    if unreadable := beyond(decoded).sum():
         logger.warning("source %s: %d values beyond ±%g are read as null; correct their rows", source.name, unreadable, LARGEST)
-    frame = bounded(held)
+    frame = bounded(decoded)
     try:
         return frame.with_columns(pl.col(times).str.to_datetime("%+", time_unit="us", time_zone="UTC"))
     except pl.exceptions.InvalidOperationError as error:
-        raise SourceError(f"source {source.name}: a landed row holds a time that cannot be read: {error}") from error
+        raise SourceError(f"source {source.name}: a landed row has a time that cannot be read: {error}") from error
 
 
 def by_day(frame: pl.DataFrame, column: str, days: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """The rows of each of these days, by a column of times (UTC), in their order; an empty frame where there are none."""
+    """The rows of each of these days by a column of times (UTC), in their order; empty frames for days without rows."""
     parts = parts_by_day(frame, column)
     return {day: parts.get(day, frame.clear()) for day in days}
 
 
 def parts_by_day(frame: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
-    """The rows by day, of a column of times (UTC), in their order."""
+    """The rows by day of a column of times (UTC), in their order."""
     if frame.is_empty():
         return {}
     parts = frame.with_columns(pl.col(column).dt.date().cast(pl.String).alias("_day")).partition_by(
@@ -174,5 +174,5 @@ def parts_by_day(frame: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
 
 
 def _missing(columns: Sequence[Column]) -> dict[str, list[float]]:
-    """The values that stand for nothing, by column."""
+    """The values declared as missing, by column."""
     return {column.name: column.missing for column in columns if isinstance(column, Numeric)}

@@ -1,4 +1,4 @@
-"""Signs of life of the loop: when each kind of its processes last passed, by the clock of Postgres, and what it works with."""
+"""Heartbeats of the loop: when each kind of its processes last finished a pass, by Postgres' clock, and the parts it uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from everfit.store.tables import heartbeats
 
-SENSOR, INGEST = "prediction_log", "ingest"  # the kinds of processes that pass over the log
+SENSOR, INGEST = "prediction_log", "ingest"  # the kinds of processes that read the log
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The newest pass of a kind of process: when, how many seconds ago, and what it works with.
+    """The newest pass of a kind of process: when, how many seconds ago, and the parts it uses.
 
     ``addresses`` and ``identities`` are those of :class:`everfit.stack.parts_in_use.Uses`.
     """
@@ -26,7 +26,7 @@ class Heartbeat:
 
 
 def beat(connection: sa.Connection, process: str, addresses: Mapping[str, str], identities: Mapping[str, str]) -> None:
-    """Write that a process of that kind has passed just now."""
+    """Record a pass of that kind of process, now."""
     values = {"at": sa.func.clock_timestamp(), "addresses": dict(addresses), "identities": dict(identities)}
     written = insert(heartbeats).values(process=process, **values)
     connection.execute(written.on_conflict_do_update(index_elements=["process"], set_=values))

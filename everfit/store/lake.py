@@ -1,7 +1,7 @@
 """The lake: immutable objects named by the SHA-256 of their bytes, under ``<root>/<first two digits>/<hash>.<kind>``.
 
-An object is written to a temporary sibling and renamed, so that it is either whole or not there; the same content written
-twice is one object. ``partition_versions`` in Postgres says what each is.
+An object is written to a temporary file beside it and renamed, so that it is either complete or absent; the same content
+written twice is one object. ``partition_versions`` in Postgres lists the objects.
 """
 
 import hashlib
@@ -56,18 +56,18 @@ class Lake:
         """
         file = self.path(digest, kind)
         if not file.exists():
-            raise MissingObjectError(f"no object {digest}.{kind} in the lake at {self.root}; materialize what makes it again")
+            raise MissingObjectError(f"no object {digest}.{kind} in the lake at {self.root}; materialize its asset again")
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != digest:
-            raise LakeError(f"object {file} was altered: its content is not what its name says; restore or delete it")
+            raise LakeError(f"object {file} was altered: its content does not match its name; restore or delete it")
         return content
 
     def path(self, digest: str, kind: str) -> Path:
-        """Where an object lies."""
+        """The file of an object."""
         return self.root / digest[:2] / f"{digest}.{kind}"
 
     def put_frame(self, frame: "pl.DataFrame") -> str:
-        """Store a frame as Parquet; the same rows and columns always get the same name."""
+        """Store a frame as Parquet; equal frames get the same name."""
         buffer = io.BytesIO()
         frame.write_parquet(buffer, compression="zstd", statistics=False)
         return self.put(buffer.getvalue(), "parquet")

@@ -1,6 +1,6 @@
-"""The ledger: append-only rows that say which version became champion, when, why, from what, by whom. It is the truth.
+"""The ledger: append-only rows on which version became champion, when, why, in whose place, by whom. It is authoritative.
 
-Each promotion's ``detail`` names the version's manifest in the lake: what it was trained on, how it was judged, its reference.
+Each promotion's ``detail`` names the version's manifest in the lake: its training, its evaluation and its reference sample.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """A version that is or was champion: its manifest's hash and until when its training data reach."""
+    """A version that is or was champion: its manifest's hash and the end of its training data."""
 
     version: int
     manifest: str
@@ -41,12 +41,12 @@ class Champion:
 
 
 def append(connection: sa.Connection, entry: Entry) -> None:
-    """Add a row; nothing ever changes one."""
+    """Add a row; rows never change."""
     connection.execute(sa.insert(ledger).values({name: getattr(entry, name) for name in Entry.__slots__}))
 
 
 def champion(connection: sa.Connection, model: str) -> Champion | None:
-    """The current champion: what the newest promotion or rollback names."""
+    """The current champion, by the newest promotion or rollback."""
     newest = sa.select(ledger.c.to_version).where(ledger.c.model == model, ledger.c.action != "rejected")
     version = connection.execute(newest.order_by(ledger.c.id.desc()).limit(1)).scalar()
     return None if version is None else promoted(connection, model, version)
@@ -70,10 +70,10 @@ def newest_step(connection: sa.Connection, model: str) -> Step | None:
 
 
 def since(connection: sa.Connection, model: str) -> datetime | None:
-    """When, by the model's clock, its champion last became champion; None where it has none."""
+    """When the champion became champion, by the model's clock; None where there is none."""
     newest = sa.select(ledger.c.event_time).where(ledger.c.model == model, ledger.c.action != "rejected")
-    found: datetime | None = connection.execute(newest.order_by(ledger.c.id.desc()).limit(1)).scalar()
-    return found
+    moment: datetime | None = connection.execute(newest.order_by(ledger.c.id.desc()).limit(1)).scalar()
+    return moment
 
 
 def promoted(connection: sa.Connection, model: str, version: int) -> Champion | None:
@@ -86,13 +86,13 @@ def promoted(connection: sa.Connection, model: str, version: int) -> Champion | 
 
 
 def highest(connection: sa.Connection, model: str) -> int:
-    """The highest version number that the ledger has ever used; 0 where it has none. A number never means two versions."""
+    """The highest version number in the ledger, or 0; a number is never used for two versions."""
     newest = sa.select(sa.func.max(ledger.c.to_version)).where(ledger.c.model == model)
     return connection.execute(newest).scalar() or 0
 
 
 def same_artifact(connection: sa.Connection, model: str, version: int) -> list[int]:
-    """The version, and those that it was registered anew from when MLflow had lost them, newest first: the same artifact."""
+    """The numbers of a version's artifact, newest first: a version that MLflow lost is registered again under a new number."""
     origin = ledger.c.detail["restored_from"].as_integer()
     query = sa.select(ledger.c.to_version, origin).where(ledger.c.model == model, origin.is_not(None))
     origins = {int(row[0]): int(row[1]) for row in connection.execute(query)}
@@ -104,13 +104,13 @@ def same_artifact(connection: sa.Connection, model: str, version: int) -> list[i
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an evaluation ended: the version that it promoted, or None where it rejected all candidates."""
+    """The result of an evaluation: the promoted version, or None where all candidates were rejected."""
 
     version: int | None
 
 
 def verdict(connection: sa.Connection, model: str, evaluation: str) -> Verdict | None:
-    """What the evaluation of that hash led to; None where it was not carried out yet."""
+    """The result of the evaluation with that hash; None where it was not carried out yet."""
     about = (ledger.c.model == model, ledger.c.detail["evaluation"].astext == evaluation)
     row = connection.execute(sa.select(ledger.c.to_version).where(*about).order_by(ledger.c.id)).first()
     return None if row is None else Verdict(row.to_version)
@@ -143,5 +143,5 @@ def require_champion(connection: sa.Connection, model: str, version: int | None)
 
 
 def lock(connection: sa.Connection, model: str) -> None:
-    """Hold the model's ledger until the transaction ends: one promotion or rollback at a time."""
+    """Lock the model's ledger until the transaction ends: one promotion or rollback at a time."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"ledger:{model}", 0))))

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be used, why, and which of it was stored after all."""
+"""Dead letters: records that could not be used, with the reason, and whether they were stored later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from everfit.store.tables import dead_letters
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One record as it was read, with its number here."""
+    """A record as it was read, and the dead letter's number."""
 
     id: int
     topic: str
@@ -28,7 +28,7 @@ _COLUMNS = [dead_letters.c[name] for name in Letter.__slots__]
 
 
 def newest(connection: sa.Connection, *, topic: str | None = None, limit: int = 50) -> Sequence[Letter]:
-    """Those that were not stored since, newest first."""
+    """The dead letters that were not stored since, newest first."""
     query = sa.select(*_COLUMNS).where(dead_letters.c.redriven_at.is_(None))
     if topic:
         query = query.where(dead_letters.c.topic == topic)
@@ -36,17 +36,17 @@ def newest(connection: sa.Connection, *, topic: str | None = None, limit: int = 
 
 
 def find(connection: sa.Connection, number: int) -> Letter | None:
-    """The one of that number."""
+    """The dead letter of that number."""
     row = connection.execute(sa.select(*_COLUMNS).where(dead_letters.c.id == number)).first()
     return Letter(*row) if row else None
 
 
 def waiting(connection: sa.Connection) -> Sequence[int]:
-    """The numbers of all that were not stored since, oldest first."""
+    """The numbers of all dead letters that were not stored since, oldest first."""
     query = sa.select(dead_letters.c.id).where(dead_letters.c.redriven_at.is_(None)).order_by(dead_letters.c.id)
     return connection.execute(query).scalars().all()
 
 
 def mark_redriven(connection: sa.Connection, number: int) -> None:
-    """It is stored in the transaction of this connection."""
+    """Mark it as stored by this connection's transaction."""
     connection.execute(sa.update(dead_letters).where(dead_letters.c.id == number).values(redriven_at=sa.func.now()))

@@ -1,8 +1,8 @@
 """The prediction log in Postgres: rows, dead letters, clocks and next offsets, in one transaction.
 
-The order of a batch: lock the offsets' rows and hold them against where this batch begins, write the rows on their identity,
-write the dead letters, move the clocks, move the offsets, commit. Whatever is redelivered falls on the identities, and of two
-consumers of a partition only the one that reads on from what is stored can write.
+The order for a batch: lock the offsets' rows and compare them with the batch's first offsets, insert rows with new identities,
+insert dead letters, advance the clocks, advance the offsets, commit. Redelivered records have stored identities, and of two
+consumers of a partition only the one that continues at the stored offset can write.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +29,9 @@ REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceed
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where reading stands on one partition: the next offset, which log that is, and the last record's SHA-256 and offset.
+    """The position on a partition: the next offset, the id of the log, and the last record's SHA-256 and offset.
 
-    Markers of transactions and holes of compaction may lie between that record and the next offset.
+    Markers of transactions and gaps by compaction may lie between that record and the next offset.
     """
 
     topic: str
@@ -44,9 +44,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From the offset that must be the stored one to the position that is stored then.
+    """A move from the offset that must be stored now to the position that is stored then.
 
-    ``end`` is the log's end by now; ``readable`` how far it can be read, where a transaction that is open keeps that below.
+    ``end`` is the log's present end; ``readable`` the offset up to which it can be read, lower where a transaction is open.
     """
 
     since: int
@@ -57,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that cannot be used, as it was read, and why."""
+    """A record that cannot be used, as it was read, and the reason."""
 
     topic: str
     partition: int
@@ -69,7 +69,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Records ``[first, next)`` that were deleted before they were read, or passed over by a person."""
+    """Records ``[first, next)`` that were deleted before they were read, or skipped by a person."""
 
     topic: str
     partition: int
@@ -79,13 +79,13 @@ class Gap:
 
     @property
     def records(self) -> int:
-        """How many offsets were passed over."""
+        """The number of offsets skipped."""
         return self.next - self.first
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one poll brought; or one dead ``letter``, by number, that is stored after all."""
+    """The records of one poll; or a single dead ``letter``, by number, that is to be stored."""
 
     predictions: Rows = field(default_factory=Rows)
     outcomes: Rows = field(default_factory=Rows)
@@ -95,13 +95,13 @@ class Batch:
 
     @property
     def records(self) -> int:
-        """How many there are, dead letters included."""
+        """The number of records, including dead letters."""
         return len(self.predictions) + len(self.outcomes) + len(self.dead)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a batch: what arrived by model and partition, what of it was new, outcomes by model, dead letters."""
+    """The result of a batch: arrivals by model and partition, the new ones among them, outcomes by model, dead letters."""
 
     arrived: Sequence[Arrived]
     stored: Sequence[Stored]
@@ -110,7 +110,7 @@ class Written:
 
 
 def positions(connection: sa.Connection) -> dict[tuple[str, int], Position]:
-    """Where reading stands, by topic and partition."""
+    """The stored positions by topic and partition."""
     columns = consumer_offsets.c
     record = sa.func.coalesce(columns.record_offset, columns.next_offset - 1)
     query = sa.select(columns.topic, columns.partition, columns.next_offset, columns.log_id, columns.fingerprint, record)
@@ -118,16 +118,16 @@ def positions(connection: sa.Connection) -> dict[tuple[str, int], Position]:
 
 
 def ends(connection: sa.Connection) -> dict[tuple[str, int], tuple[int, int]]:
-    """The end of each log when it was last read, and how far it could be read then, by topic and partition."""
+    """The end of each log when it was last read, and how far it could be read, by topic and partition."""
     columns = consumer_offsets.c
     query = sa.select(columns.topic, columns.partition, columns.end_offset, columns.readable_offset)
     return {(row.topic, row.partition): (row.end_offset, row.readable_offset) for row in connection.execute(query)}
 
 
 def all_read(connection: sa.Connection) -> bool:
-    """Whether nothing that a consumer has seen on a log, and that can be read, waits to be read, by whomever.
+    """Whether no readable record of any log, as of its last reading, remains to be read.
 
-    Nothing can be read of a partition that is set aside.
+    Isolated partitions do not count.
     """
     columns = consumer_offsets.c
     name = columns.topic + ":" + sa.cast(columns.partition, sa.Text)
@@ -137,7 +137,7 @@ def all_read(connection: sa.Connection) -> bool:
 
 
 def note_end(connection: sa.Connection, position: Position, end: int, start: int) -> None:
-    """Write down how far a log reaches of which nothing can be read further; its position stays; a new one's is ``start``."""
+    """Record a log's end where nothing further can be read; the position stays, a new partition's is ``start``."""
     table = consumer_offsets
     key = {"topic": position.topic, "partition": position.partition}
     fresh = {"next_offset": start, "log_id": position.log_id, "fingerprint": "", "end_offset": end, "readable_offset": end}
@@ -147,7 +147,7 @@ def note_end(connection: sa.Connection, position: Position, end: int, start: int
 
 
 def restart(connection: sa.Connection, stored: Position, log_id: str) -> None:
-    """Record that a partition's log began again: reading goes on from its beginning, unless somebody does so already."""
+    """Record that a partition's log restarted: reading continues at its beginning, unless another consumer does so already."""
     table = consumer_offsets
     here = (table.c.topic == stored.topic, table.c.partition == stored.partition)
     same = (table.c.next_offset == stored.next_offset, table.c.fingerprint == stored.fingerprint)
@@ -157,7 +157,7 @@ def restart(connection: sa.Connection, stored: Position, log_id: str) -> None:
 
 
 def skip(connection: sa.Connection, gap: Gap, *, by_person: bool = False) -> bool:
-    """Record a gap, and that reading goes on after it; False where the position is another by now."""
+    """Record a gap after which reading continues; False where the position has changed since."""
     table = consumer_offsets
     here = (table.c.topic == gap.topic, table.c.partition == gap.partition, table.c.next_offset == gap.first)
     moved = sa.update(table).where(*here).values(next_offset=gap.next, fingerprint="", record_offset=None)
@@ -169,14 +169,14 @@ def skip(connection: sa.Connection, gap: Gap, *, by_person: bool = False) -> boo
     return True
 
 
-def hold_windows(connection: sa.Connection, model: str) -> None:
-    """Nobody else writes predictions of this model, or closes its windows, until the transaction ends."""
+def lock_windows(connection: sa.Connection, model: str) -> None:
+    """Lock out other writers of this model's predictions and windows until the transaction ends."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{WINDOWS_LOCK}{model}", 0))))
 
 
 @contextmanager
 def ingesting(engine: sa.Engine) -> Iterator[None]:
-    """Say for as long as the block lasts, or this process, that the log is being read by a long-running member."""
+    """Mark the log as read by a long-running consumer while the block, or this process, lasts."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*INGESTING)))
         try:
@@ -186,38 +186,38 @@ def ingesting(engine: sa.Engine) -> Iterator[None]:
 
 
 def is_ingested(connection: sa.Connection) -> bool:
-    """Whether some member is at work."""
+    """Whether a long-running consumer is running."""
     query = """
         SELECT EXISTS (
             SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
             WHERE locktype = 'advisory' AND datname = current_database() AND (classid, objid) = (:class, :object)
         )"""
-    found: bool = connection.execute(sa.text(query), {"class": INGESTING[0], "object": INGESTING[1]}).scalar_one()
-    return found
+    is_running: bool = connection.execute(sa.text(query), {"class": INGESTING[0], "object": INGESTING[1]}).scalar_one()
+    return is_running
 
 
 class LogWriter:
-    """Writes batches to one database, and makes the partitions that they need ahead of them."""
+    """Writes batches to one database, and creates the table partitions that they need."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._months: set[str] = set()
 
     def write(self, batch: Batch) -> Written | None:
-        """Write a batch; what the database refuses of it becomes a dead letter.
+        """Write a batch; rows that the database refuses become dead letters.
 
         Raises:
-            EventError: when it refuses what was a dead letter already.
+            EventError: when it refuses a row that was a dead letter already.
 
         Returns:
-            What became of it; None when these partitions do not stand where the batch begins: nothing was written, read again.
+            The result; None when the stored offsets are not those where the batch begins: nothing was written, read again.
         """
         for _ in range(ATTEMPTS):
             self._make_partitions(batch)
             try:
                 return self._write(batch)
             except (errors.DeadlockDetected, errors.CheckViolation):
-                self._months.clear()  # a row without a partition: it was dropped meanwhile
+                self._months.clear()  # a row's partition is missing: it was dropped in the meantime
             except REFUSALS:
                 batch = self._without_refused(batch)
         return self._write(batch)
@@ -230,7 +230,7 @@ class LogWriter:
 
     def _write(self, batch: Batch) -> Written | None:
         with self._engine.begin() as connection:
-            if not _hold(connection, batch.steps):
+            if not _lock_offsets(connection, batch.steps):
                 return None
             cursor = _cursor(connection)
             arrived, stored, other = bulk_copy.store_predictions(cursor, batch.predictions.lines)
@@ -244,7 +244,7 @@ class LogWriter:
         return Written(arrived, stored, outcomes, len(batch.dead) + len(contradicting))
 
     def _without_refused(self, batch: Batch) -> Batch:
-        """The batch with every row that the database refuses on its own moved to the dead letters."""
+        """The batch with every row that the database refuses moved to the dead letters."""
         dead = list(batch.dead)
         kept = []
         for rows, store in ((batch.predictions, bulk_copy.store_predictions), (batch.outcomes, bulk_copy.store_outcomes)):
@@ -254,7 +254,7 @@ class LogWriter:
         return Batch(kept[0], kept[1], dead, batch.steps)
 
     def _refused(self, store: Any, lines: Sequence[str], first: int) -> list[tuple[int, str]]:
-        """The places of the rows that cannot be stored, and why; found by halves, each tried and rolled back."""
+        """The positions of rows that cannot be stored, and why; found by bisection, each half tried and rolled back."""
         try:
             with self._engine.connect() as connection:
                 store(_cursor(connection), lines)
@@ -268,10 +268,10 @@ class LogWriter:
 
 
 def _dead(batch: Batch, rows: Rows, reasons: Mapping[int, str]) -> list[DeadLetter]:
-    """The records at some places as dead letters, each with its reason.
+    """The records at these positions as dead letters, each with its reason.
 
     Raises:
-        EventError: when the batch is a dead letter already, and stays one.
+        EventError: when the batch is a dead letter itself, which remains one.
     """
     if batch.letter is not None and reasons:
         raise EventError(next(iter(reasons.values())))
@@ -284,14 +284,14 @@ def _dead(batch: Batch, rows: Rows, reasons: Mapping[int, str]) -> list[DeadLett
 
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
-    """The driver's own: SQLAlchemy knows no COPY."""
+    """The driver's cursor, as SQLAlchemy does not support COPY."""
     cursor: Any = connection.connection.cursor()
     assert isinstance(cursor, psycopg.Cursor)
     return cursor
 
 
-def _hold(connection: sa.Connection, steps: Sequence[Step]) -> bool:
-    """Lock the offsets' rows (made where missing), in one order; False where one does not stand where its step begins."""
+def _lock_offsets(connection: sa.Connection, steps: Sequence[Step]) -> bool:
+    """Lock the offsets' rows, created where missing, in a fixed order; False where an offset is not where its step begins."""
     if not steps:
         return True
     table = consumer_offsets
@@ -302,9 +302,9 @@ def _hold(connection: sa.Connection, steps: Sequence[Step]) -> bool:
     ]
     connection.execute(insert(table).on_conflict_do_nothing(), fresh)
     columns = (table.c.topic, table.c.partition, table.c.next_offset, table.c.log_id)
-    held = sa.select(*columns).where(sa.tuple_(table.c.topic, table.c.partition).in_(list(wanted))).order_by(*columns[:2])
-    found = {(row.topic, row.partition): (row.next_offset, row.log_id) for row in connection.execute(held.with_for_update())}
-    return found == wanted
+    query = sa.select(*columns).where(sa.tuple_(table.c.topic, table.c.partition).in_(list(wanted))).order_by(*columns[:2])
+    stored = {(row.topic, row.partition): (row.next_offset, row.log_id) for row in connection.execute(query.with_for_update())}
+    return stored == wanted
 
 
 def _write_dead_letters(connection: sa.Connection, dead: Sequence[DeadLetter]) -> None:
@@ -317,13 +317,16 @@ def _write_dead_letters(connection: sa.Connection, dead: Sequence[DeadLetter]) -
 def _move_clocks(connection: sa.Connection, arrived: Sequence[Arrived]) -> None:
     if not arrived:
         return
-    seen = wall_clock()
+    now = wall_clock()
     statement = insert(clocks)
     later = {
         "newest": sa.func.greatest(clocks.c.newest, statement.excluded.newest),
         "seen_at": statement.excluded.seen_at,
     }
-    rows = [{"model": one.model, "partition": one.partition, "newest": one.newest, "seen_at": seen} for one in arrived]
+    rows = [
+        {"model": arrival.model, "partition": arrival.partition, "newest": arrival.newest, "seen_at": now}
+        for arrival in arrived
+    ]
     rows.sort(key=lambda row: (row["model"], row["partition"]))
     connection.execute(statement.on_conflict_do_update(index_elements=["model", "partition"], set_=later), rows)
 

@@ -1,4 +1,4 @@
-"""How reading of the log stands, as Postgres knows it: for `everfit status` and for whoever watches."""
+"""The progress of reading the log, from Postgres, for `everfit status` and the alert rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """One topic over its partitions. ``lag`` counts the records between what was read and the log's end when it was last
-    read; ``missing`` those that retention deleted before they were read, or that a person passed over."""
+    """A topic over its partitions. ``lag`` counts the records between the position and the log's end when it was last read;
+    ``missing`` those that retention deleted before they were read, or that a person skipped."""
 
     topic: str
     partitions: int
@@ -35,25 +35,25 @@ _TOPICS = sa.text("""
 
 
 def topics(connection: sa.Connection) -> list[TopicState]:
-    """Every topic that was ever read."""
+    """Every topic that was read."""
     return [TopicState(*row) for row in connection.execute(_TOPICS)]
 
 
 def log_id(connection: sa.Connection, topic: str) -> str | None:
-    """The id of the log of a topic that was read last; None where none was."""
+    """The id of the log of a topic that was read last, or None."""
     query = sa.text("SELECT log_id FROM consumer_offsets WHERE topic = :topic ORDER BY updated_at DESC LIMIT 1")
     return connection.execute(query, {"topic": topic}).scalar()
 
 
 def late(connection: sa.Connection) -> dict[str, int]:
-    """How many predictions of each model came after their window had closed."""
+    """Number of predictions of each model that arrived after their window had closed."""
     query = sa.text("SELECT model, count(*) FROM predictions WHERE late GROUP BY model ORDER BY model")
     return {str(model): int(count) for model, count in connection.execute(query)}
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What of one partition's log was deleted before it was read: ``records`` in ``gaps``, all in offsets ``[first, next)``."""
+    """Records of a partition deleted before they were read: ``records`` in ``gaps``, within offsets ``[first, next)``."""
 
     topic: str
     partition: int
@@ -66,7 +66,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """A log that is not the first of its topic: which of its partitions began again, and how often at most."""
+    """A log that is not the first of its topic: the partitions that restarted, and how often at most."""
 
     topic: str
     log_id: str
@@ -76,7 +76,7 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Of the newest ``records`` that were read of a topic, how many are dead letters still."""
+    """The number of dead letters, not stored since, among the newest ``records`` read of a topic."""
 
     topic: str
     records: int
@@ -104,23 +104,23 @@ _REJECTED = sa.text("""
 
 
 def deleted(connection: sa.Connection, within: timedelta) -> list[Deleted]:
-    """The gaps that were noticed within a duration of wall clock, together by partition and log."""
+    """The gaps noticed within a duration of wall clock, grouped by partition and log."""
     return [Deleted(*row) for row in connection.execute(_DELETED, {"within": within})]
 
 
 def restarted(connection: sa.Connection) -> list[Restarted]:
-    """The logs that are read now and began again."""
+    """The present logs that have restarted."""
     return [Restarted(*row) for row in connection.execute(_RESTARTED)]
 
 
 def rejected(connection: sa.Connection, newest: int) -> list[Rejected]:
-    """Every topic by its dead letters among the ``newest`` records that were read of each partition, by whomever."""
+    """Every topic with its dead letters among the ``newest`` records read of each partition."""
     return [Rejected(*row) for row in connection.execute(_REJECTED, {"newest": newest})]
 
 
 @dataclass(frozen=True, slots=True)
 class Lagging:
-    """A partition with ``records`` left to read, never fewer than ``lowest`` since then, by the wall clock."""
+    """A partition with ``records`` left to read, never fewer than ``lowest`` since ``since`` (wall clock)."""
 
     topic: str
     partition: int
@@ -145,6 +145,6 @@ _LAGGING = sa.text("""
 
 
 def note_lags(connection: sa.Connection, now: datetime) -> list[Lagging]:
-    """Note how far reading of each partition is behind; returns those that are, with since when that has not fallen."""
+    """Record how far reading of each partition lags; returns the lagging ones, with since when the lag has not fallen."""
     connection.execute(_NOTE_LAGS, {"now": now})
     return [Lagging(*row) for row in connection.execute(_LAGGING)]

@@ -1,6 +1,6 @@
-"""The monthly partitions of ``predictions``: made ahead of the rows, dropped when retention has passed.
+"""The monthly partitions of ``predictions``: created before their rows, dropped when retention has passed.
 
-A partition is made as a table of its own and then attached, which stops neither readers nor writers.
+A partition is created as a separate table and then attached, which blocks neither readers nor writers.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended("partit
 
 
 def make(engine: sa.Engine, months: Iterable[str]) -> None:
-    """Make the partitions of these months, such as ``1996-09``, and of the one after each, where they are missing."""
+    """Create the missing partitions of these months, such as ``1996-09``, and of the month after each."""
     starts = {start for month in months for start in (_start(month), _next(_start(month)))}
     with engine.begin() as connection:
         connection.execute(_LOCK)
@@ -24,13 +24,13 @@ def make(engine: sa.Engine, months: Iterable[str]) -> None:
 
 
 def made(connection: sa.Connection) -> list[tuple[str, datetime, datetime]]:
-    """Every partition that there is: its name and its half-open span, oldest first."""
+    """Every partition, oldest first: its name and its half-open span."""
     query = sa.text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'predictions'::regclass ORDER BY 1")
-    found = []
+    partitions = []
     for name in connection.execute(query).scalars():
         start = _start(name.removeprefix(PREFIX).replace("_", "-"))
-        found.append((name, start, _next(start)))
-    return found
+        partitions.append((name, start, _next(start)))
+    return partitions
 
 
 def drop(connection: sa.Connection, name: str) -> None:

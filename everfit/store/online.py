@@ -1,4 +1,4 @@
-"""The online store: running rows of every version of every view, as of any moment."""
+"""The online state of views: running rows by version and key, as of any moment."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,32 +13,32 @@ from everfit.features.running_sums import RunningRow, Value
 
 ALWAYS = datetime.max.replace(tzinfo=UTC)
 
-# The newest row known by each asked moment: one backward step in the primary key's index each.
+# The newest row known at each requested moment: one backward step in the primary key's index each.
 AS_OF = """
     SELECT f.known_at, f."values"::text, f.sums, f.counts, f.rows
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked(view, version, key, at, n)
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS state_key(view, version, key, at, n)
     LEFT JOIN LATERAL (
         SELECT known_at, "values", sums, counts, rows FROM online_features
-        WHERE view = asked.view AND version = asked.version AND key = asked.key AND known_at <= asked.at
+        WHERE view = state_key.view AND version = state_key.version AND key = state_key.key AND known_at <= state_key.at
         ORDER BY known_at DESC LIMIT 1
     ) f ON TRUE
-    ORDER BY asked.n
+    ORDER BY state_key.n
 """
 
-# The same for serving, which also has to know whether the version knows all that has landed.
+# The same for serving, which also needs to know whether the version reflects all landed rows.
 AS_SERVED = """
     SELECT f.known_at, f."values"::text, f.sums, f.counts, coalesce(v.state = 'built', false)
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked(view, version, key, at, n)
-    LEFT JOIN view_versions v ON v.view = asked.view AND v.version = asked.version
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS state_key(view, version, key, at, n)
+    LEFT JOIN view_versions v ON v.view = state_key.view AND v.version = state_key.version
     LEFT JOIN LATERAL (
         SELECT known_at, "values", sums, counts FROM online_features
-        WHERE view = asked.view AND version = asked.version AND key = asked.key AND known_at <= asked.at
+        WHERE view = state_key.view AND version = state_key.version AND key = state_key.key AND known_at <= state_key.at
         ORDER BY known_at DESC LIMIT 1
     ) f ON TRUE
-    ORDER BY asked.n
+    ORDER BY state_key.n
 """
 
-# The rows come as one JSON document, which the driver writes in one piece.
+# The rows are passed as one JSON document, which the driver writes at once.
 _INSERT = """
     INSERT INTO online_features (view, version, key, known_at, "values", sums, counts, rows)
     SELECT * FROM json_to_recordset(%s::json) AS new(
@@ -58,7 +58,7 @@ _DELETE_AT = """
     WHERE f.view = gone.view AND f.version = gone.version AND f.key = gone.key AND f.known_at = gone.at
 """
 
-# The rows of each span are found by the index (OFFSET 0 keeps the planner from holding every row against every span).
+# The rows of each span are found by the index; without OFFSET 0 the planner would compare every row with every span.
 _SHIFT = """
     UPDATE online_features f
     SET sums = (SELECT array_agg(old + more ORDER BY n) FROM unnest(f.sums, shifted.sums) WITH ORDINALITY AS s(old, more, n)),
@@ -87,8 +87,8 @@ _DELETE_KEYS = """
 _VALUES = msgspec.json.Decoder(tuple[Value, ...])
 
 
-class Asked(NamedTuple):
-    """A key of a view's version, as of a moment."""
+class StateKey(NamedTuple):
+    """A key of a view's version and a moment: what is looked up in the online state."""
 
     view: str
     version: str
@@ -96,26 +96,26 @@ class Asked(NamedTuple):
     at: datetime
 
 
-def bind(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
-    """The arrays that :data:`AS_OF` and :data:`AS_SERVED` take, one entry a question."""
-    return tuple([one[i] for one in asked] for i in range(4))
+def bind(state_keys: Sequence[StateKey]) -> tuple[list[Any], ...]:
+    """The arrays that :data:`AS_OF` and :data:`AS_SERVED` take, an entry per state key."""
+    return tuple([state_key[i] for state_key in state_keys] for i in range(4))
 
 
-def row_of(asked: Asked, found: tuple[Any, ...]) -> RunningRow | None:
-    """One answer of :data:`AS_SERVED`; None where nothing was known."""
-    known_at, values, sums, counts = found[:4]
-    return None if known_at is None else RunningRow(asked.key, known_at, _VALUES.decode(values), tuple(sums), tuple(counts))
+def row_of(state_key: StateKey, row: tuple[Any, ...]) -> RunningRow | None:
+    """The running row in a result of :data:`AS_SERVED`; None where nothing was known."""
+    known_at, values, sums, counts = row[:4]
+    return None if known_at is None else RunningRow(state_key.key, known_at, _VALUES.decode(values), tuple(sums), tuple(counts))
 
 
-def as_of(cursor: psycopg.Cursor[Any], asked: Sequence[Asked]) -> list[RunningRow | None]:
-    """The newest running row known by each asked moment, a tie included, in the order of the questions."""
-    found = zip(asked, cursor.execute(AS_OF, bind(asked)).fetchall(), strict=True)
-    rows = ((row_of(one, row), row[4]) for one, row in found)
+def as_of(cursor: psycopg.Cursor[Any], state_keys: Sequence[StateKey]) -> list[RunningRow | None]:
+    """The newest running row known at each moment, that moment included, in the order of the state keys."""
+    results = zip(state_keys, cursor.execute(AS_OF, bind(state_keys)).fetchall(), strict=True)
+    rows = ((row_of(state_key, row), row[4]) for state_key, row in results)
     return [row and replace(row, rows=several) for row, several in rows]
 
 
 def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRow]]) -> None:
-    """Add running rows; each comes with its view and the view's version."""
+    """Add running rows, each with its view and the view's version."""
     new = [
         {
             "view": view,
@@ -133,7 +133,7 @@ def insert(cursor: psycopg.Cursor[Any], rows: Iterable[tuple[str, str, RunningRo
         cursor.execute(_INSERT, [msgspec.json.encode(new).decode()])
 
 
-def delete_since(cursor: psycopg.Cursor[Any], stale: Sequence[Asked]) -> None:
+def delete_since(cursor: psycopg.Cursor[Any], stale: Sequence[StateKey]) -> None:
     """Remove the rows of these keys that were known at or after their moments."""
     cursor.execute(_DELETE, bind(stale))
 
@@ -142,15 +142,15 @@ def apply(cursor: psycopg.Cursor[Any], view: str, version: str, changes: Sequenc
     """Remove, shift and add rows of a version.
 
     Raises:
-        psycopg.errors.NumericValueOutOfRange: when a sum leaves 64 bits; nothing is changed then.
+        psycopg.errors.NumericValueOutOfRange: when a sum exceeds 64 bits; nothing is changed then.
     """
-    shifts = [shift for one in changes for shift in one.shifts]
+    shifts = [shift for change in changes for shift in change.shifts]
     with cursor.connection.transaction():
-        cursor.execute(_DELETE_AT, bind([Asked(view, version, key, at) for one in changes for key, at in one.gone]))
+        cursor.execute(_DELETE_AT, bind([StateKey(view, version, key, at) for change in changes for key, at in change.gone]))
         if shifts:
             spans = msgspec.json.encode([shift._asdict() for shift in shifts]).decode()
             cursor.execute(_SHIFT, {"view": view, "version": version, "spans": spans})
-        insert(cursor, ((view, version, row) for one in changes for row in one.rows))
+        insert(cursor, ((view, version, row) for change in changes for row in change.rows))
 
 
 def delete_keys(cursor: psycopg.Cursor[Any], view: str, version: str, after: str | None, upto: str | None) -> None:

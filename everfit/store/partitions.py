@@ -1,4 +1,4 @@
-"""Which object of the lake a dataset's partition is now, and was then."""
+"""The versions of datasets' partitions: which object of the lake a partition is now, and was before."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from everfit.store.tables import partition_versions
 
 @dataclass(frozen=True, slots=True)
 class PartitionVersion:
-    """One version of one partition. ``partition`` is a day as ``1996-09-04``, or empty for what is not cut in days."""
+    """A version of a partition. ``partition`` is a day as ``1996-09-04``, or empty for datasets without days."""
 
     dataset: str
     partition: str
@@ -24,19 +24,19 @@ class PartitionVersion:
 
 
 def record(connection: sa.Connection, made: Sequence[PartitionVersion]) -> None:
-    """Add a version for each partition whose newest version is another object; where it is the same, note what made it anew.
+    """Add a version for each partition whose object changed; where it is the same, update code version and inputs.
 
-    Versions of a dataset are numbered under a lock, so that two runs that make the same day do not collide.
+    Versions of a dataset are numbered under a lock, so that two runs of the same day do not conflict.
     """
     if not made:
         return
     dataset = made[0].dataset
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"partitions:{dataset}", 0))))
-    known = {row.partition: row for row in connection.execute(_newest(dataset))}
+    stored = {row.partition: row for row in connection.execute(_newest(dataset))}
     table = partition_versions
     rows = []
     for version in made:
-        before = known.get(version.partition)
+        before = stored.get(version.partition)
         if before is None or before.hash != version.hash:
             number = before.version + 1 if before else 1
             rows.append({name: getattr(version, name) for name in PartitionVersion.__slots__} | {"version": number})
@@ -48,10 +48,10 @@ def record(connection: sa.Connection, made: Sequence[PartitionVersion]) -> None:
         connection.execute(sa.insert(table), rows)
 
 
-def held(connection: sa.Connection, dataset: str) -> dict[str, PartitionVersion]:
+def newest_versions(connection: sa.Connection, dataset: str) -> dict[str, PartitionVersion]:
     """Each partition's newest version, by partition in order."""
-    found = connection.execute(_newest(dataset))
-    return {row.partition: PartitionVersion(*(getattr(row, name) for name in PartitionVersion.__slots__)) for row in found}
+    rows = connection.execute(_newest(dataset))
+    return {row.partition: PartitionVersion(*(getattr(row, name) for name in PartitionVersion.__slots__)) for row in rows}
 
 
 def newest(connection: sa.Connection, dataset: str, *, since: date | None = None, before: date | None = None) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""What is kept out of training sets and of the gate: spans of at most a day, by column, until a person releases them.
+"""Quarantines: spans of at most a day, by column, kept out of training sets and of the gate until a person releases them.
 
-A release is a row of its own, append-only as the ledger: who, when, why. What was released is quarantined by nothing again.
+A release is a row of its own, append-only like the ledger: who, when, why. A released span is never quarantined again.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from sqlalchemy.dialects.postgresql import insert
 from everfit.declaration import Model
 from everfit.store.tables import quarantine_releases, quarantines
 
-ALL_COLUMNS = "*"  # the rows themselves are suspect: too few of them, or of an unknown schema
+ALL_COLUMNS = "*"  # the rows themselves are suspect: too few, or of an unknown schema
 
 Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Who let a span count again, when by the wall clock, and why."""
+    """Who released a span, when (wall clock), and why."""
 
     actor: str
     reason: str
@@ -29,7 +29,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """One column on one day, or the part of it that lies in the window; ``quarantined_at`` is the window's end."""
+    """A column on a day, or on the part of it in the window; ``quarantined_at`` is the window's end."""
 
     model: str
     start: datetime
@@ -61,13 +61,13 @@ def days_of(span: Span) -> Iterator[Span]:
 
 
 def of_model(connection: sa.Connection, model: str) -> Sequence[Quarantine]:
-    """All that there ever were, in order of time and column."""
-    held, freed = quarantines.c, quarantine_releases.c
-    same = (held.model == freed.model) & (held.start == freed.start) & (held.column == freed.column)
-    query = sa.select(quarantines, freed.actor, freed.reason.label("why"), freed.at).select_from(
+    """All quarantines, released or not, in order of time and column."""
+    entries, releases = quarantines.c, quarantine_releases.c
+    same = (entries.model == releases.model) & (entries.start == releases.start) & (entries.column == releases.column)
+    query = sa.select(quarantines, releases.actor, releases.reason.label("why"), releases.at).select_from(
         quarantines.outerjoin(quarantine_releases, same)
     )
-    rows = connection.execute(query.where(held.model == model).order_by(held.start, held.column.collate("C")))
+    rows = connection.execute(query.where(entries.model == model).order_by(entries.start, entries.column.collate("C")))
     return [
         Quarantine(
             row.model,
@@ -82,19 +82,19 @@ def of_model(connection: sa.Connection, model: str) -> Sequence[Quarantine]:
     ]
 
 
-def holding(connection: sa.Connection, model: Model) -> list[Span]:
-    """The spans that are neither trained nor judged on: of a column that the model reads, of its label, or of all columns."""
+def excluded_spans(connection: sa.Connection, model: Model) -> list[Span]:
+    """The spans kept out of training and evaluation: of a column that the model reads, of its label, or of all columns."""
     read = {name for name, _ in model.features} | {model.label, ALL_COLUMNS}
-    found = of_model(connection, model.name)
-    return sorted({(one.start, one.end) for one in found if one.release is None and one.column in read})
+    entries = of_model(connection, model.name)
+    return sorted({(entry.start, entry.end) for entry in entries if entry.release is None and entry.column in read})
 
 
-def release(connection: sa.Connection, found: Collection[Quarantine], actor: str, reason: str) -> int:
-    """Let what is held count again, from the next training on; returns how many were held until now."""
+def release(connection: sa.Connection, entries: Collection[Quarantine], actor: str, reason: str) -> int:
+    """Release quarantines, effective from the next training on; returns how many were not released before."""
     rows = [
-        {"model": one.model, "start": one.start, "column": one.column, "actor": actor, "reason": reason}
-        for one in found
-        if one.release is None
+        {"model": entry.model, "start": entry.start, "column": entry.column, "actor": actor, "reason": reason}
+        for entry in entries
+        if entry.release is None
     ]
     if not rows:
         return 0

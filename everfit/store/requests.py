@@ -35,7 +35,7 @@ class RetrainRequest:
 
     @property
     def run_key(self) -> str:
-        """What Dagster knows the launch by: it never starts a second run of the same key."""
+        """The key of the launch in Dagster, which never starts a second run with the same key."""
         return f"{self.id}:{self.attempt}"
 
 
@@ -55,17 +55,17 @@ def new(model: Model, cause: str, reason: str, *, champion: int | None, cutoff: 
 _COLUMNS = [retrain_requests.c[name] for name in RetrainRequest.__slots__]
 
 
-def ask(connection: sa.Connection, request: RetrainRequest) -> bool:
-    """Write a request; False when it was there already, whatever became of it."""
+def add(connection: sa.Connection, request: RetrainRequest) -> bool:
+    """Write a request; False where a request with its id exists, in any state."""
     row = {name: getattr(request, name) for name in RetrainRequest.__slots__}
     written = insert(retrain_requests).values(row).on_conflict_do_nothing().returning(retrain_requests.c.id)
     return connection.execute(written).first() is not None
 
 
-def find(connection: sa.Connection, request_id: str, *, hold: bool = False) -> RetrainRequest:
-    """The request of that id; with ``hold``, nobody else changes it until the transaction ends."""
+def find(connection: sa.Connection, request_id: str, *, lock: bool = False) -> RetrainRequest:
+    """The request of that id; with ``lock``, its row is locked until the transaction ends."""
     query = sa.select(*_COLUMNS).where(retrain_requests.c.id == request_id)
-    return RetrainRequest(*connection.execute(query.with_for_update() if hold else query).one())
+    return RetrainRequest(*connection.execute(query.with_for_update() if lock else query).one())
 
 
 def in_status(connection: sa.Connection, *statuses: Status) -> Sequence[RetrainRequest]:
@@ -83,7 +83,7 @@ def of_model(connection: sa.Connection, model: str) -> Sequence[RetrainRequest]:
 def mark(
     connection: sa.Connection, request_id: str, status: Status, *, run_id: str | None = None, result: str | None = None
 ) -> None:
-    """Move a request on; ``run_id`` and ``result`` stay as they are where none is given."""
+    """Set a request's state; ``run_id`` and ``result`` are kept where none is given."""
     columns = retrain_requests.c
     values = {
         "status": status,
@@ -94,8 +94,8 @@ def mark(
     connection.execute(sa.update(retrain_requests).where(columns.id == request_id).values(**values))
 
 
-def try_again(connection: sa.Connection, request_id: str, reason: str) -> None:
-    """A recorded further attempt: the run key changes, so that Dagster launches it anew."""
+def retry(connection: sa.Connection, request_id: str, reason: str) -> None:
+    """Record a further attempt: the run key changes, so that Dagster launches a new run."""
     columns = retrain_requests.c
     values = {"status": "pending", "attempt": columns.attempt + 1, "result": storable(reason), "updated_at": sa.func.now()}
     connection.execute(sa.update(retrain_requests).where(columns.id == request_id).values(**values))

@@ -1,7 +1,7 @@
-"""Every schema that a model's log may hold: those that were declared, and those of registered versions.
+"""The schemas in a model's log: those that were declared, and those of registered versions.
 
-A schema is the names and kinds of a model's inputs, in order; its id is ``Model.schema_id``. Rows of the log are read by the
-features of their own schema, whatever is declared now.
+A schema is the names and kinds of a model's inputs, in order; its id is ``Model.schema_id``. Rows of the log are read by their
+own schema, even where another is declared now.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,49 +18,49 @@ Use = tuple[str, str, str]  # schema, view and version that were declared togeth
 
 
 def declare(connection: sa.Connection, model: Model) -> None:
-    """Remember what a model declares now: its schema, and the versions of its views."""
-    remember(connection, model.name, model.schema_id, model.features)
+    """Record what a model declares now: its schema and the versions of its views."""
+    record(connection, model.name, model.schema_id, model.features)
     definitions = [define(view, model.source(view.source)) for view in model.views]
     if definitions:
         named = {"model": model.name, "schema": model.schema_id}
-        rows = [named | {"view": one.view, "version": one.version} for one in definitions]
+        rows = [named | {"view": definition.view, "version": definition.version} for definition in definitions]
         again = insert(schema_views).on_conflict_do_update(
             constraint=schema_views.primary_key, set_={"declared_at": sa.func.now()}
         )
         connection.execute(again, rows)
 
 
-def remember(connection: sa.Connection, model: str, schema: str, features: Features) -> None:
-    """Remember a schema that a version of a model has."""
+def record(connection: sa.Connection, model: str, schema: str, features: Features) -> None:
+    """Record the schema of a version of a model."""
     row = {"model": model, "schema": schema, "features": [list(feature) for feature in features]}
     connection.execute(insert(schemas).values(row).on_conflict_do_nothing())
 
 
 def of_model(connection: sa.Connection, model: Model) -> Schemas:
-    """The schemas of a model, the declared one among them, by id."""
+    """The schemas of a model by id, including the declared one."""
     query = sa.select(schemas.c.schema, schemas.c.features).where(schemas.c.model == model.name)
-    return {schema: _features(held) for schema, held in connection.execute(query)} | {model.schema_id: model.features}
+    return {schema: _features(pairs) for schema, pairs in connection.execute(query)} | {model.schema_id: model.features}
 
 
 def of_all(connection: sa.Connection) -> Mapping[str, Schemas]:
-    """The schemas that are remembered of every model, by its name."""
-    found: dict[str, dict[str, Features]] = {}
+    """The recorded schemas of every model, by its name."""
+    by_model: dict[str, dict[str, Features]] = {}
     for model, schema, features in connection.execute(sa.select(schemas.c.model, schemas.c.schema, schemas.c.features)):
-        found.setdefault(model, {})[schema] = _features(features)
-    return found
+        by_model.setdefault(model, {})[schema] = _features(features)
+    return by_model
 
 
 def uses(connection: sa.Connection) -> Mapping[str, list[Use]]:
-    """Which versions of views each model declared under which schema, the newest declaration first."""
+    """The versions of views that each model declared with each schema, newest declaration first."""
     table = schema_views
     order = (table.c.declared_at.desc(), table.c.view, table.c.version)
-    found: dict[str, list[Use]] = {}
+    by_model: dict[str, list[Use]] = {}
     for model, *use in connection.execute(
         sa.select(table.c.model, table.c.schema, table.c.view, table.c.version).order_by(*order)
     ):
-        found.setdefault(model, []).append((use[0], use[1], use[2]))
-    return found
+        by_model.setdefault(model, []).append((use[0], use[1], use[2]))
+    return by_model
 
 
-def _features(held: Sequence[Sequence[str]]) -> Features:
-    return [(name, "category" if kind == "category" else "number") for name, kind in held]
+def _features(pairs: Sequence[Sequence[str]]) -> Features:
+    return [(name, "category" if kind == "category" else "number") for name, kind in pairs]

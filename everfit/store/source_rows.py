@@ -1,4 +1,4 @@
-"""The rows of a source as they have landed: read whole, by key or by a range of keys, and held while they are published."""
+"""The landed rows of a source: read completely, by key or by a range of keys, and locked while others are published."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,13 +35,13 @@ _COUNT_BY_KEY = """
 """
 
 
-def hold(cursor: Cursor, source: str) -> None:
-    """Publish or build alone on this source until the transaction ends."""
+def lock(cursor: Cursor, source: str) -> None:
+    """Lock the source for publishing or building until the transaction ends."""
     cursor.execute(_LOCK, [source])
 
 
 def of_keys(cursor: Cursor, source: Source, column: str | None = None, keys: Sequence[str] = ()) -> pl.DataFrame:
-    """All rows that have landed, in event order; those with one of these texts in a column, where it is named."""
+    """All landed rows in event order; where a column is named, only those with one of these texts in it."""
     bound = {"source": source.name, "column": column, "keys": list(keys)}
     return decode_rows(source, [document for (document,) in cursor.execute(_OF_KEYS, bound)])
 
@@ -53,11 +53,11 @@ def between_keys(cursor: Cursor, source: Source, column: str, after: str | None,
 
 
 def count_by_key(cursor: Cursor, source: str, column: str) -> list[tuple[str, int]]:
-    """How many rows have landed by the text in a column, in the order of code points."""
+    """Number of landed rows by the text in a column, in the order of code points."""
     return cursor.execute(_COUNT_BY_KEY, {"source": source, "column": column}).fetchall()
 
 
 def count(cursor: Cursor, source: str) -> int:
-    """How many rows of a source have landed."""
+    """Number of landed rows of a source."""
     row = cursor.execute("SELECT count(*) FROM source_rows WHERE source = %s", [source]).fetchone()
     return int(row[0]) if row else 0

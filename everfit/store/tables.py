@@ -1,4 +1,4 @@
-"""The tables of the ``everfit`` database. Migrations create them; a test holds the two against each other.
+"""The tables of the ``everfit`` database. Migrations create them; a test compares the two.
 
 Times are ``timestamptz``; a model's identity is its declared name; a version is MLflow's number.
 """
@@ -59,12 +59,12 @@ view_versions = Table(
     _text("version", primary_key=True),
     _text("source"),
     Column("definition", JSONB, nullable=False),  # everfit.features.definition.Definition
-    _text("state"),  # building; built; stale: built once, and rows have landed since that it does not know
+    _text("state"),  # building; built; stale: built before, but lacks rows that have landed since
     _text("progress", nullable=True),  # the state of the keys up to this one follows publications; of all, once it is built
     Column("own_keys", Boolean, nullable=False, server_default=text("false")),  # its function makes keys, not the source
     Column("rows_read", BigInteger, nullable=False, server_default=text("0")),  # of rows_landed, by building
     Column("rows_landed", BigInteger, nullable=False, server_default=text("0")),
-    _text("problem", nullable=True),  # why it cannot be built
+    _text("problem", nullable=True),  # the reason why it cannot be built
     Column("registered_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     _time("built_at", nullable=True),
     Column("used_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),  # declared or served by then
@@ -100,7 +100,7 @@ online_features = Table(
     Column("values", JSONB, nullable=False),  # the row's own values, in the order of FeatureView.columns
     Column("sums", ARRAY(BigInteger), nullable=False),  # running sums in units of the resolution, same order; 0 for categories
     Column("counts", ARRAY(BigInteger), nullable=False),  # running counts of non-null values, same order
-    Column("rows", Integer),  # of the source that became known at that very moment; null where that was not counted yet
+    Column("rows", Integer),  # of the source that became known at that moment; null where not counted
 )
 
 predictions = Table(
@@ -116,7 +116,7 @@ predictions = Table(
     Column("score", Float(53), nullable=False),
     Column("degraded", Boolean, nullable=False),
     _text("schema"),
-    Column("late", Boolean, nullable=False),  # its window had closed when it arrived; it belongs to no window
+    Column("late", Boolean, nullable=False),  # it arrived after its window had closed, and belongs to no window
     Index("predictions_by_model", "model", "event_time"),
     Index("predictions_late", "model", "event_time", postgresql_where=text("late")),
     postgresql_partition_by="RANGE (event_time)",
@@ -139,11 +139,11 @@ dead_letters = Table(
     _text("topic"),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
-    _text("log_id"),  # the topic's id when it was read: offsets begin again when a log does
+    _text("log_id"),  # the topic's id when it was read: offsets restart when a log does
     Column("value", LargeBinary),
     _text("reason"),
     Column("read_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    _time("redriven_at", nullable=True),  # when it was stored after all
+    _time("redriven_at", nullable=True),  # when it was stored later
     Index("dead_letters_once", "topic", "partition", "offset", "log_id", unique=True),
 )
 
@@ -181,7 +181,7 @@ log_gaps = Table(
         "first_offset", BigInteger, primary_key=True
     ),  # records [first_offset, next_offset) were deleted before they were read
     Column("next_offset", BigInteger, nullable=False),
-    Column("skipped", Boolean, nullable=False, server_default=text("false")),  # not deleted: a person passed over them
+    Column("skipped", Boolean, nullable=False, server_default=text("false")),  # not deleted: skipped by a person
     Column("noticed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
@@ -191,7 +191,7 @@ clocks = Table(
     _text("model", primary_key=True),
     Column("partition", Integer, primary_key=True),
     _time("newest"),  # newest event time seen on this partition of the prediction log
-    _time("seen_at"),  # wall clock: an idle partition does not hold the model's clock back
+    _time("seen_at"),  # wall clock: an idle partition does not delay the model's clock
 )
 
 windows = Table(
@@ -312,7 +312,7 @@ alerts = Table(
     _text("message"),
     _time("first_at"),  # wall clock, as all that follow
     _time("last_sent_at", nullable=True),
-    _time("tried_at", nullable=True),  # when it was last tried to be sent, where nobody took it
+    _time("tried_at", nullable=True),  # when sending last failed
     Column("count", Integer, nullable=False, server_default=text("0")),  # how often it was sent
     _time("resolved_at", nullable=True),
 )

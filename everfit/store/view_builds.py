@@ -1,7 +1,7 @@
-"""Build the online state of a view's version from what has landed, in chunks of keys.
+"""Builds the online state of a view's version from the landed rows, in chunks of keys.
 
-Each chunk is a transaction under its source's lock, which writes the chunk's state and the progress together. So building
-resumes where it was killed, several may build side by side, and rows are published between the chunks.
+Each chunk is a transaction under its source's lock that writes the chunk's state together with the progress. So a killed build
+can be resumed, several versions can be built in parallel, and rows can be published between chunks.
 """
 
 import logging
@@ -25,7 +25,7 @@ from everfit.store import online, schemas, source_rows, view_versions
 from everfit.store.view_versions import DeclaredViews, ViewVersion
 
 CHUNK_ROWS = 50_000
-UNUSED = timedelta(days=7)  # a version that nobody declares or reads is kept so long by the wall clock
+UNUSED = timedelta(days=7)  # wall clock for which an unused version is kept
 
 Cursor = psycopg.Cursor[Any]
 Report = Callable[[ViewVersion], None]
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One version to be built by its function, and the upper keys of its chunks."""
+    """A version to build and its function."""
 
     definition: Definition
     view: FeatureView
@@ -61,23 +61,23 @@ def build(
         engine: of the everfit database.
         models: the declared models by name.
         source: only the views over this source.
-        wait: wait where another process builds a version; otherwise it is left to that process.
-        report: is given each version after each of its chunks.
+        wait: whether to wait where another process builds a version; otherwise it is left to that process.
+        report: called with each version after each of its chunks.
 
     Returns:
-        The versions that cannot be built, each with its ``problem``. They hold up no other.
+        The versions that cannot be built, each with its ``problem``; the others are built all the same.
     """
     with engine.begin() as connection:
         for model in models.values():
             schemas.declare(connection, model)
-    sources = {one.name: one for model in models.values() for one in model.sources if source in (None, one.name)}
+    sources = {each.name: each for model in models.values() for each in model.sources if source in (None, each.name)}
     failed = []
     for name, declared in sources.items():
         views = DeclaredViews(models.values(), name)
         for definition in _unbuilt(engine, declared, views):
             view = views.view(definition)
             assert view is not None
-            with _alone(engine, definition, wait=wait) as alone:
+            with _exclusive(engine, definition, wait=wait) as alone:
                 if alone:
                     built = _build_one(engine, _Plan(definition, view, declared), report)
                     failed += [built] if built.problem else []
@@ -85,20 +85,20 @@ def build(
 
 
 def _unbuilt(engine: sa.Engine, source: Source, views: DeclaredViews) -> list[Definition]:
-    """The declared versions that are not built; those that are new are registered, and what nobody uses is dropped."""
+    """The declared versions that are not built; new ones are registered, and unused ones are dropped."""
     with engine.begin() as connection:
         cursor = view_versions.cursor_of(connection)
-        source_rows.hold(cursor, source.name)
+        source_rows.lock(cursor, source.name)
         view_versions.register(cursor, list(views.definitions.values()))
         view_versions.mark_used(cursor, list(views.definitions))
         for name in view_versions.drop_unused(cursor, source.name, UNUSED):
-            logger.info("view %s: version %s was not used for %s and is gone", *name, UNUSED)
+            logger.info("view %s: version %s was not used for %s and is removed", *name, UNUSED)
         versions = view_versions.registered(cursor, source.name)
     return [definition for name, definition in views.definitions.items() if versions[name].state != "built"]
 
 
 def _build_one(engine: sa.Engine, plan: _Plan, report: Report) -> ViewVersion:
-    """Build chunk after chunk, until all keys are; a version that cannot be built is left with the reason."""
+    """Build chunk by chunk until all keys are built; a version that cannot be built is recorded with the reason."""
     plan = _Plan(plan.definition, plan.view, plan.source, _bounds(engine, plan))
     while True:
         try:
@@ -112,7 +112,7 @@ def _build_one(engine: sa.Engine, plan: _Plan, report: Report) -> ViewVersion:
 
 
 def _bounds(engine: sa.Engine, plan: _Plan) -> list[str]:
-    """The upper keys of chunks that hold about :data:`CHUNK_ROWS` rows each; the last chunk has no limit."""
+    """The upper keys of chunks of about :data:`CHUNK_ROWS` rows each; the last chunk has no limit."""
     with engine.begin() as connection:
         cursor = view_versions.cursor_of(connection)
         view_versions.start(cursor, plan.definition, source_rows.count(cursor, plan.source.name))
@@ -127,12 +127,12 @@ def _bounds(engine: sa.Engine, plan: _Plan) -> list[str]:
 
 
 def _build_chunk(engine: sa.Engine, plan: _Plan) -> ViewVersion:
-    """Build the keys after the progress up to the next bound; returns how far the version is then."""
+    """Build the keys between the progress and the next bound; returns the version's new state."""
     name = plan.definition.name
     with engine.begin() as connection:
         cursor = view_versions.cursor_of(connection)
-        source_rows.hold(cursor, plan.source.name)
-        view_versions.register(cursor, [plan.definition])  # it may have been dropped meanwhile
+        source_rows.lock(cursor, plan.source.name)
+        view_versions.register(cursor, [plan.definition])  # it may have been dropped in the meantime
         version = view_versions.registered(cursor, plan.source.name)[name]
         if version.state != "built":
             _extend_to_bound(cursor, plan, version)
@@ -164,8 +164,8 @@ def _fail(engine: sa.Engine, plan: _Plan, problem: str) -> ViewVersion:
 
 
 @contextmanager
-def _alone(engine: sa.Engine, definition: Definition, *, wait: bool) -> Iterator[bool]:
-    """Whether nobody else builds this version; then nobody does until the end. The lock goes with its process."""
+def _exclusive(engine: sa.Engine, definition: Definition, *, wait: bool) -> Iterator[bool]:
+    """Whether the lock on building this version was acquired; if so, it is held during the block or until the process ends."""
     bound = {"version": definition.version}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         alone = bool(connection.execute(_WAIT if wait else _TRY, bound).scalar())

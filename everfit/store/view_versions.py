@@ -1,9 +1,9 @@
-"""Which versions of the views there are, and how far the online state of each has come.
+"""The registered versions of views, and the state of each.
 
-``building``   its state is being made from what has landed; publications follow it for the keys up to ``progress``
-``built``      its state follows from all that has landed, and every publication keeps it so
-``stale``      it was built; then rows were published by a process that does not have its function. It is built anew, and
-               keeps what it has until then
+``building``   it is being built from the landed rows; publications update it for the keys up to ``progress``
+``built``      it reflects all landed rows, and every publication updates it
+``stale``      it was built; then rows were published by a process without its function. It is built again, and keeps its
+               state until then
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ _OF_SOURCE = """
     WHERE %(source)s::text IS NULL OR source = %(source)s ORDER BY view, registered_at, version
 """
 
-# A version that meets no landed row has nothing to be built from.
+# Without landed rows there is nothing to build.
 _REGISTER = """
     INSERT INTO view_versions (view, version, source, definition, state, built_at)
     SELECT %(view)s, %(version)s, %(source)s, %(definition)s, CASE WHEN landed THEN 'building' ELSE 'built' END,
@@ -90,16 +90,16 @@ class ViewVersion:
 
     @property
     def share(self) -> float:
-        """How much of it is built, of 1."""
+        """The built share, from 0 to 1."""
         return 1.0 if self.state == "built" else min(self.rows_read / max(self.rows_landed, 1), 1.0)
 
     def follows(self, key: str) -> bool:
-        """Whether its state of a key is complete, so that publications have to keep it so."""
+        """Whether its state of a key is complete, so that publications must update it."""
         return self.state == "built" or (self.progress is not None and key <= self.progress)
 
 
 class DeclaredViews:
-    """The view versions that a process declares over one source or all, and the functions that it has."""
+    """The view versions that a process declares over a source, or over all, and the functions that it has."""
 
     def __init__(self, models: Iterable[Model], source: str | None = None) -> None:
         self.definitions: dict[tuple[str, str], Definition] = {}
@@ -112,61 +112,61 @@ class DeclaredViews:
                     self._shapes[definition.needs] = view.shape
 
     def view(self, definition: Definition) -> FeatureView | None:
-        """A version that can be extended here, declared by this process or not; None where its function is elsewhere."""
+        """The view of a version that this process can extend, declared or not; None where it lacks the function."""
         shape = self._shapes.get(definition.needs)
         return None if shape is None else definition.as_view(shape)
 
 
 def registered(cursor: Cursor, source: str | None = None) -> dict[tuple[str, str], ViewVersion]:
     """Every registered version of the views of a source, or of all, by view and version; the oldest of a view first."""
-    found = cursor.execute(_OF_SOURCE, {"source": source}).fetchall()
+    rows = cursor.execute(_OF_SOURCE, {"source": source}).fetchall()
     versions = [
-        ViewVersion((view, version), msgspec.json.decode(text, type=Definition), *rest) for view, version, text, *rest in found
+        ViewVersion((view, version), msgspec.json.decode(text, type=Definition), *rest) for view, version, text, *rest in rows
     ]
     return {version.name: version for version in versions}
 
 
 def register(cursor: Cursor, definitions: Sequence[Definition]) -> None:
-    """Add versions that are not there yet; the caller holds the locks of their sources."""
+    """Add versions that are not registered yet; the caller holds the locks of their sources."""
     for definition in definitions:
         document = msgspec.json.encode(definition).decode()
         cursor.execute(_REGISTER, _named(definition) | {"source": definition.source, "definition": document})
 
 
 def start(cursor: Cursor, definition: Definition, rows: int) -> None:
-    """Building begins, or is resumed, where so many rows have landed."""
+    """Record that building begins or resumes, with the number of landed rows."""
     cursor.execute(_START, _named(definition) | {"rows": rows})
 
 
 def advance(cursor: Cursor, definition: Definition, progress: str | None, rows: int) -> None:
-    """The keys up to ``progress`` are built, by so many rows more; all are where it is None."""
+    """Record that the keys up to ``progress`` (None: all) are built, and the number of rows read for it."""
     cursor.execute(_ADVANCE, _named(definition) | {"progress": progress, "rows": rows})
 
 
 def fail(cursor: Cursor, definition: Definition, problem: str) -> None:
-    """The version cannot be built, for the reason that is given; building it is tried again when a process starts."""
+    """Record that the version cannot be built, and why; the next process that starts tries again."""
     cursor.execute(_FAIL, _named(definition) | {"problem": problem})
 
 
-def leave_behind(cursor: Cursor, definition: Definition, problem: str | None = None) -> None:
-    """Rows land that the version does not follow: it is built anew by who can, and answers from it are degraded until then."""
+def mark_outdated(cursor: Cursor, definition: Definition, problem: str | None = None) -> None:
+    """Record that the version lacks landed rows: it will be built again, and answers from it are degraded until then."""
     cursor.execute(_LEFT_BEHIND, _named(definition) | {"problem": problem})
 
 
 def mark_own_keys(cursor: Cursor, definition: Definition) -> None:
-    """The view's function makes keys of its own: from now on the rows of one key are found by reading them all."""
+    """Record that the view's function makes its own keys, so that all rows must be read to find those of one key."""
     cursor.execute(_OWN_KEYS, _named(definition))
 
 
 def mark_used(cursor: Cursor, names: Sequence[tuple[str, str]]) -> None:
-    """These versions, by view and version, are declared or read by a process now."""
+    """Record that these versions, by view and version, are declared or read by a process now."""
     cursor.execute(_USED, [[view for view, _ in names], [version for _, version in names]])
 
 
 def drop_unused(cursor: Cursor, source: str, age: timedelta) -> list[tuple[str, str]]:
-    """Remove the versions over a source that nobody has used for so long, and their state; returns which.
+    """Remove the versions over a source that were not used for ``age``, with their state; returns their names.
 
-    Whoever declares one of them after all builds it anew. The caller holds the source's lock.
+    A process that declares one of them later builds it again. The caller holds the source's lock.
     """
     unused: list[tuple[str, str]] = cursor.execute(_UNUSED, {"source": source, "age": age}).fetchall()
     for name in unused:

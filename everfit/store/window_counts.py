@@ -1,4 +1,4 @@
-"""Counts over all rows of a window, by the database: of a window that is too large to be read."""
+"""Counts over all rows of a window, made by the database, for windows that are too large to be read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,10 +17,10 @@ def tally(
 
     Args:
         connection: to the everfit database.
-        model: whose log.
+        model: the model.
         span: half-open span of event time.
-        version: whose answers.
-        sampled: what a sample of the rows holds, by feature of the version: it shows which hold more than one value.
+        version: the version that answered.
+        sampled: counts in a sample of the rows by feature of the version, which show the features with more than one value.
     """
     columns = predictions.c
     missing = {column.name: column.missing for column in model.request if isinstance(column, Numeric)}
@@ -37,21 +37,21 @@ def tally(
         columns.role == "champion",
         ~columns.late,
     )
-    found = connection.execute(rows).mappings().one()
+    counts = connection.execute(rows).mappings().one()
     return Tally(
-        rows=found["rows"],
-        schemas=frozenset(found["schemas"] or []),
-        columns={name: Held(found[f"held_{at}"], held.only) for at, (name, held) in enumerate(sampled.items())},
+        rows=counts["rows"],
+        schemas=frozenset(counts["schemas"] or []),
+        columns={name: Held(counts[f"held_{at}"], held.only) for at, (name, held) in enumerate(sampled.items())},
         outside={
-            name: (found[f"outside_{at}"], float(found[f"such_{at}"]))
+            name: (counts[f"outside_{at}"], float(counts[f"such_{at}"]))
             for at, (name, *_) in enumerate(_bounded(model, sampled))
-            if found[f"outside_{at}"]
+            if counts[f"outside_{at}"]
         },
     )
 
 
 def _held(name: str, missing: Sequence[float]) -> "sa.ColumnElement[int]":
-    """How many values a feature has; those that are declared to stand for nothing are none."""
+    """Number of a feature's values, without those declared as missing."""
     value = predictions.c.features[name].astext
     there = sa.func.count(value)
     return there.filter(sa.cast(value, sa.Numeric).not_in(missing)) if missing else there
@@ -63,7 +63,7 @@ def _bounded(model: Model, sampled: Mapping[str, Held]) -> list[tuple[str, float
 
 
 def _outside(at: int, name: str, low: float, high: float, missing: Sequence[float]) -> "tuple[sa.Label[int], sa.Label[object]]":
-    """How many rows lie outside, and the least such value; as exact numbers, for a float may not hold what somebody sent."""
+    """Number of rows outside the bounds and the smallest such value, as exact numbers: a float could not hold any number."""
     value = sa.cast(predictions.c.features[name].astext, sa.Numeric)
     beyond = sa.and_(sa.not_(value.between(low, high)), value.not_in(missing))
     return sa.func.count().filter(beyond).label(f"outside_{at}"), sa.func.min(value).filter(beyond).label(f"such_{at}")

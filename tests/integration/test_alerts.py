@@ -31,7 +31,7 @@ def hook() -> Iterator[Hook]:
 
 def fail(engine: sa.Engine, name: str = "r1") -> None:
     with engine.begin() as connection:
-        requests.ask(connection, RetrainRequest(name, model.name, "drift", "why", 1, AT, AT))
+        requests.add(connection, RetrainRequest(name, model.name, "drift", "why", 1, AT, AT))
         requests.mark(connection, name, "failed", result="SourceError: price is 7")
 
 
@@ -90,7 +90,7 @@ def test_a_quarantine_and_a_breaker(engine: sa.Engine) -> None:
         quarantines.put(connection, model.name, (AT, AT + timedelta(days=7)), {"demand": "demand is stuck"})
         for number in range(model.limits.stop_after_rejections):
             asked = RetrainRequest(f"r{number}", model.name, "drift", "why", 1, AT, AT + timedelta(days=number))
-            requests.ask(connection, asked)
+            requests.add(connection, asked)
             requests.mark(connection, asked.id, "rejected")
     assert sorted(tick(engine, Channels())) == ["raised breaker", "raised quarantine:1996-09-11T00:00"]
     with engine.begin() as connection:

@@ -25,7 +25,7 @@ MODELS = {"electricity_price": electricity_price, "flight_delay": flight_delay}
 
 def ask(engine: sa.Engine, model: str) -> None:
     with engine.begin() as connection:
-        requests.ask(connection, RetrainRequest(f"r-{model}", model, "person", "why", None, AT, AT))
+        requests.add(connection, RetrainRequest(f"r-{model}", model, "person", "why", None, AT, AT))
 
 
 def land(engine: sa.Engine, source: str, at: datetime) -> None:

@@ -63,7 +63,7 @@ def test_a_launch_that_fails_is_tried_again_and_given_up_and_holds_up_no_other(
 ) -> None:
     for name in MODELS:
         with runtime.engine.begin() as connection:
-            requests.ask(connection, RetrainRequest(f"of {name}", name, "person", "a test", None, AT, AT))
+            requests.add(connection, RetrainRequest(f"of {name}", name, "person", "a test", None, AT, AT))
     monkeypatch.setattr(sensors, "retraining", failing(dg.RunRequest(run_key="launched")))
     for attempt in (1, 2):
         with runtime.engine.connect() as connection:

@@ -59,7 +59,7 @@ def looking_back_on_the_corrected(days: Iterable[str]) -> list[str]:
 
 def held(loop: Loop, dataset: str) -> dict[str, PartitionVersion]:
     with loop.runtime.engine.connect() as connection:
-        return partitions.held(connection, dataset)
+        return partitions.newest_versions(connection, dataset)
 
 
 def versions(loop: Loop, dataset: str, day: str) -> list[str]:

@@ -77,7 +77,7 @@ def test_a_schema_that_is_written_down_while_the_log_is_read_is_read_by_its_own_
     with LogReader(kafka, {MODEL.name: MODEL}) as reader:
         reader.open(engine)
         with engine.begin() as connection:
-            schemas.remember(connection, MODEL.name, "earlier", [("region", "category"), ("price", "number")])
+            schemas.record(connection, MODEL.name, "earlier", [("region", "category"), ("price", "number")])
         produce(kafka, [earlier, _changed(schema="never", request_id="another")])
         batch = Batch()
         while len(batch.predictions) + len(batch.dead) < 2:

@@ -178,7 +178,7 @@ def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
     assert verdict.verdict == "alarm"
     assert "demand is stuck at 0.25" in verdict.reason
     with loop.runtime.engine.connect() as connection:
-        assert quarantines.holding(connection, MODEL) == list(quarantines.days_of(broken))
+        assert quarantines.excluded_spans(connection, MODEL) == list(quarantines.days_of(broken))
         columns = {one.column for one in quarantines.of_model(connection, MODEL.name)}
         assert columns == {"demand", "demand_24h", "demand_yesterday"}
     held_back = training_set.assemble(loop.runtime, MODEL, cutoff=_with_days(loop, broken[1]), request=None)
@@ -206,7 +206,7 @@ def test_a_few_rows_out_of_bounds_are_left_out_one_by_one_and_quarantine_nothing
     assert verdict.reason.endswith("half_hour outside 0 to 47 in 3 rows, such as 1000000000.0: left out")
     assert (verdict.detail["rows"], drift.detail["rows"]) == (339, 336)
     with loop.runtime.engine.connect() as connection:
-        assert quarantines.holding(connection, MODEL) == []
+        assert quarantines.excluded_spans(connection, MODEL) == []
     assembled = training_set.assemble(loop.runtime, MODEL, cutoff=_with_days(loop, end), request=None)
     learnt = loop.runtime.lake.get_frame(assembled.rows_hash)
     assert learnt["half_hour"].is_between(0, 47).all()
@@ -317,8 +317,8 @@ def test_a_request_that_was_carried_out_tells_its_end(loop: Loop) -> None:
     loop.publish(until=MODEL.go_live)
     request = RetrainRequest("id", MODEL.name, "bootstrap", "the first", None, MODEL.go_live, MODEL.go_live)
     with loop.runtime.engine.begin() as connection:
-        assert requests.ask(connection, request)
-        assert not requests.ask(connection, request)
+        assert requests.add(connection, request)
+        assert not requests.add(connection, request)
     loop.retrain(request)
     with loop.runtime.engine.connect() as connection:
         found = requests.find(connection, "id")

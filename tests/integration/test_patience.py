@@ -60,7 +60,7 @@ def test_rows_read_requests_and_heartbeats_are_signs_of_the_loop(engine: sa.Engi
     assert (alive.work, alive.life) != (idle.work, idle.life)
     assert alive.work == idle.work
     with engine.begin() as connection:
-        requests.ask(connection, RetrainRequest("r1", model.name, "person", "why", 1, AT, AT + timedelta(days=1)))
+        requests.add(connection, RetrainRequest("r1", model.name, "person", "why", 1, AT, AT + timedelta(days=1)))
         requests.mark(connection, "r1", "launched", run_id="a run that Dagster cannot be asked for")
     asked = progress()
     assert asked.work != alive.work

@@ -175,7 +175,7 @@ def test_a_missing_column_is_told(engine: Engine) -> None:
 
 
 def test_what_a_view_cannot_take_leaves_nothing_landed(engine: Engine) -> None:
-    with pytest.raises(SourceError, match="its sum leaves 64 bits"):
+    with pytest.raises(SourceError, match="its sum exceeds 64 bits"):
         publish(engine, {"shops": numbered_model()}, "sales", [sale(1, minute=1, price=1e10)])
     assert landed_rows(engine) == 0
 

@@ -83,7 +83,7 @@ def test_quarantines_of_earlier_versions_keep_span_and_release(engine: sa.Engine
     migrate(engine)
     with engine.connect() as connection:
         held, freed = quarantines.of_model(connection, MODEL)
-        assert quarantines.holding(connection, electricity_price) == [(START, START + 7 * DAY)]
+        assert quarantines.excluded_spans(connection, electricity_price) == [(START, START + 7 * DAY)]
     assert (held.column, held.end, held.release) == ("*", START + 7 * DAY, None)
     assert freed.release is not None
     assert freed.release.at == datetime(1996, 10, 1, tzinfo=UTC)

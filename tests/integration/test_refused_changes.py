@@ -38,9 +38,9 @@ def retyped() -> Model:
     return sourced(columns=kinds)
 
 
-def refused(engine: sa.Engine, model: Model) -> str:
+def refusals(engine: sa.Engine, model: Model) -> str:
     with engine.begin() as connection:
-        return declarations.refused(connection, [model, OTHER]).get(model.name, "")
+        return declarations.refusals(connection, [model, OTHER]).get(model.name, "")
 
 
 def answer(engine: sa.Engine, days: int = 8) -> None:
@@ -56,7 +56,7 @@ CHANGES: dict[str, tuple[Callable[[], Model], str]] = {
     "identity": (lambda: MODEL.model_copy(update={"identity": ["hour"]}), "identity was 'the entity' and is 'hour' now"),
     "label": (
         lambda: MODEL.model_copy(update={"task": BinaryClassification(label="falls")}),
-        "is 'BinaryClassification of falls' now, but the outcomes and the versions that there are answer another question",
+        "is 'BinaryClassification of falls' now, but existing outcomes and versions are of the former task",
     ),
 }
 SOURCES: dict[str, tuple[Callable[[], Model], str]] = {
@@ -69,28 +69,28 @@ SOURCES: dict[str, tuple[Callable[[], Model], str]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_the_log_rests_on_may_change_until_the_first_prediction(engine: sa.Engine, name: str) -> None:
     make, told = CHANGES[name]
-    assert refused(engine, MODEL) == ""
-    assert refused(engine, make()) == "", "nothing rests on it yet"
-    assert refused(engine, MODEL) == ""
+    assert refusals(engine, MODEL) == ""
+    assert refusals(engine, make()) == "", "nothing rests on it yet"
+    assert refusals(engine, MODEL) == ""
     answer(engine, days=1)
-    why = refused(engine, make())
+    why = refusals(engine, make())
     assert told in why
-    assert why.endswith("set it back, or give the model another name: it then begins anew")
-    assert refused(engine, MODEL) == "", "as it was it goes on"
+    assert why.endswith("set it back, or give the model another name: with which it starts empty")
+    assert refusals(engine, MODEL) == "", "as it was it goes on"
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_what_landed_rows_rest_on_may_change_until_they_land(engine: sa.Engine, name: str) -> None:
     make, told = SOURCES[name]
     for model in (MODEL, make(), MODEL):
-        assert refused(engine, model) == ""
+        assert refusals(engine, model) == ""
     answer(engine, days=1)
-    assert refused(engine, make()) == "", "a prediction is none of its rows"
-    assert refused(engine, MODEL) == ""
+    assert refusals(engine, make()) == "", "a prediction is none of its rows"
+    assert refusals(engine, MODEL) == ""
     recorded = SOURCE.recorded
     assert recorded is not None
     publish(engine, {MODEL.name: MODEL}, SOURCE.name, recorded().head(3).to_dicts())
-    why = refused(engine, make())
+    why = refusals(engine, make())
     assert told in why
     assert why.endswith("or declare a source of another name")
 
@@ -99,23 +99,23 @@ def test_columns_that_come_and_go_are_no_change_and_do_not_come_back_as_another_
     recorded = SOURCE.recorded
     assert recorded is not None
     more = sourced(columns=[*SOURCE.columns, Number("wind")])
-    assert refused(engine, MODEL) == ""
+    assert refusals(engine, MODEL) == ""
     publish(engine, {MODEL.name: MODEL}, SOURCE.name, recorded().head(3).to_dicts())
-    assert [refused(engine, model) for model in (more, MODEL)] == ["", ""]
-    assert "kind of wind was 'number'" in refused(engine, sourced(columns=[*SOURCE.columns, Category("wind")]))
+    assert [refusals(engine, model) for model in (more, MODEL)] == ["", ""]
+    assert "kind of wind was 'number'" in refusals(engine, sourced(columns=[*SOURCE.columns, Category("wind")]))
 
 
 def test_a_refused_model_is_read_on_and_judged_when_it_is_set_back_and_the_others_go_on(
     engine: sa.Engine, tmp_path: Path
 ) -> None:
-    assert refused(engine, MODEL) == ""
+    assert refusals(engine, MODEL) == ""
     answer(engine)
     moved = MODEL.model_copy(update={"go_live": MODEL.go_live + DAY})
     runtime = Runtime(Settings(tmp_path, "", "", "", "", "", tmp_path / "lake"), {MODEL.name: moved, OTHER.name: OTHER})
     runtime.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake")}
     assert closed(runtime) == {"other": A_WEEK}
     isolation = Isolation(engine)
-    why = declarations.set_aside(engine, runtime.models, isolation)
+    why = declarations.isolate_refused(engine, runtime.models, isolation)
     with engine.connect() as connection:
         (failure,) = failures.listed(connection)
     assert (failure.part.model, failure.part.stage, failure.error) == (MODEL.name, "declaration", why[MODEL.name])
@@ -125,7 +125,7 @@ def test_a_refused_model_is_read_on_and_judged_when_it_is_set_back_and_the_other
     assert landed[MODEL.name] == why[MODEL.name]
     runtime = Runtime(runtime.settings, {MODEL.name: MODEL, OTHER.name: OTHER})
     runtime.__dict__ |= {"engine": engine, "lake": Lake(tmp_path / "lake")}
-    assert declarations.set_aside(engine, runtime.models, isolation) == {}
+    assert declarations.isolate_refused(engine, runtime.models, isolation) == {}
     assert closed(runtime) == {"other": A_WEEK, MODEL.name: A_WEEK}
     with engine.connect() as connection:
         assert failures.listed(connection) == []

@@ -121,7 +121,7 @@ def test_where_nothing_is_left_the_request_is_rejected_with_the_reason(
 ) -> None:
     request = RetrainRequest("r", training.model.name, "drift", "price moved", None, CUTOFF, CUTOFF)
     with training.runtime.engine.begin() as connection:
-        requests.ask(connection, request)
+        requests.add(connection, request)
     evaluation = training.judged(training.trained(rows, "r"))
     assert evaluation.winner is None
     assert conclude(training.runtime, training.model, actor="test").version is None

@@ -103,7 +103,7 @@ def test_what_days_were_made_from_is_read_once_an_asset(pages: Pages, monkeypatc
         readings.append(dataset)
         return held(connection, dataset)
 
-    held = partitions.held
+    held = partitions.newest_versions
     monkeypatch.setattr(partitions, "held", counted)
     pages.materialize("raw_data", "features", first=pages.days[0], last=pages.days[-1])
     assert readings.count(features_dataset(MODEL)) == 2

@@ -70,7 +70,7 @@ def test_a_database_that_is_down_is_told_and_its_password_is_not() -> None:
 def asked(engine: sa.Engine) -> RetrainRequest:
     request = RetrainRequest("id", "electricity_price", "drift", "why", 1, AT, AT)
     with engine.begin() as connection:
-        requests.ask(connection, request)
+        requests.add(connection, request)
     return request
 
 
@@ -142,5 +142,5 @@ def test_a_run_that_ends_while_it_is_looked_up_keeps_its_verdict(engine: sa.Engi
 def test_a_schema_of_a_newer_version_is_refused(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(FormatError, match=r"holds schema 9999, and this everfit knows schemas up to \d+: a newer everfit"):
+    with pytest.raises(FormatError, match=r"has schema 9999, but this everfit knows schemas up to \d+: a newer everfit"):
         migrate(engine)

@@ -205,7 +205,10 @@ def test_inputs_are_not_changed_and_empty_ones_are_answered() -> None:
 @pytest.mark.parametrize(
     ("sales", "told"),
     [
-        (random_sales(8).drop("price"), r"view newest: no column 'price' in what it makes of source sales; it has shop"),
+        (
+            random_sales(8).drop("price"),
+            r"view newest: no column 'price' in the rows that it makes of source sales; it has shop",
+        ),
         (random_sales(8).drop("edition"), r"view newest: no column 'edition'"),
         (random_sales(8).with_columns(price=pl.lit("dear")), r"view newest: 'price' is String, no number"),
         (random_sales(8).with_columns(known_at=pl.lit("now")), r"'known_at' is String, not a time"),
@@ -218,14 +221,14 @@ def test_what_does_not_fit_is_told(sales: pl.DataFrame, told: str) -> None:
 
 def test_a_sum_that_leaves_64_bits_is_told() -> None:
     sales = random_sales(10).with_columns(price=pl.lit(5e9), shop=pl.lit("a"))
-    with pytest.raises(SourceError, match=r"view windows: 'price' reaches .*: its sum leaves 64 bits at resolution 1e-09"):
+    with pytest.raises(SourceError, match=r"view windows: 'price' reaches .*: its sum exceeds 64 bits at resolution 1e-09"):
         compute(VIEWS, {"sales": sales}, random_spine(9))
 
 
 def test_a_missing_source_and_a_spine_without_its_key_are_told() -> None:
     with pytest.raises(SourceError, match="view newest reads source 'sales'; given are orders"):
         compute(VIEWS, {"orders": random_sales(0)}, random_spine(0))
-    with pytest.raises(SourceError, match="features are asked for without 'shop'; the rows have _event_time"):
+    with pytest.raises(SourceError, match="the requested rows lack the column 'shop'; they have _event_time"):
         compute(VIEWS, {"sales": random_sales(0)}, random_spine(0).drop("shop"))
     with pytest.raises(SourceError, match=r"view windows: .*edition.*; source sales has shop"):
         compute([windows], {"sales": random_sales(0).drop("edition")}, random_spine(0))

@@ -75,7 +75,7 @@ def test_a_sum_that_leaves_64_bits_is_told() -> None:
     windows = VIEWS[1]
     row = {"shop": ["a"], "known_at": [START + MINUTE], "price": [5e9], "brand": ["x"], "edition": [1]}
     before = RunningRow("a", START, (5e9, "x"), (5 * 10**18, 0), (1, 1))
-    with pytest.raises(SourceError, match=r"'price' reaches 10000000000.0: its sum leaves 64 bits at resolution 1e-09"):
+    with pytest.raises(SourceError, match=r"'price' reaches 10000000000.0: its sum exceeds 64 bits at resolution 1e-09"):
         extend(windows, known_values(windows, pl.DataFrame(row)), {"a": before})
 
 

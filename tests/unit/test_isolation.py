@@ -10,7 +10,7 @@ from psycopg import errors
 
 from everfit.errors import LakeError, ServiceError
 from everfit.store.failures import LONGEST, Part, describe, first
-from everfit.store.isolation import is_everybodys
+from everfit.store.isolation import is_shared
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HALF_MINUTE = timedelta(seconds=30)
@@ -40,7 +40,7 @@ def test_each_attempt_waits_twice_as_long_up_to_an_hour() -> None:
     ],
 )
 def test_a_server_that_is_away_or_full_is_everybodys(error: Exception) -> None:
-    assert is_everybodys(error)
+    assert is_shared(error)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_server_that_is_away_or_full_is_everybodys(error: Exception) -> None:
     ],
 )
 def test_what_the_data_bring_about_is_its_parts_own(error: Exception) -> None:
-    assert not is_everybodys(error)
+    assert not is_shared(error)
 
 
 def test_an_error_is_described_in_one_line_that_can_be_stored() -> None:
