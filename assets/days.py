@@ -16,6 +16,7 @@ from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
     from everfit.pipeline.daily_partitions import DayMade
+    from everfit.pipeline.lineage import Lineage
 
 
 def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -72,8 +73,9 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         from everfit.pipeline.daily_partitions import compute_days
         from everfit.pipeline.day_isolation import make_apart
 
-        days = sorted({*context.partition_keys, *_needed(context, everfit, model)})
-        lots = make_apart(everfit, model, "features", days, partial(compute_days, everfit, model))
+        lineage, needed = _needed(context, everfit, model)
+        days = sorted({*context.partition_keys, *needed})
+        lots = make_apart(everfit, model, "features", days, partial(compute_days, everfit, model, lineage=lineage))
         made, cut = [day for lot in lots for day in lot.days], [day for lot in lots for day in lot.cut]
         # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
         observe(partial(tell, context), everfit, model, [day.day for day in cut], lots[-1].lineage)
@@ -87,18 +89,16 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     return features
 
 
-def _needed(context: dg.AssetExecutionContext, everfit: Runtime, model: Model) -> list[str]:
-    """What the training of a requested run needs to be made, whatever was known when it was launched."""
-    from everfit.pipeline.day_isolation import failing_days
-    from everfit.pipeline.lineage import stale_days
+def _needed(context: dg.AssetExecutionContext, everfit: Runtime, model: Model) -> "tuple[Lineage | None, list[str]]":
+    """The days that the training of a requested run needs, whatever was on record when it was launched, by this lineage."""
+    from everfit.pipeline.lineage import Lineage, stale_days
     from everfit.pipeline.training_set import request_of
 
     request = request_of(everfit, context.run.tags.get(REQUEST_TAG))
     if request is None:
-        return []
-    with everfit.engine.connect() as connection:
-        failing = failing_days(connection, model)
-    return [day for day in stale_days(everfit, model, before=request.cutoff) if day not in failing]
+        return None, []
+    lineage = Lineage.up_to_date(everfit, model)
+    return lineage, stale_days(everfit, model, before=request.cutoff, lineage=lineage)
 
 
 def _told(day: "DayMade") -> dict[str, Any]:

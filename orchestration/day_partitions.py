@@ -21,6 +21,7 @@ _complete: dict[tuple[str, str], Hashable] = {}  # by database and model: what w
 
 def new_days(instance: dg.DagsterInstance, runtime: Runtime, isolation: "Isolation") -> Iterator[Request]:
     """The days that Dagster does not hold yet. Two looks at the store for all models; more only where something moved."""
+    from everfit.pipeline.horizon import horizon_at
     from everfit.store import model_clocks, source_days
     from everfit.store.failures import Part
 
@@ -30,7 +31,7 @@ def new_days(instance: dg.DagsterInstance, runtime: Runtime, isolation: "Isolati
         marks = source_days.marks(connection)
     for model in models:
         key = (str(runtime.engine.url), model.name)
-        until = max(clocks.get(model.name, model.go_live), model.go_live).date()
+        until = horizon_at(model, clocks.get(model.name))
         there = (until, *(marks.get(source.name) for source in model.sources))
         if _complete.get(key) == there:
             continue

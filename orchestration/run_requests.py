@@ -33,18 +33,14 @@ def retraining(runtime: Runtime, model: Model, request: "RetrainRequest") -> dg.
         EmptyPartitionError: when nothing has landed before the request's cutoff.
     """
     from everfit.pipeline.daily_partitions import available_days
-    from everfit.pipeline.day_isolation import failing_days
     from everfit.pipeline.lineage import Lineage, stale_days
     from everfit.timing import midnight
 
     days = [day for day in available_days(runtime, model) if midnight(day) < request.cutoff]
     if not days:
         raise EmptyPartitionError(f"{model.name}: nothing has landed before {request.cutoff:%Y-%m-%d}; publish its sources")
-    with runtime.engine.connect() as connection:
-        failing = failing_days(connection, model)  # every night tries them again
     lineage = Lineage.on_record(runtime, model, counted=True)
-    stale = stale_days(runtime, model, before=request.cutoff, lineage=lineage)
-    missing = [day for day in stale if day not in failing] or days[-1:]
+    missing = stale_days(runtime, model, before=request.cutoff, lineage=lineage) or days[-1:]
     return dg.RunRequest(
         run_key=request.run_key,
         asset_selection=[dg.AssetKey([model.name, stage]) for stage in STAGES],

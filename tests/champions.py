@@ -27,7 +27,7 @@ def version(lake: Lake, model: str) -> str:
         latency_ms=1.0,
         refused=None,
         seconds=0.0,
-        signature=Signature(model=model, features=MODEL.features, schema=MODEL.schema_id),
+        signature=Signature.of(MODEL.model_copy(update={"name": model})),
     )
     training_set = TrainingSet(
         model=model,

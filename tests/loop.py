@@ -11,7 +11,8 @@ from everfit import Model
 from everfit.environment.settings import Settings
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
-from everfit.pipeline import daily_partitions, evaluation, manifests, promotion, training, training_set
+from everfit.pipeline.promotion import Conclusion
+from everfit.pipeline.retraining import retrain
 from everfit.registry import InMemoryRegistry
 from everfit.replay import timeline
 from everfit.runtime import Runtime
@@ -49,9 +50,9 @@ class Loop:
             rows = self.recorded[source.name].filter(known <= until, *([known > since] if since else []))
             publish(self.runtime.engine, self.runtime.models, source.name, rows)
 
-    def retrain(self, request: RetrainRequest | None, cutoff: datetime | None = None) -> promotion.Conclusion:
+    def retrain(self, request: RetrainRequest | None, cutoff: datetime | None = None) -> Conclusion:
         """raw_data to champion, as the assets do it."""
-        return retrain(self.runtime, self.model, request, cutoff)
+        return retrain(self.runtime, self.model, request, cutoff=cutoff, actor="test")
 
     def play(self, start: datetime, end: datetime) -> None:
         """Publish, answer with the champion and observe the outcomes of ``[start, end)``."""
@@ -98,18 +99,3 @@ class Loop:
         span = (start, start + self.model.drift.window)
         with self.runtime.engine.begin() as connection:
             return judge_window(connection, self.runtime.lake, self.model, span)
-
-
-def retrain(
-    runtime: Runtime, model: Model, request: RetrainRequest | None, cutoff: datetime | None = None
-) -> promotion.Conclusion:
-    """raw_data to champion, as the assets do it."""
-    available = daily_partitions.available_days(runtime, model)
-    daily_partitions.land_days(runtime, model, available)
-    daily_partitions.compute_days(runtime, model, available)
-    until = cutoff or training_set.default_cutoff(runtime, model, request)
-    assembled = training_set.assemble(runtime, model, cutoff=until, request=request)
-    trained = training.train(runtime, model, assembled, manifests.put(runtime, model, "training_set", assembled, 0))
-    judged = evaluation.evaluate(runtime, model, trained, manifests.put(runtime, model, "trained_model", trained, 0))
-    manifests.put(runtime, model, "evaluation", judged, 0)
-    return promotion.conclude(runtime, model, actor="test")

@@ -41,7 +41,7 @@ def graph(model: Model, bias: float) -> bytes:
 
 def artifact(model: Model, onnx: bytes) -> Artifact:
     """A version of what the model declares now, without tags."""
-    return Artifact(onnx, Signature(model.name, model.features, model.schema_id), {})
+    return Artifact(onnx, Signature.of(model), {})
 
 
 class WatchedRegistry(InMemoryRegistry):

@@ -31,7 +31,7 @@ def described(lake: Lake, model: Model, bias: float, *, signed: bool = True) -> 
         latency_ms=0.1,
         refused=None,
         seconds=0.1,
-        signature=Signature(model=model.name, features=model.features, schema=model.schema_id) if signed else None,
+        signature=Signature.of(model) if signed else None,
     )
     given = TrainingSet(
         model=model.name,

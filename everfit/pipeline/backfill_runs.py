@@ -13,7 +13,8 @@ from everfit.features.spans import DAY
 from everfit.pipeline.backfill_plan import DAILY, Chunk, keep_order, plan
 from everfit.pipeline.daily_partitions import available_days
 from everfit.pipeline.day_isolation import failing_days
-from everfit.pipeline.lineage import Outdated, horizon, outdated
+from everfit.pipeline.horizon import horizon
+from everfit.pipeline.lineage import Outdated, outdated
 from everfit.runtime import Runtime
 from everfit.store.database import reachable
 from everfit.store.declarations import require_unchanged

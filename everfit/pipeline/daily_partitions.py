@@ -13,7 +13,8 @@ from everfit.errors import EmptyPartitionError, LakeError
 from everfit.features.spans import DAY
 from everfit.pipeline import past_requests, span_records
 from everfit.pipeline.code_versions import stage_version
-from everfit.pipeline.lineage import Lineage, features_dataset, horizon, raw_dataset
+from everfit.pipeline.horizon import horizon
+from everfit.pipeline.lineage import Lineage, features_dataset, raw_dataset
 from everfit.runtime import Runtime
 from everfit.store import frames, partitions, source_days
 from everfit.store.partitions import PartitionVersion
@@ -77,8 +78,10 @@ def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DayMa
     return [_day_made(day, [by_day[i] for by_day in made], [cut[day] for cut in parts]) for i, day in enumerate(days)]
 
 
-def compute_days(runtime: Runtime, model: Model, days: Sequence[str]) -> Computed:
+def compute_days(runtime: Runtime, model: Model, days: Sequence[str], *, lineage: Lineage | None = None) -> Computed:
     """Compute the features of the events of these days, each as of its own event time, from all that has landed by now.
+
+    ``lineage`` is the record as it was brought up just now, where it is at hand.
 
     Events are the labelled rows of ``history`` before the go-live, and the requests in the prediction log from then on. Raw
     days of which they may see a row, and that were not cut yet or were touched since, are cut first.
@@ -88,7 +91,7 @@ def compute_days(runtime: Runtime, model: Model, days: Sequence[str]) -> Compute
     """
     from everfit.features.offline import compute
 
-    lineage = Lineage.up_to_date(runtime, model, since=min(days))
+    lineage = lineage or Lineage.up_to_date(runtime, model, since=min(days))
     _require_landed(model, days, lineage.landed)
     seen = {one for day in days for one in lineage.seen[day]}
     behind = sorted({day for _, day in seen} & set(lineage.stale_raw()))

@@ -19,8 +19,10 @@ from everfit.declaration import Model
 from everfit.features.spans import days_reached, reach
 from everfit.pipeline import past_requests, span_records
 from everfit.pipeline.code_versions import stage_version
+from everfit.pipeline.day_isolation import failing_days
+from everfit.pipeline.horizon import horizon
 from everfit.runtime import Runtime
-from everfit.store import model_clocks, partitions, source_days
+from everfit.store import partitions, source_days
 from everfit.store.partitions import PartitionVersion
 from everfit.timing import midnight
 
@@ -38,11 +40,6 @@ def raw_dataset(model: Model, source: str) -> str:
 def features_dataset(model: Model) -> str:
     """Name of the dataset of a model's features."""
     return f"{model.name}/features"
-
-
-def horizon(connection: sa.Connection, model: Model) -> date:
-    """The first day that is not whole yet by the model's clock (by the go-live, before it ticks)."""
-    return max(model_clocks.read(connection, model) or model.go_live, model.go_live).date()
 
 
 @dataclass(frozen=True)
@@ -226,5 +223,11 @@ def outdated(
 
 
 def stale_days(runtime: Runtime, model: Model, *, before: datetime, lineage: Lineage | None = None) -> list[str]:
-    """The landed days before a moment that are out of date, in order: what a training up to that moment has to make first."""
-    return outdated(runtime, model, before=before.date().isoformat(), lineage=lineage).days
+    """The landed days before a moment that are out of date, in order: what a training up to that moment has to make first.
+
+    Days that could not be made lately are left out: every night tries them again.
+    """
+    stale = outdated(runtime, model, before=before.date().isoformat(), lineage=lineage).days
+    with runtime.engine.connect() as connection:
+        failing = failing_days(connection, model)
+    return [day for day in stale if day not in failing]

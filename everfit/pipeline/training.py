@@ -91,7 +91,7 @@ def _train_one(
     tested = backtest(model, candidate, rows, origins)
     fitted = fit_recipe(candidate, rows, task=model.task, features=model.features, label=LABEL)
     onnx = fitted.to_onnx()
-    signature = Signature(model=model.name, features=model.features, schema=model.schema_id)
+    signature = Signature.of(model)
     refused, latency = None, Latency(0.0, 1.0)
     try:
         latency = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency

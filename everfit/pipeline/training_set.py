@@ -13,10 +13,11 @@ from everfit.evidence.out_of_bounds import within
 from everfit.pipeline.code_versions import code_version
 from everfit.pipeline.daily_partitions import load_features, load_raw
 from everfit.pipeline.day_isolation import failing_days
+from everfit.pipeline.horizon import horizon
 from everfit.pipeline.lineage import features_dataset
 from everfit.pipeline.manifests import TrainingSet
 from everfit.runtime import Runtime
-from everfit.store import declarations, frames, model_clocks, partitions, quarantines, requests
+from everfit.store import declarations, frames, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight
 
@@ -33,11 +34,11 @@ def request_of(runtime: Runtime, request_id: str | None) -> RetrainRequest | Non
 
 
 def default_cutoff(runtime: Runtime, model: Model, request: RetrainRequest | None) -> datetime:
-    """The request's cutoff, or the newest midnight that the model's clock has passed."""
+    """The request's cutoff, or the end of the days that are whole."""
     if request:
         return request.cutoff
     with runtime.engine.connect() as connection:
-        return midnight((model_clocks.read(connection, model) or model.go_live).date())
+        return midnight(horizon(connection, model))
 
 
 def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: RetrainRequest | None) -> TrainingSet:

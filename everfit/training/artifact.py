@@ -7,6 +7,7 @@ absent when Dc is 0), output ``score`` double[N]: the probability of the label. 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from everfit.declaration import Model
 from everfit.declaration.number_range import LARGEST
 from everfit.declaration.views import Kind
 from everfit.environment.formats import Kept
@@ -25,6 +26,11 @@ class Signature(Kept, frozen=True):
     model: str
     features: list[tuple[str, Kind]]
     schema: str
+
+    @classmethod
+    def of(cls, model: Model) -> "Signature":
+        """What a version is asked that is trained by the declaration as it is."""
+        return cls(model=model.name, features=model.features, schema=model.schema_id)
 
 
 class Scorer:

@@ -130,7 +130,7 @@ def test_serving_builds_what_is_declared_by_itself(engine: Engine) -> None:
     async def watched() -> list[str]:
         views = Views({new.name: new}, engine)
         watching = asyncio.create_task(views.watch())
-        signature = Signature(new.name, new.features, new.schema_id)
+        signature = Signature.of(new)
         while not views.inputs(new, signature).readings or views.is_any_behind():
             await asyncio.sleep(0.01)
         watching.cancel()

@@ -23,6 +23,7 @@ from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.environment.settings import Settings
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
+from everfit.pipeline.retraining import retrain
 from everfit.replay.player import progress_file, replay
 from everfit.replay.progress import Progress
 from everfit.replay.serving_client import ServingClient
@@ -38,7 +39,6 @@ from everfit.training.artifact import Scorer
 from models.electricity_price import electricity_price
 from monitors.tick import watch
 from tests.kept import STATE, unpack
-from tests.loop import retrain
 
 MODEL = electricity_price
 WEEK = MODEL.drift.window
@@ -182,7 +182,7 @@ def test_the_replay_is_taken_up_and_the_next_window_judged(opened: Runtime) -> N
 
 
 def test_a_training_learns_from_before_and_after(opened: Runtime) -> None:
-    concluded = retrain(opened, MODEL, None)
+    concluded = retrain(opened, MODEL)
     training_set, _ = manifests.newest(opened, MODEL, "training_set", TrainingSet)
     assert training_set.cutoff == UNTIL + WEEK
     rows = opened.lake.get_frame(training_set.rows_hash)[EVENT_TIME]

@@ -18,7 +18,7 @@ NAMES = {"pump": "p1"}
 
 def signature(model: Model) -> Signature:
     """What a version trained by this declaration is asked."""
-    return Signature(model=model.name, features=model.features, schema=model.schema_id)
+    return Signature.of(model)
 
 
 def definition(model: Model, number: int = 0) -> Definition:

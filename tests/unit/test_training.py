@@ -136,7 +136,7 @@ def test_the_exported_graph_answers_as_the_model_does(candidate: Recipe) -> None
 def test_the_exported_graph_answers_as_the_model_does_on_the_market(candidate: Recipe, electricity: pl.DataFrame) -> None:
     features = electricity_price.features
     model = fit(candidate, electricity[:6_000], features=features, label="_label")
-    signature = Signature("electricity_price", features, electricity_price.schema_id)
+    signature = Signature.of(electricity_price)
     holdout = electricity[6_000:]
     assert check_parity(model.to_onnx(), signature, holdout, model.predict).difference <= 1e-5
     loss = -np.where(holdout["_label"] == 1, np.log(model.predict(holdout)), np.log1p(-model.predict(holdout))).mean()

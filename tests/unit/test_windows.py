@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from everfit import Model
 from everfit.declaration.window_grid import WindowGrid
+from everfit.pipeline.horizon import horizon_at
 from models.electricity_price import electricity_price
 
 LIVE = electricity_price.go_live
@@ -81,3 +82,9 @@ def test_the_row_that_lets_a_window_close_makes_it_due(length: timedelta, hours:
 def test_windows_counted_back_are_whole_and_as_many_as_the_reach_holds() -> None:
     spans = list(WindowGrid(LIVE, 7 * DAY).back(20 * DAY))
     assert spans == [(LIVE - 7 * DAY, LIVE), (LIVE - 14 * DAY, LIVE - 7 * DAY)]
+
+
+def test_days_are_whole_up_to_the_clock_and_up_to_the_go_live_where_that_is_later() -> None:
+    assert horizon_at(electricity_price, None) == LIVE.date()
+    assert horizon_at(electricity_price, LIVE - 9 * DAY) == LIVE.date(), "a late row of before the go-live holds nothing back"
+    assert horizon_at(electricity_price, LIVE + 2 * DAY + timedelta(hours=3)) == (LIVE + 2 * DAY).date()
