@@ -1,7 +1,7 @@
 """What is registered and served: an ONNX graph and the signature that says what it is asked.
 
 Input ``numbers`` double[N, Dn] (NaN for null, and for what lies beyond ±1e37), input ``categories`` string[N, Dc] (null is "";
-absent when Dc is 0), output ``score`` double[N]: the probability of the label. Encodings are inside the graph.
+absent when Dc is 0), output of the task's answers, such as ``score`` double[N]. Encodings are inside the graph.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Scorer:
         """Score rows; columns are taken by name and others ignored.
 
         Returns:
-            scores float64[N], probabilities of the label.
+            answers float64[N] of the model's task.
 
         Raises:
             FeatureError: when a feature's column is missing or does not hold what the signature says.
@@ -107,5 +107,5 @@ def run_session(session: "InferenceSession", numbers: Floats, categories: Any) -
         inputs["numbers"] = numbers
     if categories.shape[1]:
         inputs["categories"] = categories
-    answers: Floats = session.run(["score"], inputs)[0]
+    answers: Floats = session.run(None, inputs)[0]
     return answers

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class GradientBoosting(Recipe):
-    """scikit-learn's ``HistGradientBoostingClassifier``."""
+    """scikit-learn's ``HistGradientBoostingClassifier``, or ``HistGradientBoostingRegressor`` with the loss of the task."""
 
     name: Name = "gradient_boosting"
     trees: int = Field(100, ge=1, le=5_000)
@@ -26,7 +26,7 @@ class GradientBoosting(Recipe):
     def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedTrees":
         """Fit on rows in their order; categories are split natively, unknown ones go where missing ones go."""
         import numpy as np
-        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         from everfit.training.arrays import split
         from everfit.training.encoding import Encoding
@@ -35,7 +35,9 @@ class GradientBoosting(Recipe):
         numbers, categories = split(context.features, rows)
         encoding = Encoding.fit(numbers, categories)
         numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing
-        estimator = HistGradientBoostingClassifier(
+        kind = HistGradientBoostingClassifier if context.task.loss == "log_loss" else HistGradientBoostingRegressor
+        estimator = kind(
+            loss=context.task.loss,
             learning_rate=self.learning_rate,
             max_iter=self.trees,
             max_leaf_nodes=self.leaves,

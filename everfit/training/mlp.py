@@ -38,8 +38,9 @@ class TorchMLP(Recipe):
         generator = torch.Generator().manual_seed(context.seed)
         layers = network.perceptron([inputs.shape[1], *self.hidden, 1], generator)
         optimizer = torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        loss = network.loss_of(context.task)
         with network.one_thread():
             for _ in range(self.epochs):
-                network.train_epoch(layers, optimizer, inputs, labels, generator, self.batch_rows)
+                network.train_epoch(layers, optimizer, inputs, labels, generator, loss, self.batch_rows)
             network.silence_constants(layers, inputs)
         return network.FittedNetwork(context.features, context.task, encoding, layers)

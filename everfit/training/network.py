@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everfit.declaration.tasks import Task
+from everfit.errors import DeclarationError
 from everfit.training.arrays import Features, Floats, split
 from everfit.training.encoding import Encoding
 
@@ -28,7 +29,7 @@ CONSTANT = 1e-6  # standardised constants are 0 up to rounding
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedNetwork:
-    """A fitted network; ``network`` maps inputs float32[N, D] to logits float32[N, 1]."""
+    """A fitted network; ``network`` maps inputs float32[N, D] to raw values float32[N, 1]."""
 
     features: Features
     task: Task
@@ -36,14 +37,13 @@ class FittedNetwork:
     network: "nn.Sequential"
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
-        """Probabilities of the label, float64[N]."""
+        """The answers of the task, float64[N]."""
         import torch
 
         inputs = inputs_of(self.encoding, *split(self.features, frame))
         with one_thread(), torch.inference_mode():
-            logits = self.network(torch.from_numpy(inputs)).double()
-            scores: Floats = torch.sigmoid(logits)[:, 0].numpy()
-        return scores
+            raw = self.network(torch.from_numpy(inputs)).double()[:, 0].numpy()
+        return self.task.answers(raw)
 
     def to_onnx(self) -> bytes:
         """The same answers as an ONNX graph."""
@@ -84,18 +84,34 @@ def train_epoch(
     inputs: "torch.Tensor",
     labels: "torch.Tensor",
     generator: "torch.Generator",
+    loss: "nn.Module",
     batch_rows: int,
 ) -> None:
     """One pass over inputs float32[N, D] and labels float32[N, 1], in mini-batches of an order that the generator draws."""
     import torch
 
-    loss = torch.nn.BCEWithLogitsLoss()
     order = torch.randperm(len(inputs), generator=generator)
     for start in range(0, len(order), batch_rows):
         rows = order[start : start + batch_rows]
         optimizer.zero_grad()
         loss(network(inputs[rows]), labels[rows]).backward()
         optimizer.step()
+
+
+def loss_of(task: Task) -> "nn.Module":
+    """The task's loss, of raw values float32[N, 1] and labels float32[N, 1].
+
+    Raises:
+        DeclarationError: when there is none by its name here.
+    """
+    from torch import nn
+
+    losses: dict[str, type[nn.Module]] = {"log_loss": nn.BCEWithLogitsLoss, "squared_error": nn.MSELoss}
+    if task.loss not in losses:
+        raise DeclarationError(
+            f"TorchMLP minimises {' or '.join(losses)}, not {task.loss!r} of {type(task).__name__}; use another recipe"
+        )
+    return losses[task.loss]()
 
 
 def silence_constants(network: "nn.Sequential", inputs: "torch.Tensor") -> None:

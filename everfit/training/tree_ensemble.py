@@ -15,7 +15,7 @@ from everfit.training.encoding import Encoding
 
 if TYPE_CHECKING:
     import polars as pl
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 LESS_OR_EQUAL, MEMBER = 0, 6  # modes of a TreeEnsemble's nodes
 SUM, NO_TRANSFORM = 1, 0
@@ -28,14 +28,14 @@ class FittedTrees:
     features: Features
     task: Task
     encoding: Encoding
-    estimator: "HistGradientBoostingClassifier"
+    estimator: "HistGradientBoostingClassifier | HistGradientBoostingRegressor"
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
-        """Probabilities of the label, float64[N]."""
+        """The answers of the task, float64[N]."""
         inputs = columns(self.encoding, *split(self.features, frame))
         with one_thread():
-            probabilities: Floats = self.estimator.predict_proba(inputs)[:, 1]
-        return probabilities
+            raw = self.estimator._raw_predict(inputs)  # noqa: SLF001 - what the graph makes its answers of, too
+        return self.task.answers(raw[:, 0])
 
     def to_onnx(self) -> bytes:
         """The same answers as an ONNX graph."""
@@ -64,7 +64,7 @@ def columns(encoding: Encoding, numbers: Floats, categories: Any) -> Floats:
     return np.hstack([encoding.codes(categories), numbers])
 
 
-def _ensemble(estimator: "HistGradientBoostingClassifier") -> dict[str, Any]:
+def _ensemble(estimator: "HistGradientBoostingClassifier | HistGradientBoostingRegressor") -> dict[str, Any]:
     """The attributes of the operator. scikit-learn offers its trees only by private names; the parity check guards them."""
     from onnx import numpy_helper
 

@@ -1,27 +1,39 @@
 """A task from outside is carried by every part that asks what is predicted: none of them knows which task it is."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
+from onnx import TensorProto
 
-from everfit.declaration.reserved_columns import SCORE
+from everfit import GradientBoosting, Recipe, TorchMLP
+from everfit.declaration.reserved_columns import LABEL, SCORE
+from everfit.declaration.views import Kind
 from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
 from everfit.evaluation.gate import Speed, judge, judge_first
 from everfit.evidence.performance import judge_performance
-from everfit.serving.model_cache import Lineup
+from everfit.serving.model_cache import Lineup, Roster
 from everfit.serving.protocol import inferred, model_metadata, predicted
 from everfit.serving.request_schema import Asked
 from everfit.serving.service import Answered
 from everfit.topics.contract import Contract
+from everfit.training.artifact import Signature
+from everfit.training.onnx_graph import Graph
+from everfit.training.parity import check_parity
+from everfit.training.recipe_fit import fit_recipe
 from tests.events import MODEL, outcome, prediction
+from tests.serving import WatchedRegistry
 from tests.tasks import Bounded
 
 CHANGE = MODEL.model_copy(update={"task": Bounded(label="change")})
 RANDOM = np.random.default_rng(0)
+RECIPES: list[Recipe] = [GradientBoosting(trees=60), TorchMLP(hidden=(16,), batch_rows=32)]
+FEATURES: list[tuple[str, Kind]] = [("number", "number"), ("group", "category")]
 NOW = datetime(1998, 1, 1, tzinfo=UTC)
 ASKED = Asked(id="request", ids=["request"], rows=[{}], at=NOW)
 
@@ -80,3 +92,35 @@ def test_performance_is_judged_by_the_tasks_loss() -> None:
 def test_the_drift_of_its_answers_is_measured_in_their_own_columns() -> None:
     answers = CHANGE.task.watched(np.array([-3.0, 4.0]))
     assert [(name, kind, values.tolist()) for (name, kind), values in answers.items()] == [(SCORE, "number", [-3.0, 4.0])]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_our_recipes_fit_by_its_loss_and_their_graphs_answer_as_they_do(recipe: Recipe) -> None:
+    task, numbers = CHANGE.task, RANDOM.normal(size=600)
+    labels = np.clip(numbers / 3 + RANDOM.normal(size=600) / 50, -1, 1)
+    rows = pl.DataFrame({"number": numbers, "group": ["a", "b"] * 300, LABEL: labels})
+    fitted = fit_recipe(recipe, rows, task=task, features=FEATURES, label=LABEL)
+    answers = fitted.predict(rows)
+    baseline = np.full(600, task.baseline(labels))
+    assert task.losses(labels, answers).mean() < task.losses(labels, baseline).mean() / 10
+    assert answers.min() < 0, "no probability"
+    signature = Signature(model="made", features=FEATURES, schema="")
+    check_parity(fitted.to_onnx(), signature, rows, fitted.predict)
+
+
+def graph(answer: float) -> bytes:
+    """A graph of the model's inputs that answers so where its first number is null, and one more where it is not."""
+    kinds = [kind for _, kind in CHANGE.features]
+    made = Graph(kinds.count("number"), kinds.count("category"))
+    first = made.add("Gather", "numbers", made.constant(np.array([0])), axis=1)
+    there = made.add("Cast", made.add("Not", made.add("IsNaN", first)), to=TensorProto.DOUBLE)
+    return made.finish(made.add("Add", there, made.constant(np.array(answer))), CHANGE.task)
+
+
+@pytest.mark.parametrize(("answer", "served"), [(-7.5, {"champion": 1}), (np.inf, {})])
+def test_a_version_serves_whose_answers_are_the_tasks(answer: float, served: dict[str, int]) -> None:
+    registry = WatchedRegistry(CHANGE, {1: graph(answer)}, {"champion": 1})
+    roster = Roster({CHANGE.name: CHANGE}, registry)
+    assert asyncio.run(roster.refresh(CHANGE.name)).roles == served
+    binary = Roster({MODEL.name: MODEL}, registry)
+    assert asyncio.run(binary.refresh(MODEL.name)).roles == {}, "no probability"
