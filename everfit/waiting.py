@@ -4,14 +4,13 @@ How long nothing may move is declared by ``EVERFIT_PATIENCE``; by default it is 
 machine is slow and a step that took a minute may take a few. What ticks and gets nowhere is given up too, ten times later.
 """
 
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
 from everfit.errors import ServiceError
-from everfit.timing import parse_duration
 
 T = TypeVar("T")
 
@@ -35,12 +34,9 @@ class Patience:
     slowest_seconds: float = 0.0
 
     @classmethod
-    def declared(
-        cls, variable: str, floor_seconds: float, ceiling_seconds: float = float("inf"), environ: Mapping[str, str] = os.environ
-    ) -> "Patience":
-        """The limit that a variable declares, such as ``5m``, or one that learns."""
-        text = environ.get(variable, "")
-        return cls(floor_seconds, ceiling_seconds, parse_duration(text).total_seconds() if text else None)
+    def declared(cls, limit: timedelta | None, floor_seconds: float, ceiling_seconds: float = float("inf")) -> "Patience":
+        """The limit, where one is declared, or one that learns."""
+        return cls(floor_seconds, ceiling_seconds, None if limit is None else limit.total_seconds())
 
     @property
     def limit_seconds(self) -> float:

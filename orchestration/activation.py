@@ -6,9 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from everfit.errors import SettingsError
-
-VARIABLE = "EVERFIT_AUTOMATION"
+from everfit.environment.variables import setting
 
 
 def is_on(environ: Mapping[str, str] = os.environ) -> bool:
@@ -17,10 +15,8 @@ def is_on(environ: Mapping[str, str] = os.environ) -> bool:
     Raises:
         SettingsError: when it says something else.
     """
-    asked = environ.get(VARIABLE) or "off"
-    if asked not in ("on", "off"):
-        raise SettingsError(f"{VARIABLE}={asked!r} is neither on nor off")
-    return asked == "on"
+    on: bool = setting("EVERFIT_AUTOMATION", "off", environ)
+    return on
 
 
 def switched() -> Any:

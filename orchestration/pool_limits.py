@@ -7,10 +7,9 @@ import dagster as dg
 
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
-from everfit.errors import SettingsError
+from everfit.environment.variables import setting
 
-VARIABLE = "EVERFIT_TRAININGS_AT_ONCE"
-TRAININGS_AT_ONCE = 2  # of all models together; of one model it is always one
+TRAININGS_AT_ONCE = "2"  # of all models together; of one model it is always one
 
 _registered: dict[str, Mapping[str, int]] = {}  # by the instance's folder
 
@@ -21,10 +20,8 @@ def limits(models: Iterable[Model], environ: Mapping[str, str] = os.environ) -> 
     Raises:
         SettingsError: when the environment asks for a number of trainings that is none.
     """
-    asked = environ.get(VARIABLE) or str(TRAININGS_AT_ONCE)
-    if not asked.isdecimal() or not 1 <= int(asked) <= 1_000:
-        raise SettingsError(f"{VARIABLE}={asked!r} is no number of trainings; set a whole number from 1 to 1000")
-    return {TRAINING: int(asked)} | {training_of(model): 1 for model in models}
+    trainings: int = setting("EVERFIT_TRAININGS_AT_ONCE", TRAININGS_AT_ONCE, environ)
+    return {TRAINING: trainings} | {training_of(model): 1 for model in models}
 
 
 def register(instance: dg.DagsterInstance, wanted: Mapping[str, int]) -> None:

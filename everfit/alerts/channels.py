@@ -19,8 +19,8 @@ from typing import Protocol, Self
 from everfit.alerts.state import Notice
 from everfit.alerts.webhook import Webhook
 from everfit.environment.extensions import extensions
-from everfit.errors import ServiceError, SettingsError
-from everfit.timing import parse_duration
+from everfit.environment.variables import setting
+from everfit.errors import ServiceError
 
 WEBHOOK, REMINDER = "EVERFIT_ALERT_WEBHOOK", "EVERFIT_ALERT_REMINDER"
 DEADLINE_SECONDS = 10.0  # of one send; longer than the webhook's own limits
@@ -70,10 +70,7 @@ class Channels:
         Raises:
             SettingsError: when the interval is no duration, or an installed channel cannot be imported.
         """
-        try:
-            remind_after = parse_duration(environ.get(REMINDER) or "24h")
-        except ValueError as error:
-            raise SettingsError(f"{REMINDER}: {error}") from error
+        remind_after: timedelta = setting(REMINDER, "24h", environ)
         return cls(environ.get(WEBHOOK, ""), remind_after, extensions("alert_channels"))
 
     def send(self, notice: Notice, away: Collection[str] = ()) -> set[str]:

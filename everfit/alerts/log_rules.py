@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from everfit.alerts.state import Findings
-from everfit.environment.variables import require_sound
+from everfit.environment.variables import setting
 from everfit.store import log_state
 from everfit.store.log_state import Deleted, Lagging, Rejected, Restarted
-from everfit.timing import format_time, parse_duration
+from everfit.timing import format_time
 
-BUDGET, LAG = "EVERFIT_ALERT_DEAD_LETTERS", "EVERFIT_ALERT_LAG"
 NEWEST_RECORDS = 1_000  # of each partition: what a share of dead letters is taken of
 LEAST_RECORDS = 20  # fewer say nothing of a share
 GAP_HOLDS = timedelta(days=1)
@@ -29,8 +28,8 @@ def dead_letter_budget(environ: Mapping[str, str] = os.environ) -> float:
     Raises:
         SettingsError: when it is no percentage.
     """
-    require_sound({BUDGET: environ.get(BUDGET, "")})
-    return float((environ.get(BUDGET) or "5%").rstrip("%")) / 100
+    share: float = setting("EVERFIT_ALERT_DEAD_LETTERS", "5%", environ)
+    return share
 
 
 def patience(environ: Mapping[str, str] = os.environ) -> timedelta:
@@ -39,8 +38,8 @@ def patience(environ: Mapping[str, str] = os.environ) -> timedelta:
     Raises:
         SettingsError: when it is no duration.
     """
-    require_sound({LAG: environ.get(LAG, "")})
-    return parse_duration(environ.get(LAG) or "10m")
+    lag: timedelta = setting("EVERFIT_ALERT_LAG", "10m", environ)
+    return lag
 
 
 def lag_causes(lagging: Iterable[Lagging], now: datetime, allowed: timedelta) -> Findings:

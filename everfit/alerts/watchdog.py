@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from everfit.alerts.channels import Channels
 from everfit.alerts.notification import notify
 from everfit.alerts.state import Findings
-from everfit.errors import ServiceError, SettingsError
+from everfit.environment.variables import setting
+from everfit.errors import ServiceError
 from everfit.store import heartbeats
 from everfit.store.database import reachable
 from everfit.store.heartbeats import INGEST, SENSOR, Heartbeat
-from everfit.timing import format_time, parse_duration
+from everfit.timing import format_time
 
-SILENCE = "EVERFIT_ALERT_SILENCE"
 LOOK_SECONDS = 15.0
 GRACE_SECONDS = 60.0  # a loop that starts with whoever watches it, after a pause, has not passed yet
 
@@ -34,10 +34,8 @@ def silence(environ: Mapping[str, str] = os.environ) -> timedelta:
     Raises:
         SettingsError: when it is no duration.
     """
-    try:
-        return parse_duration(environ.get(SILENCE) or "10m")
-    except ValueError as error:
-        raise SettingsError(f"{SILENCE}: {error}") from error
+    allowed: timedelta = setting("EVERFIT_ALERT_SILENCE", "10m", environ)
+    return allowed
 
 
 def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: timedelta) -> Findings:

@@ -5,12 +5,15 @@ holds its table, this list and the code together.
 """
 
 import difflib
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from everfit.errors import SettingsError
+from everfit.timing import parse_duration
 
 SIMILAR = 0.85  # of two names, by difflib: …_URI is close enough to …_URL
 PASSWORD = re.compile(r"(//[^/@]*:)[^@]+@|(password=)[^&\s]*")
@@ -19,63 +22,99 @@ SERVER = re.compile(r"(?:[^\s:/,]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the values of a variable are, how one is written, and whether a value is one."""
+    """What the values of a variable are and how one is written. ``read`` raises ValueError where a text is none."""
 
     noun: str
     written: str
-    fits: Callable[[str], bool]
+    read: Callable[[str], Any]
 
 
-def _is_port(value: str) -> bool:
-    return value.isdecimal() and 0 < int(value) < 65_536
+def _matching(fits: Callable[[str], bool]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not fits(text):
+            raise ValueError(text)
+        return text
+
+    return read
 
 
-def _is_server(value: str) -> bool:
-    found = SERVER.fullmatch(value)
-    return found is not None and _is_port(found[1])
+def _whole(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not 0 < int(text) <= most:
+            raise ValueError(text)
+        return int(text)
+
+    return read
 
 
-def _is_url(value: str, schemes: set[str]) -> bool:
+def _one_of(*choices: str) -> Callable[[str], str]:
+    return _matching(lambda text: text in choices)
+
+
+def _is_server(text: str) -> bool:
+    server = SERVER.fullmatch(text)
+    return server is not None and 0 < int(server[1]) < PORTS
+
+
+def _is_url(text: str, schemes: set[str]) -> bool:
     try:
-        url = urlsplit(value)
+        url = urlsplit(text)
         port = url.port
     except ValueError:
         return False
     return url.scheme in schemes and port != 0
 
 
-def _is_database(value: str) -> bool:
-    return _is_url(value, {"postgresql", "postgresql+psycopg"}) and urlsplit(value).path.strip("/") != ""
+def _is_database(text: str) -> bool:
+    return _is_url(text, {"postgresql", "postgresql+psycopg"}) and urlsplit(text).path.strip("/") != ""
 
 
-def _is_page(value: str) -> bool:
-    return _is_url(value, {"http", "https"}) and bool(urlsplit(value).hostname)
+def _is_page(text: str) -> bool:
+    return _is_url(text, {"http", "https"}) and bool(urlsplit(text).hostname)
 
 
-def _is_duration(value: str) -> bool:
-    return re.fullmatch(r"(\d+[smhd])+", value) is not None
+def _switch(text: str) -> bool:
+    return _one_of("on", "off")(text) == "on"
 
 
-def _is_share(value: str) -> bool:
-    return re.fullmatch(r"(100|\d{1,2}(\.\d+)?)%", value) is not None
+def _share(text: str) -> float:
+    if not re.fullmatch(r"(100|\d{1,2}(\.\d+)?)%", text):
+        raise ValueError(text)
+    return float(text.rstrip("%")) / 100
 
 
-DATABASE = Shape("URL of a Postgres database", "write postgresql+psycopg://user:password@host:5432/everfit", _is_database)
-PAGE = Shape("address", "write http://host:port", _is_page)
-SERVERS = Shape("list of servers", "write host:port, or several with commas", lambda v: all(map(_is_server, v.split(","))))
-FOLDER = Shape("folder", "name one of this machine; other stores are not supported", lambda v: "://" not in v)
-PACKAGE = Shape("package", "name one to import, such as models", lambda v: all(part.isidentifier() for part in v.split(".")))
-PORT = Shape("port", "set a number from 1 to 65535", _is_port)
-NUMBER = Shape("number", "set a whole number from 1 to 1000", lambda v: v.isdecimal() and 0 < int(v) <= 1_000)
+PORTS = 65_536
 KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 KAFKA_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-PROTOCOL = Shape("protocol of Kafka", f"set one of {', '.join(KAFKA_PROTOCOLS)}", lambda v: v in KAFKA_PROTOCOLS)
-MECHANISM = Shape("mechanism of SASL", f"set one of {', '.join(KAFKA_MECHANISMS)}", lambda v: v in KAFKA_MECHANISMS)
-SWITCH = Shape("switch", "write on or off", lambda v: v in ("on", "off"))
-DURATION = Shape("duration", "write a number and one of s, m, h, d, such as 24h", _is_duration)
-SHARE = Shape("share", "write a percentage up to 100%, such as 5%", _is_share)
-NAME = Shape("name", "write the name of an installed one, such as everfit", lambda v: re.fullmatch(r"[\w.-]+", v) is not None)
-TEXT = Shape("text", "", lambda _: True)
+
+DATABASE = Shape(
+    "URL of a Postgres database", "write postgresql+psycopg://user:password@host:5432/everfit", _matching(_is_database)
+)
+PAGE = Shape("address", "write http://host:port", _matching(_is_page))
+SERVERS = Shape(
+    "list of servers",
+    "write host:port, or several with commas",
+    _matching(lambda text: all(map(_is_server, text.split(",")))),
+)
+FOLDER = Shape("folder", "name one of this machine; other stores are not supported", _matching(lambda text: "://" not in text))
+PACKAGE = Shape(
+    "package",
+    "name one to import, such as models",
+    _matching(lambda text: all(part.isidentifier() for part in text.split("."))),
+)
+PORT = Shape("port", "set a number from 1 to 65535", _whole(PORTS - 1))
+NUMBER = Shape("number", "set a whole number from 1 to 1000", _whole(1_000))
+PROTOCOL = Shape("protocol of Kafka", f"set one of {', '.join(KAFKA_PROTOCOLS)}", _one_of(*KAFKA_PROTOCOLS))
+MECHANISM = Shape("mechanism of SASL", f"set one of {', '.join(KAFKA_MECHANISMS)}", _one_of(*KAFKA_MECHANISMS))
+SWITCH = Shape("switch", "write on or off", _switch)
+DURATION = Shape("duration", "write a number and one of s, m, h, d, such as 24h", parse_duration)
+SHARE = Shape("share", "write a percentage up to 100%, such as 5%", _share)
+NAME = Shape(
+    "name",
+    "write the name of an installed one, such as everfit",
+    _matching(lambda text: re.fullmatch(r"[\w.-]+", text) is not None),
+)
+TEXT = Shape("text", "", str)
 
 SECRET = {"EVERFIT_ALERT_WEBHOOK", "EVERFIT_HEARTBEAT_URL"}  # values that no message shows: their path may be a secret
 
@@ -145,10 +184,33 @@ def masked(text: str) -> str:
 def problem(variable: str, value: str) -> Problem | None:
     """What is wrong with a value; an empty one counts as not set."""
     shape = SHAPES[variable]
-    if not value or shape.fits(value):
-        return None
-    shown = variable if variable in SECRET else f"{variable}={masked(value)!r}"
-    return Problem(variable, f"{shown} is no {shape.noun}", f"{shape.written}, or unset it")
+    try:
+        if value:
+            shape.read(value)
+    except ValueError:
+        return Problem(variable, f"{_shown(variable, value)} is no {shape.noun}", f"{shape.written}, or unset it")
+    return None
+
+
+def setting(variable: str, default: str = "", environ: Mapping[str, str] = os.environ) -> Any:
+    """What a variable says, by its shape: a duration as timedelta, a share as a float up to 1, a switch as bool, a port as int.
+
+    Args:
+        variable: one of :data:`SHAPES`.
+        default: what counts where it is not set, written as in the environment; without one that is None.
+        environ: where it is read.
+
+    Raises:
+        SettingsError: when the value is none of its shape.
+    """
+    text = environ.get(variable) or default
+    if wrong := problem(variable, text):
+        raise SettingsError(f"{wrong.found}; {wrong.todo}")
+    return SHAPES[variable].read(text) if text else None
+
+
+def _shown(variable: str, value: str) -> str:
+    return variable if variable in SECRET else f"{variable}={masked(value)!r}"
 
 
 def problems(environ: Mapping[str, str]) -> list[Problem]:

@@ -5,6 +5,7 @@ import contextlib
 import sqlalchemy as sa
 
 from everfit.dagster_api.client import GraphQL
+from everfit.environment.variables import setting
 from everfit.errors import ServiceError
 from everfit.runtime import Runtime
 from everfit.store.database import reachable
@@ -27,7 +28,7 @@ query ($run: ID!, $after: String) {
 def watching_loop(runtime: Runtime, floor_seconds: float = STALL_SECONDS) -> Watching:
     """For a sequence of waits for a deployment's loop: ``EVERFIT_PATIENCE``, or ten times the slowest step so far."""
     progress = LoopProgress(runtime.engine, runtime.settings.dagster)
-    return Watching(Patience.declared(PATIENCE, floor_seconds), progress)
+    return Watching(Patience.declared(setting(PATIENCE), floor_seconds), progress)
 
 
 class LoopProgress:

@@ -12,6 +12,7 @@ import psycopg
 import sqlalchemy as sa
 
 from everfit.declaration.views import FeatureView
+from everfit.environment.variables import setting
 from everfit.features.running_sums import RunningRow, Value, answer, expired, key_of
 from everfit.store.online import AS_SERVED, StateKey, bind, row_of
 from everfit.waiting import Patience
@@ -60,7 +61,7 @@ class Lookup:
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._retry_at = 0.0
-        self._patience = Patience.declared(TIMEOUT, LEAST_SECONDS, MOST_SECONDS)
+        self._patience = Patience.declared(setting(TIMEOUT), LEAST_SECONDS, MOST_SECONDS)
         self._remembered: OrderedDict[tuple[str, str, str], dict[str, Value]] = OrderedDict()
 
     async def features(self, readings: Sequence[Reading], rows: Sequence[Mapping[str, Value]], at: datetime) -> list[Found]:

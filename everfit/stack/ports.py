@@ -9,7 +9,7 @@ from secrets import randbelow
 
 import psutil
 
-from everfit.environment.variables import problem
+from everfit.environment.variables import setting
 from everfit.errors import StackError
 
 LOCAL = "127.0.0.1"
@@ -31,14 +31,10 @@ def wanted(service: str, environ: Mapping[str, str] = os.environ) -> int | None:
     """The port that the environment requests, or None.
 
     Raises:
-        StackError: when it is not a port number.
+        SettingsError: when it is not a port number.
     """
-    text = environ.get(VARIABLES[service], "")
-    if not text:
-        return None
-    if wrong := problem(VARIABLES[service], text):
-        raise StackError(f"{wrong.found}; {wrong.todo}")
-    return int(text)
+    port: int | None = setting(VARIABLES[service], environ=environ)
+    return port
 
 
 def choose(service: str, environ: Mapping[str, str], announce: Callable[[str], None]) -> int:

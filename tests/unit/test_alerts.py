@@ -68,5 +68,5 @@ def test_a_webhook_that_is_away_is_asked_again_a_minute_later() -> None:
 def test_the_webhooks_secret_is_masked() -> None:
     assert Webhook("https://user:word@hooks.example/T0/secret").masked == "https://hooks.example/…"
     assert Channels.from_environment({"EVERFIT_ALERT_REMINDER": "2h"}).remind_after == timedelta(hours=2)
-    with pytest.raises(SettingsError, match="EVERFIT_ALERT_REMINDER: 'soon' is no duration"):
+    with pytest.raises(SettingsError, match="EVERFIT_ALERT_REMINDER='soon' is no duration; write a number"):
         Channels.from_environment({"EVERFIT_ALERT_REMINDER": "soon"})

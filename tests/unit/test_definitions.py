@@ -56,7 +56,7 @@ def test_automation_is_off_until_it_is_switched_on(repository: dg.RepositoryDefi
     assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
     assert not activation.is_on({})
     assert activation.is_on({"EVERFIT_AUTOMATION": "on"})
-    with pytest.raises(SettingsError, match="'yes' is neither on nor off"):
+    with pytest.raises(SettingsError, match="EVERFIT_AUTOMATION='yes' is no switch; write on or off"):
         activation.is_on({"EVERFIT_AUTOMATION": "yes"})
 
 
@@ -66,7 +66,7 @@ def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.Re
     assert taken == dict.fromkeys(STAGES[:2]) | dict.fromkeys(STAGES[2:], own) | {"trained_model": "training"}
     slots = pool_limits.limits(load_models("models").values(), {"EVERFIT_TRAININGS_AT_ONCE": "5"})
     assert (slots[own], slots["training"]) == (1, 5)
-    with pytest.raises(SettingsError, match="'none' is no number of trainings"):
+    with pytest.raises(SettingsError, match="EVERFIT_TRAININGS_AT_ONCE='none' is no number; set a whole number"):
         pool_limits.limits([], {"EVERFIT_TRAININGS_AT_ONCE": "none"})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from everfit.errors import StackError
+from everfit.errors import SettingsError, StackError
 from everfit.stack import ports
 
 
@@ -48,5 +48,5 @@ def test_a_port_that_was_asked_for_and_is_free() -> None:
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "80a"])
 def test_what_is_no_port_is_refused(text: str) -> None:
-    with pytest.raises(StackError, match="EVERFIT_DAGSTER_PORT"):
+    with pytest.raises(SettingsError, match="EVERFIT_DAGSTER_PORT"):
         ports.wanted("dagster", {"EVERFIT_DAGSTER_PORT": text})

@@ -2,6 +2,7 @@
 
 import pytest
 
+from everfit.environment.variables import setting
 from everfit.errors import ServiceError
 from everfit.waiting import Patience, Pulse, Watching, wait_until
 
@@ -65,6 +66,6 @@ def test_without_life_it_is_given_up_at_once(clock: list[float]) -> None:
     ("text", "slowest", "limit"), [("", 0.0, 2.0), ("", 0.3, 3.0), ("", 9.0, 5.0), ("7s", 9.0, 7.0), ("1m", 0.0, 60.0)]
 )
 def test_a_limit_is_declared_or_learnt_between_a_floor_and_a_ceiling(text: str, slowest: float, limit: float) -> None:
-    patience = Patience.declared("EVERFIT_LOOKUP_TIMEOUT", 2.0, 5.0, {"EVERFIT_LOOKUP_TIMEOUT": text} if text else {})
+    patience = Patience.declared(setting("EVERFIT_LOOKUP_TIMEOUT", environ={"EVERFIT_LOOKUP_TIMEOUT": text}), 2.0, 5.0)
     patience.learn(slowest)
     assert patience.limit_seconds == limit
