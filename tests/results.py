@@ -30,7 +30,8 @@ def a_result(**changes: Any) -> DemoResult:
         start=START,
         end=END,
         counts=Counts(3_360, 3_359, 0, 3_359, 10, 1, 2, 1, 1, 2),
-        log_loss=Losses(static=0.612, timer=0.507, continuous=0.481),
+        loss="log_loss",
+        losses=Losses(static=0.612, timer=0.507, continuous=0.481),
         weeks=[Week(START + i * WEEK, START + (i + 1) * WEEK, 336, Losses(0.4 + i / 20, 0.45, 0.4)) for i in range(10)],
         alarms=[
             Alarm(

@@ -52,9 +52,9 @@ def tell(result: "DemoResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    counts, loss = result.counts, result.log_loss
+    counts, loss = result.counts, result.losses
     console = Console(highlight=False)
-    table = Table("log loss", "", "what", "", title=f"{result.model}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}")
+    table = Table(result.loss_name, "", "what", "", title=f"{result.model}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}")
     left = [("everfit", loss.continuous), ("version 1, left alone", loss.static), ("timer, as many retrainings", loss.timer)]
     told = {
         "predictions": counts.predictions,

@@ -1,4 +1,4 @@
-"""The chart, as SVG without script: three lines of weekly log loss, and below them the events on the same time axis."""
+"""The chart, as SVG without script: three lines of weekly loss, and below them the events on the same time axis."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,14 @@ LEFT, RIGHT = 60, 1010  # of the plot; the lines' labels are right of it
 LANES_TOP, LANE_HEIGHT = PLOT_TOP + PLOT_HEIGHT + 58, 30
 LANES = ("alarms", "requested", "rejected", "promoted")
 HEIGHT = LANES_TOP + LANE_HEIGHT * len(LANES) + 8
-COIN = math.log(2)  # loss of always answering one half
+COINS = {"log_loss": math.log(2)}  # of always answering one half, by the loss that has such an answer
 
 LINES = (("static", "version 1, left alone"), ("timer", "timer"), ("continuous", "everfit"))
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Event time to x, log loss to y, both in pixels."""
+    """Event time to x, loss to y, both in pixels."""
 
     start: datetime
     end: datetime
@@ -44,8 +44,8 @@ def draw(result: DemoResult) -> str:
     promoted = [retraining for retraining in result.retrainings if retraining.ended == "promoted"]
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="chart-title" class="chart">',
-        '<title id="chart-title">Weekly mean log loss, with alarms, retrainings, rejections and promotions</title>',
-        *_axes(scale),
+        f'<title id="chart-title">Weekly mean {result.loss_name}, with alarms, retrainings, rejections and promotions</title>',
+        *_axes(scale, result),
         *(_rule(scale, retraining) for retraining in promoted),
         *_lines(result, scale),
         *_lanes(result, scale),
@@ -71,18 +71,19 @@ def _each(losses: Losses) -> Iterator[tuple[str, float]]:
     return ((name, getattr(losses, name)) for name, _ in LINES)
 
 
-def _axes(scale: Scale) -> Iterator[str]:
+def _axes(scale: Scale, result: DemoResult) -> Iterator[str]:
     step = _step(scale.highest - scale.lowest)
     for i in range(round((scale.highest - scale.lowest) / step) + 1):
         loss = scale.lowest + i * step
         y = scale.y(loss)
         yield f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{loss:.{2 if step < 0.1 else 1}f}</text>'
-    yield f'<text class="axis" x="{LEFT}" y="{PLOT_TOP - 10}">log loss, mean of a week (lower is better)</text>'
-    if scale.lowest < COIN < scale.highest:
-        y = scale.y(COIN)
+    yield f'<text class="axis" x="{LEFT}" y="{PLOT_TOP - 10}">{result.loss_name}, mean of a week (lower is better)</text>'
+    coin = COINS.get(result.loss, math.inf)
+    if scale.lowest < coin < scale.highest:
+        y = scale.y(coin)
         yield f'<line class="coin" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text class="coin-label" x="{LEFT + 6}" y="{y - 5:.1f}">no better than a coin, 0.693</text>'
+        yield f'<text class="coin-label" x="{LEFT + 6}" y="{y - 5:.1f}">no better than a coin, {coin:.3f}</text>'
     foot = PLOT_TOP + PLOT_HEIGHT
     for month in _months(scale.start, scale.end):
         x = scale.x(month)
@@ -110,7 +111,7 @@ def _lines(result: DemoResult, scale: Scale) -> Iterator[str]:
         return
     last = result.weeks[-1].losses
     positions = _apart({name: scale.y(value) for name, value in _each(last)}, least=34)
-    totals = dict(_each(result.log_loss))
+    totals = dict(_each(result.losses))
     for name, label in LINES:
         points = " ".join(
             f"{scale.x(week.start + (week.end - week.start) / 2):.1f},{scale.y(getattr(week.losses, name)):.1f}"

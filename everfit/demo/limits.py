@@ -22,9 +22,9 @@ def limits(result: DemoResult) -> str:
 
 
 def _against_timer(result: DemoResult) -> str:
-    gain = result.log_loss.timer - result.log_loss.continuous
+    gain = result.losses.timer - result.losses.continuous
     if abs(gain) < LEVEL:
-        came = f"they are level here ({result.log_loss.continuous:.3f} and {result.log_loss.timer:.3f})"
+        came = f"they are level here ({result.losses.continuous:.3f} and {result.losses.timer:.3f})"
     else:
         came = f"everfit is {'ahead' if gain > 0 else 'behind'} by {abs(gain):.3f} here"
     return (

@@ -34,7 +34,7 @@ def render(result: DemoResult) -> str:
 
 
 def _head(result: DemoResult) -> str:
-    loss, counts = result.log_loss, result.counts
+    loss, counts = result.losses, result.counts
     named = [
         ("continuous", loss.continuous, f"everfit, {counts.promotions - 1} times retrained and promoted"),
         ("static", loss.static, "version 1, left alone"),
@@ -47,7 +47,7 @@ def _head(result: DemoResult) -> str:
     return (
         f'<p class="eyebrow">everfit demo</p><h1>{escape(result.model)}</h1>'
         f'<p class="lead">{escape(result.description)}<br>{counts.predictions:,} predictions, {span}; '
-        f'mean log loss on the same {counts.scored:,} requests:</p><div class="figures">{figures}</div>'
+        f'mean {result.loss_name} on the same {counts.scored:,} requests:</p><div class="figures">{figures}</div>'
     )
 
 
@@ -125,8 +125,9 @@ def _excess(moved: Moved) -> float:
 
 
 def _versions(result: DemoResult) -> str:
-    head = ["version", "since", "recipe", "cause", "trained up to", "on rows", "answered", "log loss while champion"]
-    numeric = {"version", "on rows", "answered", "log loss while champion"}
+    loss = f"{result.loss_name} while champion"
+    head = ["version", "since", "recipe", "cause", "trained up to", "on rows", "answered", loss]
+    numeric = {"version", "on rows", "answered", loss}
     return "<h2>The versions that answered</h2>" + _table(head, map(_version_row, result.versions), numeric)
 
 

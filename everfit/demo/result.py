@@ -7,7 +7,7 @@ import msgspec
 
 
 class Losses(msgspec.Struct, frozen=True):
-    """Mean log loss on the same requests: of version 1 left alone, of a timer, and of the champions."""
+    """Mean loss on the same requests: of version 1 left alone, of a timer, and of the champions."""
 
     static: float
     timer: float
@@ -101,7 +101,8 @@ class DemoResult(msgspec.Struct, frozen=True):
     start: datetime
     end: datetime
     counts: Counts
-    log_loss: Losses
+    loss: str  # as the task names it
+    losses: Losses
     weeks: list[Week]
     alarms: list[Alarm]
     retrainings: list[Retraining]
@@ -109,12 +110,17 @@ class DemoResult(msgspec.Struct, frozen=True):
     timer: Timer
     seconds: dict[str, float]
 
+    @property
+    def loss_name(self) -> str:
+        """The loss in words."""
+        return self.loss.replace("_", " ")
+
     def summary(self) -> dict[str, object]:
         """The contents of ``summary.json``: the counts, the losses and the seconds."""
         return {
             "model": self.model,
             **msgspec.to_builtins(self.counts),
-            "log_loss": msgspec.to_builtins(self.log_loss),
+            self.loss: msgspec.to_builtins(self.losses),
             "seconds": round(sum(self.seconds.values()), 1),
             "seconds_by_stage": {stage: round(spent, 1) for stage, spent in self.seconds.items()},
         }

@@ -82,8 +82,8 @@ def test_while_version_1_answers_alone_the_three_are_one(loop: Loop) -> None:
     counts = result.counts
     assert (counts.predictions, counts.predictions_lost, counts.outcomes, counts.scored) == (336, 1, 336, 336)
     assert (counts.windows, counts.promotions, counts.retrains) == (1, 1, 0)
-    assert result.log_loss.static == result.log_loss.continuous == result.log_loss.timer
-    assert result.log_loss == result.weeks[0].losses
+    assert result.losses.static == result.losses.continuous == result.losses.timer
+    assert result.losses == result.weeks[0].losses
     assert result.timer.cutoffs == []
 
 
@@ -105,7 +105,7 @@ def test_each_line_is_scored_by_its_own_answers(loop: Loop) -> None:
     assert result.timer.cutoffs == [LIVE + WEEK]
     assert first.timer == first.static
     assert second.timer not in (second.static, second.continuous)  # it was fitted anew, on a week more
-    assert result.log_loss.continuous == pytest.approx(_by_hand(loop))
+    assert result.losses.continuous == pytest.approx(_by_hand(loop))
     assert result.counts.predictions_lost == 0
 
 

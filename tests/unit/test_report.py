@@ -95,7 +95,7 @@ def test_nothing_that_happened_is_said_to_be_nothing() -> None:
     ],
 )
 def test_the_comparison_with_the_timer_follows_the_numbers(timer: float, told: str) -> None:
-    assert told in render(a_result(log_loss=Losses(0.612, timer, 0.481)))
+    assert told in render(a_result(losses=Losses(0.612, timer, 0.481)))
 
 
 def test_the_summary_holds_what_scripts_rely_on() -> None:
