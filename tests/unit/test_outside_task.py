@@ -1,6 +1,7 @@
 """A task from outside is carried by every part that asks what is predicted: none of them knows which task it is."""
 
 import asyncio
+import inspect
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from everfit.training.onnx_graph import Graph
 from everfit.training.parity import check_parity
 from everfit.training.recipe_fit import fit_recipe
 from tests.events import MODEL, outcome, prediction
+from tests.extensions import documented
 from tests.serving import WatchedRegistry
 from tests.tasks import Bounded
 
@@ -52,6 +54,12 @@ def test_the_log_takes_any_answer_of_the_task_and_its_labels_alone(answer: float
         contract.outcome(sent(outcome(0), outcome=1.5), NOW)
     with pytest.raises(EventError, match="is no label of electricity_price: 0 or 1"):
         Contract({MODEL.name: MODEL}).outcome(sent(outcome(0), outcome=-0.25), NOW)
+
+
+def test_the_task_is_the_documented_one_of_under_thirty_lines() -> None:
+    text = documented("Tasks")
+    assert text.endswith(inspect.getsource(Bounded))
+    assert len(text.splitlines()) < 30
 
 
 def test_answers_and_metadata_of_serving_are_the_tasks() -> None:
