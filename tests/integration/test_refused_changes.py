@@ -75,7 +75,7 @@ def test_what_the_log_rests_on_may_change_until_the_first_prediction(engine: sa.
     answer(engine, days=1)
     why = refusals(engine, make())
     assert told in why
-    assert why.endswith("set it back, or give the model another name: with which it starts empty")
+    assert why.endswith("set it back, or give the model another name, with which it starts empty")
     assert refusals(engine, MODEL) == "", "as it was it goes on"
 
 
