@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.candidates import REQUEST_TAG
 from assets.pages import columns, declared_in, feature_notes, raw_columns
-from assets.provenance import Result, materialized, observe, one_day, provenance, tell
+from assets.provenance import Result, log_events, materialized, one_day, provenance, report_observed
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID
 from everfit.pipeline.code_versions import LOOK_BACK, stage_version
@@ -41,11 +41,11 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         from everfit.pipeline.lineage import Lineage
 
         days, lineage = context.partition_keys, Lineage.on_record(everfit, model)
-        observe(partial(tell, context), everfit, model, days, lineage)
+        report_observed(partial(log_events, context), everfit, model, days, lineage)
         lots = make_apart(everfit, model, "raw_data", days, partial(land_days, everfit, model))
         made = [day for lot in lots for day in lot]
-        yield from materialized(context, made, provenance(context.instance, model, "raw_data", sources), _told)
-        observe(partial(tell, context), everfit, model, days, lineage.after_cut(everfit))
+        yield from materialized(context, made, provenance(context.instance, model, "raw_data", sources), _metadata)
+        report_observed(partial(log_events, context), everfit, model, days, lineage.after_cut(everfit))
 
     return raw_data
 
@@ -78,13 +78,13 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         lots = make_apart(everfit, model, "features", days, partial(compute_days, everfit, model, lineage=lineage))
         made, cut = [day for lot in lots for day in lot.days], [day for lot in lots for day in lot.cut]
         # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
-        observe(partial(tell, context), everfit, model, [day.day for day in cut], lots[-1].lineage)
+        report_observed(partial(log_events, context), everfit, model, [day.day for day in cut], lots[-1].lineage)
         if cut:
             tags = provenance(context.instance, model, "raw_data", sources)
-            tell(context, [one_day(raw_key, day, tags, _told(day)) for day in cut])
+            log_events(context, [one_day(raw_key, day, tags, _metadata(day)) for day in cut])
         tags, own = provenance(context.instance, model, "features", inputs), set(context.partition_keys)
-        yield from materialized(context, [day for day in made if day.day in own], tags, _told)
-        tell(context, [one_day(context.asset_key, day, tags, _told(day)) for day in made if day.day not in own])
+        yield from materialized(context, [day for day in made if day.day in own], tags, _metadata)
+        log_events(context, [one_day(context.asset_key, day, tags, _metadata(day)) for day in made if day.day not in own])
 
     return features
 
@@ -101,5 +101,5 @@ def _needed(context: dg.AssetExecutionContext, everfit: Runtime, model: Model) -
     return lineage, stale_days(everfit, model, before=request.cutoff, lineage=lineage)
 
 
-def _told(day: "DayMade") -> dict[str, Any]:
+def _metadata(day: "DayMade") -> dict[str, Any]:
     return {"dagster/partition_row_count": day.rows, "null share": day.null_share, "data version": day.data_version}

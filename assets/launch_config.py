@@ -46,14 +46,14 @@ def chosen_cutoff(config: Cutoff, clock: datetime) -> datetime:
     if not config.cutoff:
         return clock
     try:
-        asked = parse_time(config.cutoff)
+        chosen = parse_time(config.cutoff)
     except ValueError as error:
         raise LaunchError(f"cutoff: {error}") from error
-    if asked > clock:
+    if chosen > clock:
         raise LaunchError(
-            f"cutoff {format_time(asked)} lies beyond {format_time(clock)}, where the clock stands: nothing is known of it yet"
+            f"cutoff {format_time(chosen)} lies beyond {format_time(clock)}, where the clock stands: nothing is known of it yet"
         )
-    return asked
+    return chosen
 
 
 def chosen_candidates(config: Fit, model: Model) -> Model:
@@ -65,7 +65,9 @@ def chosen_candidates(config: Fit, model: Model) -> Model:
     declared = {candidate.name: candidate for candidate in model.candidates}
     if unknown := [name for name in config.candidates if name not in declared]:
         raise LaunchError(f"no candidate {unknown[0]!r}; {model.name} declares {', '.join(declared)}")
-    wanted: Sequence[Recipe] = [one for name, one in declared.items() if not config.candidates or name in config.candidates]
+    wanted: Sequence[Recipe] = [
+        candidate for name, candidate in declared.items() if not config.candidates or name in config.candidates
+    ]
     if config.seed is not None:
-        wanted = [one.model_copy(update={"seed": config.seed}) for one in wanted]
+        wanted = [candidate.model_copy(update={"seed": config.seed}) for candidate in wanted]
     return model.model_copy(update={"candidates": wanted})

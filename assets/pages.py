@@ -78,8 +78,8 @@ def declared_in(model: Model) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         line = _line(file, model.name)
-        place = dg.LocalFileCodeReference(file_path=file, line_number=line, label=f"declaration of {model.name}")
-        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[place])}
+        reference = dg.LocalFileCodeReference(file_path=file, line_number=line, label=f"declaration of {model.name}")
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
 
 
 @cache

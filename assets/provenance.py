@@ -36,8 +36,8 @@ def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs:
         key = dg.AssetKey([model.name, name])
         record = _newest(instance, key)
         version = record.asset_observation or record.asset_materialization if record else None
-        seen = (version.tags or {}).get(DATA_VERSION) if version else None
-        tags[f"dagster/input_data_version/{key.to_user_string()}"] = seen or "INITIAL"
+        observed = (version.tags or {}).get(DATA_VERSION) if version else None
+        tags[f"dagster/input_data_version/{key.to_user_string()}"] = observed or "INITIAL"
         tags[f"dagster/input_event_pointer/{key.to_user_string()}"] = str(record.storage_id) if record else "NULL"
     return tags
 
@@ -52,7 +52,7 @@ def materialized(
         return
     together = hashlib.sha256("".join(day.data_version for day in made).encode()).hexdigest()
     yield dg.MaterializeResult(data_version=dg.DataVersion(together), tags=tags)
-    tell(context, [one_day(context.asset_key, day, tags, metadata(day)) for day in made])
+    log_events(context, [one_day(context.asset_key, day, tags, metadata(day)) for day in made])
 
 
 def one_day(key: dg.AssetKey, day: "DayMade", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
@@ -61,7 +61,7 @@ def one_day(key: dg.AssetKey, day: "DayMade", tags: Tags, metadata: Any) -> dg.A
     return dg.AssetMaterialization(key, partition=day.day, metadata=metadata, tags=versioned)
 
 
-def tell(context: dg.AssetExecutionContext, events: Iterable[Event]) -> None:
+def log_events(context: dg.AssetExecutionContext, events: Iterable[Event]) -> None:
     """Log what a step made or saw; many of one asset in a row are one statement where ``DAGSTER_EVENT_BATCH_SIZE`` is set."""
     step = context.get_step_execution_context()
     for (kind, _), several in groupby(events, key=lambda event: (type(event), event.asset_key)):
@@ -77,8 +77,8 @@ def report(instance: dg.DagsterInstance, events: Iterable[Event]) -> None:
         instance.report_runless_asset_event(event)
 
 
-def observe(
-    tell: Callable[[list[dg.AssetObservation]], Any],
+def report_observed(
+    log_events: Callable[[list[dg.AssetObservation]], Any],
     runtime: Runtime,
     model: Model,
     days: Sequence[str] | None = None,
@@ -89,24 +89,24 @@ def observe(
     ``lineage`` is what is on record, where it is at hand: to read it is most of the work. They are noted after they were
     told: told twice is harmless, never told is not. Returns how many were told.
     """
-    from everfit.pipeline.data_versions import note, untold
+    from everfit.pipeline.data_versions import mark_reported, unreported
 
-    seen = untold(runtime, model, days, lineage)
-    tell(
+    observed = unreported(runtime, model, days, lineage)
+    log_events(
         [
             dg.AssetObservation(
-                asset_key=[model.name, one.asset],
-                partition=one.day,
-                metadata={one.what: one.told},
-                tags={DATA_VERSION: one.version},
+                asset_key=[model.name, observation.asset],
+                partition=observation.day,
+                metadata={observation.what: observation.value},
+                tags={DATA_VERSION: observation.version},
             )
-            for one in seen
+            for observation in observed
         ]
     )
-    note(runtime, model, seen)
-    return len(seen)
+    mark_reported(runtime, model, observed)
+    return len(observed)
 
 
 def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> dg.EventLogRecord | None:
-    found = instance.fetch_materializations(key, limit=1).records or instance.fetch_observations(key, limit=1).records
-    return found[0] if found else None
+    records = instance.fetch_materializations(key, limit=1).records or instance.fetch_observations(key, limit=1).records
+    return records[0] if records else None

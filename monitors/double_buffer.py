@@ -45,9 +45,9 @@ class Pipeline:
     The rows of a batch that is under way are neither stored nor lost: whoever is killed then reads them again.
     """
 
-    def __init__(self, writer: LogWriter, told: Callable[[Written], None]) -> None:
+    def __init__(self, writer: LogWriter, on_written: Callable[[Written], None]) -> None:
         self._writer = writer
-        self._told = told
+        self._on_written = on_written
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-writer")
         self._under_way: Future[Written | None] | None = None
 
@@ -61,12 +61,12 @@ class Pipeline:
 
     def submit(self, batch: Batch) -> bool:
         """Wait for the batch before and begin to write this one; False, and nothing begun, when that one found no place."""
-        if not self.settle():
+        if not self.await_batch():
             return False
         self._under_way = self._thread.submit(self._writer.write, batch)
         return True
 
-    def settle(self) -> bool:
+    def await_batch(self) -> bool:
         """Wait for the batch under way; False when somebody else had moved its partitions: reading must be positioned anew."""
         if self._under_way is None:
             return True
@@ -74,5 +74,5 @@ class Pipeline:
         written = future.result()
         if written is None:
             return False
-        self._told(written)
+        self._on_written(written)
         return True

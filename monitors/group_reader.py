@@ -24,7 +24,7 @@ from everfit.store.lake import Lake
 from everfit.store.log import Batch, LogWriter
 from monitors import memory
 from monitors.double_buffer import Pipeline
-from monitors.idle_checks import Looks
+from monitors.idle_checks import IdleChecks
 from monitors.log_reader import LogReader
 from monitors.tick import Seen, close_windows
 
@@ -73,23 +73,26 @@ def _take_part(
     beat: Callable[[], None],
 ) -> None:
     """One membership, from joining to leaving."""
-    with Pipeline(LogWriter(engine), seen.count) as pipeline, GroupReader(bootstrap, models, group, pipeline.settle) as reader:
+    with (
+        Pipeline(LogWriter(engine), seen.count) as pipeline,
+        GroupReader(bootstrap, models, group, pipeline.await_batch) as reader,
+    ):
         reader.open(engine)
-        looks = Looks()
+        idle_checks = IdleChecks()
         while not stop.is_set() and not reader.is_outlived():
             batch = reader.poll()
-            if not (pipeline.submit(batch) if batch else pipeline.settle()):
+            if not (pipeline.submit(batch) if batch else pipeline.await_batch()):
                 reader.reposition()
                 continue
-            if looks.due(came=bool(batch), caught_up=reader.caught_up(), now=time.monotonic()):
+            if idle_checks.due(came=bool(batch), caught_up=reader.caught_up(), now=time.monotonic()):
                 _close(engine, lake, models, seen, pipeline)
             beat()
-        pipeline.settle()
+        pipeline.await_batch()
 
 
 def _close(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, pipeline: Pipeline) -> None:
     """Close what is due, once every member has read all that it has seen."""
-    if not pipeline.settle():
+    if not pipeline.await_batch():
         return
     with engine.connect() as connection:
         if not log.all_read(connection):

@@ -9,7 +9,7 @@ CLOSE_SECONDS = 1.0  # between two looks while something comes with every poll, 
 
 
 @dataclass(slots=True)
-class Looks:
+class IdleChecks:
     """Counts polls; :meth:`due` is asked after each of them."""
 
     quiet: int = 0

@@ -31,7 +31,7 @@ class Launch:
     canceled: bool = False
 
 
-def settle(
+def reconcile(
     engine: sa.Engine, models: Mapping[str, Model], look: Callable[[Sequence[RetrainRequest]], Mapping[str, Launch]]
 ) -> None:
     """Bring open requests in step with their runs.
@@ -62,22 +62,22 @@ def settle(
 
 
 def _failed(connection: sa.Connection, limits: Limits, request: RetrainRequest, launch: Launch) -> None:
-    told = f"attempt {request.attempt}: {_told(request, launch)}"
+    description = f"attempt {request.attempt}: {_describe(request, launch)}"
     lasting = launch.canceled or (launch.failure is not None and not launch.failure.can_pass)
     if lasting or request.attempt >= limits.attempts:
         why = "it would fail again" if lasting and not launch.canceled else f"given up after {request.attempt} attempts"
-        result = told if launch.canceled else f"{told}; {why}"
+        result = description if launch.canceled else f"{description}; {why}"
         logger.error("%s: retraining %s, %s", request.model, request.id, result)
         requests.mark(connection, request.id, "failed", run_id=launch.run_id, result=result)
     elif launch.ended_at and wall_clock() < launch.ended_at + limits.retry_after * 2 ** (request.attempt - 1):
-        if request.result != told:
-            requests.mark(connection, request.id, request.status, run_id=launch.run_id, result=told)
+        if request.result != description:
+            requests.mark(connection, request.id, request.status, run_id=launch.run_id, result=description)
     else:
-        logger.warning("%s: retraining %s, %s; trying again", request.model, request.id, told)
-        requests.retry(connection, request.id, told)
+        logger.warning("%s: retraining %s, %s; trying again", request.model, request.id, description)
+        requests.retry(connection, request.id, description)
 
 
-def _told(request: RetrainRequest, launch: Launch) -> str:
+def _describe(request: RetrainRequest, launch: Launch) -> str:
     if launch.state == "unknown":
         return f"run {request.run_id} was deleted before it had a verdict"
     if launch.canceled:

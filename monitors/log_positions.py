@@ -35,14 +35,14 @@ def fingerprint(value: bytes | None) -> str:
     return hashlib.sha256(value or b"").hexdigest()
 
 
-class Place(NamedTuple):
+class ResumePoint(NamedTuple):
     """What is stored of a partition, and the offset to read on from: past it where the log begins later."""
 
     position: Position
     read_from: int
 
 
-class Standing:
+class LogPositions:
     """Compares what is stored with what the brokers hold."""
 
     def __init__(self, bootstrap: str, admin: KafkaAdminClient, consumer: KafkaConsumer) -> None:
@@ -50,7 +50,7 @@ class Standing:
         self._admin = admin
         self._consumer = consumer
 
-    def places(self, engine: sa.Engine, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Place]:
+    def resume_points(self, engine: sa.Engine, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, ResumePoint]:
         """Where to read on, of each partition.
 
         Raises:
@@ -61,70 +61,70 @@ class Standing:
         try:
             ids = {topic["name"]: str(topic["topic_id"]) for topic in self._admin.describe_topics(_topics(partitions))}
             with engine.connect() as connection:
-                known = log.positions(connection)
-            stored = {p: known[p] for p in partitions if p in known}
+                all_stored = log.positions(connection)
+            stored = {p: all_stored[p] for p in partitions if p in all_stored}
             starts = self._consumer.beginning_offsets(list(partitions))
             restarted = self._restarted(stored, ids, starts)
         except KafkaError as error:
             raise ServiceError(f"Kafka at {self._bootstrap} does not tell how its logs stand: {error!r}") from error
         with engine.begin() as connection:
-            return {p: _settled(connection, p, stored.get(p), ids[p.topic], starts[p], p in restarted) for p in partitions}
+            return {p: _resume_point(connection, p, stored.get(p), ids[p.topic], starts[p], p in restarted) for p in partitions}
 
     def _restarted(
         self, stored: Mapping[TopicPartition, Position], ids: Mapping[str, str], starts: Mapping[TopicPartition, int]
     ) -> set[TopicPartition]:
         """The partitions whose stored position is of another log than the one that answers now."""
         other = {p for p, position in stored.items() if position.log_id != ids[p.topic]}
-        told = {
+        expected = {
             p: position
             for p, position in stored.items()
             if p not in other and position.fingerprint and starts[p] <= _record_offset(position)
         }
-        return other | self._changed(told)
+        return other | self._changed(expected)
 
-    def _changed(self, told: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
+    def _changed(self, expected: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
         """Those whose last record read is another one now, or whose log ends before the position.
 
         Where retention or compaction has taken that record away, there is nothing to compare, and the log is the same.
         """
-        waiting: set[TopicPartition] = set(told)
+        waiting: set[TopicPartition] = set(expected)
         changed: set[TopicPartition] = set()
         if not waiting:
             return changed
         with closing(KafkaConsumer(**consumer_options(self._bootstrap))) as consumer:
             consumer.assign(list(waiting))
             for partition in waiting:
-                consumer.seek(partition, _record_offset(told[partition]))
+                consumer.seek(partition, _record_offset(expected[partition]))
             deadline = time.monotonic() + VERIFY_SECONDS
             while waiting and time.monotonic() < deadline:
-                found, ended = self._compared(consumer, waiting, told)
-                changed |= {p for p, held in found.items() if not held} | ended
-                waiting -= found.keys() | ended
-                consumer.pause(*found, *ended)
+                results, ended = self._compared(consumer, waiting, expected)
+                changed |= {p for p, is_same in results.items() if not is_same} | ended
+                waiting -= results.keys() | ended
+                consumer.pause(*results, *ended)
         if waiting:
             raise ServiceError(
-                f"Kafka at {self._bootstrap} did not show the last record read of {_told(waiting)}; trying again"
+                f"Kafka at {self._bootstrap} did not show the last record read of {_names(waiting)}; trying again"
             )
         return changed
 
     def _compared(
-        self, consumer: KafkaConsumer, waiting: Collection[TopicPartition], told: Mapping[TopicPartition, Position]
+        self, consumer: KafkaConsumer, waiting: Collection[TopicPartition], expected: Mapping[TopicPartition, Position]
     ) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
         """As :func:`_looked_at`; what cannot be read any more cannot be compared either, and holds nothing up."""
         try:
-            return _looked_at(consumer, waiting, told)
+            return _compare_records(consumer, waiting, expected)
         except Exception as error:
             if not concerns_records(error):
                 raise
             with closing(trial(self._bootstrap)) as alone:
-                found = {p: True for p in sorted(waiting) if problem_at(alone, p, _record_offset(told[p]))}
-            if not found:
+                results = {p: True for p in sorted(waiting) if problem_at(alone, p, _record_offset(expected[p]))}
+            if not results:
                 raise ServiceError(f"Kafka at {self._bootstrap} cannot be read: {error!r}") from error
-            return found, set()
+            return results, set()
 
 
-def _looked_at(
-    consumer: KafkaConsumer, waiting: Collection[TopicPartition], told: Mapping[TopicPartition, Position]
+def _compare_records(
+    consumer: KafkaConsumer, waiting: Collection[TopicPartition], expected: Mapping[TopicPartition, Position]
 ) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
     """By one poll: whether the record is the one that was read; and the partitions that end before the position."""
     try:
@@ -133,13 +133,13 @@ def _looked_at(
         return {}, {p for p in waiting if p in error.args[0]}
     except LogTruncationError as error:
         return {}, {p for p in waiting if p in error.divergent_offsets}
-    found = {}
+    results = {}
     for partition, records in polled.items():
-        position, first = told[partition], records[0]
-        found[partition] = first.offset > _record_offset(position) or fingerprint(first.value) == position.fingerprint
-    passed = {p: True for p in waiting if p not in found and consumer.position(p) >= told[p].next_offset}
-    ends = {p: consumer.highwater(p) for p in waiting if p not in found}
-    return found | passed, {p for p, end in ends.items() if end is not None and end < told[p].next_offset}
+        position, first = expected[partition], records[0]
+        results[partition] = first.offset > _record_offset(position) or fingerprint(first.value) == position.fingerprint
+    passed = {p: True for p in waiting if p not in results and consumer.position(p) >= expected[p].next_offset}
+    ends = {p: consumer.highwater(p) for p in waiting if p not in results}
+    return results | passed, {p for p, end in ends.items() if end is not None and end < expected[p].next_offset}
 
 
 def _record_offset(position: Position) -> int:
@@ -147,30 +147,30 @@ def _record_offset(position: Position) -> int:
     return position.next_offset - 1 if position.record_offset is None else position.record_offset
 
 
-def _settled(
+def _resume_point(
     connection: sa.Connection, partition: TopicPartition, stored: Position | None, log_id: str, start: int, restarted: bool
-) -> Place:
+) -> ResumePoint:
     """Where reading goes on, as it is stored now: after a restart or a gap it is moved, and that is told."""
     topic, number = partition
     if stored is None:
-        return Place(Position(topic, number, 0, log_id, ""), start)
+        return ResumePoint(Position(topic, number, 0, log_id, ""), start)
     if restarted:
         began_again = "the log of %s, partition %d began again: it is read from its beginning, nothing is skipped"
         logger.warning(began_again, topic, number)
         log.restart(connection, stored, log_id)
         stored = Position(topic, number, 0, log_id, "")
     if start <= stored.next_offset:
-        return Place(stored, stored.next_offset)
+        return ResumePoint(stored, stored.next_offset)
     gap = Gap(topic, number, log_id, stored.next_offset, start)
     if log.skip(connection, gap):
         deleted = "%s, partition %d: %d records from offset %d on were deleted before they were read; reading goes on at %d"
         logger.error(deleted, topic, number, gap.records, gap.first, gap.next)
-    return Place(Position(topic, number, start, log_id, ""), start)
+    return ResumePoint(Position(topic, number, start, log_id, ""), start)
 
 
 def _topics(partitions: Collection[TopicPartition]) -> list[str]:
     return sorted({partition.topic for partition in partitions})
 
 
-def _told(partitions: Collection[TopicPartition]) -> str:
+def _names(partitions: Collection[TopicPartition]) -> str:
     return ", ".join(f"{partition.topic} partition {partition.partition}" for partition in sorted(partitions))

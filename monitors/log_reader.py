@@ -28,7 +28,7 @@ from everfit.timing import wall_clock
 from everfit.topics.contract import Contract
 from everfit.topics.events import OUTCOMES, PREDICTIONS
 from everfit.topics.log_formats import LogRecord, Translator, translator
-from monitors.log_positions import Standing, fingerprint
+from monitors.log_positions import LogPositions, fingerprint
 from monitors.transactions import OpenTransactions
 from monitors.unreadable_partitions import CHANGED_LOG, Unreadable, concerns_records
 
@@ -72,7 +72,7 @@ class LogReader:
             self._consumer = KafkaConsumer(**self._options(bootstrap))
         except KafkaError as error:
             raise unusable(bootstrap, error) from error
-        self._standing = Standing(bootstrap, self._admin, self._consumer)
+        self._log_positions = LogPositions(bootstrap, self._admin, self._consumer)
         self._transactions = OpenTransactions(self._admin)
         self._unreadable = Unreadable(bootstrap)
 
@@ -102,15 +102,15 @@ class LogReader:
         """
         assert self._engine is not None
         partitions = sorted(self._consumer.assignment())
-        places = self._standing.places(self._engine, partitions)
+        resume_points = self._log_positions.resume_points(self._engine, partitions)
         with self._engine.connect() as connection:
             ends = log.ends(connection)
-        self._at = {partition: place.position for partition, place in places.items()}
-        self._ends = {partition: ends.get(partition, (0, 0)) for partition in places}
-        for partition, place in places.items():
-            self._consumer.seek(partition, place.read_from)
-        self._unreadable.open(self._engine, {partition: place.read_from for partition, place in places.items()})
-        self._consumer.pause(*self._unreadable.partitions & places.keys())
+        self._at = {partition: point.position for partition, point in resume_points.items()}
+        self._ends = {partition: ends.get(partition, (0, 0)) for partition in resume_points}
+        for partition, point in resume_points.items():
+            self._consumer.seek(partition, point.read_from)
+        self._unreadable.open(self._engine, {partition: point.read_from for partition, point in resume_points.items()})
+        self._consumer.pause(*self._unreadable.partitions & resume_points.keys())
 
     @_uncollected()
     def poll(self) -> Batch | None:
@@ -226,16 +226,16 @@ class LogReader:
     def _set_aside(self, error: Exception) -> None:
         """Leave those partitions alone that a poll failed for."""
         assert self._engine is not None
-        found = self._unreadable.blame(self._engine, self._positions(), error)
-        self._consumer.pause(*found)
+        unreadable = self._unreadable.blame(self._engine, self._positions(), error)
+        self._consumer.pause(*unreadable)
         with self._engine.begin() as connection:
-            for partition in found:
+            for partition in unreadable:
                 end, start = self._consumer.highwater(partition) or 0, self._consumer.position(partition)
                 log.note_end(connection, self._at[partition], end, start)
 
     def _is_read(self, partition: TopicPartition, position: int) -> bool:
         end = self._consumer.highwater(partition)
-        return end is not None and (position >= end or self._transactions.holds(partition, position))
+        return end is not None and (position >= end or self._transactions.blocks(partition, position))
 
     def _step(self, partition: TopicPartition, position: int, records: Sequence[Any]) -> Step | None:
         """From where reading stood on the partition to where it stands now; None where nothing is new, its end included."""

@@ -102,7 +102,7 @@ def _pass(
         until, batches, closed_at, quiet, began = time.monotonic(), 0, 0, 0, 0.0
         while time.monotonic() < deadline:
             batch = reader.poll()
-            if not (pipeline.submit(batch) if batch else pipeline.settle()):
+            if not (pipeline.submit(batch) if batch else pipeline.await_batch()):
                 reader.reposition()
                 continue
             quiet = quiet + 1 if not batch and reader.caught_up() else 0
@@ -116,11 +116,11 @@ def _pass(
                     time.sleep(GATHER_SECONDS)
             if quiet == QUIET_POLLS or (batches - closed_at >= BATCHES_UNTIL_CLOSE and reader.caught_up()):
                 closed_at = batches
-                pipeline.settle()
+                pipeline.await_batch()
                 close_windows(engine, lake, models, seen, deadline)
             if seen.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):
                 break
-        pipeline.settle()
+        pipeline.await_batch()
         seen.lag = reader.lag()
 
 

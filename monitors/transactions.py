@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import IncompatibleBrokerVersion
 
-ASK_SECONDS = 0.2  # while a partition is held back; the brokers are not asked where all is read
+REQUEST_SECONDS = 0.2  # while a partition is held back; the brokers are not asked where all is read
 
 
 class OpenTransactions:
@@ -14,8 +14,8 @@ class OpenTransactions:
 
     def __init__(self, admin: KafkaAdminClient) -> None:
         self._admin = admin
-        self._held: dict[TopicPartition, int] = {}
-        self._ask_at = 0.0
+        self._blocked: dict[TopicPartition, int] = {}
+        self._next_request_at = 0.0
 
     def look(self, behind: Mapping[TopicPartition, int]) -> None:
         """Ask about partitions that are not read to their end, by their positions.
@@ -23,23 +23,23 @@ class OpenTransactions:
         Raises:
             KafkaError: when the brokers do not answer. One that knows no such question has no transactions to wait for.
         """
-        if not behind or time.monotonic() < self._ask_at:
+        if not behind or time.monotonic() < self._next_request_at:
             return
         try:
-            told = self._admin.describe_producers(list(behind))
+            answers = self._admin.describe_producers(list(behind))
         except IncompatibleBrokerVersion:
-            told = {}
-        self._ask_at = time.monotonic() + ASK_SECONDS
+            answers = {}
+        self._next_request_at = time.monotonic() + REQUEST_SECONDS
         begun = {
-            partition: [one.current_transaction_start_offset for one in state.active_producers]
-            for partition, state in told.items()
+            partition: [producer.current_transaction_start_offset for producer in state.active_producers]
+            for partition, state in answers.items()
         }
-        self._held = {
+        self._blocked = {
             partition: position
             for partition, position in behind.items()
             if any(0 <= start <= position for start in begun.get(partition, ()))
         }
 
-    def holds(self, partition: TopicPartition, position: int) -> bool:
+    def blocks(self, partition: TopicPartition, position: int) -> bool:
         """Whether nothing after this position could be read when the brokers were asked last."""
-        return self._held.get(partition) == position
+        return self._blocked.get(partition) == position

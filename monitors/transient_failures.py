@@ -38,9 +38,9 @@ class Failure:
         """Whether the same attempt may succeed later. What is not known to last is tried again."""
         if self.kind is None:
             return True
-        known = getattr(errors, self.kind, None) or getattr(builtins, self.kind, None)
-        if not (isinstance(known, type) and issubclass(known, Exception)):
+        error_class = getattr(errors, self.kind, None) or getattr(builtins, self.kind, None)
+        if not (isinstance(error_class, type) and issubclass(error_class, Exception)):
             return self.kind not in FOREIGN
-        if issubclass(known, errors.EverfitError):
-            return issubclass(known, PASSING)
-        return not issubclass(known, LASTING)
+        if issubclass(error_class, errors.EverfitError):
+            return issubclass(error_class, PASSING)
+        return not issubclass(error_class, LASTING)

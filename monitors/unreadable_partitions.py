@@ -39,8 +39,8 @@ def part_of(partition: TopicPartition) -> Part:
 
 def concerns_records(error: Exception) -> bool:
     """Whether a poll failed for what it read, and not for the brokers: each codec raises errors of its own."""
-    theirs = (CorruptRecordError, UnsupportedCodecError, RecordTooLargeError)
-    return isinstance(error, theirs) or type(error) is KafkaError or not isinstance(error, KafkaError)
+    record_errors = (CorruptRecordError, UnsupportedCodecError, RecordTooLargeError)
+    return isinstance(error, record_errors) or type(error) is KafkaError or not isinstance(error, KafkaError)
 
 
 def trial(bootstrap: str) -> KafkaConsumer:
@@ -96,16 +96,16 @@ class Unreadable:
         Raises:
             ServiceError: when all can be read.
         """
-        isolation, found = Isolation(engine), set()
+        isolation, unreadable = Isolation(engine), set()
         for partition, at in sorted(positions.items()):
             problem = self._problem(partition, at)
             if problem:
-                isolation.failed(part_of(partition), _told(partition, at, problem))
-                found.add(partition)
-        if not found:
+                isolation.failed(part_of(partition), _describe(partition, at, problem))
+                unreadable.add(partition)
+        if not unreadable:
             raise ServiceError(f"Kafka cannot be read: {error!r}; what was not committed is read again") from error
-        self.partitions |= found
-        return found
+        self.partitions |= unreadable
+        return unreadable
 
     def can_go_on(self, engine: sa.Engine, positions: Mapping[TopicPartition, int]) -> bool:
         """Whether one that is set aside can be read by a new consumer: it was mended, or a person has skipped the place."""
@@ -123,7 +123,7 @@ class Unreadable:
             return False
         problem = self._problem(partition, at)
         if problem:
-            isolation.failed(part, _told(partition, at, problem))
+            isolation.failed(part, _describe(partition, at, problem))
         else:
             isolation.passed(part)
         return not problem
@@ -136,7 +136,7 @@ class Unreadable:
             raise ServiceError(f"Kafka at {self._bootstrap} cannot be read: {error!r}") from error
 
 
-def _told(partition: TopicPartition, at: int, problem: str) -> str:
+def _describe(partition: TopicPartition, at: int, problem: str) -> str:
     name = f"{partition.topic}:{partition.partition}"
     todo = f"mend it (a missing library?), or lose what lies there: `everfit ingest --skip {name}`"
     return f"nothing can be read from offset {at} on: {problem}; what follows waits, the other partitions go on; {todo}"

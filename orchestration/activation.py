@@ -1,4 +1,4 @@
-"""One switch for everything that acts by itself: on in the embedded stack, off elsewhere until somebody turns it on."""
+"""The default state of automation: on in the embedded stack, off elsewhere until it is turned on."""
 
 import os
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ def is_on(environ: Mapping[str, str] = os.environ) -> bool:
     """What ``EVERFIT_AUTOMATION`` says: ``on``, or ``off`` (and where it is not set).
 
     Raises:
-        SettingsError: when it says something else.
+        SettingsError: when it has another value.
     """
     on: bool = setting("EVERFIT_AUTOMATION", "off", environ)
     return on
 
 
 def switched() -> Any:
-    """The default status of a sensor. What a person switches in Dagster's pages wins over it."""
+    """The default status of a sensor; a change in Dagster's pages takes precedence."""
     return dg.DefaultSensorStatus.RUNNING if is_on() else dg.DefaultSensorStatus.STOPPED
 
 

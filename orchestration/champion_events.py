@@ -1,4 +1,4 @@
-"""What Dagster is told of champions beside their runs: verdicts as they fall, and promotions that a person made by command."""
+"""Dagster events of champions outside of runs: new verdicts, and promotions by command."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,11 @@ from everfit.runtime import Runtime
 if TYPE_CHECKING:
     from everfit.store.judgements import Judgement
 
-Told = dg.AssetMaterialization | dg.AssetCheckEvaluation
+ChampionEvent = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 def verdicts(runtime: Runtime, model: Model, judged: "Sequence[Judgement]") -> Iterator[dg.AssetCheckEvaluation]:
-    """Those of them that judged the version that is champion now: another's say nothing of it."""
+    """The verdicts on the present champion as check evaluations; those on other versions are left out."""
     from everfit.store import ledger
 
     with runtime.engine.connect() as connection:
@@ -28,10 +28,11 @@ def verdicts(runtime: Runtime, model: Model, judged: "Sequence[Judgement]") -> I
             yield check_evaluation(one, runtime.settings.serving_pages)
 
 
-def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Iterator[Told]:
-    """A promotion by a person, which no run has told, and what is known of that version; nothing where Dagster knows it.
+def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Iterator[ChampionEvent]:
+    """The events of a promotion by command, with the version's newest verdicts; none where Dagster has them already.
 
-    Dagster calls checks *not evaluated* after a run's materialization, and not after one without a run: that is said here.
+    Dagster shows checks as *not evaluated* after a materialization by a run, but not after one without a run; so an evaluation
+    is reported for each.
     """
     from everfit.store import ledger
 

@@ -1,4 +1,4 @@
-"""Days as Dagster's partitions: added when they have become whole, in the order of time, for a run's range is one in it."""
+"""Days as Dagster's partitions, added when complete and in the order of time, as a run's range is a range of this order."""
 
 from collections.abc import Hashable, Iterator
 from functools import partial
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Request = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
 
-_complete: dict[tuple[str, str], Hashable] = {}  # by database and model: what was there when Dagster held every day of it
+_complete: dict[tuple[str, str], Hashable] = {}  # by database and model: the landed days when Dagster had all of them
 
 
 def new_days(instance: dg.DagsterInstance, runtime: Runtime, isolation: "Isolation") -> Iterator[Request]:
-    """The days that Dagster does not hold yet. Two looks at the store for all models; more only where something moved."""
+    """Requests to add the days that Dagster lacks. Two queries for all models; more only where something changed."""
     from everfit.pipeline.horizon import horizon_at
     from everfit.store import model_clocks, source_days
     from everfit.store.failures import Part
@@ -47,16 +47,16 @@ def new_days(instance: dg.DagsterInstance, runtime: Runtime, isolation: "Isolati
 
 
 def _change(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> "Reordered":
-    """What brings Dagster's list of a model's days up to what has landed."""
+    """The change that brings Dagster's list of a model's days up to date with the landed days."""
     from everfit.pipeline.backfill_plan import keep_order
     from everfit.pipeline.daily_partitions import available_days
 
-    held = days_of(model).get_partition_keys(dynamic_partitions_store=instance)
-    return keep_order(held, available_days(runtime, model))
+    partitions = days_of(model).get_partition_keys(dynamic_partitions_store=instance)
+    return keep_order(partitions, available_days(runtime, model))
 
 
 def add_new_days(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> list[str]:
-    """The same for one model at once; returns all its days."""
+    """Add the missing days of a model now; returns all its days."""
     from everfit.pipeline.backfill_plan import keep_order
     from everfit.pipeline.daily_partitions import available_days
 

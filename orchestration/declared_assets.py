@@ -1,4 +1,4 @@
-"""The declared models as Dagster shows them: one whose assets it refuses is set aside, as one that cannot be imported is."""
+"""The declared models as Dagster assets; a model whose assets Dagster refuses is left out, like one that cannot be imported."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Assets = Sequence[dg.AssetsDefinition | dg.AssetSpec]
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The models that can be shown, with what shows them."""
+    """The usable models with their assets and checks."""
 
     models: Catalogue
     assets: Assets
@@ -26,20 +26,20 @@ class Declared:
 
 @cache
 def declared() -> Declared:
-    """Everything of the models package, once a process.
+    """Everything in the models package, loaded once per process.
 
     Raises:
         DeclarationError: when no model can be used.
     """
-    found = load_models()
+    loaded = load_models()
     usable: dict[str, Model] = {}
-    broken = dict(found.broken)
+    broken = dict(loaded.broken)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     checks: list[dg.AssetChecksDefinition] = []
-    for name, model in found.items():
+    for name, model in loaded.items():
         try:
             made, checked = _shown(model)
-        except Exception as error:  # noqa: BLE001 - whatever one model brings about is its own
+        except Exception as error:  # noqa: BLE001 - a model's failure affects that model alone
             broken[name] = f"Dagster refuses its assets: {type(error).__name__}: {error}"
             continue
         usable[name] = model
@@ -54,5 +54,5 @@ def _shown(model: Model) -> tuple[Assets, Sequence[dg.AssetChecksDefinition]]:
     assets = model_assets(model)
     keys = Counter(key for one in assets for key in ([one.key] if isinstance(one, dg.AssetSpec) else one.keys))
     if twice := [key.to_user_string() for key, count in keys.items() if count > 1]:
-        raise DeclarationError(f"{', '.join(twice)} would be there twice; rename the source of that name")
+        raise DeclarationError(f"{', '.join(twice)} would exist twice; rename the source of that name")
     return assets, model_checks(model)

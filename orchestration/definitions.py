@@ -1,4 +1,4 @@
-"""The code location: everything declared in the models package, as Dagster definitions. Importing it opens nothing."""
+"""The code location: everything in the models package as Dagster definitions. Importing it opens no connection."""
 
 import gc
 
@@ -13,18 +13,18 @@ from orchestration.watchdog_sensor import dead_mans_switch
 
 def build() -> dg.Definitions:
     """Definitions for all declared models that can be used."""
-    found = declared()
+    loaded = declared()
     return dg.Definitions(
-        assets=found.assets,
-        asset_checks=found.checks,
-        schedules=nightly_backfills(found.models.values()),
+        assets=loaded.assets,
+        asset_checks=loaded.checks,
+        schedules=nightly_backfills(loaded.models.values()),
         sensors=[prediction_log, source_days, dead_mans_switch],
         resources={"everfit": everfit, "mlflow": mlflow},
         executor=dg.in_process_executor,
     )
 
 
-gc.disable()  # nothing of what is declared is ever garbage: looking for some would take a tenth of the time
+gc.disable()  # declarations are never garbage; collecting would take a tenth of the time
 defs = build()
-gc.freeze()  # nor is it looked at later, so that the runs that are forked share it untouched
+gc.freeze()  # nor are they scanned later, so that forked runs share their memory
 gc.enable()

@@ -1,7 +1,7 @@
-"""Dagster's run launcher of the embedded stack: a run is a fork of a process that has the definitions loaded already.
+"""The run launcher of the embedded stack: a run is a fork of a process that has loaded the definitions.
 
-Dagster's own starts a new Python for each run, and every run pays two seconds of imports before its first step. This one lives
-in the daemon, on the machine where the runs are. It tells a worker that died, whoever killed it, by its process.
+Dagster's default launcher starts a new Python for each run, which costs two seconds of imports before the first step. This
+launcher is part of the daemon, on the machine of the runs. It notices a worker that died by its process.
 """
 
 import multiprocessing
@@ -31,7 +31,7 @@ PRELOADED = [
 
 
 class PreloadedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
-    """Runs as forks of a server that imported the definitions when the first run was launched."""
+    """Launches runs as forks of a server that imports the definitions at the first launch."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
@@ -55,9 +55,9 @@ class PreloadedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return cls(inst_data=inst_data, **config_value)
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Start the worker, and note on the run which process it is."""
+        """Start the worker, and record its process on the run."""
         run = context.dagster_run
-        assert context.job_code_origin is not None, "a run of a code location always says where its code is"
+        assert context.job_code_origin is not None, "a run of a code location always names its code"
         arguments = ExecuteRunArgs(context.job_code_origin, run.run_id, self._instance.get_ref()).get_command_args()
         worker = self._workers.Process(target=execute, args=(arguments[-1],), name=f"run {run.run_id}")
         worker.start()
@@ -65,7 +65,7 @@ class PreloadedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: mark(worker.pid)})
 
     def terminate(self, run_id: str) -> bool:
-        """Ask the worker to stop; False where there is none."""
+        """Signal the worker to stop; False where there is none."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
@@ -78,7 +78,7 @@ class PreloadedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Run monitoring asks for the worker."""
+        """True: run monitoring checks the worker."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
@@ -89,14 +89,14 @@ class PreloadedRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
 
 def execute(serialized_arguments: str) -> None:
-    """What a worker does: Dagster's own command for it."""
+    """Run a worker: Dagster's own command."""
     from dagster._cli.api import execute_run_command
 
     execute_run_command.main(args=[serialized_arguments], standalone_mode=False)
 
 
 def mark(pid: int) -> str:
-    """A process by its number and its start: a number alone may be a stranger's by the time it is looked up."""
+    """A process by its pid and start time, as a pid alone may belong to another process later."""
     try:
         return f"{pid}:{psutil.Process(pid).create_time():.2f}"
     except psutil.NoSuchProcess:
@@ -104,7 +104,7 @@ def mark(pid: int) -> str:
 
 
 def alive(worker: str | None) -> psutil.Process | None:
-    """The process of a mark, where it still runs."""
+    """The process of a mark if it still runs."""
     if worker is None:
         return None
     pid = int(worker.partition(":")[0])

@@ -1,4 +1,4 @@
-"""How many trainings run at a time, declared here and registered with Dagster: a pool it has never heard of is not limited."""
+"""How many trainings run at a time, declared here and registered with Dagster, which does not limit unregistered pools."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,13 +9,13 @@ from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
 from everfit.environment.variables import setting
 
-TRAININGS_AT_ONCE = "2"  # of all models together; of one model it is always one
+TRAININGS_AT_ONCE = "2"  # of all models together; per model it is always 1
 
 _registered: dict[str, Mapping[str, int]] = {}  # by the instance's folder
 
 
 def limits(models: Iterable[Model], environ: Mapping[str, str] = os.environ) -> dict[str, int]:
-    """Slots of each pool.
+    """The slots of each pool.
 
     Raises:
         SettingsError: when the environment asks for a number of trainings that is none.
@@ -25,12 +25,12 @@ def limits(models: Iterable[Model], environ: Mapping[str, str] = os.environ) -> 
 
 
 def register(instance: dg.DagsterInstance, wanted: Mapping[str, int]) -> None:
-    """Tell Dagster the limits that it does not hold yet; looked at once in the life of a process."""
+    """Register the limits that Dagster lacks; checked once per process."""
     if _registered.get(instance.root_directory) == wanted:
         return
     storage = instance.event_log_storage
-    held = {pool.name: pool.limit for pool in storage.get_pool_limits() if not pool.from_default}
+    registered = {pool.name: pool.limit for pool in storage.get_pool_limits() if not pool.from_default}
     for pool, slots in wanted.items():
-        if held.get(pool) != slots:
+        if registered.get(pool) != slots:
             storage.set_concurrency_slots(pool, slots)
     _registered[instance.root_directory] = dict(wanted)

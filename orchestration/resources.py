@@ -1,4 +1,4 @@
-"""Resources, built when a run or a tick first needs them; nothing heavy is imported before."""
+"""Resources, built when a run or a tick first needs them; heavy modules are not imported before."""
 
 import warnings
 from collections.abc import Callable, Iterator

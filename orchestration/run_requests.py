@@ -1,4 +1,4 @@
-"""Retrain requests as Dagster runs: what is launched for one, which have a run, which ended, and why those failed."""
+"""Retrain requests as Dagster runs: the run of a request, and the state of launches and their failures."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 STAGES = ("raw_data", "features", "training_set", "trained_model", "evaluation", "champion")
 PRIORITY = "10"  # before backfills, which have -10, and what a person launches, which has 0
 RUN_KEY_TAG = "dagster/run_key"
-OUTSIDE = "This run has been marked as failed"  # what Dagster says when it has nothing to say
+OUTSIDE = "This run has been marked as failed"  # Dagster's message where it has no reason
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def retraining(runtime: Runtime, model: Model, request: "RetrainRequest") -> dg.RunRequest:
     """The run of a request, raw_data to champion: its missing or corrected days as one range, the request's id as a tag.
 
-    The range is what is on record: no function of the model's runs in a tick. Days that only these functions show to be out of
+    The range is that on record, as no function of the model runs in a tick. Days that only these functions show to be out of
     date are made by the run.
 
     Raises:
@@ -55,7 +55,7 @@ def retraining(runtime: Runtime, model: Model, request: "RetrainRequest") -> dg.
     )
 
 
-def held(instance: dg.DagsterInstance, requests: "Sequence[RetrainRequest]") -> "Mapping[str, Launch]":
+def newest_launches(instance: dg.DagsterInstance, requests: "Sequence[RetrainRequest]") -> "Mapping[str, Launch]":
     """The launch of each request's newest attempt, by request id."""
     from monitors.launches import Launch
 
@@ -84,23 +84,23 @@ def _launch(instance: dg.DagsterInstance, record: dg.RunRecord) -> "Launch":
 
 
 def failure(instance: dg.DagsterInstance, run_id: str) -> "Failure":
-    """What made a run fail: the first failed step's own exception, or what was last said about its worker."""
+    """The cause of a run's failure: the first failed step's exception, or the last message about its worker."""
     from monitors.transient_failures import Failure
 
-    told = instance.all_logs(run_id, of_type={dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.ENGINE_EVENT})
-    events = [record.get_dagster_event() for record in told]
+    records = instance.all_logs(run_id, of_type={dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.ENGINE_EVENT})
+    events = [record.get_dagster_event() for record in records]
     ended = next((event for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE), None)
     if ended and ended.event_specific_data:
         step = ended.job_failure_data.first_step_failure_event
         error = step.step_failure_data.error if step else ended.job_failure_data.error
         if error:
             return _root(error)
-    said = [event.message for event in events if event.message and not event.message.startswith(OUTSIDE)]
-    return Failure(None, said[-1] if said else "")
+    messages = [event.message for event in events if event.message and not event.message.startswith(OUTSIDE)]
+    return Failure(None, messages[-1] if messages else "")
 
 
 def _root(error: Any) -> "Failure":
-    """The exception that began it; Dagster wraps it in its own, and prefixes the class to the message."""
+    """The original exception, which Dagster wraps in its own, prefixing the class to the message."""
     from monitors.transient_failures import Failure
 
     while error.cause:

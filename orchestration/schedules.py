@@ -1,4 +1,4 @@
-"""Every night: ask the sources what changed, and make exactly those days and the days that look back on them anew."""
+"""Nightly backfills: make again exactly the days whose source rows changed, and the days that look back on them."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.provenance import observe, report
+from assets.provenance import report, report_observed
 from everfit.declaration import Model
 from everfit.runtime import Runtime
 from orchestration.activation import scheduled, switched
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from everfit.pipeline.backfill_plan import Chunk
     from everfit.pipeline.lineage import Outdated
 
-ASSET_JOB = "__ASSET_JOB"  # Dagster's own over all assets: one of ours cannot span models, for their days differ
-WATCH_SECONDS = 30
+ASSET_JOB = "__ASSET_JOB"  # Dagster's own over all assets: an everfit job cannot span models, as their days differ
+INTERVAL_SECONDS = 30
 Night = Sequence[dg.RunRequest] | dg.SkipReason
 IN_FLIGHT = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "MANAGED")]
 
 
 def nightly_backfills(models: Iterable[Model]) -> list[dg.ScheduleDefinition]:
-    """A schedule for each time of day that a model declares (``at``, UTC), over all models that declare it."""
+    """A schedule for each declared time of day (``at``, UTC), over all models that declare it."""
     times: dict[str, list[str]] = {}
     for model in models:
         times.setdefault(model.backfill.at, []).append(model.name)
@@ -49,24 +49,24 @@ def _nightly(at: str, names: Sequence[str]) -> dg.ScheduleDefinition:
 
 
 def nights(instance: dg.DagsterInstance, runtime: Runtime, names: Sequence[str], at: datetime) -> Night:
-    """What to launch for all these models; a night that fails is its model's own."""
+    """The runs to launch for all these models; the failure of a model's night affects that model alone."""
     from everfit.store.failures import Part
     from everfit.store.isolation import Isolation
 
     isolation = Isolation(runtime.engine)
-    asked = [
+    answers = [
         isolation.attempt(Part(name, "backfill"), partial(night, instance, runtime, runtime.models[name], at))
         or dg.SkipReason(f"the night of {name} fails: `everfit status` says why")
         for name in names
         if name in runtime.models
     ]
-    launched = [request for one in asked if not isinstance(one, dg.SkipReason) for request in one]
-    told = "; ".join(str(one.skip_message) for one in asked if isinstance(one, dg.SkipReason))
-    return launched or dg.SkipReason(told)
+    launched = [request for answer in answers if not isinstance(answer, dg.SkipReason) for request in answer]
+    reasons = "; ".join(str(answer.skip_message) for answer in answers if isinstance(answer, dg.SkipReason))
+    return launched or dg.SkipReason(reasons)
 
 
 def night(instance: dg.DagsterInstance, runtime: Runtime, model: Model, at: datetime) -> Night:
-    """What to launch at a moment, said on the features; or why nothing is."""
+    """The runs to launch at a moment, which is recorded on the features; or the reason to launch none."""
     from everfit.pipeline.backfill_plan import plan
     from everfit.pipeline.backfill_runs import TAG, tags
     from everfit.pipeline.lineage import Lineage, outdated
@@ -77,7 +77,7 @@ def night(instance: dg.DagsterInstance, runtime: Runtime, model: Model, at: date
     if refusals:
         return dg.SkipReason(refusals[model.name])
     lineage = Lineage.on_record(runtime, model, counted=True)  # what is learnt by cutting a day is for the next night
-    observe(partial(report, instance), runtime, model, lineage=lineage)
+    report_observed(partial(report, instance), runtime, model, lineage=lineage)
     running = instance.get_runs(dg.RunsFilter(tags={TAG: model.name}, statuses=IN_FLIGHT), limit=1)
     if running:
         return dg.SkipReason(f"an earlier backfill of {model.name} has not ended yet: run {running[0].run_id}")
@@ -85,7 +85,7 @@ def night(instance: dg.DagsterInstance, runtime: Runtime, model: Model, at: date
     if not stale:
         return dg.SkipReason(f"nothing changed: every day of {model.name} follows from what has landed")
     chunks = plan(stale, add_new_days(instance, runtime, model), days_per_run=model.backfill.days_per_run)
-    instance.report_runless_asset_event(_told(model, stale, chunks))
+    instance.report_runless_asset_event(_observation(model, stale, chunks))
     return [
         dg.RunRequest(
             run_key=f"{model.name}, {at:%Y-%m-%d %H:%M}: {chunk}",
@@ -98,23 +98,23 @@ def night(instance: dg.DagsterInstance, runtime: Runtime, model: Model, at: date
 
 @dg.sensor(
     name="source_days",
-    minimum_interval_seconds=WATCH_SECONDS,
+    minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=switched(),
-    description="Tells Dagster which days of the sources were touched, so that its pages show what is stale. Launches nothing.",
+    description="Reports to Dagster which days of sources were touched, so that its pages show stale days. Launches nothing.",
 )
 def source_days(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SkipReason:
-    """The same question as every night, asked all day long, without the answer."""
+    """Report the touched days of the sources, as every night, but launch nothing."""
     from everfit.store.failures import Part
     from everfit.store.isolation import Isolation
 
-    isolation, tell = Isolation(everfit.engine), partial(report, context.instance)
-    seen = {name: partial(observe, tell, everfit, model) for name, model in everfit.models.items()}
-    told = sum(isolation.attempt(Part(name, "source_days"), work) or 0 for name, work in seen.items())
-    return dg.SkipReason(f"told the data versions of {told} days" if told else "no source day was touched")
+    isolation, log_events = Isolation(everfit.engine), partial(report, context.instance)
+    work_by_model = {name: partial(report_observed, log_events, everfit, model) for name, model in everfit.models.items()}
+    count = sum(isolation.attempt(Part(name, "source_days"), work) or 0 for name, work in work_by_model.items())
+    return dg.SkipReason(f"reported the data versions of {count} days" if count else "no source day was touched")
 
 
-def _told(model: Model, stale: "Outdated", chunks: "Sequence[Chunk]") -> dg.AssetObservation:
-    """What the night found and launched, on the features."""
+def _observation(model: Model, stale: "Outdated", chunks: "Sequence[Chunk]") -> dg.AssetObservation:
+    """What the night launched and why, as an observation of the features."""
     reasons = sorted({*stale.raw_data.values(), *stale.features.values()})
     return dg.AssetObservation(
         asset_key=[model.name, "features"],

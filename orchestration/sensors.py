@@ -1,9 +1,8 @@
-"""The one sensor: read the log, judge what closed, launch what was asked for.
+"""The sensor of the prediction log: reads it, judges windows that close, and launches requested retrainings.
 
-Its order: settle what became of earlier launches, watch the log (the monitors' long poll), alert, give a sign of
-life, emit every pending request.
-Ticks may be cut off anywhere: rows and offsets, windows and requests are the monitors' transactions, and a run key launches
-once.
+The order of a tick: update requests from earlier launches, run a pass over the log (the monitors' long poll), send alerts,
+record a heartbeat, emit every pending request. A tick may be interrupted at any point: rows and offsets, windows and requests
+are written in the monitors' transactions, and a run key launches once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,9 @@ from everfit.errors import EmptyPartitionError
 from everfit.runtime import Runtime
 from orchestration import pool_limits
 from orchestration.activation import switched
-from orchestration.champion_events import Told, by_hand, verdicts
+from orchestration.champion_events import ChampionEvent, by_hand, verdicts
 from orchestration.day_partitions import new_days
-from orchestration.run_requests import held, retraining
+from orchestration.run_requests import newest_launches, retraining
 
 if TYPE_CHECKING:
     from everfit.alerts.heartbeat import Heart
@@ -34,40 +33,40 @@ if TYPE_CHECKING:
     asset_selection=dg.AssetSelection.all(),
     minimum_interval_seconds=1,
     default_status=switched(),
-    description="Reads the prediction log into Postgres, judges the windows that close, launches what the policy asks for.",
+    description="Reads the prediction log into Postgres, judges the windows that close, launches requested retrainings.",
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SensorResult:
-    """One sensor over all models' log; on where automation is."""
+    """One sensor over the log of all models; on where automation is on."""
     from everfit.alerts.channels import installed_channels
     from everfit.alerts.notification import notify
     from everfit.store import declarations, requests
     from everfit.store.isolation import Isolation
-    from monitors.launches import settle
+    from monitors.launches import reconcile
     from monitors.tick import watch
 
     instance, isolation = context.instance, Isolation(everfit.engine)
     refused = declarations.isolate_refused(everfit.engine, everfit.models, isolation)
     pool_limits.register(instance, pool_limits.limits(everfit.models.values()))
-    settle(everfit.engine, everfit.models, lambda requests: held(instance, requests))
+    reconcile(everfit.engine, everfit.models, lambda requests: newest_launches(instance, requests))
     seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
     isolation = Isolation(everfit.engine)  # as the windows have left it
     with everfit.engine.connect() as connection:
-        pending = [one for one in requests.in_status(connection, "pending") if one.model not in refused]
+        pending = [request for request in requests.in_status(connection, "pending") if request.model not in refused]
     launches = [*_launches(everfit, pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
     champions = [*_champions(instance, everfit, seen, isolation)]
-    notify(everfit.engine, _wrong(everfit), installed_channels())
+    notify(everfit.engine, _findings(everfit), installed_channels())
     _heart(everfit).beat()
     return dg.SensorResult(
         run_requests=launches,
         dynamic_partitions_requests=days,
         asset_events=[*_observations(seen), *champions],
-        skip_reason=None if launches else _told(seen),
+        skip_reason=None if launches else _summary(seen),
     )
 
 
-def _wrong(runtime: Runtime) -> "Findings":
-    """What somebody has to be told of: the models, what is set aside, and the log."""
+def _findings(runtime: Runtime) -> "Findings":
+    """What is wrong with the models and the log, as findings for alerts."""
     from everfit.alerts import log_rules, model_rules
     from everfit.store import log_state
     from everfit.timing import wall_clock
@@ -81,7 +80,7 @@ def _wrong(runtime: Runtime) -> "Findings":
 
 @cache
 def _heart(runtime: Runtime) -> "Heart":
-    """What gives the sign of life after each pass; one a process."""
+    """The heartbeat of this process, recorded after each pass."""
     from everfit.alerts.heartbeat import Heart
     from everfit.store.heartbeats import SENSOR
 
@@ -89,7 +88,7 @@ def _heart(runtime: Runtime) -> "Heart":
 
 
 def _launches(runtime: Runtime, pending: "Sequence[RetrainRequest]", isolation: "Isolation") -> Iterator[dg.RunRequest]:
-    """A run for each pending request of a declared model; one that cannot be launched after all attempts has failed."""
+    """A run for each pending request of a declared model; a request that cannot be launched after all attempts fails."""
     from everfit.store.failures import Part
 
     for request in pending:
@@ -108,7 +107,7 @@ def _launches(runtime: Runtime, pending: "Sequence[RetrainRequest]", isolation: 
 
 
 def _launch(runtime: Runtime, model: Model, request: "RetrainRequest") -> dg.RunRequest | None:
-    """None where there is nothing to train on."""
+    """The run of a request; None where there is nothing to train on."""
     try:
         return retraining(runtime, model, request)
     except EmptyPartitionError as error:
@@ -123,32 +122,32 @@ def _give_up(runtime: Runtime, request: "RetrainRequest", why: str) -> None:
         requests.mark(connection, request.id, "failed", result=why)
 
 
-def _champions(instance: dg.DagsterInstance, runtime: Runtime, seen: "Seen", isolation: "Isolation") -> Iterator[Told]:
-    """What a person promoted by command, and what was judged of the champions, each model for itself."""
+def _champions(instance: dg.DagsterInstance, runtime: Runtime, seen: "Seen", isolation: "Isolation") -> Iterator[ChampionEvent]:
+    """Promotions by command, and new verdicts on the champions; the failure of a model affects that model alone."""
     from everfit.store.failures import Part
 
     for name, model in runtime.models.items():
-        judged = [one for one in seen.judgements if one.model == name]
+        judged = [judgement for judgement in seen.judgements if judgement.model == name]
 
-        def told(model: Model = model, judged: "Sequence[Judgement]" = judged) -> list[Told]:
+        def events(model: Model = model, judged: "Sequence[Judgement]" = judged) -> list[ChampionEvent]:
             return [*by_hand(instance, runtime, model), *verdicts(runtime, model, judged)]
 
-        yield from isolation.attempt(Part(name, "check"), told) or []
+        yield from isolation.attempt(Part(name, "check"), events) or []
 
 
 def _observations(seen: "Seen") -> Iterator[dg.AssetObservation]:
-    """What the tick read, on the external assets of the log."""
+    """The rows that the tick read, as observations of the log's external assets."""
     for asset, rows in (("predictions", seen.predictions), ("outcomes", seen.outcomes)):
         for model, count in rows.items():
-            told: dict[str, int | float] = {"rows": count, "dead letters": seen.dead_letters, "lag": seen.lag}
+            metadata: dict[str, int | float] = {"rows": count, "dead letters": seen.dead_letters, "lag": seen.lag}
             if asset == "predictions":
-                told["late rows"] = seen.late.get(model, 0)
+                metadata["late rows"] = seen.late.get(model, 0)
             if seen.seconds:
-                told["rows a second"] = round(count / seen.seconds, 1)
-            yield dg.AssetObservation(asset_key=[model, asset], metadata=told)
+                metadata["rows a second"] = round(count / seen.seconds, 1)
+            yield dg.AssetObservation(asset_key=[model, asset], metadata=metadata)
 
 
-def _told(seen: "Seen") -> str:
-    """Why nothing is launched."""
+def _summary(seen: "Seen") -> str:
+    """The reason why nothing is launched."""
     read = sum(seen.predictions.values()) + sum(seen.outcomes.values())
     return f"read {read} rows, judged {len({judged.window_end for judged in seen.judgements})} windows; nothing to launch"

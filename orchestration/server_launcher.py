@@ -1,7 +1,7 @@
-"""Dagster's own run launcher, for containers, which also tells of runs that are gone.
+"""The run launcher for containers: Dagster's default launcher, which also notices runs whose process is gone.
 
-It starts a run in the code location's container. The code server there fails a run whose process dies, but not one that died
-with the server: that would count as started for ever, and hold its pool. So run monitoring asks the server which runs it has.
+It starts a run in the code location's container. The code server there fails a run whose process dies, but not a run that died
+with the server: that would count as started for ever, and keep its pool. So run monitoring asks the server for its runs.
 """
 
 import json
@@ -17,20 +17,20 @@ from dagster._serdes import deserialize_value
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Runs as processes of the code server; one that the server does not have any more has failed."""
+    """Launches runs as processes of the code server; a run that the server does not have any more has failed."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Run monitoring asks for the run."""
+        """True: run monitoring checks the run."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether its code server has it; a server that does not answer is asked again at the next look."""
+        """Whether its code server has it; a server that does not answer is asked again at the next check."""
         server = DagsterGrpcClient(**json.loads(run.tags[GRPC_INFO_TAG]))
         try:
-            told = server.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
+            answer = server.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
         except DagsterUserCodeUnreachableError:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "its code server does not answer")
-        if deserialize_value(told, CanCancelExecutionResult).can_cancel:
+        if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "its process ended with the code server that started it")

@@ -1,6 +1,6 @@
-"""The dead man's switch, a sensor of its own: it alerts where ``prediction_log`` does not tick or a champion grows too old.
+"""The watchdog as a sensor: it alerts where ``prediction_log`` does not tick or a champion becomes too old.
 
-With the daemon or the code location it is dead itself: serving watches for that (:mod:`everfit.alerts.watchdog`).
+It stops with the daemon or the code location: serving has a watchdog for that (:mod:`everfit.alerts.watchdog`).
 """
 
 import time
@@ -13,16 +13,16 @@ from dagster._core.definitions.freshness import FreshnessState
 from everfit.runtime import Runtime
 from orchestration.activation import switched
 
-BEGAN = time.monotonic()  # of this process: what has never passed is waited for from here
+BEGAN = time.monotonic()  # of this process: a loop that never passed is awaited from here
 
 
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=switched(),
-    description="Tells somebody when the loop itself has stopped, or nothing was promoted for the declared time of wall clock.",
+    description="Alerts when the loop itself has stopped, or nothing was promoted for the declared time of wall clock.",
 )
 def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SkipReason:
-    """Alert, and ask for a retraining where there is something new to learn; launches nothing itself."""
+    """Send alerts, and request a retraining where new labels are known; launches nothing itself."""
     from everfit.alerts import alias_rules, watchdog
     from everfit.alerts.channels import installed_channels
     from everfit.alerts.notification import notify
@@ -38,7 +38,7 @@ def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourcePa
             beats = heartbeats.newest(connection)
         findings |= watchdog.stopped(beats, time.monotonic() - BEGAN, watchdog.silence())
         notify(everfit.engine, findings, installed_channels())
-    return dg.SkipReason("; ".join(findings.ongoing.values()) or "the loop passes, and every champion is young enough")
+    return dg.SkipReason("; ".join(findings.ongoing.values()) or "the loop passes, and no champion is too old")
 
 
 def too_old(instance: dg.DagsterInstance, names: Iterable[str]) -> Mapping[str, datetime | None]:

@@ -73,7 +73,7 @@ class WatchedRegistry(InMemoryRegistry):
         return super().fetch(model, version)
 
 
-class MemoryOutlet:
+class MemoryProducer:
     """Keeps what is sent.
 
     While ``away`` is set it takes nothing, while ``open`` is cleared it takes its time, while ``broken`` is set it fails as

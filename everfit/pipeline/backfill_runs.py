@@ -147,11 +147,11 @@ def _asset_days(orchestrator: Orchestrator, runtime: Runtime, model: Model) -> d
 
 
 def _needs(stale: Outdated, asset_days: dict[str, AssetDays], days: Sequence[str]) -> Outdated:
-    """Of these days what is out of date, and what was made but its run did not live to tell."""
-    untold = {asset: {day: "never told" for day in days if day not in asset_days[asset].made} for asset in DAILY}
+    """Of these days those out of date, and those that were made by a run which ended before it reported them."""
+    unreported = {asset: {day: "not reported" for day in days if day not in asset_days[asset].made} for asset in DAILY}
     return Outdated(
-        untold["raw_data"] | {day: reason for day, reason in stale.raw_data.items() if day in days},
-        untold["features"] | {day: reason for day, reason in stale.features.items() if day in days},
+        unreported["raw_data"] | {day: reason for day, reason in stale.raw_data.items() if day in days},
+        unreported["features"] | {day: reason for day, reason in stale.features.items() if day in days},
     )
 
 

@@ -149,8 +149,8 @@ def load_features(runtime: Runtime, model: Model, hashes: Sequence[str]) -> "pl.
                 f"{model.name}: days of features made by an earlier declaration lack {', '.join(lacking)}; "
                 "make them anew by `everfit backfill`"
             )
-    held = [part.select(REQUEST_ID, EVENT_TIME, *kinds) for part in parts if part.columns]
-    return pl.concat(held) if held else pl.DataFrame()
+    present = [part.select(REQUEST_ID, EVENT_TIME, *kinds) for part in parts if part.columns]
+    return pl.concat(present) if present else pl.DataFrame()
 
 
 def _load_source(runtime: Runtime, source: Source, hashes: Sequence[str]) -> "pl.DataFrame":
@@ -160,12 +160,12 @@ def _load_source(runtime: Runtime, source: Source, hashes: Sequence[str]) -> "pl
     columns = {column.name: column.frame_type() for column in source.columns}
     parts = [pl.DataFrame(schema=columns)]
     for part in map(runtime.lake.get_frame, hashes):
-        held = {name: kind for name, kind in columns.items() if name in part.columns}
-        for name, kind in held.items():
+        present = {name: kind for name, kind in columns.items() if name in part.columns}
+        for name, kind in present.items():
             if part.schema[name] != kind and not (part.schema[name].is_numeric() and kind.is_numeric()):
                 told = f"{source.name}: days cut by an earlier declaration hold {name} as {part.schema[name]}, not {kind}"
                 raise LakeError(f"{told}; cut them anew by `everfit backfill`")
-        parts.append(part.select(pl.col(name).cast(kind) for name, kind in held.items()))
+        parts.append(part.select(pl.col(name).cast(kind) for name, kind in present.items()))
     return pl.concat(parts, how="diagonal")
 
 
@@ -176,7 +176,7 @@ def _spine(runtime: Runtime, connection: sa.Connection, model: Model, span: tupl
     start, end = span
     parts = []
     if start < model.go_live:
-        past = past_requests.held(connection, model)
+        past = past_requests.newest(connection, model)
         assert past is not None, "brought up before"
         asked = runtime.lake.get_frame(past.hash)
         parts.append(asked.filter(pl.col(EVENT_TIME).is_between(start, min(end, model.go_live), closed="left")))

@@ -1,4 +1,4 @@
-"""What an orchestrator is told of days that it does not make itself: the sources' rows, and what each day looks back on."""
+"""The data versions of days that the orchestrator does not make: of the sources' rows, and of what each day looks back on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,34 +15,40 @@ from everfit.store.partitions import PartitionVersion
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The data version of one day of an asset, and ``told`` of it under the name ``what``."""
+    """The data version of a day of an asset, and the ``value`` to show with it under the name ``what``."""
 
     asset: str
     day: str
     version: str
     what: str
-    told: int | str
+    value: int | str
 
 
-def untold(runtime: Runtime, model: Model, days: Sequence[str] | None = None, lineage: Lineage | None = None) -> list[Observed]:
-    """What differs from what was noted: of all whole days, or of the sources on some days alone.
+def unreported(
+    runtime: Runtime, model: Model, days: Sequence[str] | None = None, lineage: Lineage | None = None
+) -> list[Observed]:
+    """The data versions that differ from the reported ones: of all complete days, or of the sources on some days only.
 
-    ``lineage`` is what is on record, where it is at hand.
+    ``lineage`` is the recorded one, where the caller has it.
     """
     lineage = lineage or Lineage.on_record(runtime, model)
     with runtime.engine.connect() as connection:
-        seen = [*_sources(lineage)] if days is None else [one for one in _sources(lineage) if one.day in days]
-        seen += [*_look_back(lineage)]
-        noted = {asset: partitions.newest(connection, _dataset(model, asset)) for asset in {one.asset for one in seen}}
-    return [one for one in seen if noted[one.asset].get(one.day) != one.version]
+        current = [*_sources(lineage)] if days is None else [observed for observed in _sources(lineage) if observed.day in days]
+        current += [*_look_back(lineage)]
+        noted = {
+            asset: partitions.newest(connection, _dataset(model, asset)) for asset in {observed.asset for observed in current}
+        }
+    return [observed for observed in current if noted[observed.asset].get(observed.day) != observed.version]
 
 
-def note(runtime: Runtime, model: Model, seen: Sequence[Observed]) -> None:
-    """Remember what was told."""
+def mark_reported(runtime: Runtime, model: Model, current: Sequence[Observed]) -> None:
+    """Record data versions as reported."""
     with runtime.engine.begin() as connection:
-        for asset, told in groupby(sorted(seen, key=attrgetter("asset")), key=attrgetter("asset")):
+        for asset, versions in groupby(sorted(current, key=attrgetter("asset")), key=attrgetter("asset")):
             dataset = _dataset(model, asset)
-            partitions.record(connection, [PartitionVersion(dataset, one.day, one.version, 0, "", {}) for one in told])
+            partitions.record(
+                connection, [PartitionVersion(dataset, observed.day, observed.version, 0, "", {}) for observed in versions]
+            )
 
 
 def _sources(lineage: Lineage) -> Iterator[Observed]:
@@ -52,7 +58,7 @@ def _sources(lineage: Lineage) -> Iterator[Observed]:
 
 
 def _look_back(lineage: Lineage) -> Iterator[Observed]:
-    """Of the days whose own raw data were cut."""
+    """The data versions of what days look back on, of days whose own raw data exist."""
     for day in lineage.landed:
         if all(day in made for made in lineage.raw.values()):
             inputs = lineage.features_inputs(day)

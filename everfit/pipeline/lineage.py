@@ -69,14 +69,14 @@ class Lineage:
     @classmethod
     def _read(cls, connection: sa.Connection, model: Model, logged: Mapping[str, int]) -> "Lineage":
         sources = [source.name for source in model.sources]
-        past = past_requests.held(connection, model)
+        past = past_requests.newest(connection, model)
         return cls(
             model,
             horizon(connection, model).isoformat(),
             source_days.changes(connection, sources),
             _raw(connection, model),
             partitions.newest_versions(connection, features_dataset(model)),
-            span_records.held(connection, model),
+            span_records.newest(connection, model),
             past.inputs["days"] if past else {},
             logged,
         )
@@ -94,7 +94,7 @@ class Lineage:
     def after_cut(self, runtime: Runtime) -> "Lineage":
         """The same, when days of raw data were cut since."""
         with runtime.engine.connect() as connection:
-            raw, spans = _raw(connection, self.model), span_records.held(connection, self.model)
+            raw, spans = _raw(connection, self.model), span_records.newest(connection, self.model)
         return replace(self, raw=raw, spans=spans)
 
     @cached_property

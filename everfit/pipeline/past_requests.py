@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def held(connection: sa.Connection, model: Model) -> PartitionVersion | None:
+def newest(connection: sa.Connection, model: Model) -> PartitionVersion | None:
     """What was made last; its ``inputs`` have the digest of each day under ``days``."""
     return partitions.newest_versions(connection, _dataset(model)).get("")
 
@@ -41,7 +41,7 @@ def bring_up(connection: sa.Connection, lake: Lake, model: Model, changes: Chang
         SourceError: as :func:`everfit.features.labelled_rows.labelled`.
     """
     landed = _landed(model, changes)
-    code, before = stage_version(model, "features"), held(connection, model)
+    code, before = stage_version(model, "features"), newest(connection, model)
     if before is not None and (before.inputs["landed"], before.code_version) == (landed, code):
         return
     made = _make(connection, model, changes)

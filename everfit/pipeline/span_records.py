@@ -29,7 +29,7 @@ Spans = dict[str, dict[str, dict[str, list[Span]]]]  # source → day → view �
 DAYS_AT_ONCE = 30
 
 
-def held(connection: sa.Connection, model: Model) -> Spans:
+def newest(connection: sa.Connection, model: Model) -> Spans:
     """The spans of every day on record."""
     return {
         source.name: {

@@ -14,7 +14,7 @@ from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
 from everfit.serving.model_cache import Roster
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.producer import KafkaOutlet
+from everfit.serving.producer import KafkaLogProducer
 from everfit.serving.served_views import Views
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
@@ -49,12 +49,12 @@ def main() -> None:
 
 def build(runtime: Runtime) -> Service:
     """The service of a deployment; its log takes up at once what an earlier process left in the spool."""
-    outlet = KafkaOutlet(runtime.settings.kafka, PREDICTIONS)
+    producer = KafkaLogProducer(runtime.settings.kafka, PREDICTIONS)
     spool = Spool(runtime.settings.home / "spool" / f"{PREDICTIONS}.jsonl")
     models = runtime.models
     views = Views(models, runtime.engine)
     roster = Roster(models, LedgerVersions(runtime.engine, runtime.registry, runtime.lake), views.remember)
-    return Service(models, roster, views, Lookup(runtime.engine), PredictionLog(outlet, spool), Metrics())
+    return Service(models, roster, views, Lookup(runtime.engine), PredictionLog(producer, spool), Metrics())
 
 
 if __name__ == "__main__":

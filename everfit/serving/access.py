@@ -1,6 +1,6 @@
-"""Who is let in: clients by a bearer token; browsers, which cannot send one, by the same token as a password.
+"""Access control: clients send a bearer token; browsers, which cannot, send the same token as a password.
 
-A password counts for the reports alone: a browser sends it along with whatever another page makes it ask.
+A password is accepted for the reports only: a browser adds it to every request, including those that another page causes.
 """
 
 import base64
@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from everfit.serving.reports import REPORTS
 from everfit.serving.responses import as_json
 
-OPEN = "/v2/health/"  # to whoever restarts the process
+OPEN = "/v2/health/"  # without a token, for whatever restarts the process
 BEARER, BASIC = "Bearer", 'Basic realm="everfit"'
 
 
-class TokenAsked:
-    """Lets through what carries the token."""
+class TokenRequired:
+    """Middleware that passes requests with the token, and refuses all others."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -34,7 +34,7 @@ class TokenAsked:
 
 
 def _given(header: bytes, browsed: bool) -> bytes:
-    """The token in an ``Authorization``: of a bearer, or for what is browsed the password of Basic, whoever the user is.
+    """The token of an ``Authorization`` header: a bearer token or, for browsed paths, the password of Basic, with any user.
 
     Source: https://www.rfc-editor.org/rfc/rfc7617.
     """
@@ -50,7 +50,7 @@ def _given(header: bytes, browsed: bool) -> bytes:
 
 
 async def _refuse(browsed: bool, scope: Scope, receive: Receive, send: Send) -> None:
-    """401 with what may be sent instead."""
+    """Answer 401, with what to send instead."""
     sent = "`Authorization: Bearer …`" + (", or the token as the password of any user" if browsed else "")
     refusal = as_json({"error": f"no valid bearer token; send {sent}"}, 401)
     for challenge in [BASIC, BEARER] if browsed else [BEARER]:

@@ -19,7 +19,7 @@ from everfit.alerts.watchdog import Watchdog, silence
 from everfit.declaration import Model
 from everfit.errors import EverfitError, MissingObjectError, RequestError, ServiceError, UnknownModelError
 from everfit.runtime import Runtime
-from everfit.serving.access import TokenAsked
+from everfit.serving.access import TokenRequired
 from everfit.serving.exposition import exposition
 from everfit.serving.parts_endpoint import USES, Using
 from everfit.serving.protocol import inferred, model_metadata, predicted, server_metadata
@@ -66,7 +66,7 @@ def create_app(service: Service, lake: Lake, token: str | None = None, runtime: 
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(TokenAsked, token=token)] if token else [],
+        middleware=[Middleware(TokenRequired, token=token)] if token else [],
         exception_handlers={EverfitError: _refused, HTTPException: _no_such_route},
         lifespan=lambda _: _running(service, watchdog),
     )

@@ -1,4 +1,4 @@
-"""What serving counts."""
+"""The counters of serving."""
 
 from collections import Counter as Tally
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Counter:
-    """A number that only grows, for each set of labels."""
+    """A number that only increases, for each set of labels."""
 
     def __init__(self, name: str, help: str) -> None:
         self.name = name
@@ -15,13 +15,13 @@ class Counter:
         self.values: Tally[Labels] = Tally()
 
     def add(self, amount: int, **labels: str) -> None:
-        """Count; nothing is shown of labels that were never counted."""
+        """Add to the count; labels that were never counted are not shown."""
         if amount:
             self.values[tuple(labels.items())] += amount
 
 
 class Metrics:
-    """What serving counts."""
+    """The counters of serving."""
 
     def __init__(self) -> None:
         self.requests = Counter("everfit_requests_total", "Requests by model and status.")
@@ -29,5 +29,5 @@ class Metrics:
         self.shadow_failures = Counter("everfit_shadow_failures_total", "Requests that a shadow did not answer.")
 
     def counters(self) -> Iterable[Counter]:
-        """All of them."""
+        """All counters."""
         return (self.requests, self.degraded, self.shadow_failures)

@@ -1,4 +1,4 @@
-"""Batches on their way out: what Kafka will never take of one, or what cannot be read in the spool, is set aside alone."""
+"""Delivery of batches: a record that Kafka will never accept, or that cannot be read from the spool, is rejected alone."""
 
 import logging
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from everfit.errors import RefusedError, ServiceError
-from everfit.serving.producer import Outlet, Record
+from everfit.serving.producer import Producer, Record
 from everfit.serving.spool import Spool
 from everfit.serving.spool_lines import Entry
 
@@ -22,7 +22,7 @@ _KEY = msgspec.json.Decoder(_Keyed)
 
 
 class Done(NamedTuple):
-    """How many records, from the first on, Kafka took and how many were set aside."""
+    """Numbers of records, from the first on, that Kafka acknowledged and that were rejected."""
 
     sent: int = 0
     rejected: int = 0
@@ -38,25 +38,25 @@ class Done(NamedTuple):
 
 
 class Delivery:
-    """Sends records, and decides which of them never can be: a broker that is away is no reason."""
+    """Sends records, and rejects those that can never be sent; an unreachable broker is no reason to."""
 
-    def __init__(self, outlet: Outlet, spool: Spool) -> None:
-        self._outlet = outlet
+    def __init__(self, producer: Producer, spool: Spool) -> None:
+        self._producer = producer
         self._spool = spool
 
     def send(self, batch: Sequence[Record]) -> Done:
-        """Send records; those that Kafka will never take are found by halves, and set aside.
+        """Send records; those that Kafka will never accept are found by bisection, and rejected.
 
         Raises:
-            OSError: when the disk does not take what is to be set aside.
+            OSError: when rejected records cannot be written to the disk.
 
         Returns:
-            What became of the first of them; less than all where Kafka does not answer, which is logged.
+            The result for the first records; fewer than all where Kafka does not answer, which is logged.
         """
         if not batch:
             return Done()
         try:
-            self._outlet.send(batch)
+            self._producer.send(batch)
         except RefusedError as error:
             if len(batch) == 1:
                 self._spool.reject(batch[0].value, f"{error}, {len(batch[0].value):,} bytes")
@@ -71,7 +71,7 @@ class Delivery:
         return first if first.records < middle else first.plus(self.send(batch[middle:]))
 
     def work_off(self, count: int) -> Done:
-        """Send at most so many records of the spool, up to the first that cannot be read; one that comes first is set aside.
+        """Send at most ``count`` records of the spool, up to the first unreadable one; an unreadable first one is rejected.
 
         Raises:
             OSError: as :meth:`send`.
@@ -94,7 +94,7 @@ class Delivery:
 
 
 def _record(entry: Entry) -> tuple[Record | None, str]:
-    """The record of an entry of the spool; or none, and what is wrong with it."""
+    """The record of an entry of the spool; or None, and what is wrong with it."""
     if entry.problem:
         return None, entry.problem
     try:

@@ -35,8 +35,8 @@ def exposition(service: Service, loop_age_seconds: float | None = None) -> str:
         _render("everfit_log_spooled", "gauge", "Predictions that wait on the disk.", [((), log.spooled)]),
     ]
     if loop_age_seconds is not None:
-        told = "Seconds since a pass of the loop last succeeded, or since this process began where none did."
-        shown.append(_render("everfit_loop_age_seconds", "gauge", told, [((), round(loop_age_seconds, 3))]))
+        help_text = "Seconds since a pass of the loop last succeeded, or since this process began where none did."
+        shown.append(_render("everfit_loop_age_seconds", "gauge", help_text, [((), round(loop_age_seconds, 3))]))
     return "".join(shown)
 
 

@@ -1,8 +1,8 @@
-"""Where each input of a version is taken from: a field of the request, or a version of a view.
+"""The source of each input of a version: a field of the request, or a version of a view.
 
-A version is asked for what its signature says, by name and kind, whatever is declared now. Views are read as they are declared,
-once they are built; a champion of an older schema is answered by the versions of views that were declared with it, or by the
-present one where the feature is defined alike. What cannot be had is null, and the answer degraded.
+The inputs are those of the version's signature, by name and kind, whatever is declared now. Views are read as they are declared
+once they are built; a champion of an older schema uses the versions of views that were declared with it, or the present version
+where it defines the feature alike. An input without a source is null, and the answer degraded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from everfit.training.artifact import Signature
 
 
 class Registered(NamedTuple):
-    """The versions of views by view and version, and which of them each model declared, the newest declaration first."""
+    """The versions of views by name, and those that each model declared, newest declaration first."""
 
     versions: Mapping[tuple[str, str], ViewVersion]
     uses: Mapping[str, Sequence[Use]]
@@ -28,9 +28,9 @@ class Registered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a version of a model is asked: ``fields`` of the request, and ``readings`` of views.
+    """The inputs of a version: ``fields`` of the request, and ``readings`` of views.
 
-    ``degraded`` says that an input cannot be had, or that another definition stands in for its own.
+    ``degraded`` is True where an input has no source, or another definition is used in place of its own.
     """
 
     signature: Signature
@@ -39,19 +39,19 @@ class Inputs:
     degraded: bool
 
     def values(self, row: Mapping[str, Value], looked_up: Mapping[str, Value]) -> dict[str, Value]:
-        """The inputs in the signature's order, of a request's fields and of what the readings brought."""
+        """The inputs in the signature's order, from a request's fields and the values of the readings."""
         return {name: row[name] if name in self.fields else looked_up.get(name) for name, _ in self.signature.features}
 
 
 class _Choice(NamedTuple):
-    """The version of a view that a feature is read from, and whether it only stands in for the right one."""
+    """The version of a view that a feature is read from, and whether it is a substitute."""
 
     definition: Definition
     stands_in: bool = False
 
 
 def inputs_of(model: Model, signature: Signature, registered: Registered) -> Inputs:
-    """Where the inputs of a version with this signature are taken from, as things are registered now."""
+    """The sources of the inputs of a version with this signature, by what is registered now."""
     chooser = _Chooser(model, signature, registered)
     fields, chosen, missing = set(), dict[tuple[str, str], tuple[_Choice, list[str]]](), False
     for name, kind in signature.features:
@@ -63,8 +63,10 @@ def inputs_of(model: Model, signature: Signature, registered: Registered) -> Inp
             missing = True
         else:
             chosen.setdefault(choice.definition.name, (choice, []))[1].append(name)
-    readings = [Reading(one.definition.as_view(), one.definition.version, tuple(names)) for one, names in chosen.values()]
-    return Inputs(signature, frozenset(fields), readings, missing or any(one.stands_in for one, _ in chosen.values()))
+    readings = [
+        Reading(version.definition.as_view(), version.definition.version, tuple(names)) for version, names in chosen.values()
+    ]
+    return Inputs(signature, frozenset(fields), readings, missing or any(version.stands_in for version, _ in chosen.values()))
 
 
 class _Chooser:
@@ -81,42 +83,43 @@ class _Chooser:
         self._own = [(view, version) for schema, view, version in used if schema == signature.schema]
 
     def is_field(self, name: str, kind: Kind) -> bool:
-        """Whether the request holds the input; a feature of a view does not become a field by its name."""
+        """Whether the request has the input; a field does not replace a view's feature of the same name."""
         return self._request.get(name) == kind and (self._is_declared or not any(self._having(self._own, name, kind)))
 
     def choose(self, name: str, kind: Kind) -> _Choice | None:
-        """The version of a view that the feature is read from; None where it cannot be had."""
-        declared = next((one for one in self._declared if one.has(name, kind)), None)
+        """The version of a view that the feature is read from; None where there is none."""
+        declared = next((version for version in self._declared if version.has(name, kind)), None)
         if self._is_declared:
             return None if declared is None else self._of_declared(declared)
         return self._of_older(name, kind, declared)
 
     def _of_declared(self, declared: Definition) -> _Choice:
-        """The view as it is declared; until it is built, the newest that is and has the same features."""
+        """The declared version; until it is built, the newest built version with the same features."""
         if self._state(declared) in ("built", "stale"):
             return _Choice(declared)
         needed = [(name, kind) for name, kind in self._wanted if declared.has(name, kind)]
         for older in self._known(view for view in self._used if view[0] == declared.view):
-            if self._state(older) == "built" and older.key in self._request and all(older.has(*one) for one in needed):
+            if self._state(older) == "built" and older.key in self._request and all(older.has(*feature) for feature in needed):
                 return _Choice(older, stands_in=not all(alike(older, declared, name) for name, _ in needed))
         return _Choice(declared)
 
     def _of_older(self, name: str, kind: Kind, declared: Definition | None) -> _Choice | None:
-        """The version that was declared with this schema, or the present one where it defines the feature alike."""
-        if not self._own:  # of a time when nothing of it was written down: by name, and no more than that is known
+        """The version that was declared with this schema, or the present version where it defines the feature alike."""
+        if not self._own:  # from before uses were recorded: only the name is known
             return None if declared is None else _Choice(declared, stands_in=True)
-        own = [one for one in self._having(self._own, name, kind) if one.key in self._request]
+        own = [version for version in self._having(self._own, name, kind) if version.key in self._request]
         same = declared if declared is not None and own and alike(own[0], declared, name) else None
         if same is not None and self._state(same) == "built":
             return _Choice(same)
         kept = sorted(
-            (one for one in own if self._state(one) in ("built", "stale")), key=lambda one: self._state(one) == "stale"
+            (version for version in own if self._state(version) in ("built", "stale")),
+            key=lambda version: self._state(version) == "stale",
         )
         best = next(iter(kept), same)
         return None if best is None else _Choice(best)
 
     def _having(self, names: Sequence[tuple[str, str]], name: str, kind: Kind) -> Iterator[Definition]:
-        return (one for one in self._known(iter(names)) if one.has(name, kind))
+        return (version for version in self._known(iter(names)) if version.has(name, kind))
 
     def _known(self, names: Iterator[tuple[str, str]]) -> Iterator[Definition]:
         return (self._versions[name].definition for name in names if name in self._versions)

@@ -1,4 +1,4 @@
-"""Features for serving: every view of a request in one statement, and a fallback for when the database is away."""
+"""Features for serving: all views of a request in one statement, with a fallback while the database does not answer."""
 
 import asyncio
 import logging
@@ -19,22 +19,22 @@ from everfit.waiting import Patience
 
 CONNECTIONS = 4
 TIMEOUT = "EVERFIT_LOOKUP_TIMEOUT"
-LEAST_SECONDS, MOST_SECONDS = 2.0, 5.0  # between which the limit is ten times the slowest lookup so far
+LEAST_SECONDS, MOST_SECONDS = 2.0, 5.0  # bounds of the limit, which is ten times the slowest lookup so far
 RETRY_SECONDS = 1.0
 REMEMBERED_KEYS = 10_000
 
 logger = logging.getLogger(__name__)
 
 
-class Found(NamedTuple):
-    """A row's view features; ``degraded`` when a view was missing, or older than its time to live, or not read."""
+class ViewFeatures(NamedTuple):
+    """A row's view features; ``degraded`` where a view is missing, older than its time to live, or was not read."""
 
     features: dict[str, Value]
     degraded: bool
 
 
 class Reading(NamedTuple):
-    """A view, the version of it that is read, and which of its features are wanted; all of them where none is named."""
+    """A view, the version to read, and its requested features; all features where none is named."""
 
     view: FeatureView
     version: str
@@ -46,15 +46,15 @@ class Reading(NamedTuple):
         return self.view.name, self.version
 
 
-class _Held(NamedTuple):
-    """The running row that was known at a moment, and whether its version knows all that has landed."""
+class _State(NamedTuple):
+    """The running row known at a moment, and whether its version reflects all landed rows."""
 
     row: RunningRow | None
     whole: bool
 
 
 class Lookup:
-    """The online store as serving reads it. One event loop owns it; close it when done."""
+    """Reads the online state for serving. One event loop owns it; close it when done."""
 
     def __init__(self, engine: sa.Engine) -> None:
         _, self._arguments = engine.dialect.create_connect_args(engine.url)
@@ -64,69 +64,71 @@ class Lookup:
         self._patience = Patience.declared(setting(TIMEOUT), LEAST_SECONDS, MOST_SECONDS)
         self._remembered: OrderedDict[tuple[str, str, str], dict[str, Value]] = OrderedDict()
 
-    async def features(self, readings: Sequence[Reading], rows: Sequence[Mapping[str, Value]], at: datetime) -> list[Found]:
-        """What one set of readings brings for each row; as :meth:`features_of`."""
+    async def features(
+        self, readings: Sequence[Reading], rows: Sequence[Mapping[str, Value]], at: datetime
+    ) -> list[ViewFeatures]:
+        """The features of one set of readings for each row, as :meth:`features_of`."""
         return (await self.features_of([readings], rows, at))[0]
 
     async def features_of(
         self, wanted: Sequence[Sequence[Reading]], rows: Sequence[Mapping[str, Value]], at: datetime
-    ) -> list[list[Found]]:
-        """The features that several sets of readings bring for each row of request fields, as known at a moment.
+    ) -> list[list[ViewFeatures]]:
+        """The features of several sets of readings for each row of request fields, as known at a moment.
 
-        It is one statement, and reads a version that several sets name once. Never fails for the database's sake: what cannot
-        be read is answered by the last known values of the same key, or nulls, and is degraded. So is what is read of a version
-        that does not know all that has landed.
+        It is one statement, and reads a version once even where several sets name it. It does not fail with the database: what
+        cannot be read is the last known values of the same key, or nulls, and degraded. Values of a version that does not
+        reflect all landed rows are degraded, too.
 
         Returns:
-            For each set what it finds for each row.
+            For each set, the features of each row.
         """
         readings = list({reading.name: reading for readings in wanted for reading in readings}.values())
-        asked = [one for row in rows for reading in readings for one in _asked(reading, row, at)]
-        held = await self._held(asked) if asked else []
-        if held is None:
-            found = [self._last_known(readings, row) for row in rows]
+        state_keys = [key for row in rows for reading in readings for key in _state_keys(reading, row, at)]
+        states = await self._read_states(state_keys) if state_keys else []
+        if states is None:
+            rows_features = [self._last_known(readings, row) for row in rows]
         else:
-            answers = iter(held)
-            found = [self._taken(readings, row, at, answers) for row in rows]
-        return [[_merged(one, by_name) for by_name in found] for one in wanted]
+            answers = iter(states)
+            rows_features = [self._answered(readings, row, at, answers) for row in rows]
+        return [[_merged(reading_set, of_row) for of_row in rows_features] for reading_set in wanted]
 
-    def _taken(
-        self, readings: Sequence[Reading], row: Mapping[str, Value], at: datetime, answers: Iterator[_Held]
-    ) -> dict[tuple[str, str], Found]:
-        found = {}
+    def _answered(
+        self, readings: Sequence[Reading], row: Mapping[str, Value], at: datetime, answers: Iterator[_State]
+    ) -> dict[tuple[str, str], ViewFeatures]:
+        features_by_view = {}
         for reading in readings:
             now, *ago = (next(answers) for _ in range(1 + len(reading.view.windows)))
-            features = _answer(reading.view, at, now, [one.row for one in ago])
+            features = _answer(reading.view, at, now, [state.row for state in ago])
             self._remember((*reading.name, key_of(row[reading.view.key])), features)
             degraded = not now.whole or now.row is None or expired(reading.view, at, now.row)
-            found[reading.name] = Found(features, degraded)
-        return found
+            features_by_view[reading.name] = ViewFeatures(features, degraded)
+        return features_by_view
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         while self._idle:
             await self._idle.pop().close()
 
-    async def _held(self, asked: Sequence[StateKey]) -> list[_Held] | None:
-        """The running rows asked for; None where the database does not answer in time, or just did not."""
+    async def _read_states(self, state_keys: Sequence[StateKey]) -> list[_State] | None:
+        """The requested running rows; None where the database does not answer in time, or did not a moment ago."""
         if time.monotonic() < self._retry_at:
             return None
         try:
             began = time.monotonic()
             async with asyncio.timeout(self._patience.limit_seconds), self._slots:
-                rows = await self._fetch(bind(asked))
+                rows = await self._fetch(bind(state_keys))
             self._patience.learn(time.monotonic() - began)
         except (psycopg.Error, TimeoutError) as error:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             logger.warning("the online store does not answer, last known values are used: %r", error)
             return None
-        return [_Held(row_of(one, row), row[4]) for one, row in zip(asked, rows, strict=True)]
+        return [_State(row_of(key, row), row[4]) for key, row in zip(state_keys, rows, strict=True)]
 
     async def _fetch(self, bound: tuple[list[Any], ...]) -> list[Any]:
         if self._idle:
             try:
                 return await self._fetch_by(self._idle.pop(), bound)
-            except psycopg.OperationalError:  # the database was started anew since: whatever is kept is of before
+            except psycopg.OperationalError:  # the database was restarted: all idle connections are dead
                 await self.close()
         return await self._fetch_by(await self._connect(), bound)
 
@@ -139,17 +141,17 @@ class Lookup:
         finally:
             if whole:
                 self._idle.append(connection)
-            else:  # broken, or given up in the middle of an answer
+            else:  # broken, or cancelled while an answer was read
                 await connection.close()
         return rows
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
 
-    def _last_known(self, readings: Sequence[Reading], row: Mapping[str, Value]) -> dict[tuple[str, str], Found]:
+    def _last_known(self, readings: Sequence[Reading], row: Mapping[str, Value]) -> dict[tuple[str, str], ViewFeatures]:
         nothing: Mapping[str, Value] = {}
         keys = ((*reading.name, key_of(row[reading.view.key])) for reading in readings)
-        return {key[:2]: Found(dict(self._remembered.get(key, nothing)), True) for key in keys}
+        return {key[:2]: ViewFeatures(dict(self._remembered.get(key, nothing)), True) for key in keys}
 
     def _remember(self, identity: tuple[str, str, str], features: dict[str, Value]) -> None:
         self._remembered[identity] = features
@@ -158,23 +160,23 @@ class Lookup:
             self._remembered.popitem(last=False)
 
 
-def _asked(reading: Reading, row: Mapping[str, Value], at: datetime) -> list[StateKey]:
-    """The view's key now, and at the beginning of each of its windows."""
+def _state_keys(reading: Reading, row: Mapping[str, Value], at: datetime) -> list[StateKey]:
+    """The state keys of the view's key now, and at the beginning of each of its windows."""
     view, key = reading.view, key_of(row[reading.view.key])
     return [StateKey(view.name, reading.version, key, moment) for moment in (at, *(at - over for over in view.windows))]
 
 
-def _merged(readings: Sequence[Reading], found: Mapping[tuple[str, str], Found]) -> Found:
-    """What a set of readings wants of all that was found."""
+def _merged(readings: Sequence[Reading], features_by_view: Mapping[tuple[str, str], ViewFeatures]) -> ViewFeatures:
+    """The features of a set of readings."""
     features: dict[str, Value] = {}
     for reading in readings:
-        held = found[reading.name].features
-        features |= {name: held.get(name) for name in reading.features or reading.view.features}
-    return Found(features, any(found[reading.name].degraded for reading in readings))
+        values = features_by_view[reading.name].features
+        features |= {name: values.get(name) for name in reading.features or reading.view.features}
+    return ViewFeatures(features, any(features_by_view[reading.name].degraded for reading in readings))
 
 
-def _answer(view: FeatureView, at: datetime, now: _Held, ago: Sequence[RunningRow | None]) -> dict[str, Value]:
-    """The features; nulls where the version has not come to the key yet: a sum over nothing would be a number."""
+def _answer(view: FeatureView, at: datetime, now: _State, ago: Sequence[RunningRow | None]) -> dict[str, Value]:
+    """The features; nulls where the key is not built yet, as a sum over no rows would be a number."""
     if now.row is None and not now.whole:
         return dict.fromkeys(view.features)
     return answer(view, at, now.row, dict(zip(view.windows, ago, strict=True)))

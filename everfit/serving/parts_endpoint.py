@@ -1,4 +1,4 @@
-"""``GET /uses``: the parts that this process works with, for whoever holds processes against each other."""
+"""``GET /uses``: the parts that this process uses, so that processes can be compared."""
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -19,5 +19,5 @@ class Using:
         self._settings = settings
 
     async def answer(self, _: Request) -> Response:
-        """Addresses without passwords, and who answers there."""
+        """Addresses without passwords, and the identities of the parts."""
         return as_json(msgspec.to_builtins(await run_in_threadpool(uses, self._settings)))

@@ -1,9 +1,9 @@
-"""Every prediction on its way to Kafka: a bounded buffer, one thread that sends, and a spool for when the broker is away.
+"""The way of every prediction to Kafka: a bounded buffer, one sending thread, and a spool for while the broker is unreachable.
 
-Order is kept: while anything waits in the spool, what comes later goes behind it (a batch that fails while the buffer
-overflows goes behind too). A record leaves the buffer or the spool only when Kafka has acknowledged it or the other holds
-it; so one may arrive twice, which falls on its identity in the store, and none is lost. What Kafka will never take, or what
-cannot be read in the spool, is set aside with its reason, and what follows goes on.
+Order is kept: while anything waits in the spool, later records are appended to it (also a batch that fails while the buffer
+overflows). A record leaves the buffer or the spool only when Kafka has acknowledged it or the other has it; so it may arrive
+twice, which the store detects by its identity, but it is never lost. A record that Kafka will never accept, or that cannot be
+read from the spool, is rejected with the reason, and the following ones are sent.
 """
 
 import logging
@@ -13,31 +13,31 @@ from collections import deque
 
 from everfit.errors import ServiceError
 from everfit.serving.delivery import Delivery, Done
-from everfit.serving.producer import Outlet, Record
+from everfit.serving.producer import Producer, Record
 from everfit.serving.spool import Spool
 
 CAPACITY_ROWS = 20_000
 BATCH_ROWS = 500
 RETRY_SECONDS = 1.0
-TAKE_OVER_SECONDS = 5.0  # between two looks for what ended processes left in the spool
-LINGER_SECONDS = 0.02  # a batch gathers that long, so that the sender does not compete with every single answer
+TAKE_OVER_SECONDS = 5.0  # between two checks for files that ended processes left in the spool
+LINGER_SECONDS = 0.02  # for which a batch is gathered, so that sending does not compete with every single answer
 
 logger = logging.getLogger(__name__)
 
 
 class PredictionLog:
-    """Takes records without waiting for Kafka; :meth:`close` leaves nothing in memory."""
+    """Accepts records without waiting for Kafka; :meth:`close` leaves nothing in memory."""
 
-    def __init__(self, outlet: Outlet, spool: Spool, capacity_rows: int = CAPACITY_ROWS) -> None:
-        self._outlet = outlet
+    def __init__(self, producer: Producer, spool: Spool, capacity_rows: int = CAPACITY_ROWS) -> None:
+        self._producer = producer
         self._spool = spool
-        self._delivery = Delivery(outlet, spool)
+        self._delivery = Delivery(producer, spool)
         self._capacity_rows = capacity_rows
         self._buffer: deque[Record] = deque()
         self._changed = threading.Condition()
         self._added = len(spool)
         self._done = Done()
-        self._wanted = 0  # a flush waits until so many are done with
+        self._wanted = 0  # a flush waits until this many are done
         self._retry_at = 0.0
         self._take_over_at = time.monotonic() + TAKE_OVER_SECONDS
         self._closing = False
@@ -56,32 +56,32 @@ class PredictionLog:
 
     @property
     def acknowledged(self) -> int:
-        """Records that Kafka took since the process started."""
+        """Records that Kafka acknowledged since the process started."""
         return self._done.sent
 
     @property
     def rejected(self) -> int:
-        """Records that were set aside since the process started: they can never be sent."""
+        """Records that were rejected since the process started, as they can never be sent."""
         return self._done.rejected
 
     def add(self, record: Record) -> None:
-        """Take a record; where the buffer is full it goes to the spool at once with all that it holds, rather than be lost.
+        """Accept a record; where the buffer is full, it and the buffer are written to the spool at once.
 
         Raises:
-            OSError: when the buffer is full and the disk does not take it either.
+            OSError: when the buffer is full and the spool cannot be written.
         """
         with self._changed:
             if len(self._buffer) < self._capacity_rows:
                 self._buffer.append(record)
             else:
-                self._spool.append([held.value for held in (*self._buffer, record)])
+                self._spool.append([each.value for each in (*self._buffer, record)])
                 self._buffer.clear()
             self._added += 1
             if len(self._buffer) in (1, BATCH_ROWS):
                 self._changed.notify_all()
 
     def flush(self, timeout_seconds: float) -> None:
-        """Return when Kafka has acknowledged everything added so far, but for what was set aside.
+        """Return when Kafka has acknowledged everything added so far, except rejected records.
 
         Raises:
             ServiceError: when it has not within the timeout.
@@ -94,24 +94,24 @@ class PredictionLog:
             if not self._changed.wait_for(lambda: self._done.records >= wanted, timeout_seconds):
                 missing = wanted - self._done.records
                 raise ServiceError(
-                    f"Kafka has not taken {missing} predictions within {timeout_seconds} s; they wait in the spool"
+                    f"Kafka has not acknowledged {missing} predictions within {timeout_seconds} s; they wait in the spool"
                 )
 
     def close(self) -> None:
-        """Send what is in memory, or spool it, and stop."""
+        """Send the buffer, or write it to the spool, and stop."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
-        self._outlet.close()
+        self._producer.close()
         self._spool.close()
 
     def _run(self) -> None:
         while self._wait():
             try:
                 self._work()
-            except Exception:  # the thread must not end: nothing would be sent any more
-                logger.exception("nothing can be sent or spooled, %d predictions are in memory alone", len(self._buffer))
+            except Exception:  # the thread must not end: nothing would be sent after that
+                logger.exception("nothing can be sent or spooled, %d predictions are only in memory", len(self._buffer))
                 if self._closing:
                     return
                 time.sleep(RETRY_SECONDS)
@@ -131,7 +131,7 @@ class PredictionLog:
         return self._closing or self._done.records < self._wanted or len(self._buffer) >= BATCH_ROWS
 
     def _work(self) -> None:
-        """Send a batch; from the spool where anything waits there, to the spool where Kafka does not answer."""
+        """Send a batch, from the spool where anything waits there; write it to the spool where Kafka does not answer."""
         if time.monotonic() >= self._take_over_at:
             self._take_over()
         if not self._spool:
@@ -149,7 +149,7 @@ class PredictionLog:
             self._added += taken
 
     def _send(self) -> None:
-        """Send a batch from memory; what Kafka did not take of it goes to the spool."""
+        """Send a batch from memory; records that Kafka did not acknowledge go to the spool."""
         batch = self._take(BATCH_ROWS)
         left = batch
         try:
@@ -162,7 +162,7 @@ class PredictionLog:
             self._to_spool()
 
     def _count(self, done: Done, *, everything: bool) -> None:
-        """Add what became of a batch; where Kafka did not answer, it is left alone for a while."""
+        """Count a batch's result; where Kafka did not answer, wait before the next attempt."""
         if not everything:
             self._retry_at = time.monotonic() + RETRY_SECONDS
         with self._changed:

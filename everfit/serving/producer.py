@@ -1,4 +1,4 @@
-"""The way to Kafka: a batch is acknowledged as a whole, or it is not."""
+"""The producer of predictions: a batch is acknowledged as a whole, or not."""
 
 import logging
 import struct
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
     from kafka import KafkaProducer
 
 TIMEOUT_SECONDS = 5.0
-UNSENDABLE = (AssertionError, TypeError, ValueError, OverflowError, struct.error)  # what the client raises of a record itself
+UNSENDABLE = (AssertionError, TypeError, ValueError, OverflowError, struct.error)  # what the client raises because of a record
 
 logger = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
-    """What goes out: the key decides the partition."""
+    """A record to send; the key determines the partition."""
 
     key: bytes
     value: bytes
 
 
-class Outlet(Protocol):
-    """Where records go."""
+class Producer(Protocol):
+    """Sends records."""
 
     def send(self, batch: Sequence[Record]) -> None:
-        """Return when all are acknowledged.
+        """Send a batch, and return when all of it is acknowledged.
 
         Raises:
-            RefusedError: when one of them never will be, whenever it is sent; any of the others may have arrived.
-            ServiceError: when one is not; any of them may have arrived.
+            RefusedError: when a record will never be acknowledged; any of the others may have arrived.
+            ServiceError: when a record is not acknowledged; any of them may have arrived.
         """
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close the connections."""
 
 
-class KafkaOutlet:
-    """An idempotent producer with ``acks=all``, made at the first batch and made anew after a failure.
+class KafkaLogProducer:
+    """An idempotent producer with ``acks=all``, created at the first batch and again after a failure.
 
-    What a closed producer had under way is given up, so that a batch sent again is the only one of its kind in flight.
+    A closed producer drops what it had under way, so that a batch that is sent again is in flight only once.
     """
 
     def __init__(self, bootstrap: str, topic: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
@@ -53,11 +53,11 @@ class KafkaOutlet:
         self._producer: KafkaProducer | None = None
 
     def send(self, batch: Sequence[Record]) -> None:
-        """Return when all are acknowledged.
+        """Send a batch, and return when all of it is acknowledged.
 
         Raises:
-            RefusedError: when one is too large, or the broker takes it for invalid.
-            ServiceError: when one is not acknowledged within the timeout.
+            RefusedError: when a record is too large, or the broker calls it invalid.
+            ServiceError: when a record is not acknowledged within the timeout.
         """
         from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
@@ -70,13 +70,13 @@ class KafkaOutlet:
                 acknowledged.get(timeout=max(0.0, deadline - time.monotonic()))
         except (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError, *UNSENDABLE) as error:
             self.close()
-            raise RefusedError(f"Kafka will not take it: {type(error).__name__} ({error})") from error
+            raise RefusedError(f"Kafka will not accept it: {type(error).__name__} ({error})") from error
         except KafkaError as error:
             self.close()
-            raise ServiceError(f"Kafka at {self._bootstrap} did not take {len(batch)} records: {error!r}") from error
+            raise ServiceError(f"Kafka at {self._bootstrap} did not acknowledge {len(batch)} records: {error!r}") from error
 
     def close(self) -> None:
-        """Close the producer; what it still had under way has failed by then, or fails now."""
+        """Close the producer; what it had under way has failed by then, or fails now."""
         from kafka.errors import KafkaTimeoutError
 
         producer, self._producer = self._producer, None
@@ -84,20 +84,20 @@ class KafkaOutlet:
             try:
                 producer.close(timeout=self._timeout_seconds)
             except KafkaTimeoutError:
-                logger.exception("a producer would not end; what it still sends is sent twice, and stored once")
+                logger.exception("a producer does not close; records that it still sends are sent twice, and stored once")
 
     def _connected(self) -> "KafkaProducer":
         if self._producer is None:
             from kafka import KafkaProducer
 
-            require_kafka(self._bootstrap)  # a producer that finds nobody leaves sockets open
+            require_kafka(self._bootstrap)  # a producer without a broker leaves sockets open
             timeout_ms = int(self._timeout_seconds * 1000)
-            delivery_ms = timeout_ms * 3 // 4  # every record has arrived or failed before a flush gives up
+            delivery_ms = timeout_ms * 3 // 4  # every record has arrived or failed before a flush times out
             self._producer = KafkaProducer(
                 **options(self._bootstrap),
                 acks="all",
                 enable_idempotence=True,
-                linger_ms=0,  # while a batch is under way the next one gathers
+                linger_ms=0,  # the next batch is gathered while a batch is under way
                 max_block_ms=timeout_ms,
                 bootstrap_timeout_ms=timeout_ms,
                 request_timeout_ms=delivery_ms // 2,

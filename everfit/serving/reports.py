@@ -1,4 +1,4 @@
-"""Evidently's reports of alarms, for a browser: HTML of the lake, by its digest."""
+"""Evidently's reports of alarms for a browser: HTML objects of the lake by their digest."""
 
 import asyncio
 import re
@@ -11,8 +11,8 @@ from everfit.store.lake import Lake
 
 REPORTS = "/reports/"
 DIGEST = re.compile(r"[0-9a-f]{64}")
-# What a report shows came in by requests: its scripts run in an origin of their own, and reach nothing of serving's.
-# Its name is that of its content, so that a browser may keep it.
+# A report contains data from requests: its scripts run in an origin of their own, and cannot reach serving.
+# Its name is the hash of its content, so a browser may cache it.
 HEADERS = {
     "Content-Security-Policy": "sandbox allow-scripts allow-downloads",
     "X-Content-Type-Options": "nosniff",
@@ -21,7 +21,7 @@ HEADERS = {
 
 
 class Reports:
-    """The endpoint over a lake; of its objects it shows HTML alone."""
+    """The endpoint over a lake; it serves only HTML objects."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
@@ -30,11 +30,11 @@ class Reports:
         """A report.
 
         Raises:
-            MissingObjectError: when the path is no digest, or the lake holds no HTML of that name.
+            MissingObjectError: when the path is not a digest, or the lake has no HTML of that name.
         """
         digest = request.path_params["digest"]
         if not DIGEST.fullmatch(digest):
-            raise MissingObjectError(f"{digest!r} names no report: a name is a SHA-256, 64 digits of 0-9 and a-f")
+            raise MissingObjectError(f"{digest!r} is not the name of a report: a name is a SHA-256, 64 digits of 0-9 and a-f")
         try:
             return HTMLResponse(await asyncio.to_thread(self._lake.get, digest, "html"), headers=HEADERS)
         except MissingObjectError as error:

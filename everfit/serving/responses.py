@@ -1,4 +1,4 @@
-"""How every answer of serving is written, refusals included."""
+"""The form of every response of serving, refusals included."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""The versions of views as serving knows them: what is declared is registered and built, and what is built is read.
+"""The versions of views in serving: declared versions are registered and built, built versions are read.
 
-The state of each is read again every second; whether a version that is read knows all that has landed is asked with every
-lookup, so that an answer says so at once.
+The state of each is read every second; whether a version reflects all landed rows is read with every lookup, so that an answer
+is marked as degraded at once.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from everfit.store.view_versions import DeclaredViews, ViewVersion
 from everfit.training.artifact import Signature
 
 POLL_SECONDS = 1.0
-USED_SECONDS = 3_600.0  # how often it is written down that a version is used
+USED_SECONDS = 3_600.0  # between two records that a version is used
 
 logger = logging.getLogger(__name__)
 
 
 class _StoppedError(Exception):
-    """Serving ends: what is being built is built on by the next process."""
+    """Serving stops: the next process continues what is being built."""
 
 
 class Views:
-    """Says where a version's inputs are taken from; :meth:`watch` keeps it up to date, and builds what is declared."""
+    """The sources of versions' inputs; :meth:`watch` keeps them up to date, and builds declared views."""
 
     def __init__(self, models: Mapping[str, Model], engine: sa.Engine) -> None:
         self._models = models
@@ -42,13 +42,13 @@ class Views:
         self._registered = Registered({}, {})
         self._inputs: dict[tuple[str, str], tuple[Registered, Inputs]] = {}
         self._unwritten: list[Signature] = []
-        self._writing = threading.Lock()  # what serves is loaded in one thread, what is registered is read in another
+        self._writing = threading.Lock()  # versions are loaded in one thread, the registered views are read in another
         self._used_at = -USED_SECONDS
         self._stopping = threading.Event()
         self._problem = ""
 
     def inputs(self, model: Model, signature: Signature) -> Inputs:
-        """Where the inputs of a version with this signature are taken from."""
+        """The sources of the inputs of a version with this signature."""
         registered, name = self._registered, (model.name, signature.schema)
         by, inputs = self._inputs.get(name, (None, None))
         if inputs is None or by is not registered or inputs.signature != signature:
@@ -57,18 +57,18 @@ class Views:
         return inputs
 
     def remember(self, signature: Signature) -> None:
-        """Write down the schema of a version that is about to serve, so that the log takes what it answers.
+        """Record the schema of a version before it serves, so that the log's reader accepts its predictions.
 
-        Where the database is away it is written as soon as it is back.
+        While the database does not answer, it is kept and recorded later.
         """
         self._unwritten.append(signature)
         try:
             self._write_schemas()
         except (SQLAlchemyError, psycopg.Error) as error:
-            logger.warning("the schema of %s cannot be written down yet: %r", signature.model, error)
+            logger.warning("the schema of %s cannot be recorded yet: %r", signature.model, error)
 
     async def watch(self) -> None:
-        """Build what is declared, and follow what is registered, until cancelled."""
+        """Build declared views and read the registered ones, until cancelled."""
         building = asyncio.create_task(self._build())
         try:
             while True:
@@ -81,7 +81,7 @@ class Views:
             await building
 
     def refresh(self) -> None:
-        """Read what is registered; a database that is away leaves what was read before."""
+        """Read the registered views; where the database does not answer, the former ones are kept."""
         try:
             with self._engine.begin() as connection:
                 cursor = view_versions.cursor_of(connection)
@@ -110,12 +110,12 @@ class Views:
                 del self._unwritten[0]
 
     def is_any_behind(self) -> bool:
-        """Whether a declared version is not built, as far as is known, and may be."""
+        """Whether a declared version is not built, but can be."""
         versions = [self._registered.versions.get(name) for name in self._declared]
-        return any(one is None or (one.state != "built" and not one.problem) for one in versions)
+        return any(version is None or (version.state != "built" and not version.problem) for version in versions)
 
     async def _build(self) -> None:
-        """Build beside the answers; what cannot be built is logged, and its views answer nulls."""
+        """Build while requests are answered; a view that cannot be built is logged, and its features are null."""
         try:
             await asyncio.to_thread(build, self._engine, self._models, report=self._go_on)
         except _StoppedError:

@@ -11,7 +11,7 @@ from everfit.errors import EventError, EverfitError, NotServableError, RequestEr
 from everfit.features.running_sums import key_of
 from everfit.serving.counters import Metrics
 from everfit.serving.input_sources import Inputs
-from everfit.serving.lookup import Found, Lookup
+from everfit.serving.lookup import Lookup, ViewFeatures
 from everfit.serving.model_cache import Roster, Version
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import Record
@@ -138,7 +138,7 @@ class Service:
             raise RequestError(f"the answer cannot be logged, and is not given: {error}") from error
 
 
-def _rows(model: Model, asked: Asked, inputs: Inputs, found: Sequence[Found]) -> list[_Scored]:
+def _rows(model: Model, asked: Asked, inputs: Inputs, found: Sequence[ViewFeatures]) -> list[_Scored]:
     """The rows of a request as one version is asked them."""
     return [
         _Scored(request_id, key_of(row[model.entity]), inputs.values(row, one.features), one.degraded or inputs.degraded)

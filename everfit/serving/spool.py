@@ -1,7 +1,7 @@
 """The spool: local files of records that could not be sent yet, synced to the disk batch by batch.
 
-Several processes may share a folder. Each writes to a file of its own, and takes over those of processes that ended, one that
-was killed or one of an older version, which had a single file; a lock tells who lives. What can never be sent lies beside them.
+Several processes may share a folder. Each writes to a file of its own, and takes over the files of ended processes, killed ones
+and older versions (with a single file) included; a lock shows which processes run. Rejected records are kept in a file beside.
 """
 
 import fcntl
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class Spool:
-    """First in, first out; what ended processes left goes before what is added. Safe to use from several threads.
+    """First in, first out; files of ended processes come before added records. Safe to use from several threads.
 
     Args:
-        path: such as ``spool/topic.jsonl``: the files are ``spool/topic.*.jsonl``, what is set aside ``spool/topic.rejected``.
+        path: for ``spool/topic.jsonl`` the files are ``spool/topic.*.jsonl``, rejected records are in ``spool/topic.rejected``.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -45,13 +45,13 @@ class Spool:
         self.take_over()
 
     def __len__(self) -> int:
-        """Entries that wait, in all files that this process holds."""
+        """Number of waiting entries in all files of this process."""
         return sum(map(len, (*self._left, self._own)))
 
     def take_over(self) -> int:
-        """Take the files of processes that ended, oldest first; returns how many entries wait in them.
+        """Take over the files of ended processes, oldest first; returns the number of entries waiting in them.
 
-        One that cannot be read is told of once, and left where it is.
+        An unreadable file is logged once, and left where it is.
         """
         pattern = self._path.with_suffix(f".*{self._path.suffix}").name
         count = 0
@@ -72,51 +72,51 @@ class Spool:
             return SpoolFile.take_over(path)
         except OSError as error:
             if path not in self._closed_to_us:
-                logger.error("what an ended process left in %s cannot be sent: %s; let this user read it", path, error)  # noqa: TRY400
+                logger.error("the records in %s cannot be sent: %s; let this user read the file", path, error)  # noqa: TRY400
                 self._closed_to_us.add(path)
             return None
 
     def append(self, records: Sequence[bytes]) -> None:
-        """Write records behind the others; when it returns they are on the disk.
+        """Append records; when it returns they are on the disk.
 
         Raises:
-            OSError: when the disk does not take them.
+            OSError: when the disk cannot be written.
         """
         self._own.append(records)
 
     def peek(self, count: int) -> list[Entry]:
-        """The oldest entries that wait, at most ``count``; they stay. Fewer may be all of one file."""
+        """The oldest waiting entries, at most ``count``, which are not removed; possibly fewer, as all are of one file."""
         self._peeked = self._left[0] if self._left else self._own
         return self._peeked.peek(count)
 
     def drop(self, entries: Sequence[Entry]) -> None:
-        """Forget the oldest of the entries that :meth:`peek` gave last."""
+        """Remove the oldest of the entries that :meth:`peek` returned last."""
         self._peeked.drop(entries)
         if not self._peeked and self._peeked is not self._own:
             self._left.remove(self._peeked)
             self._peeked.close()
 
     def reject(self, value: bytes, reason: str) -> None:
-        """Set bytes aside that can never be sent, with the reason; when it returns they are on the disk.
+        """Reject a record that can never be sent, with the reason; when it returns it is on the disk.
 
         Raises:
-            OSError: when the disk does not take them.
+            OSError: when the disk cannot be written.
         """
         line = msgspec.json.encode({"at": format_time(wall_clock()), "reason": reason} | _as_text(value)) + b"\n"
         with FileIO(self._rejected, "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # other processes of the folder set aside in the same file
+            fcntl.flock(file, fcntl.LOCK_EX)  # other processes of the folder write to the same file
             write_synced(file, line)
         shown = value[:SHOWN_CHARACTERS].decode(errors="backslashreplace")
-        logger.error("a prediction is set aside in %s: %s: %s", self._rejected, reason, shown)
+        logger.error("a prediction is rejected, in %s: %s: %s", self._rejected, reason, shown)
 
     def close(self) -> None:
-        """Let go of all files; what waits in them is taken over by another process."""
+        """Release all files; another process takes over the waiting entries."""
         for file in (*self._left, self._own):
             file.close()
 
 
 def _as_text(value: bytes) -> dict[str, str]:
-    """Bytes as they can lie in JSON."""
+    """Bytes as JSON fields."""
     try:
         return {"record": value.decode()}
     except UnicodeDecodeError:
@@ -124,7 +124,7 @@ def _as_text(value: bytes) -> dict[str, str]:
 
 
 def _age(path: Path) -> float:
-    """By which the oldest comes first; one that is gone by now is not taken over anyway."""
+    """The modification time, to sort by; 0 where the file is gone."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

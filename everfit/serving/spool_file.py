@@ -1,4 +1,4 @@
-"""One file of the spool, held by a lock of the operating system's that ends with the process, however that ends."""
+"""A file of the spool, under a lock that the operating system releases when the process ends."""
 
 import fcntl
 import os
@@ -15,52 +15,52 @@ from everfit.serving.spool_lines import Entry
 class SpoolFile:
     """First in, first out. Safe to use from several threads; made by :meth:`create` or :meth:`take_over`.
 
-    Progress in reading is kept in memory alone: a process that dies half way sends what it had sent again, and the store
-    keeps one of each.
+    Reading progress is kept only in memory: the successor of a process that died sends some entries again, and the store keeps
+    one of each.
     """
 
-    def __init__(self, path: Path, held: FileIO) -> None:
+    def __init__(self, path: Path, locked: FileIO) -> None:
         self._path = path
-        self._held = held  # the lock ends when this is closed
+        self._locked = locked  # the lock ends when this is closed
         self._lock = threading.Lock()
         self._read_bytes = 0
         self._waiting = _count(path)
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """An empty file that this process holds; it has no name that others look for before it is held.
+        """A new, locked file; it gets the name that other processes look for only when it is locked.
 
         Raises:
-            OSError: when it cannot be made.
+            OSError: when it cannot be created.
         """
         making = path.with_name(f".{path.name}.making")
-        held = FileIO(making, "x")
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked = FileIO(making, "x")
+        fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         making.rename(path)
-        return cls(path, held)
+        return cls(path, locked)
 
     @classmethod
     def take_over(cls, path: Path) -> Self | None:
-        """The file of a process that ended; None where one that lives holds it, or it is gone by now.
+        """The file of an ended process; None where a running process has locked it, or it is gone.
 
         Raises:
             OSError: when it cannot be read.
         """
         try:
-            held = FileIO(path, "r+")
+            locked = FileIO(path, "r+")
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(held.fileno()), path.stat()):
-                return cls(path, held)
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(locked.fileno()), path.stat()):
+                return cls(path, locked)
         except (BlockingIOError, FileNotFoundError):
-            pass  # a process that lives holds it, or used it up and removed it meanwhile
-        held.close()
+            pass  # a running process has locked it, or sent its entries and removed it in the meantime
+        locked.close()
         return None
 
     def __len__(self) -> int:
-        """Entries that wait."""
+        """Number of waiting entries."""
         return self._waiting
 
     def append(self, records: Sequence[bytes]) -> None:
@@ -74,7 +74,7 @@ class SpoolFile:
             self._waiting += len(records)
 
     def peek(self, count: int) -> list[Entry]:
-        """The oldest entries that wait, at most ``count``; they stay."""
+        """The oldest waiting entries, at most ``count``, which are not removed."""
         with self._lock, self._path.open("rb") as file:
             file.seek(self._read_bytes)
             entries: list[Entry] = []
@@ -83,7 +83,7 @@ class SpoolFile:
             return entries
 
     def drop(self, entries: Sequence[Entry]) -> None:
-        """Forget the oldest entries, which :meth:`peek` gave; a file that is read to its end takes no space."""
+        """Remove the oldest entries, as :meth:`peek` returned them; a file without entries is truncated."""
         with self._lock:
             self._read_bytes += sum(entry.size for entry in entries)
             self._waiting -= len(entries)
@@ -92,14 +92,14 @@ class SpoolFile:
                 self._read_bytes = 0
 
     def close(self) -> None:
-        """Let go of the file: another process may take it over; one in which nothing waits is removed."""
+        """Release the file, which another process may take over; an empty file is removed."""
         if not self._waiting:
             self._path.unlink(missing_ok=True)
-        self._held.close()
+        self._locked.close()
 
 
 def write_synced(file: FileIO, data: bytes) -> None:
-    """Write bytes at the end of a file, and return when they are on the disk: all of them, or none.
+    """Append bytes to a file, all or nothing, and return when they are on the disk.
 
     Raises:
         OSError: when the disk does not take them.
@@ -116,7 +116,7 @@ def write_synced(file: FileIO, data: bytes) -> None:
 
 
 def _count(path: Path) -> int:
-    """How many entries a file holds."""
+    """Number of entries in a file."""
     with path.open("rb") as file:
         count = 0
         while spool_lines.read(file):

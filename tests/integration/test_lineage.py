@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from everfit import GradientBoosting, feature_view, mean
 from everfit.pipeline import daily_partitions, training_set
-from everfit.pipeline.data_versions import note, untold
+from everfit.pipeline.data_versions import mark_reported, unreported
 from everfit.pipeline.lineage import features_dataset, outdated, raw_dataset, stale_days
 from everfit.sources.publication import publish
 from everfit.store import partitions
@@ -72,7 +72,7 @@ def versions(loop: Loop, dataset: str, day: str) -> list[str]:
 
 def test_what_is_named_like_an_object_of_the_lake_is_one(loop: Loop) -> None:
     bring_up(loop)
-    note(loop.runtime, MODEL, untold(loop.runtime, MODEL))
+    mark_reported(loop.runtime, MODEL, unreported(loop.runtime, MODEL))
     named = sa.select(partition_versions.c.hash).where(sa.func.length(partition_versions.c.hash) == 64)
     with loop.runtime.engine.connect() as connection:
         hashes = connection.execute(named).scalars().all()

@@ -30,7 +30,7 @@ from everfit.topics.contract import Contract
 from everfit.topics.events import PREDICTIONS, Prediction, decode
 from everfit.training.artifact import Signature
 from tests.pumps import START, in_fahrenheit, pumps, reading, view_of
-from tests.serving import MemoryOutlet, artifact, graph
+from tests.serving import MemoryProducer, artifact, graph
 
 BOTH = latest("vibration", "temperature")
 AT = START + timedelta(hours=1)
@@ -55,12 +55,12 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Mapping[str, Any]) -> Prediction:
     """What a serving process that has ``now`` declared logs of one request, answered by a version trained by ``champion``."""
-    models, outlet = {now.name: now}, MemoryOutlet()
+    models, producer = {now.name: now}, MemoryProducer()
 
     async def ask() -> None:
         views = Views(models, engine)
         roster = Roster(models, registry_of(champion), views.remember)
-        log = PredictionLog(outlet, Spool(folder / "spool.jsonl"))
+        log = PredictionLog(producer, Spool(folder / "spool.jsonl"))
         service = Service(models, roster, views, Lookup(engine), log, Metrics())
         await roster.refresh(now.name)
         views.refresh()
@@ -68,10 +68,10 @@ def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Map
         await service.close()
 
     asyncio.run(ask())
-    event = decode(PREDICTIONS, outlet.taken[0].value)
+    event = decode(PREDICTIONS, producer.taken[0].value)
     assert isinstance(event, Prediction)
     with engine.connect() as connection:
-        Contract(models, schemas.of_all(connection)).prediction(outlet.taken[0].value, wall_clock())
+        Contract(models, schemas.of_all(connection)).prediction(producer.taken[0].value, wall_clock())
     assert event.schema == champion.schema_id
     assert list(event.features) == [name for name, _ in champion.features]
     return event

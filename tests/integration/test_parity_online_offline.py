@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from everfit import Model
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
-from everfit.serving.lookup import Found, Lookup
+from everfit.serving.lookup import Lookup, ViewFeatures
 from everfit.sources.publication import publish
 from everfit.store.frames import landed
 from models.electricity_price import electricity_price, recorded_half_hours
@@ -24,11 +24,11 @@ ASKED = 3_000
 BEFORE, AFTER = datetime(1990, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def looked_up(engine: Engine, model: Model, asked: Sequence[Mapping[str, Any]]) -> list[Found]:
+def looked_up(engine: Engine, model: Model, asked: Sequence[Mapping[str, Any]]) -> list[ViewFeatures]:
     """What serving finds for each row of request fields at its event time."""
     fields = [column.name for column in model.request]
 
-    async def find() -> list[Found]:
+    async def find() -> list[ViewFeatures]:
         store = Lookup(engine)
         rows = [({name: row[name] for name in fields}, row["_event_time"]) for row in asked]
         readings = declared_readings(model)
@@ -59,7 +59,7 @@ def published(engine: Engine, example: Example, monkeypatch: pytest.MonkeyPatch)
     return engine
 
 
-def same(published: Engine, example: Example, spine: pl.DataFrame) -> list[Found]:
+def same(published: Engine, example: Example, spine: pl.DataFrame) -> list[ViewFeatures]:
     """Look up and compute the features of each row of the spine, and hold the two against each other, to the last bit."""
     model = example.model
     offline = compute(model.views, example.recorded, spine)
@@ -107,7 +107,7 @@ def test_a_database_that_was_started_anew_degrades_no_answer(engine: Engine, mon
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
 
-    async def find() -> list[Found]:
+    async def find() -> list[ViewFeatures]:
         store = Lookup(engine)
         before = await store.features(declared_readings(electricity_price), [row], at)
         with engine.connect() as connection:

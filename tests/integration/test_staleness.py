@@ -14,7 +14,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from assets import model_assets
 from assets.graph import days_of
-from assets.provenance import observe, report
+from assets.provenance import report, report_observed
 from everfit import GradientBoosting, Model
 from everfit.pipeline import daily_partitions
 from everfit.pipeline.lineage import features_dataset
@@ -111,7 +111,7 @@ def test_what_days_were_made_from_is_read_once_an_asset(pages: Pages, monkeypatc
 
 def test_a_corrected_day_marks_its_raw_data_and_then_what_looked_at_it(made: Pages) -> None:
     correct(made.loop)
-    observe(partial(report, made.instance), made.loop.runtime, MODEL)
+    report_observed(partial(report, made.instance), made.loop.runtime, MODEL)
     assert made.stale() == {"raw_data": {CORRECTED}}
     made.materialize("raw_data", first=CORRECTED)
     looked = {*looking_back_on_the_corrected(made.days)}

@@ -18,7 +18,7 @@ from everfit.store.requests import RetrainRequest
 from everfit.store.tables import metadata, partition_versions, predictions
 from everfit.timing import wall_clock
 from models.electricity_price import electricity_price
-from monitors.launches import Launch, settle
+from monitors.launches import Launch, reconcile
 from monitors.transient_failures import Failure
 from tests.events import outcome, prediction, write
 
@@ -75,7 +75,7 @@ def asked(engine: sa.Engine) -> RetrainRequest:
 
 
 def settled(engine: sa.Engine, launch: Launch) -> RetrainRequest:
-    settle(engine, MODELS, lambda _: {"id": launch})
+    reconcile(engine, MODELS, lambda _: {"id": launch})
     with engine.connect() as connection:
         return requests.find(connection, "id")
 
@@ -134,7 +134,7 @@ def test_a_run_that_ends_while_it_is_looked_up_keeps_its_verdict(engine: sa.Engi
             requests.mark(connection, "id", "promoted", result="told")
         return {"id": Launch("held", "run")}
 
-    settle(engine, MODELS, look)
+    reconcile(engine, MODELS, look)
     with engine.connect() as connection:
         assert requests.find(connection, "id").status == "promoted"
 

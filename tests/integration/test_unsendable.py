@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from everfit.environment.kafka_options import consumer_options
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.producer import KafkaOutlet, Record
+from everfit.serving.producer import KafkaLogProducer, Record
 from everfit.serving.spool import Spool
 from everfit.topics.admin import create_topics
 from everfit.topics.events import PREDICTIONS, encode
@@ -18,9 +18,9 @@ from tests.brokers import ON_KAFKA
 from tests.events import prediction
 
 
-def sent(outlet: KafkaOutlet, spool: Path, sizes: list[int]) -> PredictionLog:
+def sent(producer: KafkaLogProducer, spool: Path, sizes: list[int]) -> PredictionLog:
     """A log that is closed, after predictions with texts of so many characters."""
-    with closing(PredictionLog(outlet, Spool(spool))) as log:
+    with closing(PredictionLog(producer, Spool(spool))) as log:
         for number, size in enumerate(sizes):
             region = "x" * size
             event = prediction(number)
@@ -45,7 +45,7 @@ def consumed(kafka: str, count: int) -> set[str]:
 
 def test_a_record_above_the_clients_limit_holds_nothing_up(kafka: str, tmp_path: Path) -> None:
     spool = tmp_path / "spool.jsonl"
-    log = sent(KafkaOutlet(kafka, PREDICTIONS), spool, [3, 400_000, 600_000, 3, 3])
+    log = sent(KafkaLogProducer(kafka, PREDICTIONS), spool, [3, 400_000, 600_000, 3, 3])
     assert (log.rejected, log.acknowledged, log.spooled) == (1, 4, 0)
     (line,) = spool.with_suffix(".rejected").read_text().splitlines()
     assert "MessageSizeTooLargeError" in json.loads(line)["reason"]
@@ -58,7 +58,7 @@ def test_a_record_above_the_clients_limit_holds_nothing_up(kafka: str, tmp_path:
 def test_a_record_above_the_brokers_limit_holds_nothing_up(kafka: str, tmp_path: Path) -> None:
     create_topics(kafka, ["narrow"], largest_bytes=10_000)
     spool = tmp_path / "spool.jsonl"
-    log = sent(KafkaOutlet(kafka, "narrow"), spool, [3, 3, 50_000, 3, 3])
+    log = sent(KafkaLogProducer(kafka, "narrow"), spool, [3, 3, 50_000, 3, 3])
     assert (log.rejected, log.acknowledged, log.spooled) == (1, 4, 0)
     (line,) = spool.with_suffix(".rejected").read_text().splitlines()
     assert "MessageSizeTooLargeError" in json.loads(line)["reason"]

@@ -17,7 +17,7 @@ from everfit import Category, Model, Number, count, latest, mean, total
 from everfit.declaration.views import Latest
 from everfit.errors import SourceError
 from everfit.features.offline import compute
-from everfit.serving.lookup import Found, Lookup
+from everfit.serving.lookup import Lookup, ViewFeatures
 from everfit.sources.publication import publish
 from everfit.store import source_rows, view_builds, view_versions
 from everfit.store.tables import view_versions as table
@@ -37,10 +37,10 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERFIT_LOOKUP_TIMEOUT", "60s")
 
 
-def asked(engine: Engine, model: Model, at: datetime = NOW, keys: Sequence[str] = PUMPS) -> list[Found]:
+def asked(engine: Engine, model: Model, at: datetime = NOW, keys: Sequence[str] = PUMPS) -> list[ViewFeatures]:
     """What serving reads of each pump by the views as the model declares them."""
 
-    async def find() -> list[Found]:
+    async def find() -> list[ViewFeatures]:
         store = Lookup(engine)
         found = await store.features(declared_readings(model), [{"pump": key} for key in keys], at)
         await store.close()
@@ -120,7 +120,9 @@ def test_a_changed_view_is_read_as_offline_computes_it(engine: Engine, change: s
 
 def test_what_is_not_built_is_null_and_no_sum_of_nothing(engine: Engine) -> None:
     publish_by(engine, some_readings(), pumps(view_of(latest("vibration"))))
-    assert asked(engine, pumps(view_of(SUMS)), keys="a") == [Found({"shaken": None, "warm": None, "read": None}, degraded=True)]
+    assert asked(engine, pumps(view_of(SUMS)), keys="a") == [
+        ViewFeatures({"shaken": None, "warm": None, "read": None}, degraded=True)
+    ]
 
 
 def test_two_models_that_import_one_view_have_one_state_and_one_changes_it_alone(engine: Engine) -> None:
@@ -210,8 +212,8 @@ def test_a_column_added_to_the_source_is_null_in_what_had_landed(engine: Engine)
     publish_by(engine, some_readings(), old)
     publish_by(engine, [reading(30, "a", 480, 1.0) | {"pressure": 3.5}], new)
     assert asked(engine, new, keys="ab") == [
-        Found({"pressure": 3.5, "vibration": 1.0}, degraded=False),
-        Found({"pressure": None, "vibration": 2.8}, degraded=False),
+        ViewFeatures({"pressure": 3.5, "vibration": 1.0}, degraded=False),
+        ViewFeatures({"pressure": None, "vibration": 2.8}, degraded=False),
     ]
     assert all(one.degraded for one in asked(engine, old))
 

@@ -38,6 +38,6 @@ def test_a_model_whose_assets_are_refused_is_set_aside(tmp_path: Path, monkeypat
     assert list(found.models) == ["electricity_price"]
     assert found.models.broken.keys() == {"shown_models.broken", "owned", "named"}
     assert "bob!" in found.models.broken["owned"]
-    assert "named/predictions would be there twice" in found.models.broken["named"]
+    assert "named/predictions would exist twice" in found.models.broken["named"]
     resources = {"everfit": everfit, "mlflow": mlflow}
     dg.Definitions.validate_loadable(dg.Definitions(assets=found.assets, asset_checks=found.checks, resources=resources))

@@ -28,27 +28,27 @@ class Writer:
         return answer
 
 
-def pipeline(writer: Any, told: list[Written]) -> Pipeline:
-    return Pipeline(writer, told.append)
+def pipeline(writer: Any, on_written: list[Written]) -> Pipeline:
+    return Pipeline(writer, on_written.append)
 
 
 def test_a_batch_is_told_when_it_was_written_and_not_before() -> None:
-    writer, told = Writer(WRITTEN), list[Written]()
-    with pipeline(writer, told) as under_way:
+    writer, on_written = Writer(WRITTEN), list[Written]()
+    with pipeline(writer, on_written) as under_way:
         assert under_way.submit(Batch())
-        assert not told
+        assert not on_written
         writer.go.set()
-        assert under_way.settle()
-    assert told == [WRITTEN]
+        assert under_way.await_batch()
+    assert on_written == [WRITTEN]
 
 
 def test_after_a_batch_that_found_no_place_none_begins() -> None:
-    writer, told = Writer(None), list[Written]()
+    writer, on_written = Writer(None), list[Written]()
     writer.go.set()
-    with pipeline(writer, told) as under_way:
+    with pipeline(writer, on_written) as under_way:
         assert under_way.submit(Batch())
         assert not under_way.submit(Batch())
-    assert not told
+    assert not on_written
     assert not writer.answers
 
 
@@ -58,7 +58,7 @@ def test_a_failed_batch_fails_whoever_waits_for_it() -> None:
     with pipeline(writer, []) as under_way:
         under_way.submit(Batch())
         with pytest.raises(OSError, match="disk is full"):
-            under_way.settle()
+            under_way.await_batch()
 
 
 def test_threads_change_over_faster_until_the_last_pipeline_closes() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from everfit.errors import ServiceError
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.producer import KafkaOutlet, Record
+from everfit.serving.producer import KafkaLogProducer, Record
 from everfit.serving.spool import Spool
-from tests.serving import MemoryOutlet
+from tests.serving import MemoryProducer
 
 Open = Callable[..., PredictionLog]
 
@@ -23,22 +23,22 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def outlet() -> MemoryOutlet:
+def producer() -> MemoryProducer:
     """A broker in memory."""
-    return MemoryOutlet()
+    return MemoryProducer()
 
 
 @pytest.fixture
-def opened(outlet: MemoryOutlet, path: Path) -> Iterator[Open]:
+def opened(producer: MemoryProducer, path: Path) -> Iterator[Open]:
     """Opens logs on the outlet and the spool; closes them with the test."""
     logs: list[PredictionLog] = []
 
     def make(capacity_rows: int = 1_000) -> PredictionLog:
-        logs.append(PredictionLog(outlet, Spool(path), capacity_rows))
+        logs.append(PredictionLog(producer, Spool(path), capacity_rows))
         return logs[-1]
 
     yield make
-    outlet.open.set()
+    producer.open.set()
     for log in logs:
         log.close()
 
@@ -59,64 +59,66 @@ def record(number: int) -> Record:
     return Record(b"NSW", b'{"entity":"NSW","number":%d}' % number)
 
 
-def test_records_arrive_in_order(opened: Open, outlet: MemoryOutlet) -> None:
+def test_records_arrive_in_order(opened: Open, producer: MemoryProducer) -> None:
     log = opened(capacity_rows=5_000)
     for number in range(2_000):
         log.add(record(number))
     log.flush(5)
-    assert outlet.taken == [record(number) for number in range(2_000)]
+    assert producer.taken == [record(number) for number in range(2_000)]
     assert (log.buffered, log.spooled, log.acknowledged) == (0, 0, 2_000)
 
 
-def test_a_broker_that_is_away_is_spooled_for_and_caught_up_in_order(opened: Open, outlet: MemoryOutlet, path: Path) -> None:
+def test_a_broker_that_is_away_is_spooled_for_and_caught_up_in_order(
+    opened: Open, producer: MemoryProducer, path: Path
+) -> None:
     log = opened()
-    outlet.away.set()
+    producer.away.set()
     for number in range(100):
         log.add(record(number))
-    with pytest.raises(ServiceError, match=r"Kafka has not taken 100 predictions within 0.3 s"):
+    with pytest.raises(ServiceError, match=r"Kafka has not acknowledged 100 predictions within 0.3 s"):
         log.flush(0.3)
     assert (log.buffered, log.spooled) == (0, 100)
     assert content(path).count(b"\n") == 100
-    outlet.away.clear()
+    producer.away.clear()
     for number in range(100, 200):
         log.add(record(number))
     log.flush(5)
-    assert outlet.taken == [record(number) for number in range(200)]
+    assert producer.taken == [record(number) for number in range(200)]
     assert (log.spooled, content(path)) == (0, b"")
 
 
-def test_a_broker_that_hangs_does_not_slow_anybody(opened: Open, outlet: MemoryOutlet) -> None:
+def test_a_broker_that_hangs_does_not_slow_anybody(opened: Open, producer: MemoryProducer) -> None:
     log = opened(capacity_rows=50)
-    outlet.open.clear()
+    producer.open.clear()
     log.add(record(0))
-    assert outlet.tried.wait(5)  # the sender is stuck from here on
+    assert producer.tried.wait(5)  # the sender is stuck from here on
     for number in range(1, 101):
         log.add(record(number))
     assert (log.buffered, log.spooled) == (49, 51)
-    outlet.open.set()
+    producer.open.set()
     log.flush(5)
-    assert outlet.taken == [record(number) for number in range(101)]
+    assert producer.taken == [record(number) for number in range(101)]
 
 
-def test_what_is_left_at_the_end_is_sent(opened: Open, outlet: MemoryOutlet) -> None:
+def test_what_is_left_at_the_end_is_sent(opened: Open, producer: MemoryProducer) -> None:
     log = opened()
     log.add(record(1))
     log.close()
-    assert outlet.taken == [record(1)]
+    assert producer.taken == [record(1)]
 
 
-def test_what_cannot_be_sent_at_the_end_is_there_for_the_next_process(opened: Open, outlet: MemoryOutlet) -> None:
+def test_what_cannot_be_sent_at_the_end_is_there_for_the_next_process(opened: Open, producer: MemoryProducer) -> None:
     first = opened()
-    outlet.away.set()
+    producer.away.set()
     for number in range(3):
         first.add(record(number))
     first.close()
-    assert outlet.taken == []
-    outlet.away.clear()
+    assert producer.taken == []
+    producer.away.clear()
     second = opened()
     second.add(record(3))
     second.flush(5)
-    assert outlet.taken == [record(number) for number in range(4)]
+    assert producer.taken == [record(number) for number in range(4)]
 
 
 def test_flush_of_nothing_returns(opened: Open) -> None:
@@ -124,7 +126,7 @@ def test_flush_of_nothing_returns(opened: Open) -> None:
 
 
 def test_a_disk_that_takes_nothing_keeps_records_in_memory(
-    opened: Open, outlet: MemoryOutlet, monkeypatch: pytest.MonkeyPatch
+    opened: Open, producer: MemoryProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = threading.Event()
 
@@ -133,52 +135,52 @@ def test_a_disk_that_takes_nothing_keeps_records_in_memory(
         raise OSError("no space left on device")
 
     log = opened()
-    outlet.away.set()
+    producer.away.set()
     with monkeypatch.context() as patched:
         patched.setattr(Spool, "append", full)
         log.add(record(1))
         assert refused.wait(5)
-        outlet.away.clear()
+        producer.away.clear()
     log.flush(5)
-    assert outlet.taken == [record(1)]
+    assert producer.taken == [record(1)]
 
 
 @pytest.mark.parametrize("culprits", [{0}, {7}, {99}, {0, 1, 2}, {3, 50, 98}, set(range(100))])
 def test_what_kafka_will_never_take_is_set_aside_and_what_follows_goes_on(
-    opened: Open, outlet: MemoryOutlet, path: Path, culprits: set[int]
+    opened: Open, producer: MemoryProducer, path: Path, culprits: set[int]
 ) -> None:
-    outlet.refused = {record(number).value for number in culprits}
+    producer.refused = {record(number).value for number in culprits}
     log = opened()
     for number in range(100):
         log.add(record(number))
     log.flush(5)
     wanted = [record(number) for number in range(100) if number not in culprits]
-    assert list(dict.fromkeys(outlet.taken)) == wanted, "some may be sent twice, none is lost, in order"
+    assert list(dict.fromkeys(producer.taken)) == wanted, "some may be sent twice, none is lost, in order"
     assert (log.rejected, log.acknowledged, log.buffered, log.spooled) == (len(culprits), len(wanted), 0, 0)
     assert set_aside(path) == [record(number).value.decode() for number in sorted(culprits)]
 
 
 def test_what_kafka_will_never_take_holds_nothing_up_in_the_spool_either(
-    opened: Open, outlet: MemoryOutlet, path: Path
+    opened: Open, producer: MemoryProducer, path: Path
 ) -> None:
     first = opened()
-    outlet.away.set()
+    producer.away.set()
     for number in range(50):
         first.add(record(number))
     first.close()
-    outlet.refused = {record(20).value}
+    producer.refused = {record(20).value}
     second = opened()
     with pytest.raises(ServiceError):
         second.flush(0.2)
     assert (second.rejected, set_aside(path)) == (0, []), "a broker that is away is no reason to set anything aside"
-    outlet.away.clear()
+    producer.away.clear()
     second.flush(5)
-    assert list(dict.fromkeys(outlet.taken)) == [record(number) for number in range(50) if number != 20]
+    assert list(dict.fromkeys(producer.taken)) == [record(number) for number in range(50) if number != 20]
     assert (second.rejected, second.spooled) == (1, 0)
 
 
 def test_a_disk_that_takes_nothing_aside_loses_nothing(
-    opened: Open, outlet: MemoryOutlet, path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Open, producer: MemoryProducer, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = threading.Event()
 
@@ -186,7 +188,7 @@ def test_a_disk_that_takes_nothing_aside_loses_nothing(
         full.set()
         raise OSError("no space left on device")
 
-    outlet.refused = {record(1).value}
+    producer.refused = {record(1).value}
     log = opened()
     with monkeypatch.context() as patched:
         patched.setattr(Spool, "reject", refuse)
@@ -194,22 +196,22 @@ def test_a_disk_that_takes_nothing_aside_loses_nothing(
             log.add(record(number))
         assert full.wait(5)
     log.flush(5)
-    assert set(outlet.taken) == {record(0), record(2)}
+    assert set(producer.taken) == {record(0), record(2)}
     assert set_aside(path) == [record(1).value.decode()]
 
 
-def test_whatever_goes_wrong_the_log_goes_on(opened: Open, outlet: MemoryOutlet) -> None:
-    outlet.broken.set()
+def test_whatever_goes_wrong_the_log_goes_on(opened: Open, producer: MemoryProducer) -> None:
+    producer.broken.set()
     log = opened()
     log.add(record(1))
-    assert outlet.tried.wait(5)
-    outlet.broken.clear()
+    assert producer.tried.wait(5)
+    producer.broken.clear()
     log.flush(5)
-    assert outlet.taken == [record(1)]
+    assert producer.taken == [record(1)]
 
 
 def test_no_broker_is_told() -> None:
-    outlet = KafkaOutlet("127.0.0.1:1", "everfit.predictions", timeout_seconds=0.2)
+    producer = KafkaLogProducer("127.0.0.1:1", "everfit.predictions", timeout_seconds=0.2)
     with pytest.raises(ServiceError, match="Kafka does not answer at"):
-        outlet.send([record(1)])
-    outlet.close()
+        producer.send([record(1)])
+    producer.close()

@@ -18,7 +18,7 @@ from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import Record
 from everfit.serving.spool import Spool
 from everfit.serving.spool_lines import written
-from tests.serving import MemoryOutlet
+from tests.serving import MemoryProducer
 
 ENTITIES = (b"NSW", b"", "Zürich".encode(), b"}{")
 RECORDS = [b'{"entity":"%s","number":%d}' % (entity, number) for number, entity in enumerate(ENTITIES)]
@@ -32,13 +32,13 @@ def path(tmp_path: Path) -> Path:
 
 def drained(path: Path) -> tuple[list[bytes], list[bytes]]:
     """What a new process sends of a spool, and what it sets aside, with nothing left behind."""
-    outlet = MemoryOutlet()
-    with closing(PredictionLog(outlet, Spool(path))) as log:
+    producer = MemoryProducer()
+    with closing(PredictionLog(producer, Spool(path))) as log:
         log.flush(10)
-        assert (log.acknowledged, log.spooled) == (len(outlet.taken), 0)
+        assert (log.acknowledged, log.spooled) == (len(producer.taken), 0)
         assert log.rejected == len(rejected(path))
     assert list(path.parent.glob("*.jsonl")) == [], "a file in which nothing waits is removed"
-    return [record.value for record in outlet.taken], rejected(path)
+    return [record.value for record in producer.taken], rejected(path)
 
 
 def rejected(path: Path) -> list[bytes]:
@@ -163,38 +163,38 @@ def test_processes_share_a_folder_and_only_the_dead_are_inherited_from(
 ) -> None:
     monkeypatch.setattr(prediction_log, "TAKE_OVER_SECONDS", 0.05)
     first, second = start(b"first", 3), start(b"second", 5)
-    outlet = MemoryOutlet()
-    with closing(PredictionLog(outlet, Spool(path))) as log:
+    producer = MemoryProducer()
+    with closing(PredictionLog(producer, Spool(path))) as log:
         log.add(Record(b"own", b'{"entity":"own"}'))
         log.flush(10)
-        assert (log.spooled, [record.key for record in outlet.taken]) == (0, [b"own"]), "the living keep what is theirs"
+        assert (log.spooled, [record.key for record in producer.taken]) == (0, [b"own"]), "the living keep what is theirs"
         killed(first)
-        await_taken(outlet, 1 + 3)
+        await_taken(producer, 1 + 3)
         log.flush(10)
         assert (log.acknowledged, log.rejected, log.spooled) == (4, 0, 0)
         killed(second)
-        await_taken(outlet, 1 + 3 + 5)
-    assert [record.key for record in outlet.taken] == [b"own"] + [b"first"] * 3 + [b"second"] * 5
+        await_taken(producer, 1 + 3 + 5)
+    assert [record.key for record in producer.taken] == [b"own"] + [b"first"] * 3 + [b"second"] * 5
     assert list(path.parent.glob("*.jsonl")) == []
 
 
-def await_taken(outlet: MemoryOutlet, count: int) -> None:
-    with outlet.grown:
-        assert outlet.grown.wait_for(lambda: len(outlet.taken) >= count, 30), "what the dead left is sent"
+def await_taken(producer: MemoryProducer, count: int) -> None:
+    with producer.grown:
+        assert producer.grown.wait_for(lambda: len(producer.taken) >= count, 30), "what the dead left is sent"
 
 
 def test_of_many_heirs_one_sends_what_the_dead_left(path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_log, "TAKE_OVER_SECONDS", 0.01)
-    outlet = MemoryOutlet()
-    logs = [PredictionLog(outlet, Spool(path)) for _ in range(4)]
+    producer = MemoryProducer()
+    logs = [PredictionLog(producer, Spool(path)) for _ in range(4)]
     try:
         dead = [start(b"dead", 50) for _ in range(3)]
         for process in dead:
             killed(process)
-        await_taken(outlet, 150)
+        await_taken(producer, 150)
     finally:
         for log in logs:
             log.close()
-    assert len(outlet.taken) == 150, "each record once"
+    assert len(producer.taken) == 150, "each record once"
     assert sum(log.acknowledged for log in logs) == 150
     assert list(path.parent.glob("*.jsonl")) == []
