@@ -18,7 +18,7 @@ def share_of_threshold(shares: Mapping[str, float]) -> dg.MarkdownMetadataValue:
     """One bar a name; 1 is the threshold, drawn as a line. What passes it is red."""
     furthest = max([1.2, *shares.values()])
     scale = (WIDTH - LABELS - RIGHT) / furthest
-    rows = sorted(shares.items(), key=lambda one: -one[1])
+    rows = sorted(shares.items(), key=lambda row: -row[1])
     drawn = [_row(number, name, share, scale) for number, (name, share) in enumerate(rows)]
     height = ROW * (len(rows) + 2)
     limit = LABELS + scale
@@ -27,22 +27,22 @@ def share_of_threshold(shares: Mapping[str, float]) -> dg.MarkdownMetadataValue:
     return _shown("share of threshold", WIDTH, height, drawn)
 
 
-def intervals(found: Mapping[str, tuple[float, float, float]], limit: float) -> dg.MarkdownMetadataValue:
+def intervals(bounds: Mapping[str, tuple[float, float, float]], limit: float) -> dg.MarkdownMetadataValue:
     """One interval a name (lower, middle, upper) on a common axis, with a line at 0 and one at the limit for ``upper``."""
-    low = min([-limit or -1e-3, 0.0, *(lower for lower, _, _ in found.values())])
-    high = max([limit, 1e-3, *(upper for _, _, upper in found.values())])
+    low = min([-limit or -1e-3, 0.0, *(lower for lower, _, _ in bounds.values())])
+    high = max([limit, 1e-3, *(upper for _, _, upper in bounds.values())])
     scale = (WIDTH - LABELS - RIGHT) / (high - low)
 
     def at(value: float) -> float:
         return LABELS + (value - low) * scale
 
-    height = ROW * (len(found) + 2)
+    height = ROW * (len(bounds) + 2)
     drawn = [
         _line(at(0), ROW / 2, at(0), height - ROW, INK),
         _line(at(limit), ROW / 2, at(limit), height - ROW, ALARM, dashed=True),
     ]
     drawn += [_text(at(0), height - 5, "0", anchor="middle")]
-    for n, (name, (lower, middle, upper)) in enumerate(found.items()):
+    for n, (name, (lower, middle, upper)) in enumerate(bounds.items()):
         y = ROW * (n + 1) + ROW / 2
         drawn += [_text(LABELS - 8, y + 4, name, anchor="end"), _line(at(lower), y, at(upper), y, QUIET, width=3)]
         drawn += [_dot(at(middle), y, QUIET), _text(WIDTH - RIGHT + 8, y + 4, f"{middle:+.4f}")]

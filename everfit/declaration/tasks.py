@@ -1,7 +1,7 @@
-"""What a model predicts. A task owns all that depends on it; nothing else asks which task it is.
+"""What a model predicts. A task owns all that depends on it, and no other code distinguishes tasks.
 
-Shapes: N rows; labels[N] as they are logged; answers float64[N], one number a row, or float64[N, K] where an answer is K
-numbers; raw float64[N] or [N, K], what the model of a recipe gives before the head makes answers of it.
+Shapes: N rows; labels[N] as they are logged; answers float64[N], a number per row, or float64[N, K] where an answer is K
+numbers; raw float64[N] or [N, K], the output of a recipe's model, from which the head computes the answers.
 """
 
 from abc import ABC, abstractmethod
@@ -36,9 +36,9 @@ class Output(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """What came true against what was answered. Answers that mean what they say lie on the diagonal.
+    """Outcomes against answers. Where answers are right on average, the points lie on the diagonal.
 
-    ``points`` are (answered, came true), both between ``low`` and ``high``; ``x`` and ``y`` name the axes.
+    ``points`` are (answer, outcome), both between ``low`` and ``high``; ``x`` and ``y`` name the axes.
     """
 
     points: Sequence[tuple[float, float]]
@@ -61,7 +61,7 @@ class Graph(Protocol):
 class Task(Part, ABC):
     """What is predicted: labels, the answers about them, and how good an answer was. ``label`` names the labels' column.
 
-    What is not abstract here is right for a number a row whose raw values are the answers, and is overridden elsewhere.
+    The methods with a body suit a task with one number per row whose raw values are its answers; others override them.
     """
 
     label: Name
@@ -78,11 +78,11 @@ class Task(Part, ABC):
 
     @abstractmethod
     def label_fault(self, label: Label) -> str:
-        """What a label must be, where this is none, such as ``0 or 1``; empty where it is one."""
+        """What a label must be, such as ``0 or 1``, where ``label`` is not valid; empty where it is."""
 
     @abstractmethod
     def answer_fault(self, answer: Any) -> str:
-        """What the answer to one row must be, where this is none, such as ``finite number``; empty where it is one."""
+        """What an answer to one row must be, such as ``finite number``, where ``answer`` is not valid; empty where it is."""
 
     @abstractmethod
     def losses(self, labels: Labels, answers: Floats) -> Floats:
@@ -90,15 +90,15 @@ class Task(Part, ABC):
 
     @property
     def baseline_name(self) -> str:
-        """What :meth:`baseline` answers, in words."""
+        """The answer of :meth:`baseline` in words."""
         return "mean label"
 
     def baseline(self, labels: Labels) -> float:
-        """The best answer that knows nothing of a row, by the labels of training; 0 where there are none."""
+        """The best constant answer, computed from the labels of training; 0 without labels."""
         return float(labels.sum()) / max(len(labels), 1)
 
     def summary(self, labels: Labels, answers: Floats) -> dict[str, float]:
-        """Figures that a person is shown and that are tracked, by name; ``rows`` and the mean loss among them.
+        """The figures on the pages and in MLflow, by name; ``rows`` and the mean loss are among them.
 
         Raises:
             ValueError: when there are no rows.
@@ -117,7 +117,7 @@ class Task(Part, ABC):
         return Curve(points, "mean answer", "mean label", min(values), max(values))
 
     def usable(self, labels: Labels) -> "npt.NDArray[np.bool_]":
-        """Which of labels[N] are labels of the task, bool[N]."""
+        """Which of labels[N] are valid, bool[N]."""
         import numpy as np
 
         values, value_of = np.unique(labels, return_inverse=True)
@@ -127,7 +127,7 @@ class Task(Part, ABC):
         """The labels as numbers to fit by, float64[N].
 
         Raises:
-            FeatureError: when there is nothing to learn from these labels, or one of them is none.
+            FeatureError: when nothing can be learnt from these labels, or one of them is not valid.
         """
         import numpy as np
 
@@ -138,11 +138,11 @@ class Task(Part, ABC):
         return labels.astype(np.float64)
 
     def answers(self, raw: Floats) -> Floats:
-        """The answers that raw values stand for."""
+        """The answers computed from raw values."""
         return raw
 
     def head(self, graph: Graph, raw: str) -> str:
-        """Make answers of the raw values in a graph, as :meth:`answers` does; returns the name of their tensor."""
+        """Add the nodes that compute the answers from ``raw``, as :meth:`answers` does; returns the name of their tensor."""
         return graph.add("Identity", raw)
 
     @property
@@ -155,5 +155,5 @@ class Task(Part, ABC):
         return {"score": answer}
 
     def watched(self, answers: Floats) -> dict[tuple[str, Kind], Any]:
-        """The answers as columns of a frame, by name and kind, whose distribution is watched for drift."""
+        """The columns of a frame in which drift of the answers is measured, by name and kind."""
         return {(SCORE, "number"): answers}

@@ -18,7 +18,7 @@ RESAMPLES = 2_000
 class Comparison:
     """Mean difference of the task's loss, candidate less champion (below 0 the candidate is better), and its interval.
 
-    With fewer than two days the interval is unbounded: one day says nothing of the next.
+    With fewer than two days the interval is unbounded: one day is no evidence about the next.
     """
 
     mean: float
@@ -75,11 +75,13 @@ def mean_interval(
 
 
 def slices(name: str, values: npt.NDArray[np.generic], differences: Floats) -> list[Slice]:
-    """The mean difference for each value of a feature, one of them null where it has nulls; values[N], differences[N]."""
+    """The mean difference for each value of a feature, null included; values[N], differences[N]."""
     missing = np.array([value is None or value != value for value in values.tolist()], dtype=bool)  # noqa: PLR0124 - NaN
-    found, inverse = np.unique(values[~missing], return_inverse=True)
+    distinct, inverse = np.unique(values[~missing], return_inverse=True)
     counts = np.bincount(inverse)
     means = np.bincount(inverse, weights=differences[~missing]) / counts
-    made = [Slice(f"{name}={value}", float(mean), int(rows)) for value, mean, rows in zip(found, means, counts, strict=True)]
-    absent = differences[missing]
-    return [*made, *([Slice(f"{name}=null", float(absent.mean()), len(absent))] if len(absent) else [])]
+    parts = [
+        Slice(f"{name}={value}", float(mean), int(rows)) for value, mean, rows in zip(distinct, means, counts, strict=True)
+    ]
+    null = differences[missing]
+    return [*parts, *([Slice(f"{name}=null", float(null.mean()), len(null))] if len(null) else [])]

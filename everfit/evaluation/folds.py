@@ -15,11 +15,11 @@ class Fold:
 
 
 def folds(gate: Gate, cutoff: datetime, unseen_since: datetime | None) -> list[Fold]:
-    """The newest ``gate.backtest`` before the cutoff in ``gate.folds`` equal parts, without what the champion has seen.
+    """The newest ``gate.backtest`` before the cutoff in ``gate.folds`` equal parts, less the champion's own days of training.
 
     Args:
         gate: the declared gate.
-        cutoff: nothing known after it takes part.
+        cutoff: what became known after it is left out.
         unseen_since: the champion's own cutoff; a fold that begins before it is shortened or dropped. None: no champion.
 
     Returns:
@@ -28,6 +28,6 @@ def folds(gate: Gate, cutoff: datetime, unseen_since: datetime | None) -> list[F
     length = gate.backtest / gate.folds
     starts = [cutoff - length * i for i in range(gate.folds, 0, -1)]
     unseen = unseen_since or starts[0]
-    found = [Fold(max(start, unseen), start + length) for start in starts if start + length > unseen]
-    days = sum((fold.end - fold.start for fold in found), timedelta())
-    return found if days >= timedelta(days=gate.min_unseen_days) else []
+    origins = [Fold(max(start, unseen), start + length) for start in starts if start + length > unseen]
+    days = sum((fold.end - fold.start for fold in origins), timedelta())
+    return origins if days >= timedelta(days=gate.min_unseen_days) else []

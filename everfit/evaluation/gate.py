@@ -20,7 +20,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Of one answer: ``latency_ms`` on a quiet machine, and how many times slower the machine was that measured it."""
+    """The time of one answer: ``latency_ms`` on an idle machine, and how many times slower the measuring machine was."""
 
     latency_ms: float
     slowdown: float = 1.0
@@ -31,43 +31,44 @@ def judge(gate: Gate, task: Task, cause: str, comparison: Comparison, slices: Se
 
     Passes when the whole interval lies below 0 by more than rounding; where the cause is freshness, below ``gate.margin``:
     newer data may cost that much. No slice of at least ``gate.slice_rows`` rows may lose more than ``gate.slice_margin``, and
-    one answer may take at most ``gate.max_latency_ms`` (99 % quantile over the rows), as on a machine without other work.
+    one answer may take at most ``gate.max_latency_ms`` (99 % quantile over the rows) on an idle machine.
     """
     allowed = gate.margin if cause == FRESHNESS else -SAME
-    told = (
+    measured = (
         f"{task.loss_name} {comparison.mean:+.4f} against the champion's on {comparison.rows} rows "
         f"of {comparison.days} unseen days, {gate.confidence:.0%} interval [{comparison.lower:+.4f}, {comparison.upper:+.4f}]"
     )
     if comparison.upper >= allowed:
         wanted = f"{allowed:+.4f}, the margin for freshness" if allowed > 0 else "0"
-        return Verdict(False, f"not shown to be better: {told}; its upper bound must be below {wanted}")
+        return Verdict(False, f"not shown to be better: {measured}; its upper bound must be below {wanted}")
     judged = [part for part in slices if part.rows >= gate.slice_rows]
     worst = max(judged, key=lambda part: part.mean, default=None)
     if worst and worst.mean > gate.slice_margin:
         return Verdict(
-            False, f"{worst.name} collapses: {worst.mean:+.4f} on {worst.rows} rows, allowed {gate.slice_margin:+.4f}; {told}"
+            False,
+            f"{worst.name} collapses: {worst.mean:+.4f} on {worst.rows} rows, allowed {gate.slice_margin:+.4f}; {measured}",
         )
     if speed.latency_ms > gate.max_latency_ms:
-        return Verdict(False, _too_slow(gate, speed, told))
+        return Verdict(False, _too_slow(gate, speed, measured))
     fresh = "; newer data may cost the margin" if comparison.upper >= 0 else ""
     slowest = f"; worst slice {worst.name} {worst.mean:+.4f}" if worst else ""
-    return Verdict(True, f"better: {told}{fresh}{slowest}; {speed.latency_ms:.2f} ms an answer")
+    return Verdict(True, f"better: {measured}{fresh}{slowest}; {speed.latency_ms:.2f} ms an answer")
 
 
 def judge_first(gate: Gate, task: Task, loss: float, baseline_loss: float, speed: Speed) -> Verdict:
     """Judge a candidate where there is no champion: it must beat always answering the task's baseline."""
-    told = f"{task.loss_name} {loss:.4f} against {baseline_loss:.4f} of always answering the {task.baseline_name}"
+    measured = f"{task.loss_name} {loss:.4f} against {baseline_loss:.4f} of always answering the {task.baseline_name}"
     if not loss < baseline_loss:
-        return Verdict(False, f"knows nothing: {told}; a first champion must be below it")
+        return Verdict(False, f"knows nothing: {measured}; a first champion must be below it")
     if speed.latency_ms > gate.max_latency_ms:
-        return Verdict(False, _too_slow(gate, speed, told))
-    return Verdict(True, f"first champion: {told}; {speed.latency_ms:.2f} ms an answer")
+        return Verdict(False, _too_slow(gate, speed, measured))
+    return Verdict(True, f"first champion: {measured}; {speed.latency_ms:.2f} ms an answer")
 
 
-def _too_slow(gate: Gate, speed: Speed, told: str) -> str:
-    """With what was measured, where the machine was slower than usual: a reference answered beside it took so much longer."""
+def _too_slow(gate: Gate, speed: Speed, measured: str) -> str:
+    """Why it is too slow; with the time as measured, where a reference graph shows that the machine was slower than usual."""
     busy = f" ({speed.latency_ms * speed.slowdown:.2f} measured while a fixed graph took {speed.slowdown:.1f} times its time)"
     return (
         f"too slow: {speed.latency_ms:.2f} ms an answer{busy if speed.slowdown > 1 else ''}, "
-        f"allowed {gate.max_latency_ms:g}; {told}"
+        f"allowed {gate.max_latency_ms:g}; {measured}"
     )

@@ -40,8 +40,8 @@ def judge_performance(
     """
     detail = {"rows": len(labels), "expected": expected, "tolerance": tolerance}
     if len(labels) < min_rows or len(np.unique(days)) < 2:
-        told = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
-        return Evidence(kind="performance", verdict="insufficient", reason=told, detail=detail)
+        reason = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
+        return Evidence(kind="performance", verdict="insufficient", reason=reason, detail=detail)
     mean, lower, upper = mean_interval(days, task.losses(labels, answers), confidence=confidence, seed=seed)
     assert math.isfinite(lower), "two days or more have an interval"
     return Evidence(

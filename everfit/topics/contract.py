@@ -1,4 +1,4 @@
-"""What the declared models allow on the log. What a record breaks is told, and it goes to the dead letters, never further.
+"""What the declared models allow on the log. A record that breaks it becomes a dead letter with the reason.
 
 A record that passed fits the tables and the declaration: its model is declared, its schema is the declared one or that of a
 version, every feature is of that schema, its time lies between the go-live and the tolerated future, and its texts can be
@@ -21,7 +21,7 @@ from everfit.errors import EventError, UnknownSchemaError
 from everfit.timing import format_time
 from everfit.topics.events import LoggedPrediction, Outcome, decode_as
 
-MAX_BYTES = 2**20  # of one record: as much as Kafka takes unless it is told to take more
+MAX_BYTES = 2**20  # of one record: Kafka's default limit
 MAX_SENT = 1_000_000  # of one record and its key as serving sends it; what Kafka adds is counted by its limit too
 
 _NUMBER = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
@@ -96,14 +96,14 @@ class Contract:
 
         Raises:
             UnknownSchemaError: when nothing but its schema is unknown so far.
-            EventError: when it breaks the contract; the message says how.
+            EventError: when it breaks the contract; the message says in which way.
         """
         event = _decode(self._predictions, value)
         terms = self._of(event.model)
         inputs = terms.schemas.get(event.schema)
         if inputs is None:
-            told = f"schema {_short(event.schema)} is not the declared {terms.schema} of {event.model}, nor that of a version"
-            raise UnknownSchemaError(told)
+            schema = f"schema {_short(event.schema)}"
+            raise UnknownSchemaError(f"{schema} is not the declared {terms.schema} of {event.model}, nor that of a version")
         try:
             features = inputs.features.decode(event.features)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -142,7 +142,7 @@ def _terms(model: Model) -> _Terms:
 
 
 def _inputs(model: Model, features: Features) -> _Inputs:
-    """What is taken of the features of one schema: a field of the request as it is declared, the others by their kind."""
+    """The decoder of the features of one schema: a request's field as it is declared, the others by their kind."""
     declared = {(column.name, column.input_kind): column for column in model.request}
     columns = [declared.get(feature) for feature in features]
     taken = [_KINDS[kind] if column is None else _taken(column) for (_, kind), column in zip(features, columns, strict=True)]

@@ -8,6 +8,8 @@ import pytest
 
 from everfit import BinaryClassification, Task
 from everfit.errors import FeatureError
+from everfit.training.artifact import open_session, run_session
+from everfit.training.onnx_graph import Graph
 from tests.tasks import Bounded
 
 Array = Any
@@ -111,6 +113,24 @@ def test_targets_are_numbers_and_what_nothing_can_be_learnt_from_is_refused(case
     for wrong in ([], [*case.labels, case.no_labels[0]], [*case.labels, np.nan]):
         with pytest.raises(FeatureError, match=repr(case.task.label)):
             case.task.targets(np.array(wrong))
+
+
+@each
+def test_the_head_of_a_graph_answers_as_the_task_does(case: Case) -> None:
+    graph = Graph(1, 0)
+    session = open_session(graph.finish("numbers", case.task))
+    (output,) = session.get_outputs()
+    assert (output.name, output.shape, output.type) == (case.task.output.name, ["N", *case.task.output.shape], "tensor(double)")
+    answers = run_session(session, case.raw[:, None], np.empty((500, 0)))
+    assert np.abs(answers - case.task.answers(case.raw)).max() < 1e-12
+
+
+@each
+def test_fields_and_watched_columns_hold_the_answers(case: Case) -> None:
+    answers = case.task.answers(case.raw)
+    assert list(case.task.fields(answers[0]).values()) == [answers[0]]
+    assert all(len(values) == len(answers) for values in case.task.watched(answers).values())
+    assert {kind for _, kind in case.task.watched(answers)} <= {"number", "category"}
 
 
 def test_one_class_alone_is_nothing_to_learn_from() -> None:
