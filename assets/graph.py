@@ -13,13 +13,14 @@ from assets.champion import champion
 from assets.checks import evidence_checks
 from assets.days import features, raw_data
 from assets.pages import LOGGED, columns, declared_in, source_columns
+from everfit.dagster_api.names import days_name
 from everfit.declaration import Model
 from everfit.pipeline.code_versions import LOOK_BACK
 
 
 def days_of(model: Model) -> dg.DynamicPartitionsDefinition:
     """The days of a model, added as its data land: none before the first, none past the model's clock."""
-    return dg.DynamicPartitionsDefinition(name=f"{model.name}_days")
+    return dg.DynamicPartitionsDefinition(name=days_name(model.name))
 
 
 def model_assets(model: Model) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from benchmarks._instance import PROJECT, Instance, running, seconds
 from everfit import Model
+from everfit.dagster_api.names import days_name
 from everfit.declaration.discovery import find_model
 from everfit.pipeline.backfill_plan import Chunk
 from everfit.pipeline.backfill_runs import tags
@@ -32,7 +33,7 @@ def measure() -> dict[str, float]:
         bootstrap(instance.runtime, model)
         available = available_days(instance.runtime, model)
         land_days(instance.runtime, model, available)
-        instance.dagster.change_days(f"{model.name}_days", [], available)
+        instance.dagster.change_days(days_name(model.name), [], available)
         days = available[-DAYS:]
         backfills = [_backfill(instance, model, days) for _ in range(REPEATS)]
         made = _made(instance, model, days)

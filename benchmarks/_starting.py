@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from everfit.dagster_api.names import days_name
 from everfit.stack import health, ports
 from everfit.stack.dagster_home import write_dagster_home
 from everfit.stack.supervisor import Stack
@@ -45,7 +46,7 @@ def measure() -> dict[str, float]:
     """``first_step_ratio``: medians of both, after one launch of each that is not counted."""
     with tempfile.TemporaryDirectory() as folder, _everfit(Path(folder)) as stack, bare_dagster(Path(folder), stack) as other:
         ours = f"http://127.0.0.1:{_port(stack, 'dagster')}"
-        _ask(ours, _ADD_DAY, day=DAY, name=f"{MODEL}_days")
+        _ask(ours, _ADD_DAY, day=DAY, name=days_name(MODEL))
         rounds = [(_seconds(ours, _retraining()), _seconds(other, [["bare"]])) for _ in range(ROUNDS + 1)][1:]
     own, bare = (statistics.median(column) for column in zip(*rounds, strict=True))
     return {"first_step_ratio": own / bare}

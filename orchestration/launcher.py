@@ -16,12 +16,14 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass
 from dagster._serdes.config_class import ConfigurableClassData
 
+from everfit.dagster_api.names import DEFINITIONS
+
 WORKER_TAG = "everfit/worker"  # pid:start, of the process that executes the run
 PRELOADED = [
     "dagster._cli.api",
     "dagster_postgres",
     "sqlalchemy.dialects.postgresql.psycopg2",
-    "orchestration.definitions",
+    DEFINITIONS,
     "polars",  # imported, not used: its threads start with the first query, in the fork
     "everfit.features.labelled_rows",
     "everfit.features.offline",

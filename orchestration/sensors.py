@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from everfit.dagster_api.names import LOOP
 from everfit.declaration import Model
 from everfit.errors import EmptyPartitionError
 from everfit.runtime import Runtime
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @dg.sensor(
+    name=LOOP,
     asset_selection=dg.AssetSelection.all(),
     minimum_interval_seconds=1,
     default_status=switched(),

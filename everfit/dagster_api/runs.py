@@ -6,9 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 from everfit.dagster_api.client import GraphQL, UnansweredError
+from everfit.dagster_api.names import LOCATION
 from everfit.errors import ServiceError
 
-LOCATION = "everfit"  # as workspace.yaml names the code location
 ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
 LAUNCH = "everfit/launch"  # tag of a run that was launched here; its value identifies the launch
 

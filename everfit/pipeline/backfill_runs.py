@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from everfit.dagster_api.names import days_name
 from everfit.dagster_api.runs import ENDED, AssetDays, Orchestrator
 from everfit.declaration import Model
 from everfit.errors import BackfillError
@@ -142,7 +143,7 @@ def _asset_days(orchestrator: Orchestrator, runtime: Runtime, model: Model) -> d
     change = keep_order(asset_days["features"].days, available_days(runtime, model))
     if not change.add:
         return asset_days
-    orchestrator.change_days(f"{model.name}_days", change.remove, change.add)
+    orchestrator.change_days(days_name(model.name), change.remove, change.add)
     return orchestrator.asset_days(model.name, DAILY)
 
 

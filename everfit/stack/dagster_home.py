@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from everfit.dagster_api.names import LAUNCHER, LAUNCHER_CLASS, LOCATION
+
 
 def write_dagster_home(home: Path, database_url: str, code_port: int) -> Path:
     """Write ``dagster.yaml`` and ``workspace.yaml`` under ``home``; returns the folder, for ``DAGSTER_HOME``."""
@@ -36,7 +38,7 @@ def _instance(folder: Path, database_url: str) -> dict[str, Any]:
             "class": "QueuedRunCoordinator",
             "config": {"dequeue_interval_seconds": 1},
         },
-        "run_launcher": {"module": "orchestration.launcher", "class": "PreloadedRunLauncher"},
+        "run_launcher": {"module": LAUNCHER, "class": LAUNCHER_CLASS},
         "concurrency": {"runs": {"max_concurrent_runs": 3}, "pools": {"granularity": "run"}},
         "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 10},
         "sensors": {"use_threads": True, "num_workers": 2},
@@ -50,5 +52,5 @@ def _instance(folder: Path, database_url: str) -> dict[str, Any]:
 
 
 def _workspace(code_port: int) -> dict[str, Any]:
-    server = {"host": "127.0.0.1", "port": code_port, "location_name": "everfit"}
+    server = {"host": "127.0.0.1", "port": code_port, "location_name": LOCATION}
     return {"load_from": [{"grpc_server": server}]}

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from everfit.dagster_api.names import DEFINITIONS, LOCATION
 from everfit.environment.settings import VARIABLES
 from everfit.stack import apache_kafka, broker, health
 from everfit.stack.ports import LOCAL
@@ -139,7 +140,7 @@ def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:
 
 
 def _code(environment: Mapping[str, str], port: int) -> list[Service]:
-    serve = ("api", "grpc", "-m", "orchestration.definitions", "--empty-working-directory", "--location-name", "everfit")
+    serve = ("api", "grpc", "-m", DEFINITIONS, "--empty-working-directory", "--location-name", LOCATION)
     return [Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, environment)]
 
 

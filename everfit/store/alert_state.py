@@ -8,10 +8,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from everfit.store import locks
 from everfit.store.failures import storable
 from everfit.store.tables import alerts
-
-LOCK = 0x616C657274  # "alert": the number of the advisory lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,13 @@ class Alert:
 @contextmanager
 def exclusive(connection: sa.Connection) -> Iterator[bool]:
     """Whether the lock on sending alerts was acquired; if so, it is held during the block."""
-    acquired = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(LOCK))).scalar())
+    acquired = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(locks.ALERTS))).scalar())
     try:
         yield acquired
     finally:
         connection.rollback()
         if acquired:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(LOCK)))
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(locks.ALERTS)))
             connection.commit()
 
 

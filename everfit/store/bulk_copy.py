@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from psycopg import Cursor
 
+from everfit.store import locks
 from everfit.topics.events import LoggedPrediction, Outcome
 
 _PREDICTIONS = """\
@@ -23,8 +24,6 @@ _OUTCOMES = """\
 CREATE TEMP TABLE IF NOT EXISTS incoming_outcomes (
     place int, observed_at timestamptz, model text, request_id text, outcome float8
 ) ON COMMIT DELETE ROWS"""
-# Closing a window takes this lock exclusively: a row is either counted in the window, or late.
-WINDOWS_LOCK = "windows:"  # and the model's name
 _SHARE_WINDOWS = """\
 SELECT pg_advisory_xact_lock_shared(hashtextextended(%s || model, 0))
 FROM (SELECT DISTINCT model FROM incoming_predictions ORDER BY model) AS models"""
@@ -155,7 +154,7 @@ def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[A
     if not lines:
         return [], [], {}
     _stage(cursor, _PREDICTIONS, "COPY incoming_predictions FROM STDIN", lines)
-    cursor.execute(_SHARE_WINDOWS, (WINDOWS_LOCK,))
+    cursor.execute(_SHARE_WINDOWS, (locks.WINDOWS,))
     arrived = [Arrived(*row) for row in cursor.execute(_ARRIVED)]
     stored = [Stored(*row) for row in cursor.execute(_STORE_PREDICTIONS)]
     if sum(of_model.rows for of_model in stored) == len(lines):

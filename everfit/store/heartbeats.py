@@ -7,9 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from everfit.dagster_api.names import LOOP
 from everfit.store.tables import heartbeats
 
-SENSOR, INGEST = "prediction_log", "ingest"  # the kinds of processes that read the log
+SENSOR, INGEST = LOOP, "ingest"  # the kinds of processes that read the log
 
 
 @dataclass(frozen=True, slots=True)

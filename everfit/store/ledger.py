@@ -10,6 +10,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from everfit.errors import StaleChampionError
+from everfit.store import locks
 from everfit.store.tables import ledger
 
 Action = Literal["promoted", "rolled_back", "rejected"]
@@ -144,4 +145,4 @@ def require_champion(connection: sa.Connection, model: str, version: int | None)
 
 def lock(connection: sa.Connection, model: str) -> None:
     """Lock the model's ledger until the transaction ends: one promotion or rollback at a time."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"ledger:{model}", 0))))
+    locks.hold(connection, locks.LEDGER + model)

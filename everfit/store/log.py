@@ -16,14 +16,13 @@ from psycopg import errors
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.errors import EventError
-from everfit.store import bulk_copy, letters, month_partitions
-from everfit.store.bulk_copy import WINDOWS_LOCK, Arrived, Rows, Stored
+from everfit.store import bulk_copy, letters, locks, month_partitions
+from everfit.store.bulk_copy import Arrived, Rows, Stored
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, failures, log_gaps
 from everfit.timing import wall_clock
 
 ATTEMPTS = 5
 REASON_CHARACTERS = 1_000
-INGESTING = (25_974, 1)  # an advisory lock that members of `everfit ingest` share
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 
 
@@ -171,14 +170,14 @@ def skip(connection: sa.Connection, gap: Gap, *, by_person: bool = False) -> boo
 
 def lock_windows(connection: sa.Connection, model: str) -> None:
     """Lock out other writers of this model's predictions and windows until the transaction ends."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{WINDOWS_LOCK}{model}", 0))))
+    locks.hold(connection, locks.WINDOWS + model)
 
 
 @contextmanager
 def ingesting(engine: sa.Engine) -> Iterator[None]:
     """Mark the log as read by a long-running consumer while the block, or this process, lasts."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*INGESTING)))
+        connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*locks.INGESTING)))
         try:
             yield
         finally:
@@ -192,7 +191,8 @@ def is_ingested(connection: sa.Connection) -> bool:
             SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
             WHERE locktype = 'advisory' AND datname = current_database() AND (classid, objid) = (:class, :object)
         )"""
-    is_running: bool = connection.execute(sa.text(query), {"class": INGESTING[0], "object": INGESTING[1]}).scalar_one()
+    lock = dict(zip(("class", "object"), locks.INGESTING, strict=True))
+    is_running: bool = connection.execute(sa.text(query), lock).scalar_one()
     return is_running
 
 

@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from psycopg import sql
 
+from everfit.store import locks
+
 PREFIX = "predictions_"
-_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended("partitions", 0)))
 
 
 def make(engine: sa.Engine, months: Iterable[str]) -> None:
     """Create the missing partitions of these months, such as ``1996-09``, and of the month after each."""
     starts = {start for month in months for start in (_start(month), _next(_start(month)))}
     with engine.begin() as connection:
-        connection.execute(_LOCK)
+        locks.hold(connection, locks.MONTHS)
         for start in sorted(starts):
             if connection.execute(sa.select(sa.func.to_regclass(_name(start)))).scalar() is None:
                 _make(connection, start)
@@ -35,7 +36,7 @@ def made(connection: sa.Connection) -> list[tuple[str, datetime, datetime]]:
 
 def drop(connection: sa.Connection, name: str) -> None:
     """Drop a partition with its rows."""
-    connection.execute(_LOCK)
+    locks.hold(connection, locks.MONTHS)
     cursor = connection.connection.cursor()
     cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
 

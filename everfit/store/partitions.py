@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from everfit.store import locks
 from everfit.store.tables import partition_versions
 
 
@@ -31,7 +32,7 @@ def record(connection: sa.Connection, made: Sequence[PartitionVersion]) -> None:
     if not made:
         return
     dataset = made[0].dataset
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"partitions:{dataset}", 0))))
+    locks.hold(connection, locks.DATASET + dataset)
     stored = {row.partition: row for row in connection.execute(_newest(dataset))}
     table = partition_versions
     rows = []

@@ -7,11 +7,12 @@ import polars as pl
 import psycopg
 
 from everfit.declaration import Source
+from everfit.store import locks
 from everfit.store.frames import decode_rows
 
 Cursor = psycopg.Cursor[Any]
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('everfit.sources/' || %s, 0))"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 _OF_KEYS = """
     SELECT row::text FROM source_rows
@@ -37,7 +38,7 @@ _COUNT_BY_KEY = """
 
 def lock(cursor: Cursor, source: str) -> None:
     """Lock the source for publishing or building until the transaction ends."""
-    cursor.execute(_LOCK, [source])
+    cursor.execute(_LOCK, [locks.SOURCE + source])
 
 
 def of_keys(cursor: Cursor, source: Source, column: str | None = None, keys: Sequence[str] = ()) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from everfit.errors import SourceError
 from everfit.features.definition import Definition
 from everfit.features.keys import keeps_keys
 from everfit.features.running_sums import extend, known_values
-from everfit.store import online, schemas, source_rows, view_versions
+from everfit.store import locks, online, schemas, source_rows, view_versions
 from everfit.store.view_versions import DeclaredViews, ViewVersion
 
 CHUNK_ROWS = 50_000
@@ -30,9 +30,9 @@ UNUSED = timedelta(days=7)  # wall clock for which an unused version is kept
 Cursor = psycopg.Cursor[Any]
 Report = Callable[[ViewVersion], None]
 
-_TRY = sa.text("SELECT pg_try_advisory_lock(hashtextextended('everfit.views/' || :version, 0))")
-_WAIT = sa.text("SELECT pg_advisory_lock(hashtextextended('everfit.views/' || :version, 0)) IS NOT NULL")
-_RELEASE = sa.text("SELECT pg_advisory_unlock(hashtextextended('everfit.views/' || :version, 0))")
+_TRY = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:lock, 0))")
+_WAIT = sa.text("SELECT pg_advisory_lock(hashtextextended(:lock, 0)) IS NOT NULL")
+_RELEASE = sa.text("SELECT pg_advisory_unlock(hashtextextended(:lock, 0))")
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def _fail(engine: sa.Engine, plan: _Plan, problem: str) -> ViewVersion:
 @contextmanager
 def _exclusive(engine: sa.Engine, definition: Definition, *, wait: bool) -> Iterator[bool]:
     """Whether the lock on building this version was acquired; if so, it is held during the block or until the process ends."""
-    bound = {"version": definition.version}
+    bound = {"lock": locks.VIEW + definition.version}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         alone = bool(connection.execute(_WAIT if wait else _TRY, bound).scalar())
         try:

@@ -176,5 +176,5 @@ def test_every_night_exactly_what_changed_is_made_and_said(pages: Pages) -> None
 
 def test_a_day_that_lands_late_takes_its_place(pages: Pages) -> None:
     late = pages.days[5]
-    pages.instance.delete_dynamic_partition(f"{MODEL.name}_days", late)
+    pages.instance.delete_dynamic_partition(str(days_of(MODEL).name), late)
     assert add_new_days(pages.instance, pages.loop.runtime, MODEL) == pages.days

@@ -3,12 +3,16 @@
 import itertools
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.launcher import RunLauncher
 
 from everfit import BackfillPolicy
+from everfit.dagster_api import names
 from everfit.declaration.discovery import load_models
 from everfit.errors import SettingsError
 from orchestration import activation, pool_limits
@@ -96,3 +100,11 @@ def test_every_page_says_its_columns_its_owners_and_where_it_is_declared(reposit
     stored = ("raw_data", "features", "training_set", "half_hours", "predictions", "outcomes")
     for name in stored:
         assert graph.get(dg.AssetKey(["electricity_price", name])).metadata["dagster/column_schema"], name
+
+
+def test_the_shared_names_are_those_of_what_is_there(repository: dg.RepositoryDefinition) -> None:
+    assert import_module(names.DEFINITIONS).defs
+    assert issubclass(getattr(import_module(names.LAUNCHER), names.LAUNCHER_CLASS), RunLauncher)
+    assert repository.get_sensor_def(names.LOOP)
+    (location,) = yaml.safe_load((Path(__file__).parents[2] / "workspace.yaml").read_text())["load_from"]
+    assert location["python_module"] == {"module_name": names.DEFINITIONS, "location_name": names.LOCATION}
