@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from everfit.declaration import Model
 from everfit.declaration.retraining import Status
 from everfit.environment.kafka_options import options, require_kafka
-from everfit.errors import ServiceError
+from everfit.errors import EverfitError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.registry import MANIFEST, Artifact, Registry
@@ -160,11 +160,18 @@ def _end(connection: sa.Connection, training_set: TrainingSet, status: Status, r
 
 
 def announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
-    """Tell the deployments topic. Serving reads the ledger, so a Kafka that is away delays nothing but the record."""
+    """Send the new champion to the topic of deployments, once its promotion is committed.
+
+    Serving reads the ledger every second anyway: where Kafka does not take the announcement, the promotion stands, and a
+    warning is logged.
+    """
     event = Deployment(model=model.name, version=version, role="champion", reason=reason, at=wall_clock())
+    wait_ms = int(ANNOUNCE_SECONDS * 1_000)
+    limits = {"max_block_ms": wait_ms, "bootstrap_timeout_ms": wait_ms, "delivery_timeout_ms": wait_ms}
     try:
         require_kafka(bootstrap)
-        with closing(KafkaProducer(**options(bootstrap), acks="all")) as producer:
+        producer = KafkaProducer(**options(bootstrap), **limits, acks="all", linger_ms=0, request_timeout_ms=wait_ms // 2)
+        with closing(producer):
             producer.send(DEPLOYMENTS, key=model.name.encode(), value=encode(event)).get(timeout=ANNOUNCE_SECONDS)
-    except (ServiceError, KafkaError) as error:
+    except (EverfitError, KafkaError, OSError) as error:
         logger.warning("version %d of %s is champion, but Kafka did not take the announcement: %s", version, model.name, error)

@@ -12,7 +12,7 @@ from everfit.runtime import Runtime
 from everfit.serving.app import create_app
 from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
-from everfit.serving.model_cache import Roster
+from everfit.serving.model_cache import ModelCache
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import KafkaLogProducer
 from everfit.serving.served_views import Views
@@ -53,8 +53,8 @@ def build(runtime: Runtime) -> Service:
     spool = Spool(runtime.settings.home / "spool" / f"{PREDICTIONS}.jsonl")
     models = runtime.models
     views = Views(models, runtime.engine)
-    roster = Roster(models, LedgerVersions(runtime.engine, runtime.registry, runtime.lake), views.remember)
-    return Service(models, roster, views, Lookup(runtime.engine), PredictionLog(producer, spool), Metrics())
+    cache = ModelCache(models, LedgerVersions(runtime.engine, runtime.registry, runtime.lake), views.remember)
+    return Service(models, cache, views, Lookup(runtime.engine), PredictionLog(producer, spool), Metrics())
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from everfit.declaration import Model
 from everfit.errors import EverfitError, MissingObjectError, RequestError, ServiceError, UnknownModelError
 from everfit.runtime import Runtime
 from everfit.serving.access import TokenRequired
+from everfit.serving.announcements import Announcements
 from everfit.serving.exposition import exposition
 from everfit.serving.parts_endpoint import USES, Using
 from everfit.serving.protocol import inferred, model_metadata, predicted, server_metadata
@@ -46,7 +47,8 @@ logger = logging.getLogger(__name__)
 def create_app(service: Service, lake: Lake, token: str | None = None, runtime: Runtime | None = None) -> Starlette:
     """The application over a service that it starts and stops. Where a token is set, all but health asks for it.
 
-    Of a ``deployment`` it also watches whether the loop passes, and says which parts it works with.
+    Of a ``runtime`` it also follows the announced deployments, watches whether the loop passes, and says which parts it works
+    with.
     """
     watchdog = Watchdog(runtime.engine, installed_channels(), silence()) if runtime else None
     endpoints = _Endpoints(service, watchdog)
@@ -68,27 +70,34 @@ def create_app(service: Service, lake: Lake, token: str | None = None, runtime: 
         routes=routes,
         middleware=[Middleware(TokenRequired, token=token)] if token else [],
         exception_handlers={EverfitError: _refused, HTTPException: _no_such_route},
-        lifespan=lambda _: _running(service, watchdog),
+        lifespan=lambda _: _running(service, watchdog, runtime.settings.kafka if runtime else None),
     )
 
 
 @asynccontextmanager
-async def _running(service: Service, watchdog: Watchdog | None) -> AsyncIterator[None]:
-    """Follow the registry and the views while serving; at the end nothing that was answered is left in memory."""
-    watching = [asyncio.create_task(watch) for watch in (service.roster.watch(), service.views.watch())]
-    if watchdog:
-        watchdog.start()
+async def _running(service: Service, watchdog: Watchdog | None, kafka: str | None) -> AsyncIterator[None]:
+    """Follow the ledger and the views while serving; at the end no answered prediction is left in memory."""
+    loop = asyncio.get_running_loop()
+
+    def wake(model: str) -> None:
+        loop.call_soon_threadsafe(service.cache.wake, model)
+
+    announcements = Announcements(kafka, wake) if kafka else None
+    threads = [thread for thread in (watchdog, announcements) if thread]
+    watching = [asyncio.create_task(watch) for watch in (service.cache.watch(), service.views.watch())]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
-        if watchdog:
-            await asyncio.to_thread(watchdog.close)
+        for thread in threads:
+            await asyncio.to_thread(thread.close)
         for watch in watching:
             watch.cancel()
         for ended in await asyncio.gather(*watching, return_exceptions=True):
             if isinstance(ended, Exception):
-                logger.error("what serving follows ended early: %r", ended)
-        await service.close()  # whatever ended before it: what was answered is logged
+                logger.error("a task of serving ended early: %r", ended)
+        await service.close()  # last, so that every answer is logged
 
 
 class _Endpoints:
@@ -119,12 +128,12 @@ class _Endpoints:
     async def model(self, request: Request) -> Response:
         """A model's metadata: inputs, output, versions and roles."""
         model = self._service.model(request.path_params["name"])
-        return as_json(model_metadata(model, self._service.roster.lineups[model.name]))
+        return as_json(model_metadata(model, self._service.cache.active[model.name]))
 
     async def model_ready(self, request: Request) -> Response:
         """200 when a champion answers."""
         model = self._service.model(request.path_params["name"])
-        ready = self._service.roster.lineups[model.name].champion is not None
+        ready = self._service.cache.active[model.name].champion is not None
         return as_json({"name": model.name, "ready": ready}, 200 if ready else 503)
 
     async def live(self, _: Request) -> Response:
@@ -133,7 +142,7 @@ class _Endpoints:
 
     async def ready(self, _: Request) -> Response:
         """200 when the champion of every declared model that has one is loaded; else 503 with what is waited for, by model."""
-        awaited = self._service.roster.awaited()
+        awaited = self._service.cache.awaited()
         return as_json({"ready": False, "awaited": awaited}, 503) if awaited else as_json({"ready": True})
 
     async def server(self, _: Request) -> Response:
@@ -143,7 +152,7 @@ class _Endpoints:
     async def refresh(self, request: Request) -> Response:
         """Read the registry now; the roles that serve then."""
         model = self._service.model(request.path_params["name"])
-        return as_json({"name": model.name, "roles": (await self._service.roster.refresh(model.name, insist=True)).roles})
+        return as_json({"name": model.name, "roles": (await self._service.cache.refresh(model.name, insist=True)).roles})
 
     async def flush(self, _: Request) -> Response:
         """200 when Kafka has acknowledged every prediction answered so far, the shadows' included."""

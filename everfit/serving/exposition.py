@@ -11,13 +11,13 @@ from everfit.serving.service import Service
 
 def exposition(service: Service, loop_age_seconds: float | None = None) -> str:
     """Counters of requests, the versions that serve, how full the prediction log is, and how long ago the loop passed."""
-    log, roster = service.log, service.roster
+    log, cache = service.log, service.cache
     shown = [_render(counter.name, "counter", counter.help, counter.values.items()) for counter in service.metrics.counters()]
-    failures = [((("model", name),), count) for name, count in roster.failures.items()]
+    failures = [((("model", name),), count) for name, count in cache.failures.items()]
     versions: list[tuple[Labels, int]] = [
         ((("model", name), ("role", role)), number)
-        for name, lineup in roster.lineups.items()
-        for role, number in lineup.roles.items()
+        for name, active in cache.active.items()
+        for role, number in active.roles.items()
     ]
     shown += [
         _render(

@@ -1,15 +1,15 @@
-"""Which versions answer: loaded beside those that serve, then swapped in at once."""
+"""The loaded versions of every model: a new one is loaded while the old one serves, and then takes its place at once."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from everfit.declaration import Model
 from everfit.errors import EverfitError, NotServableError, ServiceError
-from everfit.registry import Artifact
+from everfit.serving.version_source import Versions
 from everfit.topics.events import Role
 from everfit.training.artifact import Scorer, Signature
 
@@ -22,16 +22,6 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class Versions(Protocol):
-    """What the roster follows: see :mod:`everfit.serving.version_source`."""
-
-    def roles(self, model: str) -> dict[Role, int]:
-        """The versions that are wanted, by role."""
-
-    def fetch(self, model: str, version: int) -> Artifact:
-        """The artifact of a version."""
-
-
 @dataclass(frozen=True, slots=True)
 class Version:
     """A loaded version."""
@@ -41,8 +31,8 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Lineup:
-    """Who answers for a model. A shadow that is the champion is left out: it answers once, as champion."""
+class ActiveVersions:
+    """The versions that answer for a model. A shadow that is the champion is left out: it answers once, as champion."""
 
     champion: Version | None = None
     shadow: Version | None = None
@@ -54,77 +44,92 @@ class Lineup:
         return {role: version.number for role, version in pairs if version is not None}
 
 
-class Roster:
-    """The line-up of every declared model; requests read it, :meth:`refresh` replaces it."""
+class ModelCache:
+    """The active versions of every declared model: requests read them, :meth:`refresh` replaces them."""
 
     def __init__(
-        self, models: Mapping[str, Model], registry: Versions, remember: Callable[[Signature], None] = lambda _: None
+        self, models: Mapping[str, Model], versions: Versions, remember: Callable[[Signature], None] = lambda _: None
     ) -> None:
         """``remember`` is given the signature of each version before it serves."""
-        self.lineups = {name: Lineup() for name in models}
+        self.active = {name: ActiveVersions() for name in models}
         self.failures = dict.fromkeys(models, 0)
         self.read = dict.fromkeys(models, False)
         self.wanted: dict[str, int | None] = dict.fromkeys(models)  # the champion by the ledger, loaded or not
         self._tasks = {name: model.task for name, model in models.items()}
-        self._registry = registry
+        self._versions = versions
         self._remember = remember
         self._locks = {name: asyncio.Lock() for name in models}
         self._retry_at: dict[tuple[str, int], float] = {}
-        self._told: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
         self._errors: dict[str, BaseException] = {}
         self._unfit: dict[str, int] = {}  # champions that cannot be loaded for a reason of their own
+        self._woken: asyncio.Queue[str] = asyncio.Queue()
 
     def awaited(self) -> dict[str, str]:
-        """What keeps serving from being ready, by model: roles that were not read, and champions that are not loaded.
+        """Why serving is not ready, by model: its roles were not read yet, or its champion is not loaded yet.
 
-        A model without a champion does not, nor one whose champion cannot be loaded for a reason of its own: the others serve.
+        A model without a champion is not waited for, nor a champion that cannot be loaded for a reason of its own.
         """
         waits = {}
-        for name, lineup in self.lineups.items():
+        for name, active in self.active.items():
             wanted = self.wanted[name]
             if not self.read[name]:
                 waits[name] = "its roles were not read yet"
-            elif wanted is not None and lineup.champion is None and self._unfit.get(name) != wanted:
+            elif wanted is not None and active.champion is None and self._unfit.get(name) != wanted:
                 waits[name] = f"its champion, version {wanted}, is not loaded yet"
         return waits
 
     async def watch(self) -> None:
-        """Follow who is wanted, until cancelled."""
+        """Refresh every model in turn, and one that is woken at once, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._refresh_in_turn())
+            tasks.create_task(self._refresh_woken())
+
+    def wake(self, name: str) -> None:
+        """Let a model be refreshed without waiting for its turn. Called in the event loop; other names are ignored."""
+        if name in self.active:
+            self._woken.put_nowait(name)
+
+    async def _refresh_in_turn(self) -> None:
         while True:
-            for name in self.lineups:
+            for name in self.active:
                 await self.refresh(name)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def refresh(self, name: str, *, insist: bool = False) -> Lineup:
-        """Read a model's roles and load what is new; whoever cannot be replaced goes on serving.
+    async def _refresh_woken(self) -> None:
+        while True:
+            await self.refresh(await self._woken.get())
+
+    async def refresh(self, name: str, *, insist: bool = False) -> ActiveVersions:
+        """Read a model's roles and load new versions; a version that cannot be replaced goes on serving.
 
         Args:
             name: of a declared model.
             insist: try again at once a version that failed to load lately.
         """
         async with self._locks[name]:
-            roles = await self._supervised(name, asyncio.to_thread(self._registry.roles, name), "its roles cannot be read")
+            roles = await self._supervised(name, asyncio.to_thread(self._versions.roles, name), "its roles cannot be read")
             if roles is not None:
                 self.read[name] = True
                 self.wanted[name] = roles.get("champion")
                 await self._follow(name, roles, insist=insist)
-        return self.lineups[name]
+        return self.active[name]
 
     async def _follow(self, name: str, roles: Mapping[Role, int], *, insist: bool) -> None:
-        old = self.lineups[name]
+        old = self.active[name]
         champion = await self._version(name, roles.get("champion"), old, old.champion, insist=insist)
         wanted = roles.get("shadow")
         wanted = None if wanted == roles.get("champion") else wanted
         shadow = await self._version(name, wanted, old, old.shadow, insist=insist)
-        new = Lineup(champion, None if shadow == champion else shadow)
+        new = ActiveVersions(champion, None if shadow == champion else shadow)
         if new != old:
-            self.lineups[name] = new
+            self.active[name] = new
             logger.info("%s is served by %s", name, new.roles or "nobody")
 
     async def _version(
-        self, name: str, number: int | None, old: Lineup, holder: Version | None, *, insist: bool
+        self, name: str, number: int | None, old: ActiveVersions, holder: Version | None, *, insist: bool
     ) -> Version | None:
-        """The wanted version, loaded; the one that holds the role now where it cannot be."""
+        """The wanted version, loaded; where it cannot be loaded, the version that has the role now."""
         if number is None:
             return None
         for loaded in (old.champion, old.shadow):
@@ -141,23 +146,23 @@ class Roster:
         return loaded or holder
 
     async def _supervised(self, name: str, work: Coroutine[Any, Any, T], consequence: str) -> T | None:
-        """The work's result, or None where it failed, of whatever kind: counted and told, and what serves goes on serving."""
+        """The work's result, or None where it raised anything, which is counted and logged; the active versions stay."""
         task = asyncio.create_task(work)
         await asyncio.wait([task])
         error = task.exception()
         if error is None:
-            self._told.pop(name, None)
+            self._reported.pop(name, None)
             return task.result()
         self.failures[name] += 1
         self._errors[name] = error
-        if self._told.get(name) != consequence:
-            self._told[name] = consequence
+        if self._reported.get(name) != consequence:
+            self._reported[name] = consequence
             logger.error("%s: %s: %r", name, consequence, error)
         return None
 
     def _load(self, name: str, number: int) -> Version:
-        """Fetch and try a version; runs in a thread."""
-        artifact = self._registry.fetch(name, number)
+        """Fetch a version and let it answer nulls; runs in a thread."""
+        artifact = self._versions.fetch(name, number)
         scorer = Scorer(artifact.onnx, artifact.signature)
         score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
         if fault := self._tasks[name].answer_fault(score):

@@ -6,7 +6,7 @@ Source: https://github.com/kserve/open-inference-protocol/blob/main/specificatio
 from typing import Any
 
 from everfit.declaration import Model
-from everfit.serving.model_cache import Lineup
+from everfit.serving.model_cache import ActiveVersions
 from everfit.serving.request_schema import Asked
 from everfit.serving.service import Answered
 from everfit.timing import format_time
@@ -47,14 +47,14 @@ def server_metadata(version: str) -> dict[str, Any]:
     return {"name": "everfit", "version": version, "extensions": []}
 
 
-def model_metadata(model: Model, lineup: Lineup) -> dict[str, Any]:
+def model_metadata(model: Model, active: ActiveVersions) -> dict[str, Any]:
     """A model's inputs and output, the versions that serve (the champion first) and their roles."""
     output = model.task.output
     return {
         "name": model.name,
-        "versions": [str(number) for number in lineup.roles.values()],
+        "versions": [str(number) for number in active.roles.values()],
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": field.name, "datatype": field.datatype, "shape": [-1]} for field in model.request],
         "outputs": [{"name": output.name, "datatype": output.datatype, "shape": [-1, *output.shape]}],
-        "roles": lineup.roles,
+        "roles": active.roles,
     }

@@ -12,7 +12,7 @@ from everfit.features.running_sums import key_of
 from everfit.serving.counters import Metrics
 from everfit.serving.input_sources import Inputs
 from everfit.serving.lookup import Lookup, ViewFeatures
-from everfit.serving.model_cache import Roster, Version
+from everfit.serving.model_cache import ModelCache, Version
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import Record
 from everfit.serving.request_schema import Asked
@@ -47,10 +47,10 @@ class Service:
     """Answers for all declared models. Its parts are given; :meth:`close` closes them."""
 
     def __init__(
-        self, models: Mapping[str, Model], roster: Roster, views: Views, lookup: Lookup, log: PredictionLog, metrics: Metrics
+        self, models: Mapping[str, Model], cache: ModelCache, views: Views, lookup: Lookup, log: PredictionLog, metrics: Metrics
     ) -> None:
         self.models = models
-        self.roster = roster
+        self.cache = cache
         self.views = views
         self.log = log
         self.metrics = metrics
@@ -73,20 +73,20 @@ class Service:
             NotServableError: when the champion answers what is no answer of the model's task.
             RequestError: when the log would not take what is to be logged; nothing is logged then.
         """
-        lineup = self.roster.lineups[model.name]
-        if lineup.champion is None:
-            raise ServiceError(_nobody(model.name, self.roster.wanted[model.name]))
-        answering = [lineup.champion, *([lineup.shadow] if lineup.shadow else [])]
+        active = self.cache.active[model.name]
+        if active.champion is None:
+            raise ServiceError(_nobody(model.name, self.cache.wanted[model.name]))
+        answering = [active.champion, *([active.shadow] if active.shadow else [])]
         inputs = [self.views.inputs(model, version.scorer.signature) for version in answering]
         found = await self._lookup.features_of([one.readings for one in inputs], asked.rows, asked.at)
         rows, *shadows = (_rows(model, asked, *one) for one in zip(inputs, found, strict=True))
-        answers = self._score(model, "champion", lineup.champion, asked, rows)
-        if lineup.shadow is not None:
+        answers = self._score(model, "champion", active.champion, asked, rows)
+        if active.shadow is not None:
             # run by the loop once this answer is written
-            asyncio.get_running_loop().call_soon(self._let_shadow, model, lineup.shadow, asked, shadows[0])
+            asyncio.get_running_loop().call_soon(self._let_shadow, model, active.shadow, asked, shadows[0])
         degraded = [row.degraded for row in rows]
         self.metrics.degraded.add(sum(degraded), model=model.name)
-        return Answered(lineup.champion.number, answers, degraded)
+        return Answered(active.champion.number, answers, degraded)
 
     async def close(self) -> None:
         """Send or spool what is still in memory, and give the connections back."""

@@ -1,10 +1,11 @@
-"""Who serves, and what: the ledger names the champion, MLflow's aliases the other roles; MLflow or the lake gives the artifact.
+"""The versions to serve: the ledger names the champion, the registry the other roles; the registry or the lake gives artifacts.
 
-So an alias that somebody moved or deleted changes nothing of what is served, nor does a version that MLflow has lost.
+So a role that somebody moved or deleted in the registry changes nothing of what is served, nor does a version that it has lost.
 """
 
 import logging
 from collections.abc import Mapping
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -19,35 +20,44 @@ from everfit.topics.events import Role
 logger = logging.getLogger(__name__)
 
 
+class Versions(Protocol):
+    """What the model cache reads: two of a registry's verbs."""
+
+    def roles(self, model: str) -> dict[Role, int]:
+        """The version to serve in each role."""
+
+    def fetch(self, model: str, version: int) -> Artifact:
+        """The artifact of a version."""
+
+
 class LedgerVersions:
-    """What the roster reads: roles by ledger and aliases, artifacts by MLflow, else by the lake."""
+    """Roles by ledger and registry; artifacts by the registry, else by the lake."""
 
     def __init__(self, engine: sa.Engine, registry: Registry, lake: Lake) -> None:
         self._engine = engine
         self._registry = registry
         self._lake = lake
-        self._others: dict[str, Mapping[Role, int]] = {}
-        self._told: dict[str, str] = {}
+        self._roles: dict[str, Mapping[Role, int]] = {}
+        self._problems: dict[str, str] = {}
 
     def roles(self, model: str) -> dict[Role, int]:
-        """The ledger's champion, and the other roles by alias: as last read, where MLflow does not answer.
+        """The ledger's champion, and the other roles by the registry: as last read, where it does not answer.
 
         Raises:
             sqlalchemy.exc.OperationalError: when Postgres does not answer.
         """
         with self._engine.connect() as connection:
             champion = ledger.champion(connection, model)
-        others = self._by_alias(model)
-        roles: dict[Role, int] = {role: number for role, number in others.items() if role != "champion"}
+        roles: dict[Role, int] = {role: number for role, number in self._registered(model).items() if role != "champion"}
         return roles | ({"champion": champion.version} if champion else {})
 
     def fetch(self, model: str, version: int) -> Artifact:
         """The artifact of a version.
 
         Raises:
-            LostVersionError: when MLflow does not have it, and the ledger names none in the lake either.
-            ServiceError: when MLflow does not answer, and the ledger names none in the lake.
-            LakeError: when what the ledger names is missing there.
+            LostVersionError: when the registry does not have it, and the ledger names none in the lake either.
+            ServiceError: when the registry does not answer, and the ledger names none in the lake.
+            LakeError: when the artifact that the ledger names is missing in the lake.
         """
         try:
             return self._registry.fetch(model, version)
@@ -61,13 +71,13 @@ class LedgerVersions:
             onnx = self._lake.get(described.candidate.onnx, "onnx")
             return Artifact(onnx, manifests.signature_of(self._lake, described), {MANIFEST: promoted.manifest})
 
-    def _by_alias(self, model: str) -> Mapping[Role, int]:
+    def _registered(self, model: str) -> Mapping[Role, int]:
         try:
-            self._others[model] = self._registry.roles(model)
+            self._roles[model] = self._registry.roles(model)
         except EverfitError as error:
-            if self._told.get(model) != str(error):
-                logger.warning("the aliases of %s stay as they were: %s", model, error)
-            self._told[model] = str(error)
+            if self._problems.get(model) != str(error):
+                logger.warning("the roles of %s stay as they were: %s", model, error)
+            self._problems[model] = str(error)
         else:
-            self._told.pop(model, None)
-        return self._others.get(model, {})
+            self._problems.pop(model, None)
+        return self._roles.get(model, {})

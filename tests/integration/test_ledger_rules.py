@@ -21,7 +21,7 @@ from everfit.pipeline.promotion import promote, register
 from everfit.registry import Artifact, MlflowRegistry
 from everfit.registry.difference import Difference, differences
 from everfit.runtime import Runtime
-from everfit.serving.model_cache import Roster
+from everfit.serving.model_cache import ModelCache
 from everfit.serving.version_source import LedgerVersions
 from everfit.store import ledger
 from everfit.store.ledger import Entry
@@ -66,7 +66,7 @@ def client_of(runtime: Runtime) -> MlflowClient:
 def served(runtime: Runtime, model: Model) -> tuple[int, float] | None:
     """Who answers after a restart of serving, and what where nothing is known."""
     versions = LedgerVersions(runtime.engine, runtime.registry, runtime.lake)
-    champion = asyncio.run(Roster({model.name: model}, versions).refresh(model.name)).champion
+    champion = asyncio.run(ModelCache({model.name: model}, versions).refresh(model.name)).champion
     if champion is None:
         return None
     return champion.number, round(champion.scorer.score_one(dict.fromkeys(name for name, _ in model.features)), 4)

@@ -15,7 +15,7 @@ from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
 from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
-from everfit.serving.model_cache import Roster
+from everfit.serving.model_cache import ModelCache
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.request_schema import Asked
 from everfit.serving.served_views import Views
@@ -59,10 +59,10 @@ def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Map
 
     async def ask() -> None:
         views = Views(models, engine)
-        roster = Roster(models, registry_of(champion), views.remember)
+        cache = ModelCache(models, registry_of(champion), views.remember)
         log = PredictionLog(producer, Spool(folder / "spool.jsonl"))
-        service = Service(models, roster, views, Lookup(engine), log, Metrics())
-        await roster.refresh(now.name)
+        service = Service(models, cache, views, Lookup(engine), log, Metrics())
+        await cache.refresh(now.name)
         views.refresh()
         await service.answer(now, Asked("r", AT, ["r"], [row]))
         await service.close()

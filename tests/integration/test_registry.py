@@ -16,7 +16,7 @@ from everfit.pipeline import manual_promotion
 from everfit.pipeline.promotion import promote, register
 from everfit.registry import Artifact, InMemoryRegistry, MlflowRegistry, Registry
 from everfit.runtime import Runtime
-from everfit.serving.model_cache import Roster
+from everfit.serving.model_cache import ModelCache
 from everfit.serving.version_source import LedgerVersions
 from everfit.store import ledger
 from everfit.store.ledger import Entry
@@ -150,4 +150,4 @@ def test_a_runtime_works_with_a_registry_from_outside(engine: sa.Engine, tmp_pat
         number = register(runtime, version, runtime.lake.put_json(version))
         assert manual_promotion.adopt(runtime, model, number, actor="person ada").done == "adopted"
         versions = LedgerVersions(runtime.engine, runtime.registry, runtime.lake)
-        assert asyncio.run(Roster(runtime.models, versions).refresh(model.name)).roles == {"champion": 1}
+        assert asyncio.run(ModelCache(runtime.models, versions).refresh(model.name)).roles == {"champion": 1}

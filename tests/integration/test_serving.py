@@ -21,7 +21,7 @@ from everfit.serving import lookup
 from everfit.serving.app import create_app
 from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
-from everfit.serving.model_cache import Roster
+from everfit.serving.model_cache import ModelCache
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import KafkaLogProducer
 from everfit.serving.served_views import Views
@@ -62,7 +62,7 @@ def serve(engine: Engine, registry: WatchedRegistry, tmp_path: Path) -> Iterator
 
         def start(kafka: str, token: str | None = None) -> httpx.Client:
             log = PredictionLog(KafkaLogProducer(kafka, PREDICTIONS, timeout_seconds=2), Spool(tmp_path / "spool.jsonl"))
-            service = Service(MODELS, Roster(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
+            service = Service(MODELS, ModelCache(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
             url = stack.enter_context(served(create_app(service, Lake(tmp_path / "lake"), token)))
             client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
             if token is None:
@@ -332,7 +332,7 @@ def test_a_broker_that_dies_loses_nothing(brokers: ExitStack, serve: Serve) -> N
 
 def test_the_end_leaves_nothing_in_memory(engine: Engine, registry: WatchedRegistry, kafka: str, tmp_path: Path) -> None:
     log = PredictionLog(KafkaLogProducer(kafka, PREDICTIONS), Spool(tmp_path / "spool.jsonl"))
-    service = Service(MODELS, Roster(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
+    service = Service(MODELS, ModelCache(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
     with served(create_app(service, Lake(tmp_path / "lake"))) as url, httpx.Client(base_url=url, trust_env=False) as client:
         client.post(f"/refresh/{NAME}").raise_for_status()
         for number in range(50):

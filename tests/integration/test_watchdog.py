@@ -21,7 +21,7 @@ from everfit.runtime import Runtime
 from everfit.serving.app import create_app
 from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
-from everfit.serving.model_cache import Roster
+from everfit.serving.model_cache import ModelCache
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.served_views import Views
 from everfit.serving.service import Service
@@ -153,7 +153,7 @@ def test_serving_watches_the_loop_and_shows_its_age(engine: sa.Engine, settings:
     beat(engine, SENSOR, 5)
     with Runtime(settings) as runtime:
         log = PredictionLog(MemoryProducer(), Spool(tmp_path / "spool.jsonl"))
-        service = Service({}, Roster({}, InMemoryRegistry()), Views({}, engine), Lookup(runtime.engine), log, Metrics())
+        service = Service({}, ModelCache({}, InMemoryRegistry()), Views({}, engine), Lookup(runtime.engine), log, Metrics())
         with served(create_app(service, runtime.lake, runtime=runtime)) as url:
             seconds = wait_until(lambda: age(url), lambda age: age >= 300, "the watchdog to look;")
     assert seconds < 360

@@ -18,7 +18,7 @@ from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
 from everfit.evaluation.gate import Speed, judge, judge_first
 from everfit.evidence.performance import judge_performance
-from everfit.serving.model_cache import Lineup, Roster
+from everfit.serving.model_cache import ActiveVersions, ModelCache
 from everfit.serving.protocol import inferred, model_metadata, predicted
 from everfit.serving.request_schema import Asked
 from everfit.serving.service import Answered
@@ -66,7 +66,7 @@ def test_answers_and_metadata_of_serving_are_the_tasks() -> None:
     answered = Answered(3, [-0.5], [False])
     assert predicted(CHANGE, ASKED, answered)["score"] == -0.5
     assert inferred(CHANGE, ASKED, answered)["outputs"] == [{"name": "score", "shape": [1], "datatype": "FP64", "data": [-0.5]}]
-    assert model_metadata(CHANGE, Lineup())["outputs"] == [{"name": "score", "datatype": "FP64", "shape": [-1]}]
+    assert model_metadata(CHANGE, ActiveVersions())["outputs"] == [{"name": "score", "datatype": "FP64", "shape": [-1]}]
 
 
 def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
@@ -128,7 +128,7 @@ def graph(answer: float) -> bytes:
 @pytest.mark.parametrize(("answer", "served"), [(-7.5, {"champion": 1}), (np.inf, {})])
 def test_a_version_serves_whose_answers_are_the_tasks(answer: float, served: dict[str, int]) -> None:
     registry = WatchedRegistry(CHANGE, {1: graph(answer)}, {"champion": 1})
-    roster = Roster({CHANGE.name: CHANGE}, registry)
-    assert asyncio.run(roster.refresh(CHANGE.name)).roles == served
-    binary = Roster({MODEL.name: MODEL}, registry)
+    cache = ModelCache({CHANGE.name: CHANGE}, registry)
+    assert asyncio.run(cache.refresh(CHANGE.name)).roles == served
+    binary = ModelCache({MODEL.name: MODEL}, registry)
     assert asyncio.run(binary.refresh(MODEL.name)).roles == {}, "no probability"

@@ -1,4 +1,4 @@
-"""The roster: who answers, who takes over, and what a version that fails to load changes (nothing)."""
+"""The model cache: which versions answer, which take over, and that a version that fails to load changes nothing."""
 
 import asyncio
 import math
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from everfit.registry import Artifact
-from everfit.serving.model_cache import Lineup, Roster
+from everfit.serving.model_cache import ActiveVersions, ModelCache
 from everfit.topics.events import Role
 from models.electricity_price import electricity_price
 from tests.serving import WatchedRegistry, graph
@@ -42,10 +42,10 @@ def follow(registry: WatchedRegistry) -> Follow:
             seen = []
             for state in states:
                 registry.assign(state)
-                seen.append((await roster.refresh(NAME, insist=insist)).roles)
+                seen.append((await cache.refresh(NAME, insist=insist)).roles)
             return seen
 
-        roster = Roster(MODELS, registry)
+        cache = ModelCache(MODELS, registry)
         return asyncio.run(run())
 
     return follow
@@ -88,13 +88,13 @@ def test_who_insists_tries_a_failed_version_again(registry: WatchedRegistry, fol
 
 
 def test_a_registry_that_is_away_changes_nothing(registry: WatchedRegistry, caplog: pytest.LogCaptureFixture) -> None:
-    async def run() -> tuple[Lineup, Lineup, int]:
-        roster = Roster(MODELS, registry)
+    async def run() -> tuple[ActiveVersions, ActiveVersions, int]:
+        cache = ModelCache(MODELS, registry)
         registry.assign({"champion": 1})
-        before = await roster.refresh(NAME)
+        before = await cache.refresh(NAME)
         registry.away = True
-        after = [await roster.refresh(NAME) for _ in range(3)][-1]
-        return before, after, roster.failures[NAME]
+        after = [await cache.refresh(NAME) for _ in range(3)][-1]
+        return before, after, cache.failures[NAME]
 
     before, after, failures = asyncio.run(run())
     assert (after, failures) == (before, 3)
@@ -117,11 +117,11 @@ def test_serving_is_ready_once_every_champion_is_loaded(
     registry: WatchedRegistry, roles: dict[Role, int], awaited: str | None
 ) -> None:
     async def run() -> tuple[dict[str, str], dict[str, str]]:
-        roster = Roster(MODELS, registry)
-        before = roster.awaited()
+        cache = ModelCache(MODELS, registry)
+        before = cache.awaited()
         registry.assign(roles)
-        await roster.refresh(NAME)
-        return before, roster.awaited()
+        await cache.refresh(NAME)
+        return before, cache.awaited()
 
     assert asyncio.run(run()) == ({NAME: "its roles were not read yet"}, {NAME: awaited} if awaited else {})
 
@@ -135,13 +135,13 @@ def test_serving_is_not_ready_while_its_champion_loads(registry: WatchedRegistry
         return fetch(model, version)
 
     async def run() -> list[dict[str, str]]:
-        roster = Roster(MODELS, registry)
-        refreshing = asyncio.create_task(roster.refresh(NAME))
+        cache = ModelCache(MODELS, registry)
+        refreshing = asyncio.create_task(cache.refresh(NAME))
         assert await asyncio.to_thread(fetching.wait, 10)
-        seen = [roster.awaited()]
+        seen = [cache.awaited()]
         go_on.set()
         await refreshing
-        return [*seen, roster.awaited()]
+        return [*seen, cache.awaited()]
 
     registry.assign({"champion": 1})
     registry.fetch = slowly  # type: ignore[method-assign]
