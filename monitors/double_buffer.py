@@ -1,4 +1,4 @@
-"""Read on while the last batch is being written: one batch under way, in the order that they were read."""
+"""Reads the next batch while the previous one is written: at most one batch under way, in the order of reading."""
 
 import sys
 import threading
@@ -10,11 +10,11 @@ from typing import Self
 from everfit.store.log import Batch, LogWriter, Written
 from monitors.memory import give_back_large_blocks
 
-SWITCH_SECONDS = 0.0002  # the writer's statements are short: at Python's 5 ms it waits for the reader longer than for Postgres
+SWITCH_SECONDS = 0.0002  # with Python's 5 ms the writer would wait longer for the reader than for Postgres
 
 
 class _Switching:
-    """How fast the threads of the process change over: faster from the first pipeline that opens to the last that closes."""
+    """The process's thread switch interval: short from the first pipeline that opens to the last that closes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,9 +40,9 @@ _switching = _Switching()
 
 
 class Pipeline:
-    """Hands batches to a writer in a thread of its own; ``told`` hears of every batch that was committed.
+    """Hands batches to a writer in a thread of its own; ``on_written`` is called with every committed batch.
 
-    The rows of a batch that is under way are neither stored nor lost: whoever is killed then reads them again.
+    The records of a batch under way are not lost when the process is killed: they are read again.
     """
 
     def __init__(self, writer: LogWriter, on_written: Callable[[Written], None]) -> None:
@@ -60,14 +60,14 @@ class Pipeline:
         _switching.close()
 
     def submit(self, batch: Batch) -> bool:
-        """Wait for the batch before and begin to write this one; False, and nothing begun, when that one found no place."""
+        """Wait for the previous batch and start writing this one; False, without starting, where that one was not written."""
         if not self.await_batch():
             return False
         self._under_way = self._thread.submit(self._writer.write, batch)
         return True
 
     def await_batch(self) -> bool:
-        """Wait for the batch under way; False when somebody else had moved its partitions: reading must be positioned anew."""
+        """Wait for the batch under way; False where another reader had moved the offsets: reading must be repositioned."""
         if self._under_way is None:
             return True
         future, self._under_way = self._under_way, None

@@ -1,8 +1,8 @@
-"""The log read by a long-running member of a consumer group, where volumes outgrow a sensor's ticks.
+"""Reading of the log by long-running members of a consumer group, for volumes beyond a sensor's ticks.
 
-It does what a pass of the sensor does (:mod:`monitors.tick`), for the partitions that the group gives it, until it is told to
-stop. Offsets are Postgres' as ever: the group only shares the partitions out. While a member is at work, the sensor leaves the
-reading and the closing of windows to it, and launches what is asked for.
+A member does what a pass of the sensor does (:mod:`monitors.tick`), for the partitions that the group assigns to it, until it
+is stopped. Offsets are those in Postgres: the group only distributes the partitions. While a member runs, the sensor leaves
+reading and closing windows to it, and launches requested retrainings.
 """
 
 import logging
@@ -29,7 +29,7 @@ from monitors.log_reader import LogReader
 from monitors.tick import Seen, close_windows
 
 GROUP = "everfit.ingest"
-SESSION_MS = 10_000  # a member that was killed is missed after this long
+SESSION_MS = 10_000  # after which a killed member is removed from the group
 RETRY_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ def ingest(
     seen: Seen | None = None,
     beat: Callable[[], None] = lambda: None,
 ) -> Seen:
-    """Read, judge and decide until ``stop`` is set; what is under way then is finished, and the partitions are given back.
+    """Read, judge and decide until ``stop`` is set; then finish the batch under way, and release the partitions.
 
-    A Kafka or Postgres that does not answer is waited for; ``beat`` is called after every pass that succeeded.
+    While Kafka or Postgres does not answer, it waits; ``beat`` is called after every successful pass.
     """
     seen = seen or Seen()
     while not stop.is_set():
@@ -72,7 +72,7 @@ def _take_part(
     seen: Seen,
     beat: Callable[[], None],
 ) -> None:
-    """One membership, from joining to leaving."""
+    """One membership of the group, from joining to leaving."""
     with (
         Pipeline(LogWriter(engine), seen.count) as pipeline,
         GroupReader(bootstrap, models, group, pipeline.await_batch) as reader,
@@ -91,18 +91,18 @@ def _take_part(
 
 
 def _close(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, pipeline: Pipeline) -> None:
-    """Close what is due, once every member has read all that it has seen."""
+    """Close due windows, once the members have read all known records."""
     if not pipeline.await_batch():
         return
     with engine.connect() as connection:
         if not log.all_read(connection):
             return
-    seen.requested = False  # whoever launches looks for itself: one request does not end the closing
+    seen.requested = False  # the sensor finds requests by itself: a request does not end the closing here
     close_windows(engine, lake, models, seen, math.inf)
 
 
 class GroupReader(LogReader):
-    """A reader of the partitions that a consumer group gives to it; ``leave`` finishes the batch under way."""
+    """A reader of the partitions that a consumer group assigns to it; ``leave`` finishes the batch under way."""
 
     def __init__(self, bootstrap: str, models: Mapping[str, Model], group: str, leave: Callable[[], bool]) -> None:
         self._group = group
@@ -114,40 +114,40 @@ class GroupReader(LogReader):
         """Join the group; partitions come with a later poll.
 
         Raises:
-            ServiceError: when Kafka does not tell its partitions: a member that does not know them would deal out none.
+            ServiceError: when Kafka does not list its partitions, without which this member could assign none.
         """
         self._engine = engine
         try:
             for topic in self._topics:
                 self._consumer.partitions_for_topic(topic)
         except KafkaError as error:
-            raise ServiceError(f"Kafka does not tell its partitions: {error!r}") from error
+            raise ServiceError(f"Kafka does not list its partitions: {error!r}") from error
         self._consumer.subscribe(list(self._topics), listener=_Listener(self))
 
     def poll(self) -> Batch | None:
-        """What is new on the partitions that are held now."""
+        """The new records of the partitions that are assigned now."""
         batch = super().poll()
         if not self._assigned_anew:
             return batch
         self._assigned_anew = False
         self.reposition()
         self._consumer.resume(*self._consumer.paused() - self._unreadable.partitions)
-        return None  # a rebalance let go of what had been fetched
+        return None  # a rebalance dropped the fetched records
 
     def is_outlived(self) -> bool:
-        """Whether a partition that was set aside can be read again: by another membership, for this one's client is stuck."""
+        """Whether an isolated partition is readable again, which needs another membership, as this client cannot read it."""
         assert self._engine is not None
         return self._unreadable.can_go_on(self._engine, {p: position.next_offset for p, position in self._at.items()})
 
     def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Hold still what has come until it is known where to read on; nothing is asked of a broker inside a rebalance."""
+        """Pause new partitions until their positions are known; no request is sent to a broker inside a rebalance."""
         for partition in partitions:
             self._consumer.seek(partition, 0)
         self._consumer.pause(*partitions)
         self._assigned_anew = True
 
     def revoked(self) -> None:
-        """Finish the batch under way; what was read after it is read by whoever gets the partitions."""
+        """Finish the batch under way; later records are read by the member that gets the partitions."""
         self._leave()
         self._assigned_anew = True
 

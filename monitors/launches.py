@@ -1,4 +1,4 @@
-"""What became of the launches: a request follows its run; a failure that can pass is tried again as often as declared."""
+"""Updates of requests from their launches: a request follows its run; a transient failure is retried as often as declared."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a request's newest attempt stands in the launcher: unknown to it, held by it, or ended.
+    """The state of a request's newest attempt in the launcher: unknown, under way, or ended.
 
-    One that ended says when, by the wall clock, and why it failed; ``canceled`` where a person stopped it.
+    Where it ended: when, by the wall clock, and why it failed; ``canceled`` where a person stopped it.
     """
 
     state: Literal["unknown", "held", "ended"]
@@ -34,15 +34,15 @@ class Launch:
 def reconcile(
     engine: sa.Engine, models: Mapping[str, Model], look: Callable[[Sequence[RetrainRequest]], Mapping[str, Launch]]
 ) -> None:
-    """Bring open requests in step with their runs.
+    """Update open requests from their runs.
 
-    The run itself writes promoted or rejected; one that ended and left its request open has failed. What can pass is tried
-    again until the declared attempts are used up, each after twice the back-off of the one before; what cannot, and what a
-    person canceled, is given up at once. A pending request that the launcher holds is marked launched. A launched one that it
-    has forgotten, because somebody deleted the run, is a failed attempt too.
+    The run itself writes promoted or rejected; a run that ended and left its request open has failed. A transient failure is
+    retried until the declared attempts are used up, each after twice the back-off of the previous; a lasting failure, and a run
+    that a person canceled, end the request at once. A pending request that the launcher knows is marked launched. A launched
+    request whose run was deleted is a failed attempt, too.
 
     Args:
-        look: how the launcher holds these requests' newest attempts, by request id.
+        look: returns the state of these requests' newest attempts in the launcher, by request id.
     """
     with engine.connect() as connection:
         open_requests = requests.in_status(connection, *requests.OPEN)

@@ -1,10 +1,10 @@
-"""Where reading stands on each partition, held against the log that answers now.
+"""The stored position of each partition, compared with the present log.
 
-A log that began again (an embedded broker after a restart, a topic deleted and made anew) is told by the topic's id, by the
-last record's SHA-256, because a log that has grown again looks healthy by its offsets alone, and by an end that lies before.
-That record need not be the one before the position: markers of transactions take offsets too, and are no records.
-It is said, and read from its beginning: the identities keep its rows single. Where retention has deleted what was not read yet,
-the gap is recorded with its size, and reading goes on after it.
+A log that restarted (an embedded broker after a restart, a topic deleted and created again) is recognised by the topic's id, by
+an end before the position, and by the last record's SHA-256, as the offsets of a log that has grown again look right. That
+record need not be the one before the position: markers of transactions take offsets, too, but are not records.
+A restart is logged, and the log is read from its beginning: rows with stored identities are not stored twice. Where retention
+has deleted unread records, the gap is recorded with its size, and reading continues after it.
 """
 
 import hashlib
@@ -31,19 +31,19 @@ logger = logging.getLogger(__name__)
 
 
 def fingerprint(value: bytes | None) -> str:
-    """Of a record's bytes."""
+    """SHA-256 of a record's bytes, in hexadecimal."""
     return hashlib.sha256(value or b"").hexdigest()
 
 
 class ResumePoint(NamedTuple):
-    """What is stored of a partition, and the offset to read on from: past it where the log begins later."""
+    """The stored position of a partition, and the offset to read from, which is later where the log begins later."""
 
     position: Position
     read_from: int
 
 
 class LogPositions:
-    """Compares what is stored with what the brokers hold."""
+    """Compares stored positions with the brokers' logs."""
 
     def __init__(self, bootstrap: str, admin: KafkaAdminClient, consumer: KafkaConsumer) -> None:
         self._bootstrap = bootstrap
@@ -51,10 +51,10 @@ class LogPositions:
         self._consumer = consumer
 
     def resume_points(self, engine: sa.Engine, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, ResumePoint]:
-        """Where to read on, of each partition.
+        """Where to continue reading each partition.
 
         Raises:
-            ServiceError: when the brokers do not show what is needed to tell.
+            ServiceError: when the brokers do not return what is needed to decide.
         """
         if not partitions:
             return {}
@@ -66,14 +66,14 @@ class LogPositions:
             starts = self._consumer.beginning_offsets(list(partitions))
             restarted = self._restarted(stored, ids, starts)
         except KafkaError as error:
-            raise ServiceError(f"Kafka at {self._bootstrap} does not tell how its logs stand: {error!r}") from error
+            raise ServiceError(f"Kafka at {self._bootstrap} does not describe its logs: {error!r}") from error
         with engine.begin() as connection:
             return {p: _resume_point(connection, p, stored.get(p), ids[p.topic], starts[p], p in restarted) for p in partitions}
 
     def _restarted(
         self, stored: Mapping[TopicPartition, Position], ids: Mapping[str, str], starts: Mapping[TopicPartition, int]
     ) -> set[TopicPartition]:
-        """The partitions whose stored position is of another log than the one that answers now."""
+        """The partitions whose stored position is of another log than the present one."""
         other = {p for p, position in stored.items() if position.log_id != ids[p.topic]}
         expected = {
             p: position
@@ -83,9 +83,9 @@ class LogPositions:
         return other | self._changed(expected)
 
     def _changed(self, expected: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
-        """Those whose last record read is another one now, or whose log ends before the position.
+        """Those whose last record read is a different one now, or whose log ends before the position.
 
-        Where retention or compaction has taken that record away, there is nothing to compare, and the log is the same.
+        Where retention or compaction has removed that record, there is nothing to compare, and the log counts as the same.
         """
         waiting: set[TopicPartition] = set(expected)
         changed: set[TopicPartition] = set()
@@ -110,7 +110,7 @@ class LogPositions:
     def _compared(
         self, consumer: KafkaConsumer, waiting: Collection[TopicPartition], expected: Mapping[TopicPartition, Position]
     ) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
-        """As :func:`_looked_at`; what cannot be read any more cannot be compared either, and holds nothing up."""
+        """As :func:`_looked_at`; unreadable records cannot be compared, and count as the same."""
         try:
             return _compare_records(consumer, waiting, expected)
         except Exception as error:
@@ -126,7 +126,7 @@ class LogPositions:
 def _compare_records(
     consumer: KafkaConsumer, waiting: Collection[TopicPartition], expected: Mapping[TopicPartition, Position]
 ) -> tuple[dict[TopicPartition, bool], set[TopicPartition]]:
-    """By one poll: whether the record is the one that was read; and the partitions that end before the position."""
+    """By one poll: whether each record is the one that was read, and the partitions that end before the position."""
     try:
         polled = consumer.poll(timeout_ms=POLL_MS)
     except OffsetOutOfRangeError as error:
@@ -143,20 +143,20 @@ def _compare_records(
 
 
 def _record_offset(position: Position) -> int:
-    """Of the last record that was read."""
+    """The offset of the last record that was read."""
     return position.next_offset - 1 if position.record_offset is None else position.record_offset
 
 
 def _resume_point(
     connection: sa.Connection, partition: TopicPartition, stored: Position | None, log_id: str, start: int, restarted: bool
 ) -> ResumePoint:
-    """Where reading goes on, as it is stored now: after a restart or a gap it is moved, and that is told."""
+    """Where to continue; after a restart or a gap the stored position is moved, which is logged."""
     topic, number = partition
     if stored is None:
         return ResumePoint(Position(topic, number, 0, log_id, ""), start)
     if restarted:
-        began_again = "the log of %s, partition %d began again: it is read from its beginning, nothing is skipped"
-        logger.warning(began_again, topic, number)
+        restart = "the log of %s, partition %d restarted: it is read from its beginning, nothing is skipped"
+        logger.warning(restart, topic, number)
         log.restart(connection, stored, log_id)
         stored = Position(topic, number, 0, log_id, "")
     if start <= stored.next_offset:

@@ -1,7 +1,7 @@
-"""Read the prediction log and the outcomes from where Postgres says that reading stands.
+"""Reads the prediction log and the outcomes from the positions stored in Postgres.
 
-Offsets live in Postgres beside the rows, so Kafka's own group offsets are not used. Before a partition is read on, its log is
-held against what is stored of it (:mod:`monitors.log_positions`).
+Offsets live in Postgres beside the rows, so Kafka's own group offsets are not used. Before reading continues, a partition's
+log is compared with its stored position (:mod:`monitors.log_positions`).
 """
 
 import gc
@@ -35,17 +35,17 @@ from monitors.unreadable_partitions import CHANGED_LOG, Unreadable, concerns_rec
 TOPICS = (PREDICTIONS, OUTCOMES)
 POLL_MS = 50
 BOOTSTRAP_MS = 10_000
-FETCH_BYTES = 4 * 2**20  # of one partition, and the partitions take turns: some nine thousand predictions
+FETCH_BYTES = 4 * 2**20  # of one partition, of which there is one per fetch: about nine thousand predictions
 LEARN_SECONDS = 1.0
 VALUE = attrgetter("value")
-BATCH_RECORDS = 20_000  # more than a fetch holds: a remainder would be a batch, and a wait for the writer, of its own
+BATCH_RECORDS = 20_000  # more than a fetch: a remainder would be another batch, and another wait for the writer
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Collect no garbage inside: all records of a batch live until it is written, and would be walked over and over."""
+    """Disable garbage collection in the block: a batch lives until it is written, and would be scanned repeatedly."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -84,7 +84,7 @@ class LogReader:
         self._admin.close()
 
     def open(self, engine: sa.Engine) -> None:
-        """Assign every partition, and go to where reading stands."""
+        """Assign every partition, and seek to the stored positions."""
         self._engine = engine
         self._learn()
         partitions = [
@@ -96,9 +96,9 @@ class LogReader:
         self.reposition()
 
     def reposition(self) -> None:
-        """Go to where reading of the assigned partitions stands; logs that began again are read from their beginning.
+        """Seek to the stored positions of the assigned partitions; logs that restarted are read from their beginning.
 
-        A partition that is set aside is left alone, unless it is time to try it again and it can be read.
+        An isolated partition is left alone, unless its back-off has ended and it can be read.
         """
         assert self._engine is not None
         partitions = sorted(self._consumer.assignment())
@@ -114,10 +114,10 @@ class LogReader:
 
     @_uncollected()
     def poll(self) -> Batch | None:
-        """What is new, decoded; None when nothing came within a poll.
+        """The new records, decoded; None when a poll returned none.
 
-        Markers of transactions, and records of aborted ones, are passed over: a batch may move a position and hold no record.
-        A partition of which nothing can be read is set aside, and the others are read on.
+        Markers of transactions, and records of aborted ones, are skipped: a batch may move a position without any record.
+        An unreadable partition is isolated, and reading of the others continues.
 
         Raises:
             ServiceError: when Kafka does not answer; what was not committed is read again.
@@ -128,7 +128,7 @@ class LogReader:
             if not polled:
                 self._transactions.look({p: at for p, at in positions.items() if at < (self._consumer.highwater(p) or 0)})
         except CHANGED_LOG as error:
-            logger.warning("a log is not as it was: %s", error)
+            logger.warning("a log has changed: %s", error)
             self.reposition()
             return None
         except Exception as error:
@@ -144,15 +144,15 @@ class LogReader:
         return batch if batch.steps else None
 
     def caught_up(self) -> bool:
-        """Whether every partition has told its end, and all that can be read was; an empty poll may only be an early one.
+        """Whether the end of every partition is known and all readable records were read; an empty poll does not show it.
 
-        An open transaction is not waited for: until it is committed or aborted, nothing after its first record can be read.
+        Records of open transactions do not count: nothing after their first record can be read before they end.
         """
         reading = self._consumer.assignment() - self._unreadable.partitions
         return all(self._is_read(partition, self._consumer.position(partition)) for partition in reading)
 
     def lag(self) -> int:
-        """How many records known to be on the assigned partitions were not read; those of open transactions count."""
+        """Number of known records of the assigned partitions that were not read, those of open transactions included."""
         ends = {partition: self._consumer.highwater(partition) or 0 for partition in self._at}
         return sum(max(0, ends[partition] - position.next_offset) for partition, position in self._at.items())
 
@@ -176,13 +176,13 @@ class LogReader:
             rows.records.append(record)
 
     def _learn(self) -> None:
-        """Allow the schemas of all versions that are registered by now."""
+        """Accept the schemas of all versions registered by now."""
         assert self._engine is not None
         with self._engine.connect() as connection:
             self._contract.learn(schemas.of_all(connection))
 
     def _learn_of(self, error: UnknownSchemaError) -> None:
-        """Look again for a schema, which may have been registered meanwhile; at most once in a while for the same one."""
+        """Look for a schema that may have been registered in the meantime; with pauses for the same schema."""
         unknown, now = str(error), time.monotonic()
         if now >= self._unknown.get(unknown, 0.0):
             self._learn()
@@ -219,12 +219,12 @@ class LogReader:
             yield from ((record, value) for value in values)
 
     def _positions(self) -> dict[TopicPartition, int]:
-        """Where each partition that is read stands."""
+        """The position of each partition that is read."""
         reading = (self._at.keys() & self._consumer.assignment()) - self._unreadable.partitions
         return {partition: self._consumer.position(partition) for partition in reading}
 
     def _set_aside(self, error: Exception) -> None:
-        """Leave those partitions alone that a poll failed for."""
+        """Isolate the partitions that made a poll fail."""
         assert self._engine is not None
         unreadable = self._unreadable.blame(self._engine, self._positions(), error)
         self._consumer.pause(*unreadable)
@@ -238,7 +238,7 @@ class LogReader:
         return end is not None and (position >= end or self._transactions.blocks(partition, position))
 
     def _step(self, partition: TopicPartition, position: int, records: Sequence[Any]) -> Step | None:
-        """From where reading stood on the partition to where it stands now; None where nothing is new, its end included."""
+        """The move from the partition's former position to the present one; None where nothing changed, its end included."""
         before, highwater = self._at[partition], self._consumer.highwater(partition)
         end = max(highwater or 0, position)
         ends = end, position if self._is_read(partition, position) else end

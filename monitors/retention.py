@@ -1,4 +1,4 @@
-"""What of the prediction log is old enough to go, and what must stay: open windows, training and backtests still need it."""
+"""Retention of the prediction log: removes old rows, except those that open windows, training and backtests still need."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from everfit.timing import format_time, wall_clock
 
 @dataclass(slots=True)
 class Pruned:
-    """What went, and why the rest stayed. ``until`` is the event time before which nothing is left."""
+    """What was removed, and why the rest was kept. ``until`` is the event time before which no predictions remain."""
 
     partitions: list[str] = field(default_factory=list)
     until: datetime | None = None
@@ -24,10 +24,10 @@ class Pruned:
 
 
 def prune(engine: sa.Engine, models: Collection[Model], age: timedelta, *, dry_run: bool = False) -> Pruned:
-    """Drop the monthly partitions of predictions that lie behind ``age`` by every model's clock, the outcomes before what is
-    left, and the dead letters that were read longer ago than that.
+    """Drop the monthly partitions of predictions older than ``age`` by every model's clock, the outcomes before the remaining
+    predictions, and the dead letters that were read longer ago.
 
-    With ``dry_run`` all is done and taken back.
+    With ``dry_run`` everything is rolled back.
     """
     pruned = Pruned()
     with engine.begin() as connection:
@@ -48,7 +48,7 @@ def prune(engine: sa.Engine, models: Collection[Model], age: timedelta, *, dry_r
 
 
 def _limits(connection: sa.Connection, model: Model, age: timedelta, pruned: Pruned) -> Iterator[datetime]:
-    """The moments before which a model needs nothing; none where nothing of it was logged."""
+    """The moments before which a model needs no rows; none where nothing of it was logged."""
     clock = model_clocks.read(connection, model)
     if clock is None:
         return
@@ -56,7 +56,9 @@ def _limits(connection: sa.Connection, model: Model, age: timedelta, pruned: Pru
     yield closed_windows.closed_until(connection, model)
     history = model.training.history
     if history == "all":
-        pruned.kept.append(f"{model.name} is trained on all of its history: nothing since {format_time(model.go_live)} goes")
+        pruned.kept.append(
+            f"{model.name} is trained on all of its history: nothing since {format_time(model.go_live)} is removed"
+        )
         yield model.go_live
     else:
         yield clock - max(history, model.gate.backtest, model.drift.reference) - model.windows.length

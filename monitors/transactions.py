@@ -1,4 +1,4 @@
-"""Where an open transaction holds a log back: what follows its first record cannot be read until it is committed or aborted."""
+"""Open transactions: records after the first of a transaction cannot be read until it is committed or aborted."""
 
 import time
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import IncompatibleBrokerVersion
 
-REQUEST_SECONDS = 0.2  # while a partition is held back; the brokers are not asked where all is read
+REQUEST_SECONDS = 0.2  # between two requests while a partition is blocked
 
 
 class OpenTransactions:
-    """Asks the brokers which partitions cannot be read further for now, and remembers at which position that was."""
+    """The partitions that cannot be read further for now, and at which position, by the brokers."""
 
     def __init__(self, admin: KafkaAdminClient) -> None:
         self._admin = admin
@@ -18,10 +18,10 @@ class OpenTransactions:
         self._next_request_at = 0.0
 
     def look(self, behind: Mapping[TopicPartition, int]) -> None:
-        """Ask about partitions that are not read to their end, by their positions.
+        """Query the partitions that are not read to their end, by their positions.
 
         Raises:
-            KafkaError: when the brokers do not answer. One that knows no such question has no transactions to wait for.
+            KafkaError: when the brokers do not answer. A broker without this request has no transactions to wait for.
         """
         if not behind or time.monotonic() < self._next_request_at:
             return
@@ -41,5 +41,5 @@ class OpenTransactions:
         }
 
     def blocks(self, partition: TopicPartition, position: int) -> bool:
-        """Whether nothing after this position could be read when the brokers were asked last."""
+        """Whether a transaction blocked reading at this position at the last query."""
         return self._blocked.get(partition) == position

@@ -1,6 +1,6 @@
-"""Which failures can pass by themselves: a server that was away, a worker that was killed. Bad data will be bad tomorrow.
+"""Which failures are transient, such as an unreachable server or a killed worker, and which last, such as bad data.
 
-A launcher tells a failure by the name of its exception's class; nothing more of it crosses the process.
+A launcher reports a failure by the name of its exception's class; nothing else of it crosses the process.
 """
 
 import builtins
@@ -24,18 +24,18 @@ FOREIGN = {"ValidationError", "SchemaError", "ColumnNotFoundError", "ComputeErro
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run failed: the class of its exception where there was one, and what it said."""
+    """Why a run failed: the class of its exception, if there was one, and the message."""
 
     kind: str | None
     message: str
 
     def __str__(self) -> str:
-        first = self.message.strip().splitlines()[0] if self.message.strip() else "no reason was told"
+        first = self.message.strip().splitlines()[0] if self.message.strip() else "no reason was given"
         return f"{self.kind}: {first}" if self.kind and not first.startswith(self.kind) else first
 
     @property
     def can_pass(self) -> bool:
-        """Whether the same attempt may succeed later. What is not known to last is tried again."""
+        """Whether the same attempt may succeed later; failures that are not known to last are retried."""
         if self.kind is None:
             return True
         error_class = getattr(errors, self.kind, None) or getattr(builtins, self.kind, None)

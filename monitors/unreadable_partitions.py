@@ -1,7 +1,7 @@
-"""Partitions of which nothing can be read further: a codec without its library, a batch whose checksum is wrong.
+"""Partitions that cannot be read further, such as by a codec without its library or a batch with a wrong checksum.
 
-The client does not say which partition its error is about. Each is tried by a consumer of its own, which may be left in any
-state; the one to blame is set aside with the reason, the others are read on. It is tried again after a back-off.
+The client does not report which partition caused an error. So each is tried by a consumer of its own, which may be left in any
+state; the cause is isolated with the reason, and reading of the others continues. It is tried again after a back-off.
 """
 
 import time
@@ -33,23 +33,23 @@ LOOK_SECONDS = 5.0
 
 
 def part_of(partition: TopicPartition) -> Part:
-    """Its name among what is set aside."""
+    """The partition as a part that can be isolated."""
     return Part("", STAGE, f"{partition.topic}:{partition.partition}")
 
 
 def concerns_records(error: Exception) -> bool:
-    """Whether a poll failed for what it read, and not for the brokers: each codec raises errors of its own."""
+    """Whether a poll failed because of the records and not of the brokers: each codec raises errors of its own."""
     record_errors = (CorruptRecordError, UnsupportedCodecError, RecordTooLargeError)
     return isinstance(error, record_errors) or type(error) is KafkaError or not isinstance(error, KafkaError)
 
 
 def trial(bootstrap: str) -> KafkaConsumer:
-    """A consumer for :func:`problem_at`; it is used for nothing else."""
+    """A consumer for :func:`problem_at`, and for nothing else."""
     return KafkaConsumer(**consumer_options(bootstrap), fetch_max_wait_ms=POLL_MS)
 
 
 def problem_at(consumer: KafkaConsumer, partition: TopicPartition, offset: int) -> str | None:
-    """Why nothing can be read at an offset; None where something can, or nothing is there.
+    """Why nothing can be read at an offset; None where something can be read, or there is no record.
 
     Raises:
         KafkaError: when the brokers do not answer.
@@ -73,7 +73,7 @@ def problem_at(consumer: KafkaConsumer, partition: TopicPartition, offset: int) 
 
 
 class Unreadable:
-    """The partitions of one consumer that are set aside; those stay paused for as long as it lives."""
+    """The isolated partitions of a consumer, which stay paused as long as it lives."""
 
     def __init__(self, bootstrap: str) -> None:
         self.partitions: set[TopicPartition] = set()
@@ -81,9 +81,9 @@ class Unreadable:
         self._look_at = 0.0
 
     def open(self, engine: sa.Engine, positions: Mapping[TopicPartition, int]) -> None:
-        """Find out which of a consumer's partitions are set aside still, by where each is to be read on.
+        """Determine which of a consumer's partitions are still isolated, by their positions.
 
-        One that the consumer itself could not read stays: it is read by the next consumer.
+        A partition that this consumer itself could not read stays isolated until the next consumer.
         """
         isolation = Isolation(engine)
         broken = self.partitions & positions.keys()
@@ -91,10 +91,10 @@ class Unreadable:
         self.partitions = broken | {p for p, at in others.items() if not self._passes(isolation, p, at)}
 
     def blame(self, engine: sa.Engine, positions: Mapping[TopicPartition, int], error: Exception) -> set[TopicPartition]:
-        """Set aside those of which nothing can be read, after a poll failed; returns them.
+        """Isolate and return the partitions that cannot be read, after a poll failed.
 
         Raises:
-            ServiceError: when all can be read.
+            ServiceError: when all of them can be read.
         """
         isolation, unreadable = Isolation(engine), set()
         for partition, at in sorted(positions.items()):
@@ -108,7 +108,7 @@ class Unreadable:
         return unreadable
 
     def can_go_on(self, engine: sa.Engine, positions: Mapping[TopicPartition, int]) -> bool:
-        """Whether one that is set aside can be read by a new consumer: it was mended, or a person has skipped the place."""
+        """Whether an isolated partition is readable by a new consumer: its cause was corrected, or its records were skipped."""
         if not self.partitions or time.monotonic() < self._look_at:
             return False
         self._look_at = time.monotonic() + LOOK_SECONDS
@@ -138,5 +138,5 @@ class Unreadable:
 
 def _describe(partition: TopicPartition, at: int, problem: str) -> str:
     name = f"{partition.topic}:{partition.partition}"
-    todo = f"mend it (a missing library?), or lose what lies there: `everfit ingest --skip {name}`"
-    return f"nothing can be read from offset {at} on: {problem}; what follows waits, the other partitions go on; {todo}"
+    todo = f"correct the cause (a missing library?), or skip and lose these records: `everfit ingest --skip {name}`"
+    return f"nothing can be read from offset {at} on: {problem}; later records wait, the other partitions are read; {todo}"

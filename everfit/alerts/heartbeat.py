@@ -1,6 +1,6 @@
-"""The sign of life that each pass of the loop gives: a row in Postgres, and a GET of ``EVERFIT_HEARTBEAT_URL`` where it is set.
+"""The heartbeat of the loop after each pass: a row in Postgres, and a GET of ``EVERFIT_HEARTBEAT_URL`` where it is set.
 
-Who watches for it is another process (:mod:`everfit.alerts.watchdog`), or a service elsewhere that tells when the calls stop.
+Another process checks it (:mod:`everfit.alerts.watchdog`), or an external service that alerts when the calls stop.
 """
 
 import logging
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class Heart:
-    """One process of a kind.
+    """The heartbeat of a process.
 
     Args:
         engine: of everfit's database.
-        process: which kind, ``heartbeats.SENSOR`` or ``heartbeats.INGEST``.
-        settings: what the process works with, written beside its passes.
-        every_seconds: passes that come sooner after the last sign give none.
-        environ: where the URL is read from.
+        process: the kind of process, ``heartbeats.SENSOR`` or ``heartbeats.INGEST``.
+        settings: the parts that the process uses, recorded with its passes.
+        every_seconds: shortest time between two heartbeats.
+        environ: the environment variables, with the URL.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Heart:
         self._uses: Uses | None = None
 
     def beat(self) -> None:
-        """Give a sign of life, after a pass that succeeded.
+        """Record a heartbeat, after a pass that succeeded.
 
         Raises:
-            sqlalchemy.exc.OperationalError: when Postgres does not answer. What the URL does raises nothing.
+            sqlalchemy.exc.OperationalError: when Postgres does not answer. A failing URL is logged.
         """
         if time.monotonic() < self._next:
             return
@@ -67,24 +67,24 @@ class Heart:
             self._call()
 
     def _works_with(self) -> Uses:
-        """What it works with; asked once, and without Kafka's identity: topics that were made again have another."""
+        """The parts that it uses, read once; without Kafka's identity, which changes when topics are created again."""
         if self._uses is None:
-            asked = uses(self._settings)
-            self._uses = Uses(asked.addresses, {name: who for name, who in asked.identities.items() if name != "kafka"})
+            parts = uses(self._settings)
+            self._uses = Uses(parts.addresses, {name: who for name, who in parts.identities.items() if name != "kafka"})
         return self._uses
 
     def _call(self) -> None:
         try:
             answer = httpx.get(self._url, timeout=TIMEOUT_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # OSError: certificates that cannot be read
-            self._tell(type(error).__name__)
+            self._log_change(type(error).__name__)
         else:
-            self._tell("" if answer.is_success else f"status {answer.status_code}")
+            self._log_change("" if answer.is_success else f"status {answer.status_code}")
 
-    def _tell(self, failure: str) -> None:
-        """Log that the calls began to fail, or succeed again; the URL's path is a secret."""
+    def _log_change(self, failure: str) -> None:
+        """Log when the calls begin to fail or succeed again, without the URL's path, which is a secret."""
         if bool(failure) != self._is_away:
             self._is_away = bool(failure)
             parts = urlsplit(self._url)
-            how = f"does not take the loop's sign of life: {failure}" if failure else "takes the loop's sign of life again"
+            how = f"does not accept the loop's heartbeat: {failure}" if failure else "accepts the loop's heartbeat again"
             logger.warning("%s://%s/… %s", parts.scheme, parts.hostname, how)

@@ -1,6 +1,6 @@
-"""Whether the loop has stopped, told by processes that outlive it: its own could not.
+"""Whether the loop has stopped, detected by other processes, as its own could not.
 
-The loop is alive while a pass of the sensor succeeds now and then. `everfit ingest` reads in its place, and launches nothing.
+The loop is alive while passes of the sensor succeed. `everfit ingest` reads in its place, but launches nothing.
 """
 
 import logging
@@ -23,7 +23,7 @@ from everfit.store.heartbeats import INGEST, SENSOR, Heartbeat
 from everfit.timing import format_time
 
 LOOK_SECONDS = 15.0
-GRACE_SECONDS = 60.0  # a loop that starts with whoever watches it, after a pause, has not passed yet
+GRACE_SECONDS = 60.0  # for a loop that starts together with its watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def silence(environ: Mapping[str, str] = os.environ) -> timedelta:
     """After how long without a successful pass the loop counts as stopped: ``EVERFIT_ALERT_SILENCE``, or ten minutes.
 
     Raises:
-        SettingsError: when it is no duration.
+        SettingsError: when it is not a duration.
     """
     allowed: timedelta = setting("EVERFIT_ALERT_SILENCE", "10m", environ)
     return allowed
@@ -43,8 +43,8 @@ def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: tim
 
     Args:
         beats: the newest pass of each kind of process.
-        watched_seconds: how long it has been watched; what never passed is waited for from then on, and what passed before a
-            pause is given :data:`GRACE_SECONDS`.
+        watched_seconds: how long the watchdog has run. A loop that never passed counts from its start; one that passed before
+            a pause is given :data:`GRACE_SECONDS`.
         allowed: how long no pass may succeed.
     """
     late = {name for name in (SENSOR, INGEST) if _age(beats.get(name), watched_seconds) > allowed.total_seconds()}
@@ -54,13 +54,13 @@ def stopped(beats: Mapping[str, Heartbeat], watched_seconds: float, allowed: tim
         return Findings(set(), {}, {})  # neither raised nor over
     last = beats.get(SENSOR)
     since = f"since {format_time(last.at.replace(microsecond=0))}" if last else "ever"
-    told = (
+    what = (
         f"no tick of the sensor prediction_log has succeeded {since}: it is off or fails, or Dagster's daemon or code location "
         "does not run"
     )
     if INGEST in beats and INGEST not in late:
-        return Findings({"stopped"}, {("", "stopped:launches"): f"{told}; `everfit ingest` reads on, nothing is launched"}, {})
-    return Findings({"stopped"}, {("", "stopped"): f"{told}; nothing is read, judged or retrained"}, {})
+        return Findings({"stopped"}, {("", "stopped:launches"): f"{what}; `everfit ingest` reads on, nothing is launched"}, {})
+    return Findings({"stopped"}, {("", "stopped"): f"{what}; nothing is read, judged or retrained"}, {})
 
 
 def _age(beat: Heartbeat | None, watched_seconds: float) -> float:
@@ -68,7 +68,7 @@ def _age(beat: Heartbeat | None, watched_seconds: float) -> float:
 
 
 class Watchdog:
-    """Looks at the loop from another process, in a thread of its own, and sends the alert; several may, one of them does."""
+    """Checks the loop from another process, in a thread of its own, and sends alerts; of several watchdogs only one sends."""
 
     def __init__(self, engine: sa.Engine, channels: Channels, allowed: timedelta) -> None:
         self._engine = engine
@@ -81,21 +81,21 @@ class Watchdog:
 
     @property
     def loop_age_seconds(self) -> float:
-        """How long ago a pass of the loop last succeeded; where none ever did, how long it has been watched."""
+        """Seconds since the last successful pass of the loop; where there was none, since the watchdog started."""
         return time.monotonic() - self._passed_at
 
     def start(self) -> None:
-        """Begin to look, until :meth:`close`."""
+        """Start checking, until :meth:`close`."""
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more; returns when a look that is under way has ended."""
+        """Stop checking; returns when a check under way has ended."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def look(self) -> None:
-        """Look once, and send what is due. A Postgres that is away is logged once, and the loop's age goes on growing."""
+        """Check once, and send due alerts. A Postgres that does not answer is logged once, and the loop's age increases."""
         try:
             with reachable(self._engine), self._engine.connect() as connection:
                 beats = heartbeats.newest(connection)
@@ -108,7 +108,7 @@ class Watchdog:
             self._is_blind = False
         except (ServiceError, sa.exc.SQLAlchemyError, OSError) as error:
             if not self._is_blind:
-                logger.warning("whether the loop passes cannot be seen: %s", error)
+                logger.warning("whether the loop passes cannot be checked: %s", error)
             self._is_blind = True
 
     def _run(self) -> None:

@@ -62,7 +62,7 @@ def _skip(name: str, as_json: bool) -> None:
 
     from everfit.runtime import Runtime
     from everfit.store.database import reachable
-    from monitors.skip import skip
+    from monitors.unreadable_records import skip
 
     topic, _, number = name.rpartition(":")
     if not topic or not number.isdecimal():

@@ -26,8 +26,8 @@ from everfit.topics.events import OUTCOMES, encode
 from everfit.waiting import wait_until
 from monitors import unreadable_partitions
 from monitors.group_reader import ingest
-from monitors.skip import skip
 from monitors.tick import Seen, watch
+from monitors.unreadable_records import skip
 from tests.brokers import ON_KAFKA, remake_topics, running_broker, started
 from tests.events import MODEL, outcome, prediction, produce
 
@@ -143,7 +143,7 @@ def test_a_person_skips_what_cannot_be_read_and_nothing_more(engine: sa.Engine, 
     send(kafka_address, range(3, 6), partition=0)
     send(kafka_address, range(6, 9), partition=0, codec="lz4")
     with without_library("lz4"):
-        with pytest.raises(UnreadableError, match="is not set aside"):
+        with pytest.raises(UnreadableError, match="is not isolated"):
             skip(engine, kafka_address, TopicPartition(OUTCOMES, 0))
         for first, following in ((0, 3), (6, 9)):
             read(engine, lake, kafka_address)
@@ -163,7 +163,7 @@ def test_what_can_be_read_by_now_is_not_skipped(engine: sa.Engine, lake: Lake, k
     send(kafka_address, range(3), partition=0, codec="snappy")
     with without_library("snappy"):
         read(engine, lake, kafka_address)
-    with pytest.raises(UnreadableError, match="can be read at offset 0: nothing is skipped"):
+    with pytest.raises(UnreadableError, match="is readable at offset 0: nothing was skipped"):
         skip(engine, kafka_address, TopicPartition(OUTCOMES, 0))
 
 

@@ -103,7 +103,7 @@ def test_source_days_of_one_model_that_fail_leave_the_others_told(
     monkeypatch.setattr(schedules, "observe", failing(3))
     context = dg.build_sensor_context(instance=instance, resources={"everfit": runtime})
     ticked = schedules.source_days.evaluate_tick(context)
-    assert ticked.skip_message == "told the data versions of 3 days"
+    assert ticked.skip_message == "reported the data versions of 3 days"
     assert [failure.part.stage for failure in set_aside(runtime.engine)] == ["source_days"]
 
 

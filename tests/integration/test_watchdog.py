@@ -116,7 +116,7 @@ def test_a_postgres_that_is_away_is_told_once_and_the_age_grows(caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         watchdog.look()
         watchdog.look()
-    assert caplog.text.count("whether the loop passes cannot be seen") == 1
+    assert caplog.text.count("whether the loop passes cannot be checked") == 1
     assert watchdog.loop_age_seconds > before
 
 
@@ -134,7 +134,7 @@ def test_a_pass_writes_its_row_and_calls_the_url_which_is_never_shown(
     assert found[SENSOR].age_seconds < 60
     assert found[SENSOR].addresses["kafka"] == settings.kafka
     assert hook.gets == 1
-    assert caplog.text.count("does not take the loop's sign of life") == 1
+    assert caplog.text.count("does not accept the loop's heartbeat") == 1
     assert "secret" not in caplog.text
 
 

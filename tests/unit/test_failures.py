@@ -21,4 +21,4 @@ def test_what_lasts_is_not(kind: str) -> None:
 
 def test_a_failure_says_its_first_line_with_its_kind() -> None:
     assert str(Failure("SourceError", "price is 7\n  at line 3")) == "SourceError: price is 7"
-    assert str(Failure(None, "")) == "no reason was told"
+    assert str(Failure(None, "")) == "no reason was given"

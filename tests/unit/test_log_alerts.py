@@ -38,8 +38,8 @@ def test_each_partition_and_each_log_has_a_cause_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("restarted", "cause", "told"),
     [
-        (Restarted(TOPIC, "b", 1, [0]), f"log:{TOPIC}:b:1", "the log of everfit.outcomes began again, partition 0; "),
-        (Restarted(TOPIC, "c", 2, [0, 2]), f"log:{TOPIC}:c:2", "the log of everfit.outcomes began again, partitions 0, 2; "),
+        (Restarted(TOPIC, "b", 1, [0]), f"log:{TOPIC}:b:1", "the log of everfit.outcomes restarted, partition 0; "),
+        (Restarted(TOPIC, "c", 2, [0, 2]), f"log:{TOPIC}:c:2", "the log of everfit.outcomes restarted, partitions 0, 2; "),
     ],
 )
 def test_a_log_that_began_again_is_told_with_its_partitions(restarted: Restarted, cause: str, told: str) -> None:
