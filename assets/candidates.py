@@ -18,6 +18,7 @@ from everfit.timing import format_time
 
 if TYPE_CHECKING:
     from everfit.pipeline.manifests import Compared, TrainedModel, TrainingSet
+    from everfit.pipeline.trackers import Tracker
 
 REQUEST_TAG = "everfit/request"
 Metadata = dict[str, Any]
@@ -78,7 +79,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         metadata=declared_in(model),
     )
     def trained_model(
-        context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Runtime], mlflow: dg.ResourceParam[Any]
+        context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Runtime], tracking: dg.ResourceParam[Any]
     ) -> dg.MaterializeResult[Any]:
         from everfit.pipeline import manifests, training
         from everfit.pipeline.manifests import TrainingSet
@@ -87,11 +88,11 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
         made = training.train(everfit, chosen_candidates(config, model), given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
-        run_url = _track(mlflow, everfit, model, given, made)
+        _track(tracking, model, given, made)
         metadata: Metadata = {
             "training seconds": readable(time.monotonic() - began),
             "dagster/row_count": given.rows,
-            "MLflow run": dg.MetadataValue.url(run_url),
+            "MLflow run": dg.MetadataValue.url(tracking.mlflow.page),
         }
         for candidate in made.candidates:
             told = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
@@ -163,7 +164,7 @@ def _calibration(runtime: Runtime, model: Model, made: "TrainedModel") -> dg.Mar
 def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> str | None:
     """The data version of a stage that this run, or the one it repeats, has made; None where neither did."""
     key = dg.AssetKey([model.name, stage])
-    for run in filter(None, [context.run_id, context.run.parent_run_id]):
+    for run in filter(None, [context.run.run_id, context.run.parent_run_id]):
         for record in reversed(context.instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)):
             event = record.get_dagster_event().step_materialization_data.materialization
             if event.asset_key == key:
@@ -171,18 +172,16 @@ def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> st
     return None
 
 
-def _track(mlflow: Any, runtime: Runtime, model: Model, given: "TrainingSet", made: "TrainedModel") -> str:
-    """Data version, code version, config, seed, metrics and the manifests on the MLflow run; returns its page."""
+def _track(tracker: "Tracker", model: Model, given: "TrainingSet", made: "TrainedModel") -> None:
+    """Data version, code version, config, seed, metrics and the manifests on the run."""
     tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
-    mlflow.set_tags({f"everfit.{name}": value for name, value in tags.items()})
+    tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()})
     for candidate in made.candidates:
-        mlflow.log_params({f"{candidate.name}.{key}": value for key, value in candidate.config.items()})
-        mlflow.log_metrics({f"{candidate.name}.{key}": value for key, value in candidate.metrics.items()})
-    mlflow.log_dict(dict(_left_out(made)), "left_out.json")
-    mlflow.log_metrics({"rows": given.rows, model.task.baseline_name.replace(" ", "_"): given.baseline})
-    mlflow.log_dict(msgspec.to_builtins(given), "training_set.json")
-    run = mlflow.active_run().info
-    return f"{runtime.settings.mlflow_pages.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        tracker.log_params({f"{candidate.name}.{key}": value for key, value in candidate.config.items()})
+        tracker.log_metrics({f"{candidate.name}.{key}": value for key, value in candidate.metrics.items()})
+    tracker.log_document(dict(_left_out(made)), "left_out.json")
+    tracker.log_metrics({"rows": given.rows, model.task.baseline_name.replace(" ", "_"): given.baseline})
+    tracker.log_document(msgspec.to_builtins(given), "training_set.json")
 
 
 def _bounds(compared: "Compared") -> tuple[float, float, float] | None:

@@ -33,14 +33,14 @@ def champion(model: Model) -> dg.AssetsDefinition:
     def champion(
         context: dg.AssetExecutionContext,
         everfit: dg.ResourceParam[Runtime],
-        mlflow: dg.ResourceParam[Any],
+        tracking: dg.ResourceParam[Any],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
         from everfit.pipeline.promotion import conclude
 
         concluded = conclude(
-            everfit, model, actor=f"dagster run {context.run_id}", verdict=made_here(context, model, "evaluation")
+            everfit, model, actor=f"dagster run {context.run.run_id}", verdict=made_here(context, model, "evaluation")
         )
-        context.log.info("MLflow run %s: %s", mlflow.active_run().info.run_id, concluded.reason)
+        context.log.info("MLflow run %s: %s", tracking.mlflow.run_id, concluded.reason)
         metadata = {"reason": concluded.reason}
         if concluded.version is None:
             yield dg.AssetObservation(asset_key=context.asset_key, metadata=metadata)

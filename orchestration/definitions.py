@@ -5,7 +5,7 @@ import gc
 import dagster as dg
 
 from orchestration.declared_assets import declared
-from orchestration.resources import everfit, mlflow
+from orchestration.resources import everfit, tracking
 from orchestration.schedules import nightly_backfills, source_days
 from orchestration.sensors import prediction_log
 from orchestration.watchdog_sensor import dead_mans_switch
@@ -19,7 +19,7 @@ def build() -> dg.Definitions:
         asset_checks=loaded.checks,
         schedules=nightly_backfills(loaded.models.values()),
         sensors=[prediction_log, source_days, dead_mans_switch],
-        resources={"everfit": everfit, "mlflow": mlflow},
+        resources={"everfit": everfit, "tracking": tracking},
         executor=dg.in_process_executor,
     )
 

@@ -1,9 +1,11 @@
 """The examples of docs/extending.md, installed as a package would install them, and used for real."""
 
 import json
+import logging
 import smtplib
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -12,6 +14,7 @@ import sqlalchemy as sa
 from everfit.alerts.channels import Channels
 from everfit.alerts.notification import notify
 from everfit.alerts.state import Findings
+from everfit.pipeline.trackers import TrackedRun, Trackers
 from everfit.sources.publication import publish_from
 from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step
 from everfit.store.tables import predictions
@@ -42,6 +45,27 @@ def test_the_format_of_an_inference_table(engine: sa.Engine, install: Install, m
     with engine.connect() as connection:
         stored = sa.select(predictions.c.request_id, predictions.c.version, predictions.c.score).order_by(predictions.c.score)
         assert connection.execute(stored).all() == [("a-0", 3, 0.25), ("a-1", 3, 0.75)]
+
+
+def test_the_tracker_that_keeps_a_diary(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing:
+        def __getattr__(self, name: str) -> object:
+            return lambda *_, **__: None
+
+    monkeypatch.chdir(tmp_path)
+    install(documented("Trackers"), trackers="Diary")
+    trackers = Trackers(Nothing(), TrackedRun("1a2b", "m"), logging.getLogger())  # type: ignore[arg-type] # the default tracker
+    trackers.log_tags({"cause": "drift"})
+    trackers.log_params({"mlp.epochs": 2})
+    trackers.log_metrics({"mlp.log_loss": 0.5})
+    trackers.log_document({"days": []}, "training_set.json")
+    trackers.end(failed=False)
+    lines = [json.loads(line) for line in (tmp_path / "diary-m-1a2b.jsonl").read_text().splitlines()]
+    expected: dict[str, object] = {"tags": {"cause": "drift"}, "params": {"mlp.epochs": 2}, "metrics": {"mlp.log_loss": 0.5}}
+    assert lines == [{kind: values} for kind, values in expected.items()] + [
+        {"training_set.json": {"days": []}},
+        {"end": "finished"},
+    ]
 
 
 def test_the_channel_that_sends_mail(engine: sa.Engine, install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ class Pages:
             self._assets(MODEL),
             instance=self.instance,
             selection=[dg.AssetKey([MODEL.name, stage]) for stage in stages],
-            resources={"everfit": self.loop.runtime, "mlflow": dg.ResourceDefinition.none_resource()},
+            resources={"everfit": self.loop.runtime, "tracking": dg.ResourceDefinition.none_resource()},
             tags=span,
         )
         assert done.success

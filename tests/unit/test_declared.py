@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from orchestration.declared_assets import declared
-from orchestration.resources import everfit, mlflow
+from orchestration.resources import everfit, tracking
 
 PACKAGE = {
     "__init__": "",
@@ -39,5 +39,5 @@ def test_a_model_whose_assets_are_refused_is_set_aside(tmp_path: Path, monkeypat
     assert found.models.broken.keys() == {"shown_models.broken", "owned", "named"}
     assert "bob!" in found.models.broken["owned"]
     assert "named/predictions would exist twice" in found.models.broken["named"]
-    resources = {"everfit": everfit, "mlflow": mlflow}
+    resources = {"everfit": everfit, "tracking": tracking}
     dg.Definitions.validate_loadable(dg.Definitions(assets=found.assets, asset_checks=found.checks, resources=resources))

@@ -1,0 +1,138 @@
+"""Trackers from outside the package beside a real MLflow, in a real execution of the assets by Dagster."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from assets import model_assets
+from everfit.environment.extensions import extensions
+from everfit.pipeline import daily_partitions
+from everfit.pipeline.trackers import TrackedRun
+from everfit.runtime import Runtime
+from orchestration.resources import tracking as resource
+from tests.examples import electricity
+from tests.extensions import Install
+from tests.loop import Loop
+
+MODEL = electricity().model
+STAGES = ("training_set", "trained_model", "evaluation", "champion")
+DIARY = """
+class Diary:
+    calls = []
+
+    def __init__(self, run):
+        self.calls.append(("begin", run))
+
+    def log_tags(self, tags):
+        self.calls.append(("tags", tags))
+
+    def log_params(self, params):
+        self.calls.append(("params", params))
+
+    def log_metrics(self, metrics):
+        self.calls.append(("metrics", metrics))
+
+    def log_document(self, document, name):
+        self.calls.append((name, document))
+
+    def end(self, *, failed):
+        self.calls.append(("end", failed))
+"""
+FAILING = """
+class Away:
+    def __init__(self, run):
+        raise ConnectionError("no server")
+
+class Full:
+    def __init__(self, run): ...
+    def __getattr__(self, name):
+        raise OSError(f"no room for {name}")
+"""
+
+
+@pytest.fixture
+def runtime(engine: sa.Engine, tmp_path: Path, tracking: str) -> Runtime:
+    """All that the candidates of the first champion are trained on is made."""
+    loop = Loop(engine, tmp_path, MODEL, electricity().recorded)
+    loop.publish(until=MODEL.go_live)
+    days = daily_partitions.available_days(loop.runtime, MODEL)
+    daily_partitions.land_days(loop.runtime, MODEL, days)
+    daily_partitions.compute_days(loop.runtime, MODEL, days)
+    made = Runtime(replace(loop.runtime.settings, mlflow=tracking), loop.runtime.models, loop.registry)
+    made.__dict__["engine"] = engine
+    return made
+
+
+def materialize(runtime: Runtime, folder: Path, stages: Sequence[str] = STAGES) -> dg.ExecuteInProcessResult:
+    keys = [dg.AssetKey([MODEL.name, stage]) for stage in stages]
+    job = dg.define_asset_job("training", dg.AssetSelection.assets(*keys))
+    resources = {"everfit": runtime, "tracking": resource}
+    definitions = dg.Definitions(assets=model_assets(MODEL), jobs=[job], resources=resources, executor=dg.in_process_executor)
+    with dg.DagsterInstance.ephemeral(str(folder)) as instance:
+        run = definitions.resolve_job_def("training")
+        return run.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False)
+
+
+def in_mlflow(address: str, run_id: str) -> dict[str, Any]:
+    """The MLflow run of a Dagster run."""
+    url = f"{address}/api/2.0/mlflow"
+    experiment = httpx.get(f"{url}/experiments/get-by-name", params={"experiment_name": MODEL.name}, trust_env=False).json()
+    body = {
+        "experiment_ids": [experiment["experiment"]["experiment_id"]],
+        "filter": f"tags.dagster_run_id = '{run_id}'",
+    }
+    (run,) = httpx.post(f"{url}/runs/search", json=body, trust_env=False).json()["runs"]
+    kept: dict[str, Any] = {name: {one["key"]: one["value"] for one in run["data"][name]} for name in ("params", "metrics")}
+    return kept | {"status": run["info"]["status"], "id": run["info"]["run_id"]}
+
+
+def test_a_tracker_from_outside_gets_what_mlflow_gets_and_one_that_fails_stops_nothing(
+    runtime: Runtime, tracking: str, tmp_path: Path, install: Install, capfd: pytest.CaptureFixture[str]
+) -> None:
+    install(FAILING, trackers="Away")
+    install(FAILING, trackers="Full")
+    install(DIARY, trackers="Diary")
+    done = materialize(runtime, tmp_path)
+    assert done.success
+    calls = extensions("trackers")["diary"].calls
+    kept = in_mlflow(tracking, done.run_id)
+    assert kept["status"] == "FINISHED"
+    assert calls[0] == ("begin", TrackedRun(done.run_id, MODEL.name))
+    assert calls[-1] == ("end", False)
+    params = {name: str(value) for kind, values in calls if kind == "params" for name, value in values.items()}
+    metrics = {name: value for kind, values in calls if kind == "metrics" for name, value in values.items()}
+    assert params == kept["params"]
+    assert metrics == pytest.approx(kept["metrics"])
+    assert {"gradient_boosting.seed", "gradient_boosting.log_loss", "rows"} <= params.keys() | metrics.keys()
+    assert [name for name, _ in calls if name.endswith(".json")] == ["left_out.json", "training_set.json"]
+    (made,) = done.asset_materializations_for_node(f"{MODEL.name}__trained_model")
+    page = str(made.metadata["MLflow run"].value)
+    assert page == f"{tracking}/#/experiments/{page.split('/')[-3]}/runs/{kept['id']}"
+    logged = capfd.readouterr().err
+    assert logged.count("tracker away fails at begin: ConnectionError: no server; the run goes on") == 1
+    assert "tracker full fails at log_params: OSError: no room for log_params; the run goes on" in logged
+    assert "tracker full fails at end: OSError: no room for end; the run goes on" in logged
+
+
+def test_a_run_that_fails_ends_as_failed_and_a_step_that_tracks_nothing_begins_none(
+    runtime: Runtime, tracking: str, tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(DIARY, trackers="Diary")
+    calls = extensions("trackers")["diary"].calls
+    assert materialize(runtime, tmp_path, ["training_set", "evaluation"]).success is False, "nothing was trained"
+    assert calls == []
+
+    def fail(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr("assets.candidates._calibration", fail)
+    done = materialize(runtime, tmp_path, STAGES[:2])
+    assert not done.success
+    assert in_mlflow(tracking, done.run_id)["status"] == "FAILED"
+    assert calls[-1] == ("end", True)
