@@ -15,7 +15,7 @@ from everfit.pipeline.code_versions import LOOK_BACK, stage_version
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.pipeline.daily_partitions import DayMade
+    from everfit.pipeline.day_summary import DaySummary
     from everfit.pipeline.lineage import Lineage
 
 
@@ -101,5 +101,5 @@ def _needed(context: dg.AssetExecutionContext, everfit: Runtime, model: Model) -
     return lineage, stale_days(everfit, model, before=request.cutoff, lineage=lineage)
 
 
-def _metadata(day: "DayMade") -> dict[str, Any]:
+def _metadata(day: "DaySummary") -> dict[str, Any]:
     return {"dagster/partition_row_count": day.rows, "null share": day.null_share, "data version": day.data_version}

@@ -19,7 +19,7 @@ from everfit.pipeline.code_versions import Stage, stage_version
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.pipeline.daily_partitions import DayMade
+    from everfit.pipeline.day_summary import DaySummary
     from everfit.pipeline.lineage import Lineage
 
 DATA_VERSION = "dagster/data_version"
@@ -43,7 +43,7 @@ def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs:
 
 
 def materialized(
-    context: dg.AssetExecutionContext, made: "Sequence[DayMade]", tags: Tags, metadata: Callable[["DayMade"], Any]
+    context: dg.AssetExecutionContext, made: "Sequence[DaySummary]", tags: Tags, metadata: Callable[["DaySummary"], Any]
 ) -> Iterator[Result]:
     """The days of a run that were made as materializations, each with the data version of its own content."""
     if made and len(context.partition_keys) == 1 and context.run.tags.get(DEFERRED) != "true":
@@ -55,7 +55,7 @@ def materialized(
     log_events(context, [one_day(context.asset_key, day, tags, metadata(day)) for day in made])
 
 
-def one_day(key: dg.AssetKey, day: "DayMade", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
+def one_day(key: dg.AssetKey, day: "DaySummary", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
     """One day's own materialization."""
     versioned = {**tags, DATA_VERSION: day.data_version}
     return dg.AssetMaterialization(key, partition=day.day, metadata=metadata, tags=versioned)

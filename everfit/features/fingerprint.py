@@ -27,6 +27,14 @@ def function_version(function: Callable[..., Any]) -> str:
     return hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
 
 
+@cache
+def class_version(kind: type) -> str:
+    """The same over a class, and what its methods may use."""
+    parts: dict[str, str] = {}
+    _collect_value(kind.__qualname__, kind, _package(kind), parts, set())
+    return hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
+
+
 def _collect(function: Any, parts: dict[str, str], visited: set[Any]) -> None:
     if isinstance(function, partial):
         parts[f"partial:{function.func!r:.80}"] = _text([list(function.args), function.keywords])

@@ -1,82 +1,124 @@
-"""Which code made a thing: hashes of everfit's own sources and of what a model declares.
+"""Which code made a thing: each stage of a model has a version, and so have all of them together.
 
-Each stage has a version of its own, which changes with the modules that carry it out and with the parts of the declaration
-that it reads, and with nothing else: another learning rate leaves the features as they are.
+A stage's version changes with the code that carries it out, as :mod:`everfit.pipeline.source_closure` follows it by the
+imports, with the user's code that it calls, and with the parts of the declaration that it reads, and with nothing else:
+another learning rate leaves the features as they are, and another plot leaves everything.
 """
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from everfit.declaration import Model, Part
-from everfit.features.fingerprint import function_version
-
-PACKAGE = Path(__file__).parents[1]
+from everfit.features.fingerprint import class_version, function_version
+from everfit.pipeline.source_closure import source_closure
+from everfit.pipeline.source_module import source_module
 
 Stage = Literal["raw_data", "features", "training_set", "trained_model", "evaluation", "champion"]
 
 LOOK_BACK = "look_back"  # what the features of a day see of raw_data; versioned, never stored
 
-# The modules that carry out a stage. What they read and write with (tables, the lake) decides nothing of the content.
-MODULES: dict[Stage, tuple[str, ...]] = {
-    "raw_data": ("store/frames.py",),
-    "features": ("features/*.py", "store/frames.py"),
-    "training_set": ("pipeline/training_set.py", "features/labelled_rows.py", "evidence/out_of_bounds.py"),
-    "trained_model": ("pipeline/training.py", "training/*.py", "evaluation/folds.py", "evidence/calibration.py"),
-    "evaluation": ("pipeline/evaluation.py", "pipeline/champion_inputs.py", "evaluation/*.py"),
-    "champion": ("pipeline/promotion.py",),
+# Where a stage begins; what it rests on follows. A module is named where it is reached by no import: one is run as a program.
+ROOTS: dict[Stage, tuple[str, ...]] = {
+    "raw_data": ("everfit.pipeline.daily_partitions.land_days",),
+    "features": (
+        "everfit.pipeline.daily_partitions.compute_days",
+        "everfit.pipeline.past_requests.bring_up",
+        "everfit.features.spans",
+    ),
+    "training_set": ("everfit.pipeline.training_set.assemble",),
+    "trained_model": ("everfit.pipeline.training.train", "everfit.training.parity"),
+    "evaluation": ("everfit.pipeline.evaluation.evaluate",),
+    "champion": ("everfit.pipeline.promotion.conclude",),
 }
 
-
-@cache
-def sources_hash(*patterns: str) -> str:
-    """SHA-256 over the package's Python files that match, all of them by default, in the order of their names."""
-    digest = hashlib.sha256()
-    files = {file for pattern in patterns or ("**/*.py",) for file in PACKAGE.glob(pattern)}
-    for file in sorted(files):
-        digest.update(str(file.relative_to(PACKAGE)).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def code_version(model: Model) -> str:
-    """Twelve hex digits that change with everfit's code or the module that declares the model."""
-    module = sys.modules[model.history.__module__]
-    declared = Path(module.__file__).read_bytes() if module.__file__ else repr(model).encode()
-    return hashlib.sha256(sources_hash().encode() + declared).hexdigest()[:12]
+# What decides nothing of a stage's content: declared parts (their values count), what rows are read and written with, the
+# record of what was made from what, and what a person is shown.
+NEUTRAL = (
+    "everfit.declaration.columns",
+    "everfit.declaration.part",
+    "everfit.declaration.recipes",
+    "everfit.declaration.values",
+    "everfit.declaration.views",
+    "everfit.environment",
+    "everfit.errors",
+    "everfit.features.fingerprint",
+    "everfit.pipeline.code_versions",
+    "everfit.pipeline.day_isolation",
+    "everfit.pipeline.day_summary",
+    "everfit.pipeline.horizon",
+    "everfit.pipeline.lineage",
+    "everfit.pipeline.span_records",
+    "everfit.registry",
+    "everfit.store.declarations",
+    "everfit.store.failures",
+    "everfit.store.ledger",
+    "everfit.store.model_clocks",
+    "everfit.store.partitions",
+    "everfit.store.requests",
+    "everfit.store.source_days",
+    "everfit.store.tables",
+    "everfit.topics",
+)
 
 
 def stage_version(model: Model, stage: Stage) -> str:
     """Twelve hex digits that change with what a stage of this model makes of the same inputs."""
-    told = "\n".join([sources_hash(*MODULES[stage]), *map(repr, _declared(model, stage))])
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    return _digest(source_version(ROOTS[stage]), *map(repr, _declared(model, stage)))
+
+
+def code_version(model: Model) -> str:
+    """Twelve hex digits that change with the version of any stage of this model."""
+    return _digest(*(stage_version(model, stage) for stage in get_args(Stage)))
+
+
+@cache
+def source_version(roots: tuple[str, ...]) -> str:
+    """SHA-256 over the source of everything that the roots rest on.
+
+    Raises:
+        LookupError: when one of them is not there.
+    """
+    return hashlib.sha256(repr(source_closure(roots, NEUTRAL)).encode()).hexdigest()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _declared(model: Model, stage: Stage) -> Iterator[Any]:
-    """The parts of a declaration that a stage reads, each with a representation that says all of it."""
+    """The parts of a declaration that a stage reads, each with a representation that holds all of it."""
     match stage:
         case "raw_data":
-            yield from ((s.name, [*map(_told, s.columns)], s.identity, s.event_time) for s in model.sources)
+            yield from ((s.name, [*map(_with_code, s.columns)], s.identity, s.event_time) for s in model.sources)
         case "features":
-            yield [*map(_told, model.request)]
+            yield [*map(_values, model.request)]
             yield model.entity, model.identity, model.event_time, model.go_live, function_version(model.history)
             for view in model.views:
                 taken = sorted((name, repr(feature)) for name, feature in view.features.items())
                 yield view.name, view.source, view.key, view.known_at, view.ttl, view.tie_break, taken
                 yield function_version(view.shape)
         case "training_set":
-            yield model.label, model.go_live, function_version(model.history), _told(model.training)
-            yield [*map(_told, model.request)]
+            yield _with_code(model.task), model.go_live, function_version(model.history), _values(model.training)
+            yield [*map(_values, model.request)]
         case "trained_model":
-            yield model.label, model.features, [*map(_told, model.candidates)], _told(model.gate), _told(model.drift)
+            yield _with_code(model.task), model.features, _values(model.gate), _values(model.drift)
+            yield [*map(_with_code, model.candidates)]
         case "evaluation":
-            yield _told(model.gate)
+            yield _with_code(model.task), _values(model.gate)
         case "champion":
-            yield _told(model.rollout)
+            yield _values(model.rollout)
 
 
-def _told(part: Part) -> tuple[str, dict[str, Any]]:
+def _values(part: Part) -> tuple[str, dict[str, Any]]:
     return type(part).__name__, part.model_dump(mode="json")
+
+
+def _with_code(part: Part) -> tuple[str, dict[str, Any], str]:
+    """The values of a part that does something itself, and the version of its class, whoever wrote it."""
+    kind = type(part)
+    top = kind.__qualname__.partition(".")[0]  # a class of a function is a part of it
+    module = source_module(kind.__module__)
+    has_source = module is not None and top in module.definitions
+    return *_values(part), source_version((f"{kind.__module__}.{top}",)) if has_source else class_version(kind)

@@ -2,19 +2,21 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from everfit.declaration import Model, Source
-from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID, renewed
-from everfit.errors import EmptyPartitionError, LakeError
+from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID
+from everfit.errors import EmptyPartitionError
 from everfit.features.spans import DAY
 from everfit.pipeline import past_requests, span_records
 from everfit.pipeline.code_versions import stage_version
+from everfit.pipeline.day_summary import DaySummary, summarize
 from everfit.pipeline.horizon import horizon
 from everfit.pipeline.lineage import Lineage, features_dataset, raw_dataset
+from everfit.pipeline.partition_frames import load_source
 from everfit.runtime import Runtime
 from everfit.store import frames, partitions, source_days
 from everfit.store.partitions import PartitionVersion
@@ -27,21 +29,11 @@ ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class DayMade:
-    """One partition that was made: its day, data version, rows, and share of nulls."""
-
-    day: str
-    data_version: str
-    rows: int
-    null_share: float
-
-
-@dataclass(frozen=True, slots=True)
 class Computed:
     """Features that were made, the raw days that had to be cut before, and what both were made from."""
 
-    days: list[DayMade]
-    cut: list[DayMade]
+    days: list[DaySummary]
+    cut: list[DaySummary]
     lineage: Lineage
 
 
@@ -52,7 +44,7 @@ def available_days(runtime: Runtime, model: Model) -> list[str]:
         return source_days.landed(connection, names, before=horizon(connection, model))
 
 
-def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DayMade]:
+def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DaySummary]:
     """Cut what has landed on these days into partitions of the lake, one object a source and day.
 
     A day whose rows were all moved away by corrections is cut empty.
@@ -75,7 +67,7 @@ def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DayMa
             span_records.record(connection, model, source, cut, touched)
             made.append(versions)
             parts.append(cut)
-    return [_day_made(day, [by_day[i] for by_day in made], [cut[day] for cut in parts]) for i, day in enumerate(days)]
+    return [summarize(day, [by_day[i] for by_day in made], [cut[day] for cut in parts]) for i, day in enumerate(days)]
 
 
 def compute_days(runtime: Runtime, model: Model, days: Sequence[str], *, lineage: Lineage | None = None) -> Computed:
@@ -93,11 +85,12 @@ def compute_days(runtime: Runtime, model: Model, days: Sequence[str], *, lineage
 
     lineage = lineage or Lineage.up_to_date(runtime, model, since=min(days))
     _require_landed(model, days, lineage.landed)
-    seen = {one for day in days for one in lineage.seen[day]}
+    seen = {source_day for day in days for source_day in lineage.seen[day]}
     behind = sorted({day for _, day in seen} & set(lineage.stale_raw()))
     cut = land_days(runtime, model, behind) if behind else []
     lineage = lineage.after_cut(runtime) if cut else lineage
-    seen = {one for day in days for one in lineage.seen[day]}  # a day that another run has cut meanwhile may reach these
+    # a day that another run has cut meanwhile may reach these
+    seen = {source_day for day in days for source_day in lineage.seen[day]}
     code, dataset = stage_version(model, "features"), features_dataset(model)
     with runtime.engine.begin() as connection:
         sources = {source.name: _seen_rows(runtime, connection, lineage, source, seen) for source in model.sources}
@@ -105,7 +98,8 @@ def compute_days(runtime: Runtime, model: Model, days: Sequence[str], *, lineage
         by_day = frames.by_day(compute(model.views, sources, spine), EVENT_TIME, days)
         made = [_put(runtime, dataset, day, by_day[day], code, lineage.features_inputs(day)) for day in days]
         partitions.record(connection, made)
-    return Computed([_day_made(day, [one], [by_day[day]]) for day, one in zip(days, made, strict=True)], cut, lineage)
+    summaries = [summarize(version.partition, [version], [by_day[version.partition]]) for version in made]
+    return Computed(summaries, cut, lineage)
 
 
 def _seen_rows(
@@ -117,56 +111,9 @@ def _seen_rows(
     days = sorted(day for name, day in seen if name == source.name)
     whole = [lineage.raw[source.name][day].hash for day in days if day < lineage.whole_before]
     later = [(midnight(day), midnight(day) + DAY) for day in days if day >= lineage.whole_before]
-    parts = [_load_source(runtime, source, whole)] if whole else []
+    parts = [load_source(runtime, source, whole)] if whole else []
     parts += [frames.landed(connection, source, span) for span in later]
     return pl.concat(parts) if parts else frames.decode_rows(source, [])
-
-
-def load_raw(runtime: Runtime, model: Model, *, since: date | None = None, before: datetime) -> "Mapping[str, pl.DataFrame]":
-    """The newest versions of the raw partitions of ``[since, before)``, one frame a source."""
-    with runtime.engine.connect() as connection:
-        found = {
-            source.name: partitions.newest(connection, raw_dataset(model, source.name), since=since, before=before.date())
-            for source in model.sources
-        }
-    return {source.name: _load_source(runtime, source, list(found[source.name].values())) for source in model.sources}
-
-
-def load_features(runtime: Runtime, model: Model, hashes: Sequence[str]) -> "pl.DataFrame":
-    """Days of features one after the other: REQUEST_ID, EVENT_TIME and the declared features, in their order.
-
-    Raises:
-        LakeError: when a day was made by an earlier declaration, which lacks a feature or has it of another kind.
-    """
-    import polars as pl
-
-    kinds = {name: frames.TYPES[kind] for name, kind in model.features}
-    parts = [renewed(runtime.lake.get_frame(digest), model.label) for digest in hashes]
-    for part in parts:
-        lacking = [name for name, kind in kinds.items() if part.columns and part.schema.get(name) != kind]
-        if lacking:
-            raise LakeError(
-                f"{model.name}: days of features made by an earlier declaration lack {', '.join(lacking)}; "
-                "make them anew by `everfit backfill`"
-            )
-    present = [part.select(REQUEST_ID, EVENT_TIME, *kinds) for part in parts if part.columns]
-    return pl.concat(present) if present else pl.DataFrame()
-
-
-def _load_source(runtime: Runtime, source: Source, hashes: Sequence[str]) -> "pl.DataFrame":
-    """Days of a source one after the other, by its declared columns; one that a day was cut without is null in it."""
-    import polars as pl
-
-    columns = {column.name: column.frame_type() for column in source.columns}
-    parts = [pl.DataFrame(schema=columns)]
-    for part in map(runtime.lake.get_frame, hashes):
-        present = {name: kind for name, kind in columns.items() if name in part.columns}
-        for name, kind in present.items():
-            if part.schema[name] != kind and not (part.schema[name].is_numeric() and kind.is_numeric()):
-                told = f"{source.name}: days cut by an earlier declaration hold {name} as {part.schema[name]}, not {kind}"
-                raise LakeError(f"{told}; cut them anew by `everfit backfill`")
-        parts.append(part.select(pl.col(name).cast(kind) for name, kind in present.items()))
-    return pl.concat(parts, how="diagonal")
 
 
 def _spine(runtime: Runtime, connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> "pl.DataFrame":
@@ -178,21 +125,21 @@ def _spine(runtime: Runtime, connection: sa.Connection, model: Model, span: tupl
     if start < model.go_live:
         past = past_requests.newest(connection, model)
         assert past is not None, "brought up before"
-        asked = runtime.lake.get_frame(past.hash)
-        parts.append(asked.filter(pl.col(EVENT_TIME).is_between(start, min(end, model.go_live), closed="left")))
+        requests = runtime.lake.get_frame(past.hash)
+        parts.append(requests.filter(pl.col(EVENT_TIME).is_between(start, min(end, model.go_live), closed="left")))
     if end > model.go_live:
         wanted = [REQUEST_ID, EVENT_TIME, *(column.name for column in model.request)]
-        answered = frames.logged(connection, model, (max(start, model.go_live), end), known_at=ALWAYS, late=True)
-        parts.append(answered.select(wanted).unique([REQUEST_ID, EVENT_TIME], keep="first", maintain_order=True))
+        logged = frames.logged(connection, model, (max(start, model.go_live), end), known_at=ALWAYS, late=True)
+        parts.append(logged.select(wanted).unique([REQUEST_ID, EVENT_TIME], keep="first", maintain_order=True))
     return pl.concat(parts).sort(EVENT_TIME, REQUEST_ID)
 
 
 def _require_landed(model: Model, days: Sequence[str], landed: Collection[str]) -> None:
     empty = [day for day in days if day not in landed]
     if empty:
-        told = f"{', '.join(empty[:5])}{f' and {len(empty) - 5} more days' if len(empty) > 5 else ''}"
+        listed = f"{', '.join(empty[:5])}{f' and {len(empty) - 5} more days' if len(empty) > 5 else ''}"
         raise EmptyPartitionError(
-            f"{model.name}: nothing has landed on {told}, or its clock has not passed it; publish the rows first, "
+            f"{model.name}: nothing has landed on {listed}, or its clock has not passed it; publish the rows first, "
             "or choose other days"
         )
 
@@ -201,13 +148,3 @@ def _put(
     runtime: Runtime, dataset: str, day: str, frame: "pl.DataFrame", code: str, inputs: Mapping[str, Any]
 ) -> PartitionVersion:
     return PartitionVersion(dataset, day, runtime.lake.put_frame(frame), frame.height, code, inputs)
-
-
-def _day_made(day: str, versions: Sequence[PartitionVersion], parts: "Sequence[pl.DataFrame]") -> DayMade:
-    import hashlib
-
-    joined = "".join(version.hash for version in versions)
-    data_version = versions[0].hash if len(versions) == 1 else hashlib.sha256(joined.encode()).hexdigest()
-    cells = sum(part.height * part.width for part in parts)
-    nulls = sum(sum(part.null_count().row(0)) for part in parts if part.height)
-    return DayMade(day, data_version, sum(version.rows for version in versions), nulls / cells if cells else 0.0)

@@ -11,11 +11,11 @@ from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT,
 from everfit.errors import EmptyPartitionError
 from everfit.evidence.out_of_bounds import within
 from everfit.pipeline.code_versions import code_version
-from everfit.pipeline.daily_partitions import load_features, load_raw
 from everfit.pipeline.day_isolation import failing_days
 from everfit.pipeline.horizon import horizon
 from everfit.pipeline.lineage import features_dataset
 from everfit.pipeline.manifests import TrainingSet
+from everfit.pipeline.partition_frames import load_features, load_raw
 from everfit.runtime import Runtime
 from everfit.store import declarations, frames, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest

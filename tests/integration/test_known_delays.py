@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from everfit import Category, Integer, Model, Number, Source, Time, count, feature_view, latest, mean, total
 from everfit.features.running_sums import Value
-from everfit.pipeline import daily_partitions
+from everfit.pipeline import daily_partitions, partition_frames
 from everfit.pipeline.lineage import features_dataset, outdated
 from everfit.serving.lookup import Lookup
 from everfit.sources.publication import publish
@@ -151,7 +151,7 @@ def made(loop: Loop) -> dict[str, str]:
 
 def stored(loop: Loop) -> list[dict[str, Value]]:
     """The features of every request, in order."""
-    frame = daily_partitions.load_features(loop.runtime, loop.model, list(made(loop).values()))
+    frame = partition_frames.load_features(loop.runtime, loop.model, list(made(loop).values()))
     return frame.select(FEATURES).to_dicts()
 
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import GradientBoosting, feature_view, mean
-from everfit.pipeline import daily_partitions, training_set
+from everfit.pipeline import daily_partitions, partition_frames, training_set
 from everfit.pipeline.data_versions import mark_reported, unreported
 from everfit.pipeline.lineage import features_dataset, outdated, raw_dataset, stale_days
 from everfit.sources.publication import publish
@@ -129,7 +129,7 @@ def test_a_correction_is_trained_on_next_and_leaves_the_past_as_it_was(loop: Loo
     assert second.days[CORRECTED] != first.days[CORRECTED]
     assert second.rows_hash != first.rows_hash
     assert versions(loop, FEATURES, CORRECTED) == [first.days[CORRECTED], second.days[CORRECTED]]
-    daily_partitions.load_features(loop.runtime, MODEL, list(first.days.values()))
+    partition_frames.load_features(loop.runtime, MODEL, list(first.days.values()))
     assert loop.runtime.lake.get_frame(first.rows_hash).equals(rows)
 
 

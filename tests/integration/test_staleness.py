@@ -104,7 +104,7 @@ def test_what_days_were_made_from_is_read_once_an_asset(pages: Pages, monkeypatc
         return held(connection, dataset)
 
     held = partitions.newest_versions
-    monkeypatch.setattr(partitions, "held", counted)
+    monkeypatch.setattr(partitions, "newest_versions", counted)
     pages.materialize("raw_data", "features", first=pages.days[0], last=pages.days[-1])
     assert readings.count(features_dataset(MODEL)) == 2
 
@@ -141,13 +141,13 @@ def test_another_declaration_marks_exactly_what_reads_it(made: Pages) -> None:
 
 
 def test_another_trainer_changes_the_version_of_its_stage_alone() -> None:
-    from everfit.pipeline.code_versions import MODULES, stage_version
+    from everfit.pipeline.code_versions import ROOTS, stage_version
 
     other = MODEL.model_copy(update={"candidates": [GradientBoosting(trees=7)]})
-    changed = {stage for stage in MODULES if stage_version(MODEL, stage) != stage_version(other, stage)}
+    changed = {stage for stage in ROOTS if stage_version(MODEL, stage) != stage_version(other, stage)}
     assert changed == {"trained_model"}
     later = MODEL.model_copy(update={"go_live": datetime(1996, 10, 1, tzinfo=UTC)})
-    changed = {stage for stage in MODULES if stage_version(MODEL, stage) != stage_version(later, stage)}
+    changed = {stage for stage in ROOTS if stage_version(MODEL, stage) != stage_version(later, stage)}
     assert changed == {"features", "training_set"}
 
 
