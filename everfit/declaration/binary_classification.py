@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from everfit.declaration.tasks import Curve, Floats, Graph, Label, Labels, Task
+from everfit.declaration.tasks import Curve, Floats, GraphNodes, Label, Labels, Task
 from everfit.errors import FeatureError
 
 CLIP = 1e-15  # an answer of 0 or 1 that is wrong costs 34.5, not infinity
@@ -75,7 +75,7 @@ class BinaryClassification(Task):
         probabilities: Floats = expit(raw)
         return probabilities
 
-    def head(self, graph: Graph, raw: str) -> str:
+    def head(self, graph: GraphNodes, raw: str) -> str:
         """The sigmoid of the logits."""
         return graph.add("Sigmoid", raw)
 

@@ -48,7 +48,7 @@ class Curve(NamedTuple):
     high: float
 
 
-class Graph(Protocol):
+class GraphNodes(Protocol):
     """An ONNX graph in the making, as a head sees it."""
 
     def constant(self, value: Any) -> str:
@@ -141,7 +141,7 @@ class Task(Part, ABC):
         """The answers computed from raw values."""
         return raw
 
-    def head(self, graph: Graph, raw: str) -> str:
+    def head(self, graph: GraphNodes, raw: str) -> str:
         """Add the nodes that compute the answers from ``raw``, as :meth:`answers` does; returns the name of their tensor."""
         return graph.add("Identity", raw)
 

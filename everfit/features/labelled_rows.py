@@ -28,7 +28,7 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
             without.
 
     Returns:
-        One row per request: REQUEST_ID, EVENT_TIME, the request's fields (float64 or text), LABEL (0 or 1) and OBSERVED_AT, by
+        One row per request: REQUEST_ID, EVENT_TIME, the request's fields (float64 or text), LABEL (float64) and OBSERVED_AT, by
         the names of :mod:`everfit.declaration.reserved_columns`.
 
     Raises:

@@ -1,5 +1,6 @@
-"""The loop of a model whose task is from outside: trained, promoted, logged and judged, by stages that do not know the task."""
+"""The loop of a model whose task is from outside: trained, promoted, served and judged, by stages that do not know the task."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,20 @@ from everfit import GradientBoosting
 from everfit.declaration.reserved_columns import SCORE
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import TrainedModel, TrainingSet
+from everfit.serving.counters import Metrics
+from everfit.serving.lookup import Lookup
+from everfit.serving.model_cache import ModelCache
+from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.protocol import predicted
+from everfit.serving.request_schema import Asked
+from everfit.serving.served_views import Views
+from everfit.serving.service import Service
+from everfit.serving.spool import Spool
 from everfit.store.tables import ledger
+from everfit.topics.contract import Contract
 from tests.examples import electricity
 from tests.loop import Loop
+from tests.serving import MemoryProducer
 from tests.tasks import Bounded
 
 WEEK = timedelta(days=7)
@@ -52,3 +64,27 @@ def test_a_task_from_outside_goes_round_the_loop(engine: sa.Engine, tmp_path: Pa
     assert judged["performance"].reason.startswith("squared error ")
     assert judged["drift"].verdict in ("ok", "alarm")
     assert SCORE in {column["column"] for column in judged["drift"].detail["columns"]}
+    assert 1 < served(loop, engine, tmp_path) < 100, "a load, no probability"
+
+
+def served(loop: Loop, engine: sa.Engine, folder: Path) -> float:
+    """The score that serving answers to one request, and logs."""
+    model, models, producer = loop.model, loop.runtime.models, MemoryProducer()
+    at = model.go_live + WEEK
+    asked = Asked("r", at, ["r"], [{"region": "NSW", "half_hour": 0, "weekday": 2}])
+
+    async def ask() -> dict[str, Any]:
+        views = Views(models, engine)
+        cache = ModelCache(models, loop.registry, views.remember)
+        log = PredictionLog(producer, Spool(folder / "spool.jsonl"))
+        service = Service(models, cache, views, Lookup(engine), log, Metrics())
+        await cache.refresh(model.name)
+        views.refresh()
+        answered = await service.answer(model, asked)
+        await service.close()
+        return predicted(model, asked, answered)
+
+    score: float = asyncio.run(ask())["score"]
+    (record,) = producer.taken
+    assert Contract(models).prediction(record.value, at).score == score
+    return score
