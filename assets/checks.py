@@ -12,18 +12,11 @@ import dagster as dg
 from assets.pages import readable
 from assets.plots import share_of_threshold
 from everfit.declaration import Model
+from everfit.evidence.kinds import Drift, kinds
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
     from everfit.store.judgements import Judgement
-
-KINDS = {
-    "quality": "The newest window's columns against the training data's: schema, bounds, nulls, stuck values, volume.",
-    "drift": "Evidently's distance of each column of the newest window from the champion's reference sample, against "
-    "thresholds calibrated on the training time's own windows.",
-    "performance": "The metric on the newest window's matured labels, with its interval, against what the gate had measured.",
-    "freshness": "Age of the champion's training data by the model's clock, against the declared age.",
-}
 
 
 def check_result(judgement: "Judgement", pages: str) -> dg.AssetCheckResult:
@@ -60,7 +53,7 @@ def _verdict(judgement: "Judgement", pages: str) -> dict[str, Any]:
 
 
 def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]:
-    """Version, window, statistic and threshold, which Dagster plots over time; a link to Evidently's report of an alarm."""
+    """Version, window, statistic and threshold, which Dagster plots over time; a link to the report where there is one."""
     told: dict[str, dg.MetadataValue] = {
         "version": dg.MetadataValue.int(judgement.version),
         "window": dg.MetadataValue.text(f"{judgement.window_start:%Y-%m-%d} to {judgement.window_end:%Y-%m-%d}"),
@@ -76,7 +69,8 @@ def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]
         }
         told["distance from the reference, as a share of the threshold"] = share_of_threshold(shares)
     if "html" in judgement.detail:
-        told["Evidently's report"] = dg.MetadataValue.url(f"{pages.rstrip('/')}/reports/{judgement.detail['html']}")
+        title = "Evidently's report" if judgement.kind == Drift.name else "report"
+        told[title] = dg.MetadataValue.url(f"{pages.rstrip('/')}/reports/{judgement.detail['html']}")
     return told
 
 
@@ -86,7 +80,7 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name=f"{model.name}__evidence",
-        specs=[dg.AssetCheckSpec(kind, asset=key, description=text) for kind, text in KINDS.items()],
+        specs=[dg.AssetCheckSpec(kind.name, asset=key, description=kind.describes) for kind in kinds().values()],
         can_subset=True,
     )
     def evidence(context: dg.AssetCheckExecutionContext, everfit: dg.ResourceParam[Runtime]) -> Iterator[dg.AssetCheckResult]:

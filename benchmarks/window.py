@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-import monitors.window_evidence
+import monitors.version_share
 from everfit import Category, Integer, Number
 from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.evidence.calibration import calibrate, reference_sample
@@ -86,7 +86,7 @@ def main() -> None:
     """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_200_000)
-    parser.add_argument("--sample", type=int, default=monitors.window_evidence.SAMPLE_ROWS)
+    parser.add_argument("--sample", type=int, default=monitors.version_share.SAMPLE_ROWS)
     parser.add_argument("--json", action="store_true", dest="as_json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="everfit-window-") as folder:
@@ -178,7 +178,7 @@ def measure(url: str, lake: Path, rows: int, sample: int) -> Measured:
 
     import everfit.evidence.evidently_report  # noqa: F401 - imports are no part of a window's cost
 
-    monitors.window_evidence.SAMPLE_ROWS = sample
+    monitors.version_share.SAMPLE_ROWS = sample
     engine, before, began = create_engine(url), _peak_megabytes(), time.perf_counter()
     close_windows(engine, Lake(lake), {MODEL.name: MODEL}, Seen(), math.inf)
     seconds = time.perf_counter() - began

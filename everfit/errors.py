@@ -41,6 +41,10 @@ class BackfillError(EverfitError, ValueError):
     """Days or assets were asked for that cannot be made."""
 
 
+class EvidenceError(EverfitError, TypeError):
+    """A kind of evidence judged a window and returned something else than evidence."""
+
+
 class PolicyError(EverfitError, TypeError):
     """A retraining policy answered something else than a decision."""
 

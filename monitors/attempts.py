@@ -1,4 +1,4 @@
-"""Try one piece of a window's judgement: what fails ends the attempt, or, where it is the last, only that piece."""
+"""Attempts at one part of a window's judgement: a failure ends the attempt, or, where it is the last, only that part."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from everfit.evidence import Evidence, Kind
+from everfit.evidence import Evidence
 from everfit.store.failures import describe
 from everfit.store.isolation import is_shared
 
@@ -14,30 +14,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """How pieces are tried in one transaction; ``last`` says that no attempt at the window follows."""
+class Attempt:
+    """An attempt at a window in one transaction; after the last, none follows."""
 
     connection: sa.Connection
-    last: bool = False
+    is_last: bool = False
 
-    def __call__(self, piece: Callable[[], T], instead: Callable[[Exception], T]) -> T:
-        """The piece's result; in a last attempt that it fails, what is said instead.
+    def __call__(self, part: Callable[[], T], instead: Callable[[Exception], T]) -> T:
+        """The part's result; in the last attempt, what stands instead of one that fails.
 
         Raises:
-            Exception: whatever the piece raises, where another attempt follows, or the failure is everybody's or a disk's.
+            Exception: whatever the part raises, where another attempt follows, or where a service or a disk fails.
         """
-        if not self.last:
-            return piece()
+        if not self.is_last:
+            return part()
         try:
             with self.connection.begin_nested():
-                return piece()
+                return part()
         except Exception as error:
             if is_shared(error) or isinstance(error.__cause__ or error, OSError):  # no fault of the data: until it works
                 raise
             return instead(error)
 
 
-def unjudged(kind: Kind, error: Exception) -> Evidence:
+def unjudged(error: Exception) -> Evidence:
     """The verdict on what could not be judged."""
-    reason = f"could not be judged: {describe(error)}"
-    return Evidence(kind=kind, verdict="insufficient", reason=reason, detail={"unjudged": True})
+    return Evidence(verdict="insufficient", reason=f"could not be judged: {describe(error)}", detail={"unjudged": True})

@@ -1,7 +1,7 @@
 """Judge and decide on one closed window in the caller's transaction: all that is written about it stands or falls together.
 
-A window that spans a swap of champions is judged for each version apart; the policy hears what concerns the champion, and the
-version that answered a whole window in its place.
+A window that spans a swap of champions is judged for each version apart; the policy is given the findings on the champion, and
+on the version that answered a whole window in its place.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -14,14 +14,16 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.declaration.retraining import Decision, History
 from everfit.declaration.window_grid import Span
+from everfit.evidence.kinds import kinds
+from everfit.evidence.quality import EVERY
 from everfit.policy.decision import decide
 from everfit.store import closed_windows, decisions, frames, judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
 from everfit.store.ledger import Champion
-from monitors.attempts import Trial, unjudged
-from monitors.window_evidence import Window
+from monitors.attempts import Attempt
+from monitors.window_evidence import ClosedWindow
 
 
 @dataclass(slots=True)
@@ -32,8 +34,8 @@ class Judged:
     requested: bool = False
 
 
-def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span, *, last: bool = False) -> Judged:
-    """Close the window, judge it, decide, and ask for a retraining where the policy says so.
+def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span, *, is_last: bool = False) -> Judged:
+    """Close the window, judge it, decide, and request a retraining where the policy decides so.
 
     Only outcomes known when the window could close at the earliest count, so that the verdict is the same whenever it is made.
 
@@ -42,19 +44,19 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
         lake: holds the versions' manifests and reference samples.
         model: whose window.
         span: half-open, of event time.
-        last: no attempt follows: what fails is evidence by itself, 'insufficient: could not be judged', and the window closes.
+        is_last: no attempt follows: what fails is recorded as 'insufficient: could not be judged', and the window closes.
     """
-    window = Window(connection, lake, model, span)
+    window = ClosedWindow(connection, lake, model, span)
     champion = ledger.champion(connection, model.name)
-    if not closed_windows.close(connection, model, span, at=window.known_at, champion=champion.version if champion else None):
+    version = champion.version if champion else None
+    closed = closed_windows.close(connection, model, span, at=window.complete_at, champion=version)
+    if not closed or champion is None:
         return Judged()
-    if champion is None:
-        return Judged()
-    trial = Trial(connection, last)
+    attempt = Attempt(connection, is_last)
     stand_in = _stand_in(window, champion)
     history = decisions.history(connection, model, champion, stand_in)
-    judged = [*_recorded(window, trial, [*window.gather(champion.version, trial)])]
-    decision = trial(partial(_decide, model, span, {champion.version, stand_in}, judged, history), _undecided)
+    judged = [*_recorded(window, attempt, [*window.evidence(champion.version, attempt)])]
+    decision = attempt(partial(_decide, model, span, {champion.version, stand_in}, judged, history), _undecided)
     decisions.record(connection, model, span[1], champion.version, decision)
     _quarantine(connection, model, span, judged)
     return Judged(judged, _request(connection, model, span, champion.version, decision))
@@ -67,31 +69,30 @@ def judge_again(connection: sa.Connection, lake: Lake, model: Model, start: date
         UnknownWindowError: when no window of the model that closed under a champion begins there.
     """
     closed = closed_windows.find(connection, model, start)
-    there = judgements.judged_kinds(connection, model, closed.end)
-    window = Window(connection, lake, model, (start, closed.end))
-    judged = [one for one in window.gather(closed.champion, Trial(connection)) if (one.version, one.kind) not in there]
+    judged_before = judgements.judged_kinds(connection, model, closed.end)
+    window = ClosedWindow(connection, lake, model, (start, closed.end))
+    made = window.evidence(closed.champion, Attempt(connection))
+    judged = [judgement for judgement in made if (judgement.version, judgement.kind) not in judged_before]
     judgements.replace_unjudged(connection, judged)
     _quarantine(connection, model, window.span, judged)
     return judged
 
 
-def _recorded(window: Window, trial: Trial, judged: Sequence[Judgement]) -> Iterator[Judgement]:
-    """Each piece of evidence once it is written; in a last attempt one that cannot be is said to be unjudged."""
-    for one in judged:
+def _recorded(window: ClosedWindow, attempt: Attempt, judged: Sequence[Judgement]) -> Iterator[Judgement]:
+    """Each judgement once it is written; in the last attempt, one that cannot be written is recorded as unjudged."""
 
-        def write(found: Judgement = one) -> Judgement:
-            judgements.record(window.connection, [found])
-            return found
+    def record(judgement: Judgement) -> Judgement:
+        judgements.record(window.connection, [judgement])
+        return judgement
 
-        def instead(error: Exception, found: Judgement = one) -> Judgement:
-            made = window.judgement(found.version, unjudged(found.kind, error))
-            judgements.record(window.connection, [made])
-            return made
+    def record_unjudged(judgement: Judgement, error: Exception) -> Judgement:
+        return record(window.unjudged(judgement.version, judgement.kind, error))
 
-        yield trial(write, instead)
+    for judgement in judged:
+        yield attempt(partial(record, judgement), partial(record_unjudged, judgement))
 
 
-def _stand_in(window: Window, champion: Champion) -> int | None:
+def _stand_in(window: ClosedWindow, champion: Champion) -> int | None:
     """The version that serves in the champion's place, because serving could not load that one: its alarms count.
 
     It answered a whole window that began after the champion was promoted. None where the champion answered any of it, or where
@@ -102,14 +103,14 @@ def _stand_in(window: Window, champion: Champion) -> int | None:
     counts = frames.answered(connection, window.model, window.span)
     if not counts or champion.version in counts or promoted_at is None or promoted_at > window.span[0]:
         return None
-    version = max(counts, key=lambda one: counts[one])
+    version = max(counts, key=lambda answered: counts[answered])
     return version if ledger.promoted(connection, name, version) else None
 
 
 def _decide(
     model: Model, span: Span, versions: Collection[int | None], judged: Sequence[Judgement], history: History
 ) -> Decision:
-    current = [one.finding() for one in judged if one.version in versions]
+    current = [judgement.finding() for judgement in judged if judgement.version in versions]
     return decide(model, span[1], current, history)
 
 
@@ -120,9 +121,9 @@ def _undecided(error: Exception) -> Decision:
 def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: list[Judgement]) -> None:
     """What is broken is not trained on until somebody releases it: by column, every day of the window."""
     reasons: dict[str, str] = {}
-    for one in judged:
-        if one.kind == "quality" and one.verdict == "alarm":
-            for column, reason in one.detail["by_column"].items():
+    for judgement in judged:
+        if judgement.verdict == "alarm" and kinds()[judgement.kind].triggers == "quarantine":
+            for column, reason in judgement.detail.get("by_column", {EVERY: judgement.reason}).items():
                 reasons[column] = "; ".join(filter(None, [reasons.get(column), reason]))
     quarantines.put(connection, model.name, span, reasons)
 

@@ -17,7 +17,7 @@ from everfit.store import decisions, ledger, model_clocks, requests
 from everfit.store.failures import describe
 from everfit.store.tables import outcomes
 from everfit.timing import format_duration, format_time
-from monitors.attempts import Trial
+from monitors.attempts import Attempt
 
 
 def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Mapping[str, datetime | None]) -> Findings:
@@ -27,7 +27,7 @@ def overdue(connection: sa.Connection, models: Mapping[str, Model], failing: Map
         model = models[name]
         since = f"since {format_time(promoted_at)}" if promoted_at else "ever"
         told = f"nothing was promoted {since}, more than {format_duration(model.freshness.silence)} ago by the wall clock"
-        done = Trial(connection, last=True)(partial(_ask, connection, model), _not_asked)
+        done = Attempt(connection, is_last=True)(partial(_ask, connection, model), _not_asked)
         ongoing[name, "overdue"] = f"{told}; {done}"
     return Findings({"overdue"}, ongoing, {})
 

@@ -157,13 +157,13 @@ def _close_next(engine: sa.Engine, lake: Lake, model: Model) -> Judged | None:
         return None
     isolation, part = Isolation(engine), Part(model.name, "window", format_time(span[0]))
     before = isolation.failure(part)
-    last = (before.attempts if before else 0) + 1 >= model.limits.attempts
-    return isolation.attempt(part, partial(_close, engine, lake, model, span, last), retry_after=model.limits.retry_after)
+    is_last = (before.attempts if before else 0) + 1 >= model.limits.attempts
+    return isolation.attempt(part, partial(_close, engine, lake, model, span, is_last), retry_after=model.limits.retry_after)
 
 
-def _close(engine: sa.Engine, lake: Lake, model: Model, span: Span, last: bool) -> Judged:
+def _close(engine: sa.Engine, lake: Lake, model: Model, span: Span, is_last: bool) -> Judged:
     with engine.begin() as connection:
         log.lock_windows(connection, model.name)
         if closed_windows.due(connection, [model]).get(model.name) != span:
             return Judged()  # somebody else has closed it since
-        return judge_window(connection, lake, model, span, last=last)
+        return judge_window(connection, lake, model, span, is_last=is_last)

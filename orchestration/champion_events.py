@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.checks import KINDS, check_evaluation, newest_evidence, not_judged
+from assets.checks import check_evaluation, newest_evidence, not_judged
 from assets.provenance import DATA_VERSION
 from everfit.declaration import Model
+from everfit.evidence.kinds import kinds
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -50,5 +51,5 @@ def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Ite
     told["MLflow version"] = dg.MetadataValue.url(page)
     yield dg.AssetMaterialization(key, metadata=told, tags={DATA_VERSION: str(step.version)})
     judged = {one.kind: one for one in newest_evidence(runtime, model)}
-    for kind in KINDS:
+    for kind in kinds():
         yield check_evaluation(judged[kind], runtime.settings.serving_pages) if kind in judged else not_judged(model, kind)

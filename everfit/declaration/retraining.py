@@ -15,7 +15,7 @@ Status = Literal["pending", "launched", "promoted", "rejected", "failed"]
 
 FRESHNESS = "freshness"  # kind of evidence, and cause: training data that are too old
 BY_HAND = ("bootstrap", "person")  # causes of what people request: no limit of the loop counts it
-CAUSE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of a cause, and of a kind of evidence
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # Python's representation of an object that has none of its own
 
 
@@ -69,7 +69,7 @@ class Decision:
             raise ValueError(f"action {self.action!r}: a decision is one of {', '.join(get_args(Action))}")
         if self.cause is None and self.action == "retrain":
             raise ValueError("a retraining without a cause: name one, such as 'drift'")
-        if self.cause is not None and (not CAUSE.fullmatch(self.cause) or self.cause in BY_HAND):
+        if self.cause is not None and (not NAME.fullmatch(self.cause) or self.cause in BY_HAND):
             also = f"; {' and '.join(BY_HAND)} stand for what people request"
             raise ValueError(f"cause {self.cause!r}: a cause is a lower-case name, such as 'drift'{also}")
 

@@ -34,7 +34,7 @@ def judge_drift(
     """
     insufficient = _insufficient(calibration, window)
     if insufficient:
-        return Evidence(kind="drift", verdict="insufficient", reason=insufficient, detail={"rows": window.height}), None
+        return Evidence(verdict="insufficient", reason=insufficient, detail={"rows": window.height}), None
     missing = sorted({t.column for t in calibration.thresholds} - set(window.columns))
     if missing:
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
@@ -90,7 +90,6 @@ def _evidence(
     told = ", ".join(f"{t.column} ({t.measure} {value:.3f}, threshold {t.threshold:.3f})" for t, value in drifted or [worst])
     nearest = f"no column drifted; nearest to it {told}"
     return Evidence(
-        kind="drift",
         verdict="alarm" if drifted else "ok",
         statistic=_excess(worst),
         threshold=calibration.limit,

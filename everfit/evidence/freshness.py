@@ -19,7 +19,6 @@ def judge_freshness(trained_until: datetime, clock: datetime, max_training_age: 
     age = clock - trained_until
     told = f"the champion's training data end {format_time(trained_until)}, {age / DAY:.0f} days before {format_time(clock)}"
     return Evidence(
-        kind="freshness",
         verdict="alarm" if age >= max_training_age else "ok",
         statistic=age / DAY,
         threshold=max_training_age / DAY,

@@ -1,16 +1,38 @@
 """Performance: is the loss on the window's matured labels worse than the backtest promised?"""
 
 import math
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
 from everfit.declaration.tasks import Floats, Labels, Task
 from everfit.evaluation.comparison import mean_interval
 from everfit.evidence import Evidence
 
+if TYPE_CHECKING:
+    import polars as pl
+
 TOLERANCE = 0.1  # of the loss: weeks differ by this much with nothing amiss, as the backtest's own weeks do
 CONFIDENCE = 0.9
+
+
+def matured(model: Model, rows: "pl.DataFrame", complete_at: datetime) -> "tuple[npt.NDArray[np.generic], Labels, Floats]":
+    """Days, labels and answers of the rows whose outcome is known, and that are so old that a slow one would be known too.
+
+    Args:
+        model: the declaration, for its label delay.
+        rows: of one version: EVENT_TIME, LABEL and SCORE.
+        complete_at: event time up to which outcomes were observed.
+    """
+    import polars as pl
+
+    old_enough = pl.col(EVENT_TIME) <= complete_at - model.training.label_delay
+    known = rows.filter(pl.col(LABEL).is_not_null(), old_enough)
+    return known[EVENT_TIME].dt.date().to_numpy(), known[LABEL].to_numpy(), known[SCORE].to_numpy()
 
 
 def judge_performance(
@@ -41,11 +63,10 @@ def judge_performance(
     detail = {"rows": len(labels), "expected": expected, "tolerance": tolerance}
     if len(labels) < min_rows or len(np.unique(days)) < 2:
         reason = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
-        return Evidence(kind="performance", verdict="insufficient", reason=reason, detail=detail)
+        return Evidence(verdict="insufficient", reason=reason, detail=detail)
     mean, lower, upper = mean_interval(days, task.losses(labels, answers), confidence=confidence, seed=seed)
     assert math.isfinite(lower), "two days or more have an interval"
     return Evidence(
-        kind="performance",
         verdict="alarm" if lower >= expected + tolerance else "ok",
         statistic=lower,
         threshold=expected + tolerance,

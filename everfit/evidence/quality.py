@@ -103,7 +103,7 @@ def judge_quality(
     volume = _of_volume(profile.rows * share, counted.rows) if whole else []
     if counted.rows < LEAST_ROWS and not volume:
         told = f"{counted.rows} rows of this version; fewer than {LEAST_ROWS} prove nothing"
-        return Evidence(kind="quality", verdict="insufficient", reason=told, detail={"rows": counted.rows})
+        return Evidence(verdict="insufficient", reason=told, detail={"rows": counted.rows})
     tolerated, beyond = _of_bounds(model, counted)
     breaks = [*volume, *_of_schema({profile.schema, model.schema_id, *schemas}, counted), *beyond]
     if whole or counted.rows >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
@@ -111,7 +111,6 @@ def judge_quality(
     if counted.unreadable:
         tolerated = [*tolerated, f"{counted.unreadable} values beyond ±{LARGEST:g} are read as null"]
     return Evidence(
-        kind="quality",
         verdict="alarm" if breaks else "ok",
         statistic=float(len(breaks)),
         threshold=1.0,

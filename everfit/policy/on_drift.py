@@ -5,14 +5,15 @@ from datetime import datetime
 
 from everfit.declaration import Model, Part
 from everfit.declaration.retraining import FRESHNESS, Decision, Finding, History
+from everfit.evidence.kinds import kinds
 from everfit.policy.limits import refusal
 from everfit.timing import format_time
 
-CHANGES = ("drift", "performance")  # kinds of evidence that say the world has changed, in their order
-
 
 class OnDrift(Part):
-    """Retrain for a change, an alarm of drift or performance, once labels from after it have settled; else for freshness.
+    """Retrain for a change, once labels from after it have settled; else for freshness.
+
+    A change is an alarm of a kind of evidence that triggers a retraining: drift, performance, and what other packages add.
 
     Training data that are too old are the cause wherever the limits of freshness allow it, with an open change or without: the
     gate asks less of such a candidate, so that no rejection for a change can keep the champion old.
@@ -33,14 +34,20 @@ class OnDrift(Part):
         return Decision("retrain", FRESHNESS, f"{stale.reason}{besides}", evidence)
 
 
+def _changes() -> list[str]:
+    """The kinds of evidence that say that the world has changed, in their order."""
+    return [kind.name for kind in kinds().values() if kind.triggers == "retraining" and kind.name != FRESHNESS]
+
+
 def _episode(model: Model, findings: Sequence[Finding], at: datetime) -> list[Finding]:
     """The alarms of the episode that is open at ``at``, oldest first; empty where none is.
 
     An episode opens when ``agree`` of the last ``of`` windows alarm, and ends when ``of`` in a row are quiet.
     """
+    changes = _changes()
     alarms: dict[datetime, list[Finding]] = {}
     for finding in findings:
-        if finding.kind in CHANGES and finding.end <= at and finding.verdict != "insufficient":
+        if finding.kind in changes and finding.end <= at and finding.verdict != "insufficient":
             alarms.setdefault(finding.end, []).extend([finding] if finding.verdict == "alarm" else [])
     opened: list[Finding] = []
     recent: list[list[Finding]] = []
@@ -58,7 +65,7 @@ def _episode(model: Model, findings: Sequence[Finding], at: datetime) -> list[Fi
 
 def _about_change(model: Model, at: datetime, episode: list[Finding], history: History) -> Decision:
     """Retrain for a change, or wait: for labels from after it, or for what the limits allow."""
-    cause = next(kind for kind in CHANGES if any(finding.kind == kind for finding in episode))
+    cause = next(kind for kind in _changes() if any(finding.kind == kind for finding in episode))
     newest = [finding for finding in episode if finding.end == episode[-1].end]
     reasons = "; ".join(finding.reason for finding in newest)
     evidence = tuple(finding.id for finding in episode)

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from everfit.declaration import Model
 from everfit.declaration.retraining import Finding
-from everfit.evidence import Kind
 from everfit.store.tables import evidence
 
 
@@ -23,7 +22,7 @@ class Judgement:
     version: int
     window_start: datetime
     window_end: datetime
-    kind: Kind
+    kind: str  # of the table of kinds when it was judged
     verdict: str
     statistic: float | None
     threshold: float | None

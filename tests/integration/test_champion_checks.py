@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from assets.checks import evidence_checks
 from assets.provenance import DATA_VERSION
 from everfit.environment.settings import Settings
-from everfit.evidence import Kind
 from everfit.runtime import Runtime
 from everfit.store import judgements, ledger
 from everfit.store.judgements import Judgement
@@ -39,7 +38,7 @@ def promote(runtime: Runtime, version: int, *, actor: str = "dagster run", resto
         ledger.append(connection, entry)
 
 
-def judge(runtime: Runtime, version: int, week: int, verdict: str, kind: Kind = "drift") -> Judgement:
+def judge(runtime: Runtime, version: int, week: int, verdict: str, kind: str = "drift") -> Judgement:
     start = MODEL.go_live + week * WEEK
     name = f"{version}-{week}-{kind}"
     one = Judgement(name, MODEL.name, version, start, start + WEEK, kind, verdict, 1.0, 2.0, f"{kind} of {name}", {})
@@ -63,7 +62,7 @@ def evaluated(runtime: Runtime) -> dict[str, tuple[bool, str | None]]:
 def test_a_new_champion_shows_nothing_of_its_predecessors_verdicts(runtime: Runtime) -> None:
     assert evaluated(runtime) == {}
     promote(runtime, 1)
-    kinds: list[Kind] = ["quality", "drift"]
+    kinds: list[str] = ["quality", "drift"]
     for kind in kinds:
         judge(runtime, 1, 0, "ok", kind)
     assert evaluated(runtime) == {"quality": (True, "quality of 1-0-quality"), "drift": (True, "drift of 1-0-drift")}

@@ -1,5 +1,7 @@
 """A window of more rows than are read: what is counted is counted over all of them, what is measured on a stable sample."""
 
+from typing import cast
+
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -8,7 +10,9 @@ from everfit import Category, Integer, Number
 from everfit.declaration.reserved_columns import REQUEST_ID, SCHEMA
 from everfit.evidence.counts import tally
 from everfit.store import frames, window_counts
-from monitors import window_evidence
+from everfit.store.lake import Lake
+from everfit.store.ledger import Champion
+from monitors import version_share
 from tests.events import MODEL, outcome, prediction, write
 
 ROWS = 336
@@ -75,10 +79,12 @@ def test_a_sample_is_the_same_whenever_it_is_drawn_and_another_by_another_seed(l
 
 
 def test_quality_of_a_sampled_window_counts_all_rows(logged: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window_evidence, "SAMPLE_ROWS", 100)
+    monkeypatch.setattr(version_share, "SAMPLE_ROWS", 100)
     with logged.connect() as connection:
-        window = window_evidence.Window(connection, None, BOUNDED, SPAN)  # type: ignore[arg-type]
-        rows = window._rows(1, ROWS, BOUNDED.features)
-        counted = window._tally(1, ROWS, rows, BOUNDED.features)
-    assert 50 < rows.height < 150
+        champion = Champion(1, "", SPAN[0])
+        share = version_share.VersionShare(connection, cast(Lake, None), BOUNDED, SPAN, champion, ROWS, is_whole=True)
+        vars(share)["inputs"] = BOUNDED.features  # what the version's manifest says
+        counted = share.counts
+    assert 50 < share.rows.height < 150
+    assert share.sampling == {"sampled_of": ROWS}
     assert (counted.rows, counted.columns["empty"].values, counted.outside["hour"]) == (ROWS, 0, (34, 24.0))

@@ -1,0 +1,83 @@
+"""What a kind of evidence judges: one version's share of a closed window, and what is on record about that version."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from everfit.declaration import Model
+from everfit.declaration.views import Features
+from everfit.declaration.window_grid import Span
+from everfit.evidence.calibration import Calibration
+from everfit.evidence.counts import Tally
+from everfit.evidence.quality import Profile
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class JudgedWindow(Protocol):
+    """One version's share of a closed window. Rows and records are read when they are first used, and once."""
+
+    @property
+    def model(self) -> Model:
+        """The declaration."""
+
+    @property
+    def span(self) -> Span:
+        """Of event time, half-open."""
+
+    @property
+    def complete_at(self) -> datetime:
+        """The event time at which the window could close: outcomes that were observed later are not among the rows."""
+
+    @property
+    def version(self) -> int:
+        """Whose answers are judged."""
+
+    @property
+    def trained_until(self) -> datetime:
+        """The cutoff of the version's training data."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this version alone answered the window."""
+
+    @property
+    def inputs(self) -> Features:
+        """Name and kind of the version's inputs."""
+
+    @property
+    def row_count(self) -> int:
+        """How many rows the version answered as champion."""
+
+    @property
+    def rows(self) -> "pl.DataFrame":
+        """These rows, or a sample of them: EVENT_TIME, SCHEMA, inputs, SCORE, and LABEL, null where it is not known."""
+
+    @property
+    def sampling(self) -> dict[str, int]:
+        """For the detail of what is measured on the rows: ``sampled_of`` how many, where they are a sample."""
+
+    @property
+    def counts(self) -> Tally:
+        """Counts over all rows."""
+
+    @property
+    def schemas(self) -> Collection[str]:
+        """Ids of the schemas that were ever declared."""
+
+    @property
+    def profile(self) -> Profile:
+        """Of the version's training windows, by column."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """The version's thresholds of drift."""
+
+    @property
+    def reference(self) -> "pl.DataFrame":
+        """The version's reference sample: EVENT_TIME, inputs and SCORE."""
+
+    @property
+    def expected_loss(self) -> float:
+        """Mean loss of the version's own backtest."""

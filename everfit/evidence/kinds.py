@@ -1,0 +1,123 @@
+"""The table of the kinds of evidence. Importing it loads no library of arrays: what a kind needs is loaded when it judges."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+
+from everfit.declaration.retraining import BY_HAND, FRESHNESS, NAME
+from everfit.environment.extensions import extensions
+from everfit.errors import SettingsError
+from everfit.evidence import Evidence, EvidenceKind, Trigger
+
+if TYPE_CHECKING:
+    from everfit.evidence.judged_window import JudgedWindow
+
+
+class Quality(EvidenceKind):
+    """Broken data: see :mod:`everfit.evidence.quality`."""
+
+    name = "quality"
+    describes = "The newest window's columns against the training data's: schema, bounds, nulls, stuck values, volume."
+    triggers: Trigger = "quarantine"
+
+    def judge(self, window: "JudgedWindow") -> Evidence:
+        """Count the rows against the version's profile."""
+        from everfit.evidence.quality import judge_quality
+
+        start, end = window.span
+        return judge_quality(
+            window.model,
+            window.profile,
+            window.counts,
+            whole=window.is_whole,
+            length=end - start,
+            schemas=window.schemas,
+            gone=[name for name, kind in window.inputs if (name, kind) not in window.model.features],
+        )
+
+
+class Drift(EvidenceKind):
+    """A changed distribution: see :mod:`everfit.evidence.drift`."""
+
+    name = "drift"
+    describes = (
+        "Evidently's distance of each column of the newest window from the champion's reference sample, against "
+        "thresholds calibrated on the training time's own windows."
+    )
+    triggers: Trigger = "retraining"
+
+    def judge(self, window: "JudgedWindow") -> Evidence:
+        """Measure the rows within their bounds against the reference, with Evidently's report of an alarm."""
+        from everfit.evidence.drift import judge_drift
+        from everfit.evidence.out_of_bounds import within
+
+        rows = within(window.model, window.rows)
+        evidence, html = judge_drift(window.calibration, window.reference, rows, html=True)
+        return msgspec.structs.replace(evidence, detail=evidence.detail | window.sampling, report=html or "")
+
+
+class Performance(EvidenceKind):
+    """A loss worse than promised: see :mod:`everfit.evidence.performance`."""
+
+    name = "performance"
+    describes = "The metric on the newest window's matured labels, with its interval, against what the gate had measured."
+    triggers: Trigger = "retraining"
+
+    def judge(self, window: "JudgedWindow") -> Evidence:
+        """Compare the losses of matured rows with what the backtest promised."""
+        from everfit.evidence.performance import judge_performance, matured
+
+        days, labels, answers = matured(window.model, window.rows, window.complete_at)
+        evidence = judge_performance(
+            window.model.task,
+            days,
+            labels,
+            answers,
+            expected=window.expected_loss,
+            min_rows=window.model.drift.min_rows,
+        )
+        return msgspec.structs.replace(evidence, detail=evidence.detail | window.sampling)
+
+
+class Freshness(EvidenceKind):
+    """Training data that are too old: see :mod:`everfit.evidence.freshness`."""
+
+    name = FRESHNESS
+    describes = "Age of the champion's training data by the model's clock, against the declared age."
+    triggers: Trigger = "retraining"
+
+    def judge(self, window: "JudgedWindow") -> Evidence:
+        """Compare the age at the window's end with the declared one."""
+        from everfit.evidence.freshness import judge_freshness
+
+        return judge_freshness(window.trained_until, window.span[1], window.model.freshness.max_training_age)
+
+
+def kinds() -> Mapping[str, EvidenceKind]:
+    """Every kind of evidence by name, in the order of judging: everfit's own, then those of installed packages.
+
+    Raises:
+        SettingsError: when what a package adds is no kind of evidence, or its name is taken.
+    """
+    table: dict[str, EvidenceKind] = {kind.name: kind for kind in (Quality(), Drift(), Performance(), Freshness())}
+    for point, member in extensions("evidence").items():
+        kind = member() if isinstance(member, type) else member
+        if fault := _fault(kind, table):
+            raise SettingsError(f"everfit.evidence {point!r}: {fault}; repair or uninstall the package")
+        table[kind.name] = kind
+    return table
+
+
+def _fault(kind: Any, table: Mapping[str, EvidenceKind]) -> str:
+    """Why an object is no further kind of evidence; empty where it is one."""
+    name, triggers = getattr(kind, "name", None), getattr(kind, "triggers", "nothing")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"its name is {name!r}; a kind has a lower-case name"
+    if name in table or name in BY_HAND:
+        return f"the name {name!r} is taken"
+    if not isinstance(getattr(kind, "describes", None), str):
+        return f"{name} does not describe what it measures"
+    if triggers not in get_args(Trigger):
+        return f"{name} triggers {triggers!r}; a kind triggers one of {', '.join(get_args(Trigger))}"
+    return "" if callable(getattr(kind, "judge", None)) else f"{name} has no method judge(window)"

@@ -1,0 +1,113 @@
+"""One version's share of a closed window, read from the store and the lake when a kind of evidence first needs it.
+
+What is counted is counted over all rows. What is measured (distances, losses) is measured on all of them up to a bound, and on
+a sample drawn in the database above it, so that a window costs so much and no more.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import renewed
+from everfit.declaration.views import Features
+from everfit.declaration.window_grid import Span
+from everfit.evidence.calibration import Calibration
+from everfit.evidence.counts import Tally, tally
+from everfit.evidence.quality import Profile
+from everfit.pipeline import manifests
+from everfit.pipeline.manifests import Version
+from everfit.store import frames, ledger, schemas, window_counts
+from everfit.store.lake import Lake
+
+SAMPLE_ROWS = 20_000  # of a version: a share is known to less than a per cent by them, and they take seconds and megabytes
+
+
+@dataclass(frozen=True)
+class VersionShare:
+    """What one version answered in the window, and its records: a :class:`JudgedWindow` of the store and the lake."""
+
+    connection: sa.Connection
+    lake: Lake
+    model: Model
+    span: Span
+    promoted: ledger.Champion
+    row_count: int
+    is_whole: bool
+
+    @property
+    def complete_at(self) -> datetime:
+        return self.model.windows.complete_at(self.span[1])
+
+    @property
+    def version(self) -> int:
+        return self.promoted.version
+
+    @property
+    def trained_until(self) -> datetime:
+        return self.promoted.trained_until
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the rows are a sample."""
+        return self.row_count > SAMPLE_ROWS
+
+    @property
+    def sampling(self) -> dict[str, int]:
+        return {"sampled_of": self.row_count} if self.is_sample else {}
+
+    @cached_property
+    def manifest(self) -> Version:
+        """All that is on record about the version."""
+        return manifests.get(self.lake, self.promoted.manifest, Version)
+
+    @cached_property
+    def inputs(self) -> Features:
+        return manifests.signature_of(self.lake, self.manifest).features
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """The rows; of more than :data:`SAMPLE_ROWS` about so many, drawn by request ids."""
+        return frames.logged(
+            self.connection,
+            self.model,
+            self.span,
+            known_at=self.complete_at,
+            version=self.version,
+            share=min(1.0, SAMPLE_ROWS / max(self.row_count, 1)),
+            features=self.inputs,
+        )
+
+    @cached_property
+    def counts(self) -> Tally:
+        """Counts over all rows: the database's, where only a sample was read."""
+        of_rows = tally(self.model, self.rows, [name for name, _ in self.inputs])
+        if not self.is_sample:
+            return of_rows
+        of_all = window_counts.tally(self.connection, self.model, self.span, self.version, of_rows.columns)
+        return msgspec.structs.replace(of_all, unreadable=of_rows.unreadable)
+
+    @cached_property
+    def schemas(self) -> Collection[str]:
+        return schemas.of_model(self.connection, self.model).keys()
+
+    @property
+    def profile(self) -> Profile:
+        return self.manifest.candidate.profile
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.manifest.candidate.calibration.renewed()
+
+    @cached_property
+    def reference(self) -> pl.DataFrame:
+        return renewed(self.lake.get_frame(self.manifest.candidate.reference), self.model.label)
+
+    @property
+    def expected_loss(self) -> float:
+        return self.manifest.expected_loss

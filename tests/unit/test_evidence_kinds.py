@@ -1,0 +1,80 @@
+"""The table of the kinds of evidence: its order, what other packages may add, and what is refused."""
+
+import subprocess
+import sys
+
+import pytest
+
+from assets.checks import evidence_checks
+from everfit.errors import SettingsError
+from everfit.evidence import Evidence
+from everfit.evidence.kinds import kinds
+from models.electricity_price import electricity_price
+from tests.extensions import Install
+
+KIND = """
+from everfit.evidence import Evidence, EvidenceKind
+
+
+class Coverage(EvidenceKind):
+    name = "coverage"
+    describes = "Whether every hour was answered."
+    {}
+
+    def judge(self, window):
+        return Evidence(verdict="ok", reason="every hour was answered")
+"""
+
+
+def test_windows_are_judged_by_everfits_kinds_in_their_order() -> None:
+    assert list(kinds()) == ["quality", "drift", "performance", "freshness"]
+    assert {name: kind.triggers for name, kind in kinds().items()} == {
+        "quality": "quarantine",
+        "drift": "retraining",
+        "performance": "retraining",
+        "freshness": "retraining",
+    }
+
+
+def test_a_kind_of_another_package_comes_last_and_is_a_check(install: Install) -> None:
+    install(KIND.format(""), evidence="Coverage")
+    assert list(kinds())[4:] == ["coverage"]
+    assert kinds()["coverage"].triggers == "nothing"
+    specs = {spec.name: spec.description for spec in evidence_checks(electricity_price).check_specs}
+    assert specs == {name: kind.describes for name, kind in kinds().items()}
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (
+            "name = 'Coverage'",
+            "its name is 'Coverage'; a kind has a lower-case name; repair or uninstall the package",
+        ),
+        ("name = 'drift'", "the name 'drift' is taken"),
+        ("name = 'person'", "the name 'person' is taken"),
+        ("describes = None", "coverage does not describe what it measures"),
+        ("triggers = 'alarm'", "coverage triggers 'alarm'; a kind triggers one of quarantine, retraining, nothing"),
+    ],
+)
+def test_what_is_no_kind_is_refused_with_its_package(install: Install, line: str, why: str) -> None:
+    install(KIND.format(line), evidence="Coverage")
+    with pytest.raises(SettingsError, match=why):
+        kinds()
+
+
+def test_a_kind_that_cannot_judge_is_refused(install: Install) -> None:
+    install("class Mute:\n    name = 'mute'\n    describes = 'Nothing.'", evidence="Mute")
+    with pytest.raises(SettingsError, match=r"mute has no method judge\(window\)"):
+        kinds()
+
+
+def test_a_verdict_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="verdict 'bad': evidence is one of ok, alarm, insufficient"):
+        Evidence(verdict="bad", reason="")  # type: ignore[arg-type]
+
+
+def test_the_table_is_read_without_libraries_of_arrays() -> None:
+    code = "import sys, everfit.evidence.kinds as k; k.kinds(); print({'numpy', 'polars', 'evidently'} & set(sys.modules))"
+    read = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert read.stdout.strip() == "set()"
