@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 def demo(
     broker: Annotated[
         Literal["embedded", "kafka"] | None,
-        typer.Option(help="The broker from the wheel, or Apache Kafka from KAFKA_HOME; remembered for the next time."),
+        typer.Option(help="The broker from the wheel, or Apache Kafka from KAFKA_HOME; the choice is kept for later runs."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Agree that what other models made in the demo's home goes.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove what other models stored in the demo's home, without asking.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")] = False,
 ) -> None:
-    """Train, serve, replay sixteen months, retrain by drift, and leave a report; an earlier demo is removed.
+    """Train, serve, replay sixteen months, retrain by drift, and write a report. An earlier demo is removed.
 
-    It has a home of its own, the folder `demo` under EVERFIT_HOME, and touches nothing beside it.
+    The demo has its own home, the folder `demo` under EVERFIT_HOME, and changes nothing else.
     """
     from rich.console import Console
 
-    from everfit.cli.replay import shown
+    from everfit.cli.replay import progress_bar
     from everfit.demo.run import END, MODEL, Demo
     from everfit.environment.settings import home_folder
 
@@ -36,19 +38,19 @@ def demo(
     def agree(others: str) -> bool:
         return yes or (sys.stdin.isatty() and typer.confirm(f"{others}. Remove it?", err=True))
 
-    with shown(MODEL, END) as playing:
+    with progress_bar(MODEL, END) as playing:
         result = Demo(home, Path.cwd(), console.print, playing, broker=broker, agree=agree).run()
     if as_json:
         print_json(result.summary())
     else:
-        tell(result)
-        shown_home = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
-        typer.echo(f"report   {shown_home / 'report.html'}\nsummary  {shown_home / 'summary.json'}")
-        typer.echo(f"`EVERFIT_HOME={shown_home} everfit up` brings the same state up again, to look around in")
+        print_result(result)
+        relative_home = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
+        typer.echo(f"report   {relative_home / 'report.html'}\nsummary  {relative_home / 'summary.json'}")
+        typer.echo(f"`EVERFIT_HOME={relative_home} everfit up` brings the same state up again, to look around in")
 
 
-def tell(result: "DemoResult") -> None:
-    """The summary and where the seconds went, as two tables."""
+def print_result(result: "DemoResult") -> None:
+    """Print the summary and the seconds of each stage, as two tables."""
     from rich.console import Console
     from rich.table import Table
 
@@ -56,7 +58,7 @@ def tell(result: "DemoResult") -> None:
     console = Console(highlight=False)
     table = Table(result.loss_name, "", "what", "", title=f"{result.model}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}")
     left = [("everfit", loss.continuous), ("version 1, left alone", loss.static), ("timer, as many retrainings", loss.timer)]
-    told = {
+    rows = {
         "predictions": counts.predictions,
         "predictions lost": counts.predictions_lost,
         "outcomes": counts.outcomes,
@@ -67,7 +69,7 @@ def tell(result: "DemoResult") -> None:
         "rejected": counts.rejections,
         "promotions, the first included": counts.promotions,
     }
-    for i, (what, number) in enumerate(told.items()):
+    for i, (what, number) in enumerate(rows.items()):
         name, value = left[i] if i < len(left) else ("", None)
         table.add_row(name, "" if value is None else f"{value:.3f}", what, f"{number:,}")
     console.print(table)

@@ -9,8 +9,8 @@ from everfit.cli.output import print_json
 from everfit.environment.settings import home_folder
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
-    """Look for what is wrong, and say what to do; exits 1 where something is."""
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Check the installation and print what to do about each problem; exit code 1 if there is one."""
     from everfit.doctor.examination import examine
 
     checks = examine(home_folder())
@@ -19,7 +19,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
         print_json({"ok": healthy, "checks": [{**asdict(check), "ok": check.ok} for check in checks]})
     else:
         for check in checks:
-            print(
+            typer.echo(
                 f"{'ok   ' if check.ok else 'WRONG'} {check.name}: {check.found}" + (f" → {check.todo}" if check.todo else "")
             )
     if not healthy:

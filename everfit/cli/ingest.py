@@ -13,14 +13,16 @@ def ingest(
     group: Annotated[str, typer.Option(help="The consumer group whose members share the partitions.")] = "everfit.ingest",
     skip: Annotated[
         str | None,
-        typer.Option(metavar="TOPIC:PARTITION", help="Read nothing; pass over what of a set-aside partition cannot be read."),
+        typer.Option(
+            metavar="TOPIC:PARTITION", help="Read nothing; skip the records of a set-aside partition that cannot be read."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="At the end, print what was done as one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="At the end, print the counts as one JSON document.")] = False,
 ) -> None:
-    """Read the prediction log until SIGTERM or Ctrl-C, and judge the windows that close; run several to share its partitions.
+    """Read the prediction log until SIGTERM or Ctrl-C, and judge the windows that close. Several processes share the log.
 
-    For volumes that outgrow the sensor, which leaves the log to it and launches what it asks for.
-    With --skip it only moves one partition on, from records that cannot be read to the first that can; the gap is recorded.
+    For volumes that are too large for the sensor: it leaves the log to these processes, and launches the runs they request.
+    With --skip, one partition moves on to the first record that can be read, and the gap is recorded.
     """
     if skip is not None:
         _skip(skip, as_json)
@@ -45,19 +47,19 @@ def ingest(
         logging.getLogger(__name__).info("reading for %s as a member of %s", ", ".join(models), group)
         heart = Heart(runtime.engine, INGEST, runtime.settings, every_seconds=BEAT_SECONDS)
         kafka = runtime.settings.kafka
-        seen = take_part(runtime.engine, runtime.lake, kafka, models, stop, group=group, beat=heart.beat)
-    told = {
-        "predictions": seen.predictions,
-        "outcomes": seen.outcomes,
-        "late": seen.late,
-        "dead_letters": seen.dead_letters,
-        "windows": len({(judged.model, judged.window_end) for judged in seen.judgements}),
+        read = take_part(runtime.engine, runtime.lake, kafka, models, stop, group=group, beat=heart.beat)
+    counts = {
+        "predictions": read.predictions,
+        "outcomes": read.outcomes,
+        "late": read.late,
+        "dead_letters": read.dead_letters,
+        "windows": len({(judged.model, judged.window_end) for judged in read.judgements}),
     }
-    print_json(told) if as_json else typer.echo(_sentence(told))
+    print_json(counts) if as_json else typer.echo(_sentence(counts))
 
 
 def _skip(name: str, as_json: bool) -> None:
-    """Pass over what cannot be read of one partition, and say what is lost."""
+    """Skip the unreadable records of one partition, and print which offsets are lost."""
     from kafka import TopicPartition
 
     from everfit.runtime import Runtime
@@ -66,13 +68,19 @@ def _skip(name: str, as_json: bool) -> None:
 
     topic, _, number = name.rpartition(":")
     if not topic or not number.isdecimal():
-        raise typer.BadParameter(f"{name!r} is no TOPIC:PARTITION, such as everfit.predictions:0", param_hint="--skip")
+        raise typer.BadParameter(f"{name!r} is not TOPIC:PARTITION, such as everfit.predictions:0", param_hint="--skip")
     with Runtime.load() as runtime, reachable(runtime.engine):
         gap = skip(runtime.engine, runtime.settings.kafka, TopicPartition(topic, int(number)))
-    told = {"topic": gap.topic, "partition": gap.partition, "first_offset": gap.first, "next_offset": gap.next}
+    document = {
+        "topic": gap.topic,
+        "partition": gap.partition,
+        "first_offset": gap.first,
+        "next_offset": gap.next,
+        "records": gap.records,
+    }
     lost = f"{name}: offsets {gap.first} to {gap.next - 1} are lost; reading goes on at {gap.next}"
-    print_json(told | {"records": gap.records}) if as_json else typer.echo(lost)
+    print_json(document) if as_json else typer.echo(lost)
 
 
-def _sentence(told: "dict[str, object]") -> str:
-    return "read " + ", ".join(f"{name.replace('_', ' ')}: {count or 0}" for name, count in told.items())
+def _sentence(counts: "dict[str, object]") -> str:
+    return "read " + ", ".join(f"{name.replace('_', ' ')}: {count or 0}" for name, count in counts.items())

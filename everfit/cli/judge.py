@@ -1,4 +1,4 @@
-"""``everfit judge``: judge a closed window once more, where it could not be."""
+"""``everfit judge``: judge the part of a closed window that could not be judged."""
 
 from typing import Annotated
 
@@ -9,13 +9,14 @@ from everfit.cli.output import print_json
 
 def judge(
     model: Annotated[str, typer.Argument(help="A declared model.")],
-    window: Annotated[str, typer.Option("--window", help="Its start, UTC, as 2013-04-01 or 2013-04-01T12:00:00Z.")],
+    window: Annotated[
+        str, typer.Option("--window", help="Start of the window, UTC, such as 2013-04-01 or 2013-04-01T12:00:00Z.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the evidence as one JSON document.")] = False,
 ) -> None:
-    """Judge what of a closed window could not be judged, once its reason is mended.
+    """Judge the evidence of a closed window that could not be judged, once the cause is repaired.
 
-    What was judged stays as it is, and so does the decision; later decisions go by the new evidence. For example:
-    everfit judge flight_delay --window 2013-04-01
+    Existing evidence and the window's decision stay; later decisions use the new evidence.
     """
     from everfit.declaration.discovery import find_model
     from everfit.errors import UnknownWindowError
@@ -35,7 +36,7 @@ def judge(
     if as_json:
         print_json(judged)
         return
-    for one in judged:
-        typer.echo(f"version {one.version}  {one.kind:<11} {one.verdict:<12} {one.reason}")
+    for judgement in judged:
+        typer.echo(f"version {judgement.version}  {judgement.kind:<11} {judgement.verdict:<12} {judgement.reason}")
     if not judged:
-        typer.echo("nothing of it was left unjudged")
+        typer.echo("all evidence of this window was judged before")

@@ -1,4 +1,4 @@
-"""``everfit``: its commands, and what it says when one cannot do what it was asked."""
+"""``everfit``: its commands, and the message of one that fails."""
 
 import errno
 import sys
@@ -33,47 +33,49 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS
 
 app = typer.Typer(
     name="everfit",
-    help="Keeps declared models fit: notices from its own prediction log that one went stale, and repairs it, safely.",
+    help="Keeps declared models fit: notices in its own prediction log that a model is stale, and retrains it safely.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(up.up)
-app.command()(down.down)
-app.command()(status.status)
-app.command()(doctor.doctor)
-app.command()(prepare.prepare)
-app.command()(demo.demo)
-app.command()(publish.publish)
-app.command()(replay.replay)
-app.command()(ingest.ingest)
+app.command(epilog="Example: everfit up --broker kafka")(up.up)
+app.command(epilog="Example: everfit down")(down.down)
+app.command(epilog="Example: everfit status --json")(status.status)
+app.command(epilog="Example: everfit doctor")(doctor.doctor)
+app.command(epilog="Example: everfit prepare --partitions 6")(prepare.prepare)
+app.command(epilog="Example: everfit demo --json")(demo.demo)
+app.command(epilog="Example: everfit publish half_hours rows.parquet")(publish.publish)
+app.command(epilog="Example: everfit replay electricity_price --from 1996-09-04 --to 1996-10-02")(replay.replay)
+app.command(epilog="Example: everfit ingest --group everfit.ingest")(ingest.ingest)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(quarantine.app, name="quarantine")
-app.command()(prune.prune)
-app.command()(train.train)
-app.command()(promote.promote)
-app.command()(history.history)
-app.command()(judge.judge)
-app.command()(backfill.backfill)
-app.command()(drill.drill)
+app.command(epilog="Example: everfit prune --older-than 400d --dry-run")(prune.prune)
+app.command(epilog="Example: everfit train electricity_price")(train.train)
+app.command(
+    epilog="Examples: everfit promote electricity_price 3 --reason 'holidays'; everfit promote electricity_price --restore"
+)(promote.promote)
+app.command(epilog="Example: everfit history electricity_price")(history.history)
+app.command(epilog="Example: everfit judge flight_delay --window 2013-04-01")(judge.judge)
+app.command(epilog="Example: everfit backfill electricity_price --from 1996-09-04")(backfill.backfill)
+app.command(epilog="Example: everfit drill consumer-kill --kills 5")(drill.drill)
 
 
 def main() -> None:
     """Run a command; an :class:`EverfitError` becomes one message on stderr and exit code 1.
 
-    So does a folder that cannot be written to: whose it is, and whether it has room, is up to the user.
+    So does a folder that cannot be written to, because its owner and its free space are the user's concern.
     """
     put_behind(Path.cwd())  # the models package lies where one works
     try:
         app()
     except EverfitError as error:
-        print(f"error: {error}", file=sys.stderr)
+        typer.echo(f"error: {error}", err=True)
         sys.exit(1)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         todo = "make room, let this user write there, or set another EVERFIT_HOME; `everfit doctor` looks at it"
-        print(f"error: {error.filename or 'the disk'} cannot be written: {error.strerror}; {todo}", file=sys.stderr)
+        typer.echo(f"error: {error.filename or 'the disk'} cannot be written: {error.strerror}; {todo}", err=True)
         sys.exit(1)
 
 

@@ -14,4 +14,4 @@ def person(by: str | None) -> str:
     try:
         return by or getpass.getuser()
     except (KeyError, OSError):
-        raise typer.BadParameter("this system does not know who you are; say it by --by NAME") from None
+        raise typer.BadParameter("this system does not know who you are; name yourself by --by NAME") from None

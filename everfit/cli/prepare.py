@@ -6,14 +6,13 @@ import typer
 
 
 def prepare(
-    partitions: Annotated[int, typer.Option(min=1, help="Of each topic that is not there yet.")] = 3,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of each topic that is created.")] = 3,
 ) -> None:
-    """Make ready what the environment names: the schema in Postgres, the topics in Kafka, what is on record, and the views.
+    """Prepare the servers that the environment names: Postgres' schema, Kafka's topics, recorded rows and views.
 
-    `everfit up` does this for the embedded stack. Run again, it changes nothing. A model that cannot be used is told, and holds
-    up no other.
+    `everfit up` does this for the embedded stack. Running it again changes nothing. A model that cannot be used is reported,
+    and the others are prepared.
     """
-    import sys
 
     from everfit.declaration.discovery import broken_modules
     from everfit.replay.bootstrap import bootstrap_all
@@ -24,15 +23,15 @@ def prepare(
 
     with Runtime.load() as runtime:
         migrate(runtime.engine)
-        print("the schema is up to date")
+        typer.echo("the schema is up to date")
         create_topics(runtime.settings.kafka, partitions=partitions)
-        print("the topics are there")
+        typer.echo("the topics are there")
         for module, why in broken_modules(runtime.models).items():
-            print(f"{module} is set aside: {why}", file=sys.stderr)
+            typer.echo(f"{module} is set aside: {why}", err=True)
         for name, landed in bootstrap_all(runtime):
             if isinstance(landed, int):
-                print(f"{name}: {landed:,} rows from before it went live have landed")
+                typer.echo(f"{name}: {landed:,} rows from before it went live have landed")
             else:
-                print(f"{name}: set aside, nothing of its record has landed: {landed}", file=sys.stderr)
+                typer.echo(f"{name}: set aside, nothing of its record has landed: {landed}", err=True)
         for view in build(runtime.engine, runtime.models, wait=True):
-            print(f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}")
+            typer.echo(f"view {view.name[0]} cannot be built, and is missing in answers: {view.problem}")

@@ -1,4 +1,4 @@
-"""``everfit promote``: a person decides who is champion."""
+"""``everfit promote``: make a version champion by hand."""
 
 from typing import Annotated
 
@@ -14,16 +14,13 @@ def promote(
     restore: Annotated[
         bool, typer.Option("--restore", help="Set MLflow's alias back to the version that the ledger names.")
     ] = False,
-    reason: Annotated[str | None, typer.Option(help="Why: it stands in the ledger, and in `everfit history`.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one JSON document.")] = False,
+    reason: Annotated[str | None, typer.Option(help="The reason, kept in the ledger and listed by `everfit history`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
-    """Make a version champion by hand, or set MLflow right where its alias is not what the ledger says.
+    """Make a version champion by hand, or correct MLflow's alias where it differs from the ledger.
 
-    The ledger rules: an alias that was moved by hand changes nothing until a version is promoted here. A version that MLflow
-    has lost is registered anew by --restore, under a new number.
-
-    Examples: everfit promote electricity_price 3 --reason "4 was trained on a broken feed";
-    everfit promote electricity_price --restore
+    The ledger decides: an alias that was changed by hand has no effect until a version is promoted here. A version that MLflow
+    has lost is registered again by --restore, under a new number.
     """
     from everfit.declaration.discovery import find_model
     from everfit.pipeline import manual_promotion
@@ -32,7 +29,7 @@ def promote(
 
     if restore == (version is not None):
         raise PromotionError(
-            f"say either a version or --restore: `everfit promote {model} 3`, `everfit promote {model} --restore`"
+            f"give either a version or --restore: `everfit promote {model} 3`, `everfit promote {model} --restore`"
         )
     with Runtime.load() as runtime:
         declared, actor = find_model(runtime.models, model), manual_promotion.person()

@@ -1,4 +1,4 @@
-"""``everfit prune``: let go of what of the prediction log is old."""
+"""``everfit prune``: delete old rows of the prediction log."""
 
 from typing import Annotated
 
@@ -8,13 +8,15 @@ from everfit.cli.output import print_json
 
 
 def prune(
-    older_than: Annotated[str, typer.Option(help="Such as 400d: by the models' clocks; for dead letters by the wall clock.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and keep it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what went as one JSON document.")] = False,
+    older_than: Annotated[
+        str, typer.Option(help="Age, such as 400d: by the models' clocks; for dead letters by the wall clock.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be deleted, and delete nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was deleted as one JSON document.")] = False,
 ) -> None:
-    """Drop whole months of predictions, their outcomes and dead letters past an age.
+    """Delete whole months of predictions, their outcomes, and dead letters, beyond an age.
 
-    What an open window or a training still needs stays.
+    Rows that an open window or a training still needs are kept.
     """
     from everfit.runtime import Runtime
     from everfit.store.database import reachable
@@ -32,7 +34,7 @@ def prune(
         return
     months = ", ".join(name.removeprefix("predictions_").replace("_", "-") for name in pruned.partitions) or "none"
     typer.echo(
-        f"{'would go' if dry_run else 'gone'}: months of predictions: {months}; outcomes: {pruned.outcomes}; "
+        f"{'would be deleted' if dry_run else 'deleted'}: months of predictions: {months}; outcomes: {pruned.outcomes}; "
         f"dead letters: {pruned.dead_letters}"
     )
     for reason in pruned.kept:

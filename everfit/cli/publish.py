@@ -15,7 +15,7 @@ def publish(
             help="A file with its columns: .csv, .csv.gz, .parquet, .jsonl or .ndjson; or what an installed reader takes."
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Publish rows: all of them land and serving reads them, or, where one does not fit, none.
 

@@ -1,4 +1,4 @@
-"""``everfit quarantine``: which days are kept out of training and of the gate, why, and letting them count again."""
+"""``everfit quarantine``: days that are excluded from training and from the gate."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,33 +15,34 @@ if TYPE_CHECKING:
     from everfit.store.quarantines import Quarantine
 
 ModelName = Annotated[str, typer.Argument(help="A declared model.")]
-From = Annotated[str | None, typer.Option("--from", help="Only days from this one on, UTC.")]
-To = Annotated[str | None, typer.Option("--to", help="Only days before this one, UTC.")]
-Column = Annotated[str | None, typer.Option("--column", help="Only of this column; * is what concerns them all.")]
+From = Annotated[str | None, typer.Option("--from", help="First day, UTC.")]
+To = Annotated[str | None, typer.Option("--to", help="Day after the last day, UTC.")]
+Column = Annotated[str | None, typer.Option("--column", help="Only this column; * stands for what concerns all columns.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 app = typer.Typer(
-    help="Days that are neither trained nor judged on, because what was logged on them looked broken.", no_args_is_help=True
+    help="Days that are excluded from training and from the gate, because their logged values look broken.",
+    no_args_is_help=True,
 )
 
 
 @app.command("list", epilog="Example: everfit quarantine list electricity_price --json")
 def list_held(model: ModelName, as_json: AsJson = False) -> None:
-    """List what is quarantined now: a line a day and column, oldest first."""
+    """List what is quarantined now: one line for each day and column, oldest first."""
     with _rows(model, None, None, None) as (_, rows):
-        held = [row for row in rows if row.release is None]
+        active = [row for row in rows if row.release is None]
     if as_json:
-        print_json(held)
+        print_json(active)
         return
-    for row in held:
+    for row in active:
         typer.echo(f"{_span(row)}  {row.column:<20} {row.reason}")
-    if not held:
+    if not active:
         typer.echo(f"nothing of {model} is quarantined")
 
 
 @app.command(epilog="Example: everfit quarantine show electricity_price --from 1996-09-11 --to 1996-09-18")
 def show(model: ModelName, since: From = None, until: To = None, column: Column = None, as_json: AsJson = False) -> None:
-    """Show all that there ever was with its releases: who, when, why."""
+    """Print every quarantine, past and present, with who released it, when and why."""
     with _rows(model, since, until, column) as (_, rows):
         pass
     if as_json:
@@ -59,23 +60,23 @@ def show(model: ModelName, since: From = None, until: To = None, column: Column 
 @app.command(epilog="Example: everfit quarantine release electricity_price --from 1996-09-11 --reason 'the meter was right'")
 def release(
     model: ModelName,
-    reason: Annotated[str, typer.Option(help="Why it may count; kept with the release.")],
+    reason: Annotated[str, typer.Option(help="The reason, kept with the release.")],
     since: From = None,
     until: To = None,
     column: Column = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that is quarantined.")] = False,
-    by: Annotated[str | None, typer.Option(help="Who releases it; you, by default.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is quarantined.")] = False,
+    by: Annotated[str | None, typer.Option(help="Who releases it. Default: the user of this process.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let days count again, from the next training on; exit code 1 where nothing there is quarantined."""
+    """Include days again, from the next training on; exit code 1 if none of them is quarantined."""
     from everfit.cli.person import person
-    from everfit.store.quarantines import release as let_go
+    from everfit.store.quarantines import release as release_rows
 
     if everything == bool(since or until or column):
-        raise typer.BadParameter("say which by --from, --to or --column, or --all")
+        raise typer.BadParameter("choose days by --from, --to or --column, or use --all")
     with _rows(model, since, until, column) as (connection, rows):
-        held = [row for row in rows if row.release is None]
-        count = let_go(connection, held, person(by), reason)
+        active = [row for row in rows if row.release is None]
+        count = release_rows(connection, active, person(by), reason)
     if as_json:
         print_json({"released": count})
     else:

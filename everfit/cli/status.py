@@ -25,42 +25,42 @@ if TYPE_CHECKING:
 MEGABYTE = 2**20
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
-    """What runs, since when, where, and with how much memory; what acts by itself, and what it waits for."""
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Print the services with address, uptime and memory, the log, views, failures, and the automation."""
     from everfit.stack.external_parts import managed
     from everfit.stack.states import states
 
     home = home_folder()
-    found = [] if elsewhere() else states(home, managed(home, os.environ))
-    acting, problem = _automations(daemon_runs=all(state.state != "down" for state in found if state.name == "daemon"))
+    services = [] if elsewhere() else states(home, managed(home, os.environ))
+    acting, problem = _automations(daemon_runs=all(state.state != "down" for state in services if state.name == "daemon"))
     read, late, aside, views = _stored()
     differing = _differing()
     if as_json:
         document = {
             "home": str(home),
-            "up": all(state.state == "up" for state in found) if found else None,
-            "memory_bytes": sum(state.memory_bytes for state in found),
-            "services": [asdict(state) for state in found],
-            "prediction_log": {"topics": [asdict(one) for one in read], "late": late},
-            "views": [asdict(one) for one in views],
-            "set_aside": [asdict(one) for one in aside],
-            "registry": [asdict(one) | {"what": one.what, "todo": one.todo} for one in differing],
-            "automation": [asdict(one) for one in acting],
+            "up": all(state.state == "up" for state in services) if services else None,
+            "memory_bytes": sum(state.memory_bytes for state in services),
+            "services": [asdict(state) for state in services],
+            "prediction_log": {"topics": [asdict(topic) for topic in read], "late": late},
+            "views": [asdict(view) for view in views],
+            "set_aside": [asdict(failure) for failure in aside],
+            "registry": [asdict(difference) | {"what": difference.what, "todo": difference.todo} for difference in differing],
+            "automation": [asdict(automation) for automation in acting],
             "automation_problem": problem,
         }
         print_json(document)
     else:
-        _print(found)
+        _print_services(services)
         _print_log(read, late)
         _print_views(views)
         _print_aside(aside)
-        for one in differing:
-            print(f"\n{one.model}: {one}")
+        for difference in differing:
+            typer.echo(f"\n{difference.model}: {difference}")
         _print_automations(acting, problem)
 
 
 def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Sequence[ViewState]]":
-    """How far the log is read, what is set aside, and the views; nothing where Postgres does not answer, as its row says."""
+    """How far the log is read, what is set aside, and the views; empty where Postgres does not answer."""
     from everfit.environment.settings import addresses
 
     url = addresses().get("database_url")
@@ -84,7 +84,7 @@ def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Seq
 
 
 def _differing() -> "Sequence[Difference]":
-    """Where MLflow says something else than the ledger; nothing where either does not answer, which `everfit doctor` tells."""
+    """Where MLflow differs from the ledger; empty where one of them does not answer, which `everfit doctor` reports."""
     from everfit.environment.settings import addresses
     from everfit.errors import DeclarationError
     from everfit.registry.recorded_differences import read_differences
@@ -98,36 +98,39 @@ def _differing() -> "Sequence[Difference]":
 def _print_log(read: "Sequence[TopicState]", late: dict[str, int]) -> None:
     if not read:
         return
-    print(f"\n{'prediction log':<22} {'read':>10} {'lag':>8} {'dead letters':>13} {'restarts':>9} {'gaps':>5} {'missing':>8}")
-    for one in read:
-        numbers = f"{one.read:>10} {one.lag:>8} {one.dead_letters:>13} {one.restarts:>9} {one.gaps:>5} {one.missing:>8}"
-        print(f"{one.topic:<22} {numbers}")
+    typer.echo(
+        f"\n{'prediction log':<22} {'read':>10} {'lag':>8} {'dead letters':>13} {'restarts':>9} {'gaps':>5} {'missing':>8}"
+    )
+    for topic in read:
+        start = f"{topic.topic:<22} {topic.read:>10} {topic.lag:>8} {topic.dead_letters:>13}"
+        typer.echo(f"{start} {topic.restarts:>9} {topic.gaps:>5} {topic.missing:>8}")
     for model, count in late.items():
-        print(f"{model}: {count} predictions came after their window had closed")
+        typer.echo(f"{model}: {count} predictions came after their window had closed")
 
 
 def _print_views(views: "Sequence[ViewState]") -> None:
     """Each version of each view: built, building with its share, or stale."""
     if not views:
         return
-    print(f"\n{'view':<22} {'version':<13} {'source':<18} state")
-    for one in views:
-        share = "" if one.state == "built" else f" {one.share:.0%}"
-        problem = f", cannot be built: {one.problem}" if one.problem else ""
-        print(f"{one.view:<22} {one.version:<13} {one.source:<18} {one.state}{share}{problem}")
+    typer.echo(f"\n{'view':<22} {'version':<13} {'source':<18} state")
+    for view in views:
+        share = "" if view.state == "built" else f" {view.share:.0%}"
+        problem = f", cannot be built: {view.problem}" if view.problem else ""
+        typer.echo(f"{view.view:<22} {view.version:<13} {view.source:<18} {view.state}{share}{problem}")
 
 
 def _print_aside(aside: "Sequence[Failure]") -> None:
-    """What fails while the rest goes on, and when it is tried again."""
+    """What fails while the rest continues, and when it is tried again."""
     if aside:
-        print("\nset aside")
-    for one in aside:
-        tried = f"{one.attempts} attempts since {one.first_at:%Y-%m-%d %H:%M:%S}, the next at {one.retry_at:%Y-%m-%d %H:%M:%S}"
-        print(f"{one.part.model or 'everfit'}: {one.part}: {one.error} ({tried})")
+        typer.echo("\nset aside")
+    for failure in aside:
+        first, following = (f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (failure.first_at, failure.retry_at))
+        tried = f"{failure.attempts} attempts since {first}, the next at {following}"
+        typer.echo(f"{failure.part.model or 'everfit'}: {failure.part}: {failure.error} ({tried})")
 
 
 def _automations(*, daemon_runs: bool) -> "tuple[list[Automation], str | None]":
-    """Sensors and schedules; or none, and why they are not known."""
+    """Sensors and schedules; or none, and the reason why."""
     from everfit.dagster_api.automation import automations
     from everfit.environment.settings import addresses
 
@@ -141,26 +144,27 @@ def _automations(*, daemon_runs: bool) -> "tuple[list[Automation], str | None]":
 
 
 def _print_automations(acting: "Sequence[Automation]", problem: str | None) -> None:
-    print()
+    typer.echo()
     if problem:
-        print(f"automation: {problem}")
+        typer.echo(f"automation: {problem}")
         return
-    width = max((len(one.name) for one in acting), default=0)
-    for one in acting:
-        ticked = f"{one.last_tick_at:%Y-%m-%d %H:%M:%S} {one.last_tick}" if one.last_tick_at else "never"
-        print(f"{one.name:<{width}}  {one.state:<4}  last tick {ticked}  {one.waits}")
+    width = max((len(automation.name) for automation in acting), default=0)
+    for automation in acting:
+        at = automation.last_tick_at
+        ticked = f"{at:%Y-%m-%d %H:%M:%S} {automation.last_tick}" if at else "never"
+        typer.echo(f"{automation.name:<{width}}  {automation.state:<4}  last tick {ticked}  {automation.waits}")
 
 
-def _print(found: "Sequence[State]") -> None:
-    if not found:
-        print("the environment names every server, none of them embedded: `everfit doctor` asks each")
+def _print_services(services: "Sequence[State]") -> None:
+    if not services:
+        typer.echo("the environment names every server, none of them embedded: `everfit doctor` asks each")
         return
-    print(f"{'service':<9} {'state':<6} {'pid':>7} {'up for':>10} {'memory':>7}  address")
-    for state in found:
+    typer.echo(f"{'service':<9} {'state':<6} {'pid':>7} {'up for':>10} {'memory':>7}  address")
+    for state in services:
         uptime = str(timedelta(seconds=int(state.uptime_seconds))) if state.pid else ""
         memory = f"{state.memory_bytes / MEGABYTE:.0f} MB" if state.memory_bytes else ""
-        print(
+        typer.echo(
             f"{state.name:<9} {state.state:<6} {state.pid or '':>7} {uptime:>10} {memory:>7}  {state.problem or state.address}"
         )
-    total = sum(state.memory_bytes for state in found)
-    print(f"{'together':<9} {'':<6} {'':>7} {'':>10} {total / MEGABYTE:.0f} MB")
+    total = sum(state.memory_bytes for state in services)
+    typer.echo(f"{'together':<9} {'':<6} {'':>7} {'':>10} {total / MEGABYTE:.0f} MB")

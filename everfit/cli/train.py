@@ -1,4 +1,4 @@
-"""``everfit train``: ask for a training, and wait for it."""
+"""``everfit train``: request a training and wait for its verdict."""
 
 from typing import Annotated
 
@@ -9,13 +9,11 @@ from everfit.cli.output import print_json
 
 def train(
     model: Annotated[str, typer.Argument(help="A declared model.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the request and what became of it as one JSON document.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the request and its outcome as one JSON document.")] = False,
 ) -> None:
-    """Train candidates and promote what passes the gate; the first time, publish and train on what came before the go-live.
+    """Train candidates and promote the winner of the gate. The first training uses the rows recorded before the go-live.
 
-    Rejected is a normal outcome, told with its reason; only a run that failed makes this command fail.
+    A rejection is a normal outcome and is printed with its reason; only a failed run makes this command fail.
     """
     from everfit.declaration.discovery import find_model
     from everfit.pipeline.training_request import ask_for_training, await_training

@@ -24,14 +24,13 @@ NAMES = {
 def up(
     broker: Annotated[
         Literal["embedded", "kafka"] | None,
-        typer.Option(help="The broker from the wheel, or Apache Kafka from KAFKA_HOME; remembered for the next time."),
+        typer.Option(help="The broker from the wheel, or Apache Kafka from KAFKA_HOME; the choice is kept for later runs."),
     ] = None,
 ) -> None:
-    """Start what is not up: Postgres, broker, MLflow, Dagster and serving. Prints where they answer.
+    """Start Postgres, the broker, MLflow, Dagster and serving, where they do not run, and print their addresses.
 
     A part whose address the environment sets is used by all, and not started. Rows recorded from before a model went live
-    land at once, so that its assets can be materialized. Views whose declaration
-    changed are built from what has landed.
+    land at once, so that its assets can be materialized. Views whose declaration changed are built from the landed rows.
     """
     from rich.console import Console
 
@@ -51,13 +50,10 @@ def up(
             spinner.update("starting " + ", ".join(name for name, step in steps.items() if step == "starting"))
 
         home = home_folder()
-        for (
-            module,
-            why,
-        ) in load_models().broken.items():  # reported before anything is started; refused where every module is broken
+        for module, why in load_models().broken.items():  # before anything is started; where all are broken, this is refused
             console.print(f"{module} is set aside: {why}", style="red")
         addresses = Stack(home, Path.cwd(), announce=console.print, on_step=on_step, broker=broker).up()
-        spinner.update("landing what is on record")
+        spinner.update("landing recorded rows")
         for line in [*_land(), *_build_views(spinner.update)]:
             console.print(line)
     kept = all(step == "kept" for step in steps.values())

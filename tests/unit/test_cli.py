@@ -55,7 +55,7 @@ def test_promote_says_what_it_wants(home: Path) -> None:
         answer = everfit("promote", "electricity_price", *arguments)
         assert (answer.returncode, answer.stdout) == (1, "")
         assert answer.stderr.strip() == (
-            "error: say either a version or --restore: `everfit promote electricity_price 3`, "
+            "error: give either a version or --restore: `everfit promote electricity_price 3`, "
             "`everfit promote electricity_price --restore`"
         )
     assert "everfit promote electricity_price --restore" in " ".join(everfit("promote", "--help").stdout.split())

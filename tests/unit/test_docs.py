@@ -76,6 +76,23 @@ def test_every_command_that_is_written_is_there_with_its_options(line: str) -> N
     assert asked - {"--help"} <= options, f"`everfit {line}`"
 
 
+def commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    """The words of each command."""
+    for name, command in group.commands.items():
+        yield from commands(command, *path, name) if hasattr(command, "commands") else [(*path, name)]
+
+
+@pytest.mark.parametrize("path", list(commands(COMMANDS)), ids=" ".join)
+def test_the_help_of_every_command_ends_with_an_example_that_it_takes(path: tuple[str, ...]) -> None:
+    command: Any = COMMANDS
+    for name in path:
+        command = command.commands[name]
+    for example in re.sub("^Examples?: ", "", command.epilog).split("; "):
+        words = shlex.split(example)
+        assert tuple(words[: 1 + len(path)]) == ("everfit", *path)
+        command.make_context(path[-1], words[1 + len(path) :])
+
+
 def test_the_readmes_declaration_is_one() -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names = {
