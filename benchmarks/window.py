@@ -28,7 +28,6 @@ from everfit import Category, Integer, Number
 from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.evidence.quality import profile
-from everfit.pipeline.manifests import Evaluation, Trained, TrainingSet, Version
 from everfit.stack.postgres import Postgres
 from everfit.store import ledger, month_partitions
 from everfit.store.database import create_engine, migrate
@@ -36,6 +35,7 @@ from everfit.store.lake import Lake
 from everfit.store.tables import evidence
 from models.electricity_price import electricity_price
 from monitors.tick import Seen, close_windows
+from tests.versions import untrained
 
 LIVE = datetime(2024, 1, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -142,33 +142,12 @@ def champion(lake: Lake) -> str:
     )
     columns = [*MODEL.features, (SCORE, "number")]
     reference = reference_sample(MODEL.drift, frame, columns, cutoff=LIVE)
-    trained = Trained(
-        name="none",
-        config={},
-        onnx="",
-        backtest="",
+    version = untrained(
+        MODEL,
         reference=lake.put_frame(reference),
         calibration=calibrate(MODEL.drift, frame, reference, columns, cutoff=LIVE),
         profile=profile(MODEL, frame),
-        metrics={},
-        latency_ms=1.0,
-        refused=None,
-        seconds=0.0,
     )
-    training_set = TrainingSet(
-        model=MODEL.name,
-        cutoff=LIVE,
-        cause="person",
-        reason="",
-        request=None,
-        rows_hash="",
-        rows=count,
-        baseline=0.5,
-        days={},
-        code_version="",
-    )
-    evaluation = Evaluation(trained_model="", champion=None, compared=[], winner="none", reason="")
-    version = Version(model=MODEL.name, candidate=trained, training_set=training_set, evaluation=evaluation, expected_loss=0.5)
     return lake.put_json(version)
 
 

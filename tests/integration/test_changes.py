@@ -22,10 +22,10 @@ from everfit.timing import parse_duration, wall_clock
 from everfit.topics.contract import Contract
 from everfit.topics.events import encode
 from monitors.tick import Seen, close_windows
-from tests.champions import promote, version
 from tests.events import outcome, prediction, write
 from tests.examples import electricity
 from tests.loop import Loop
+from tests.versions import manifest, promote
 
 DAY = timedelta(days=1)
 MODEL = electricity().model
@@ -88,7 +88,7 @@ def lake(tmp_path: Path) -> Lake:
 @pytest.fixture
 def answered(engine: sa.Engine, lake: Lake) -> sa.Engine:
     """Two weeks of answers and outcomes, and a champion."""
-    promote(engine, MODEL.name, version(lake, MODEL.name))
+    promote(engine, MODEL.name, manifest(lake, MODEL.name))
     numbers = range(14 * 48 + 2)
     write(engine, [prediction(n) for n in numbers], [outcome(n) for n in numbers])
     return engine

@@ -22,8 +22,8 @@ from everfit.store.tables import alerts, decisions, evidence, windows
 from everfit.timing import format_time
 from monitors.judgement import judge_again
 from monitors.tick import Seen, close_windows
-from tests.champions import promote, version
 from tests.events import MODEL, outcome, prediction, write
+from tests.versions import manifest, promote
 
 WEEK = MODEL.drift.window
 PATIENT = MODEL.model_copy(update={"name": "patient", "limits": Limits(attempts=3, retry_after=timedelta(0))})
@@ -86,7 +86,7 @@ def test_a_window_that_fails_holds_up_its_own_model_alone_and_not_for_ever(engin
 
 def test_what_could_not_be_judged_is_judged_again_when_a_person_says_so(engine: sa.Engine, lake: Lake) -> None:
     play(engine, 1)
-    digest = version(lake, PATIENT.name)
+    digest = manifest(lake, PATIENT.name)
     promote(engine, PATIENT.name, digest)
     file = lake.path(digest, "json")
     content = file.read_bytes()
@@ -119,7 +119,7 @@ def test_the_doctor_tells_of_what_is_set_aside(engine: sa.Engine, database_url: 
 
 def test_an_attempt_that_succeeds_ends_the_failure_and_its_alert(engine: sa.Engine, lake: Lake) -> None:
     play(engine, 1)
-    digest = version(lake, PATIENT.name)
+    digest = manifest(lake, PATIENT.name)
     promote(engine, PATIENT.name, digest)
     file = lake.path(digest, "json")
     content = file.read_bytes()
