@@ -13,6 +13,9 @@ from everfit.stack.supervisor import Stack
 from everfit.store.database import create_engine, migrate
 from tests.brokers import running_broker
 from tests.databases import TEMPLATE, fresh_database
+from tests.serving_over_http import client, event_time, registry, serve
+
+__all__ = ["client", "event_time", "registry", "serve"]
 
 
 @pytest.fixture(scope="session")

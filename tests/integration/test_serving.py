@@ -1,101 +1,16 @@
-"""Serving over HTTP on the real Postgres and broker: answers, refusals, swaps, shadows, and services that are away."""
+"""Serving over HTTP on the real Postgres and broker: answers, refusals, swaps and shadows."""
 
 import asyncio
-import gc
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import timedelta
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
-import polars as pl
-import psycopg
 import pytest
-from kafka import KafkaConsumer, TopicPartition
-from psycopg import sql
-from sqlalchemy import Engine
 
-from everfit.serving import lookup
-from everfit.serving.app import create_app
-from everfit.serving.counters import Metrics
-from everfit.serving.lookup import Lookup
-from everfit.serving.model_cache import ModelCache
-from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.producer import KafkaLogProducer
-from everfit.serving.served_views import Views
-from everfit.serving.service import Service
-from everfit.serving.spool import Spool
-from everfit.sources.publication import publish
-from everfit.stack.ports import LOCAL, any_free
-from everfit.stack.postgres import Postgres
-from everfit.store.lake import Lake
 from everfit.topics.contract import MAX_SENT
-from everfit.topics.events import PREDICTIONS, Prediction, decode
-from models.electricity_price import electricity_price, recorded_half_hours
-from tests.brokers import running_broker
-from tests.serving import WatchedRegistry, graph, served
-
-NAME = electricity_price.name
-MODELS = {NAME: electricity_price}
-INPUTS = {"region": "NSW", "half_hour": 0, "weekday": 2}
-
-
-class Serve(Protocol):
-    """Starts serving."""
-
-    def __call__(self, kafka: str, token: str | None = None) -> httpx.Client: ...
-
-
-@pytest.fixture
-def registry() -> WatchedRegistry:
-    """Version 1 is champion; its score is 0.5 at midnight."""
-    versions = {number: graph(electricity_price, number - 1.0) for number in range(1, 6)} | {9: b"no graph"}
-    return WatchedRegistry(electricity_price, versions, {"champion": 1})
-
-
-@pytest.fixture
-def serve(engine: Engine, registry: WatchedRegistry, tmp_path: Path) -> Iterator[Serve]:
-    """Starts serving on the test's database, roles read; ends it with the test."""
-    with ExitStack() as stack:
-
-        def start(kafka: str, token: str | None = None) -> httpx.Client:
-            log = PredictionLog(KafkaLogProducer(kafka, PREDICTIONS, timeout_seconds=2), Spool(tmp_path / "spool.jsonl"))
-            service = Service(MODELS, ModelCache(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
-            url = stack.enter_context(served(create_app(service, Lake(tmp_path / "lake"), token)))
-            client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
-            if token is None:
-                client.post(f"/refresh/{NAME}").raise_for_status()
-            return client
-
-        yield start
-
-
-@pytest.fixture
-def client(kafka: str, serve: Serve) -> httpx.Client:
-    """A client of serving with a broker."""
-    return serve(kafka)
-
-
-@pytest.fixture
-def event_time(engine: Engine) -> str:
-    """The go-live, the end of two days of published half-hours."""
-    publish(engine, MODELS, "half_hours", two_days())
-    return electricity_price.go_live.isoformat()
-
-
-def two_days() -> pl.DataFrame:
-    """The half-hours of the two days before the go-live."""
-    started = recorded_half_hours()["period_start"]
-    live = electricity_price.go_live
-    found: pl.DataFrame = recorded_half_hours().filter(started.is_between(live - timedelta(days=2), live, closed="left"))
-    return found
-
-
-def predict(client: httpx.Client, **changes: Any) -> httpx.Response:
-    """Ask for a prediction."""
-    return client.post(f"/predict/{NAME}", json={"inputs": INPUTS} | changes)
+from models.electricity_price import electricity_price
+from tests.serving import WatchedRegistry
+from tests.serving_over_http import INPUTS, NAME, logged, predict, two_days
 
 
 def asking(**changes: Any) -> bytes:
@@ -108,25 +23,6 @@ def inferring(weekday: float, event_time: str | None = None, region: str = "NSW"
     columns = {"region": ("BYTES", region), "half_hour": ("INT64", 0), "weekday": ("FP64", weekday)}
     tensors = [{"name": name, "shape": [1], "datatype": kind, "data": [value]} for name, (kind, value) in columns.items()]
     return json.dumps({"inputs": tensors, "parameters": {"event_time": event_time}}).encode()
-
-
-def logged(kafka: str, count: int) -> list[Prediction]:
-    """The first predictions on the log, in order."""
-    consumer = KafkaConsumer(bootstrap_servers=kafka, group_id=None, enable_auto_commit=False)
-    partition = TopicPartition(PREDICTIONS, 0)
-    consumer.assign([partition])
-    consumer.seek_to_beginning(partition)
-    found: list[Prediction] = []
-    while len(found) < count:
-        records = consumer.poll(timeout_ms=5_000).get(partition, [])
-        assert records, f"only {len(found)} of {count} predictions on the log"
-        for record in records:
-            event = decode(PREDICTIONS, record.value)
-            assert isinstance(event, Prediction)
-            assert record.key == event.entity.encode()
-            found.append(event)
-    consumer.close()
-    return found
 
 
 def test_a_prediction_is_answered_and_logged(client: httpx.Client, kafka: str, event_time: str) -> None:
@@ -295,140 +191,6 @@ def test_a_champion_that_is_its_own_shadow_is_logged_once(registry: WatchedRegis
     client.post(f"/refresh/{NAME}").raise_for_status()
     predict(client).raise_for_status()
     assert client.post("/flush").json() == {"acknowledged": 1}
-
-
-@pytest.fixture
-def brokers() -> Iterator[ExitStack]:
-    """Brokers that outlive the serving of the test."""
-    with ExitStack() as stack:
-        yield stack
-
-
-def test_a_broker_that_is_away_is_spooled_for_and_caught_up(brokers: ExitStack, serve: Serve, tmp_path: Path) -> None:
-    port = any_free()
-    client = serve(f"{LOCAL}:{port}")
-    for number in range(20):
-        assert predict(client, request_id=f"r{number}").status_code == 200
-    kafka = brokers.enter_context(running_broker(port))
-    assert client.post("/flush").json() == {"acknowledged": 20}
-    assert [row.request_id for row in logged(kafka, 20)] == [f"r{number}" for number in range(20)]
-    assert [file.stat().st_size for file in tmp_path.glob("spool*")] == [0]
-
-
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
-def test_a_broker_that_dies_loses_nothing(brokers: ExitStack, serve: Serve) -> None:
-    port = any_free()
-    with running_broker(port) as kafka:
-        client = serve(kafka)
-        predict(client, request_id="before").raise_for_status()
-        client.post("/flush").raise_for_status()
-    for number in range(5):
-        predict(client, request_id=f"r{number}").raise_for_status()
-    kafka = brokers.enter_context(running_broker(port))
-    client.post("/flush").raise_for_status()
-    assert [row.request_id for row in logged(kafka, 5)] == [f"r{number}" for number in range(5)]
-    gc.collect()  # kafka-python leaves to it the sockets that a dead broker refused
-
-
-def test_the_end_leaves_nothing_in_memory(engine: Engine, registry: WatchedRegistry, kafka: str, tmp_path: Path) -> None:
-    log = PredictionLog(KafkaLogProducer(kafka, PREDICTIONS), Spool(tmp_path / "spool.jsonl"))
-    service = Service(MODELS, ModelCache(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
-    with served(create_app(service, Lake(tmp_path / "lake"))) as url, httpx.Client(base_url=url, trust_env=False) as client:
-        client.post(f"/refresh/{NAME}").raise_for_status()
-        for number in range(50):
-            predict(client, request_id=f"r{number}").raise_for_status()
-    assert len(logged(kafka, 50)) == 50
-
-
-@pytest.fixture
-def admit(postgres: Postgres, engine: Engine) -> Callable[[bool], None]:
-    """Lets connections to the test's database in, or ends them and keeps them out."""
-
-    def admit(let_in: bool) -> None:
-        url = postgres.url("postgres").replace("+psycopg", "")
-        with psycopg.connect(url, autocommit=True) as connection:
-            name = str(engine.url.database)
-            statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(let_in))
-            connection.execute(statement)
-            if not let_in:
-                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-
-    return admit
-
-
-def test_a_database_that_is_away_is_answered_for(
-    client: httpx.Client,
-    kafka: str,
-    event_time: str,
-    admit: Callable[[bool], None],
-    engine: Engine,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(lookup, "RETRY_SECONDS", 0.0)
-    before = predict(client, event_time=event_time).json()
-    assert before["degraded"] is False
-    engine.dispose()
-    admit(False)
-    known = predict(client, event_time=event_time).json()
-    unknown = predict(client, event_time=event_time, inputs=INPUTS | {"region": "VIC"}).json()
-    assert (known["degraded"], unknown["degraded"]) == (True, True)
-    admit(True)
-    assert predict(client, event_time=event_time).json()["degraded"] is False
-    client.post("/flush").raise_for_status()
-    first, fallback, nothing, again = logged(kafka, 4)
-    assert fallback.features == first.features == again.features
-    assert {value for name, value in nothing.features.items() if name not in INPUTS} == {None}
-
-
-def test_a_token_is_asked_for_where_one_is_set(serve: Serve, kafka: str) -> None:
-    client = serve(kafka, token="secret")
-    assert client.get("/v2/health/live").status_code == 200
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"}):
-        refused = client.post(f"/predict/{NAME}", json={"inputs": INPUTS}, headers=headers)
-        assert refused.status_code == 401
-        assert refused.headers["WWW-Authenticate"] == "Bearer"
-        assert "no valid bearer token" in refused.json()["error"]
-    client.headers["Authorization"] = "Bearer secret"
-    client.post(f"/refresh/{NAME}").raise_for_status()
-    assert predict(client).status_code == 200
-
-
-def test_a_report_is_html_of_the_lake_in_an_origin_of_its_own(client: httpx.Client, tmp_path: Path) -> None:
-    digest = Lake(tmp_path / "lake").put(b"<p>drift</p>", "html")
-    shown = client.get(f"/reports/{digest}")
-    assert (shown.status_code, shown.text) == (200, "<p>drift</p>")
-    assert shown.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert shown.headers["Content-Security-Policy"] == "sandbox allow-scripts allow-downloads"
-    assert shown.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_what_is_no_report_is_not_found(client: httpx.Client, tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "lake")
-    digest, manifest = lake.put(b"<p>drift</p>", "html"), lake.put_json({"of": "a version"})
-    for name in (digest.upper(), digest[:-1], f"{digest}.html", f"{digest}%0a", "..%2f..%2fspool.jsonl", "%D9%A3" * 64):
-        refused = client.get(f"/reports/{name}")
-        assert refused.status_code == 404, name
-        assert "error" in refused.json()
-    for name in (manifest, "0" * 64):
-        refused = client.get(f"/reports/{name}")
-        assert (refused.status_code, refused.json()["error"].partition(" in ")[0]) == (404, f"no report {name}")
-    lake.path(digest, "html").write_bytes(b"<p>none</p>")
-    assert client.get(f"/reports/{digest}").status_code == 500
-
-
-def test_a_browser_gives_the_token_as_a_password_to_reports_alone(serve: Serve, kafka: str, tmp_path: Path) -> None:
-    digest = Lake(tmp_path / "lake").put(b"<p>drift</p>", "html")
-    client = serve(kafka, token="sec:ret")
-    for headers in ({}, {"Authorization": "Basic sec:ret"}, {"Authorization": "Bearer ret"}):
-        refused = client.get(f"/reports/{digest}", headers=headers)
-        assert refused.status_code == 401
-        assert refused.headers.get_list("WWW-Authenticate") == ['Basic realm="everfit"', "Bearer"]
-    assert client.get(f"/reports/{digest}", auth=("ann", "wrong")).status_code == 401
-    assert client.get(f"/reports/{digest}", auth=("ann", "sec:ret")).status_code == 200
-    assert client.get(f"/reports/{digest}", auth=("", "sec:ret")).status_code == 200
-    assert client.get(f"/reports/{digest}", headers={"Authorization": "Bearer sec:ret"}).status_code == 200
-    elsewhere = client.get("/metrics", auth=("ann", "sec:ret"))
-    assert (elsewhere.status_code, elsewhere.headers.get_list("WWW-Authenticate")) == (401, ["Bearer"])
 
 
 def test_the_metrics_count_what_is_logged(client: httpx.Client) -> None:

@@ -14,7 +14,7 @@ import pytest
 from everfit.stack.ports import LOCAL, any_free
 from everfit.topics.events import PREDICTIONS, encode
 from tests.events import prediction
-from tests.integration.test_serving import logged
+from tests.serving_over_http import logged
 
 STARTED_SECONDS = 30.0
 ENDED_SECONDS = 15.0
