@@ -1,4 +1,4 @@
-"""Unpartitioned assets: the training set, the fitted candidates, and the gate's verdict on them."""
+"""Unpartitioned assets: the training set, the fitted candidates, and the gate's verdict."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         owners=model.owners,
         kinds={"scikitlearn", "pytorch", "onnx"},
         description="Each candidate, fitted on rolling origins over the days that the champion has not seen and on everything "
-        "up to the cutoff, exported to ONNX and held against its native answers.",
+        "up to the cutoff, exported to ONNX and compared with its native answers.",
         deps=[[model.name, "training_set"]],
         pool=TRAINING,
         metadata=declared_in(model),
@@ -95,8 +95,8 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
             "MLflow run": dg.MetadataValue.url(tracking.mlflow.page),
         }
         for candidate in made.candidates:
-            told = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
-            metadata |= {f"{candidate.name} {name}": readable(value) for name, value in told.items()}
+            values = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
+            metadata |= {f"{candidate.name} {name}": readable(value) for name, value in values.items()}
         metadata |= _left_out(made)
         metadata["calibration on the rolling origins"] = _calibration(everfit, model, made)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
@@ -125,15 +125,15 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
 
         trained, version = manifests.of(everfit, model, TrainedModel, made_here(context, model, "trained_model"))
         made = evaluation.evaluate(everfit, model, trained, version)
-        digest = manifests.put(everfit, model, "evaluation", made, sum(one.rows for one in made.compared))
-        table = [_record(one) for one in made.compared]
+        digest = manifests.put(everfit, model, "evaluation", made, sum(compared.rows for compared in made.compared))
+        table = [_record(compared) for compared in made.compared]
         metadata: Metadata = {
             "reason": made.reason,
             "winner": made.winner or "none",
             "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
         } | _left_out(trained)
-        shown = {one.name: bounds for one in made.compared if (bounds := _bounds(one))}
+        shown = {compared.name: bounds for compared in made.compared if (bounds := _bounds(compared))}
         if shown:
             metadata["mean daily difference of the loss from the champion's"] = intervals(shown, model.gate.margin)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
@@ -142,13 +142,15 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
 
 
 def _left_out(made: "TrainedModel") -> Metadata:
-    """What a fault in the data spoiled, and why: candidates set aside, folds and features left out."""
-    told = {f"{name} set aside": reason for name, reason in made.set_aside.items()}
+    """What a fault in the data affected, and why: isolated candidates, folds and features left out."""
+    values = {f"{name} set aside": reason for name, reason in made.set_aside.items()}
     for candidate in made.candidates:
-        for what, found in (("features", candidate.left_out), ("folds", candidate.folds_left_out)):
-            if found:
-                told[f"{candidate.name}, {what} left out"] = "; ".join(f"{one}: {why}" for one, why in found.items())
-    return dict(told)
+        for what, left_out in (("features", candidate.left_out), ("folds", candidate.folds_left_out)):
+            if left_out:
+                values[f"{candidate.name}, {what} left out"] = "; ".join(
+                    f"{compared}: {why}" for compared, why in left_out.items()
+                )
+    return dict(values)
 
 
 def _calibration(runtime: Runtime, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
@@ -162,7 +164,7 @@ def _calibration(runtime: Runtime, model: Model, made: "TrainedModel") -> dg.Mar
 
 
 def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> str | None:
-    """The data version of a stage that this run, or the one it repeats, has made; None where neither did."""
+    """The data version of a stage that this run, or the run it repeats, has made; None where neither did."""
     key = dg.AssetKey([model.name, stage])
     for run in filter(None, [context.run.run_id, context.run.parent_run_id]):
         for record in reversed(context.instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)):
@@ -173,7 +175,7 @@ def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> st
 
 
 def _track(tracker: "Tracker", model: Model, given: "TrainingSet", made: "TrainedModel") -> None:
-    """Data version, code version, config, seed, metrics and the manifests on the run."""
+    """Record data version, code version, config, seed, metrics and manifests on the run."""
     tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
     tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()})
     for candidate in made.candidates:
@@ -192,8 +194,8 @@ def _bounds(compared: "Compared") -> tuple[float, float, float] | None:
 
 
 def _record(compared: "Compared") -> dg.TableRecord:
-    """One candidate's line in the comparison; why it passed or not stands in the reason."""
-    told = {
+    """A candidate's row in the comparison, with the reason why it passed or not."""
+    values = {
         "candidate": compared.name,
         "loss": compared.loss,
         "champion's": compared.champion_loss,
@@ -202,4 +204,4 @@ def _record(compared: "Compared") -> dg.TableRecord:
         "to": compared.upper,
         "days": compared.days,
     }
-    return dg.TableRecord({name: readable(value) for name, value in told.items()})
+    return dg.TableRecord({name: readable(value) for name, value in values.items()})

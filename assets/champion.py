@@ -19,8 +19,8 @@ def champion(model: Model) -> dg.AssetsDefinition:
     @dg.asset(
         key=[model.name, "champion"],
         code_version=stage_version(model, "champion"),
-        description="The registered version that serving answers with. A rejected evaluation leaves it as it is: that is told "
-        "as an observation, and counts as no materialization.",
+        description="The registered version that serving answers with. A rejected evaluation leaves it, and is reported as "
+        "an observation, not as a materialization.",
         group_name=model.name,
         owners=model.owners,
         kinds={"mlflow", "onnx"},

@@ -1,4 +1,4 @@
-"""Daily assets: what has landed, and the features of the day's events."""
+"""Daily assets: the landed rows, and the features of the day's events."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -25,7 +25,7 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
 
     @dg.asset(
         key=[model.name, "raw_data"],
-        description=f"Rows of {', '.join(sources)} as they landed: one Parquet object a source and day.",
+        description=f"Rows of {', '.join(sources)} as they landed: one Parquet object per source and day.",
         group_name=model.name,
         owners=model.owners,
         kinds={"postgres", "parquet"},
@@ -37,12 +37,12 @@ def raw_data(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     )
     def raw_data(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Runtime]) -> Iterator[Result]:
         from everfit.pipeline.daily_partitions import land_days
-        from everfit.pipeline.day_isolation import make_apart
+        from everfit.pipeline.day_isolation import make_isolated
         from everfit.pipeline.lineage import Lineage
 
         days, lineage = context.partition_keys, Lineage.on_record(everfit, model)
         report_observed(partial(log_events, context), everfit, model, days, lineage)
-        lots = make_apart(everfit, model, "raw_data", days, partial(land_days, everfit, model))
+        lots = make_isolated(everfit, model, "raw_data", days, partial(land_days, everfit, model))
         made = [day for lot in lots for day in lot]
         yield from materialized(context, made, provenance(context.instance, model, "raw_data", sources), _metadata)
         report_observed(partial(log_events, context), everfit, model, days, lineage.after_cut(everfit))
@@ -57,8 +57,8 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
 
     @dg.asset(
         key=[model.name, "features"],
-        description="One row an event of the day (a labelled row before the go-live, a request afterwards), with every feature "
-        "as it was known at the event's own time.",
+        description="One row per event of the day (a labelled row before the go-live, a request afterwards), with every "
+        "feature as it was known at the event's own time.",
         group_name=model.name,
         owners=model.owners,
         kinds={"polars", "parquet"},
@@ -71,13 +71,13 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     )
     def features(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Runtime]) -> Iterator[Result]:
         from everfit.pipeline.daily_partitions import compute_days
-        from everfit.pipeline.day_isolation import make_apart
+        from everfit.pipeline.day_isolation import make_isolated
 
         lineage, needed = _needed(context, everfit, model)
         days = sorted({*context.partition_keys, *needed})
-        lots = make_apart(everfit, model, "features", days, partial(compute_days, everfit, model, lineage=lineage))
+        lots = make_isolated(everfit, model, "features", days, partial(compute_days, everfit, model, lineage=lineage))
         made, cut = [day for lot in lots for day in lot.days], [day for lot in lots for day in lot.cut]
-        # Also where another run cut what these days look back on, and has not told it yet: told later, it would look newer.
+        # Also where another run cut what these days look back on, but has not reported it: reported later, it would seem newer.
         report_observed(partial(log_events, context), everfit, model, [day.day for day in cut], lots[-1].lineage)
         if cut:
             tags = provenance(context.instance, model, "raw_data", sources)

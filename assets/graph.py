@@ -19,7 +19,7 @@ from everfit.pipeline.code_versions import LOOK_BACK
 
 
 def days_of(model: Model) -> dg.DynamicPartitionsDefinition:
-    """The days of a model, added as its data land: none before the first, none past the model's clock."""
+    """The days of a model, added as its rows land, up to the model's clock."""
     return dg.DynamicPartitionsDefinition(name=days_name(model.name))
 
 
@@ -28,8 +28,10 @@ def model_assets(model: Model) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:
     days = days_of(model)
     return [
         *(_source(model, source.name, days) for source in model.sources),
-        _log(model, "predictions", "Answers of serving, read from Kafka: one row a request and model version."),
-        _log(model, "outcomes", "What came true, read from Kafka as it becomes known: one row a request and observation."),
+        _log(model, "predictions", "Answers of serving, read from Kafka: one row per request and model version."),
+        _log(
+            model, "outcomes", "Observed outcomes, read from Kafka as they become known: one row per request and observation."
+        ),
         raw_data(model, days),
         _look_back(model, days),
         features(model, days),
@@ -41,7 +43,7 @@ def model_assets(model: Model) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:
 
 
 def model_checks(model: Model) -> Sequence[dg.AssetChecksDefinition]:
-    """What the evidence says of the champion, as checks on it."""
+    """The evidence on the champion, as checks on its asset."""
     return [evidence_checks(model)]
 
 
@@ -61,8 +63,8 @@ def _look_back(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec
     return dg.AssetSpec(
         [model.name, LOOK_BACK],
         description="What the features of a day look back on: the raw data of every day, earlier or later, of which a row "
-        "became known in time for the day's requests and is not forgotten by then. Nothing is stored here; the data version is "
-        "the digest of those days' versions, so that a corrected day marks every day that looked at it.",
+        "became known in time for the day's requests and has not expired by then. Nothing is stored here; the data version is "
+        "the digest of those days' versions, so that a corrected day marks every day that depends on it.",
         group_name=model.name,
         owners=model.owners,
         kinds={"parquet"},

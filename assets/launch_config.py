@@ -1,4 +1,4 @@
-"""Launch config of the stages that take any: what a person may choose in Dagster's launchpad, documented and bounded."""
+"""Launch config of the stages that have one: what a person may choose in Dagster's launchpad, documented and bounded."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from everfit.declaration import Model, Recipe
 from everfit.errors import LaunchError
 from everfit.timing import format_time, parse_time
 
-LARGEST_SEED = 2**32 - 1  # what scikit-learn takes
+LARGEST_SEED = 2**32 - 1  # the limit of scikit-learn
 
 
 class Cutoff(dg.Config):
@@ -19,7 +19,7 @@ class Cutoff(dg.Config):
     cutoff: str | None = Field(
         default=None,
         description="Nothing known after this moment is trained on. A day as 1996-09-04 (midnight UTC), or a time as "
-        "1996-09-04T12:00:00Z; by default where the model's clock stands, or what the retrain request says.",
+        "1996-09-04T12:00:00Z; by default the model's clock, or the cutoff of the retrain request.",
     )
 
 
@@ -38,10 +38,10 @@ class Fit(dg.Config):
 
 
 def chosen_cutoff(config: Cutoff, clock: datetime) -> datetime:
-    """The moment that was asked for, else ``clock``.
+    """The chosen cutoff, else ``clock``.
 
     Raises:
-        LaunchError: when it is no time, or lies beyond the clock.
+        LaunchError: when it is not a time, or is later than the clock.
     """
     if not config.cutoff:
         return clock
@@ -51,13 +51,13 @@ def chosen_cutoff(config: Cutoff, clock: datetime) -> datetime:
         raise LaunchError(f"cutoff: {error}") from error
     if chosen > clock:
         raise LaunchError(
-            f"cutoff {format_time(chosen)} lies beyond {format_time(clock)}, where the clock stands: nothing is known of it yet"
+            f"cutoff {format_time(chosen)} is later than the model's clock, {format_time(clock)}: nothing is known of it yet"
         )
     return chosen
 
 
 def chosen_candidates(config: Fit, model: Model) -> Model:
-    """The model with the candidates and the seed that were asked for.
+    """The model with the chosen candidates and seed.
 
     Raises:
         LaunchError: when a candidate is not declared.

@@ -1,4 +1,4 @@
-"""What the assets' pages show beside what a run tells: columns, and where a model is declared."""
+"""Static metadata of the assets' pages: columns, and where a model is declared."""
 
 import sys
 import warnings
@@ -32,13 +32,13 @@ LOGGED = {
 
 
 def columns(named: Iterable[tuple[str, str]], notes: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-    """A page's column schema, of names and kinds, with a note beside those columns that have one."""
+    """A page's column schema of names and kinds, with a note on columns that have one."""
     made = [dg.TableColumn(name, kind, description=notes.get(name)) for name, kind in named]
     return {"dagster/column_schema": dg.TableSchema(made)}
 
 
 def feature_notes(model: Model) -> dict[str, str]:
-    """Where each model input comes from."""
+    """The origin of each model input."""
     notes = {column.name: "of the request" for column in model.request}
     for view in model.views:
         for name, feature in view.features.items():
@@ -48,8 +48,8 @@ def feature_notes(model: Model) -> dict[str, str]:
 
 
 def label_note(model: Model) -> dict[str, str]:
-    """What the label's column holds."""
-    return {LABEL: f"{model.label}: what came true"}
+    """The meaning of the label's column."""
+    return {LABEL: f"{model.label}: the observed outcome"}
 
 
 def source_columns(declared: Iterable[Column]) -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ def source_columns(declared: Iterable[Column]) -> list[tuple[str, str]]:
 
 
 def raw_columns(model: Model) -> dict[str, Any]:
-    """The columns of raw data: the page's schema where there is one source, else a schema a source."""
+    """The columns of raw data: the page's schema where there is one source, else a schema per source."""
     if len(model.sources) == 1:
         return columns(source_columns(model.sources[0].columns))
     schemas = {source.name: columns(source_columns(source.columns)) for source in model.sources}
@@ -66,7 +66,7 @@ def raw_columns(model: Model) -> dict[str, Any]:
 
 
 def readable(value: Any) -> Any:
-    """A number as a person reads it, with five digits after the point; anything else as it is."""
+    """A number rounded to five digits after the point; anything else unchanged."""
     return round(value, 5) if isinstance(value, float) else value
 
 
@@ -84,6 +84,6 @@ def declared_in(model: Model) -> dict[str, Any]:
 
 @cache
 def _line(file: str, name: str) -> int:
-    """The first line that says the name in quotes, or the first of all."""
+    """The first line with the name in quotes, or line 1."""
     lines = Path(file).read_text().splitlines()
     return next((number for number, line in enumerate(lines, 1) if f'"{name}"' in line), 1)

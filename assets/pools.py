@@ -1,14 +1,14 @@
-"""Dagster's pools that a training takes: one training a model at a time, and so many in all.
+"""Dagster's pools of trainings: one training per model at a time, and a limited number in total.
 
-Under the granularity ``run`` a run holds the pools of all its steps from its start to its end. The limits are declared in
-:mod:`orchestration.pool_limits`; here are only the names.
+With the granularity ``run`` a run occupies the pools of all its steps from its start to its end. The limits are in
+:mod:`orchestration.pool_limits`; these are the names.
 """
 
 from everfit.declaration import Model
 
-TRAINING = "training"  # the fitting, of whichever model
+TRAINING = "training"  # fitting, of any model
 
 
 def training_of(model: Model) -> str:
-    """The pool of everything that hands on a manifest: two runs of one model never mix their stages."""
+    """The pool of all stages with a manifest, so that two runs of a model never mix their stages."""
     return f"training_{model.name}"

@@ -1,8 +1,8 @@
-"""Data versions as Dagster keeps them: what each day was made from, and what was seen of assets that Dagster does not make.
+"""Data versions in Dagster: what each day was made from, and observations of assets that Dagster does not make.
 
-Dagster gives all days of a range run one data version. Each day's own is told by a materialization of its own, with the tags
-that Dagster reads staleness from (https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching). A run with the tag
-:data:`DEFERRED` leaves all materializations to its assets; without it Dagster's own come first, and a range has two a day.
+Dagster gives all days of a range run the same data version. So each day gets a materialization of its own, with the tags that
+Dagster reads staleness from (https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching). A run with the tag
+:data:`DEFERRED` leaves all materializations to its assets; without it Dagster adds its own first, so that a day has two.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ Result = dg.MaterializeResult[Any]
 
 
 def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs: Sequence[str]) -> dict[str, str]:
-    """By what code, and from which newest events of its inputs, a stage is made now."""
+    """The tags of a stage that is made now: its code version, and the newest events of its inputs."""
     tags = {"dagster/code_version": stage_version(model, stage), f"{DATA_VERSION}_is_user_provided": "true"}
     for name in inputs:
         key = dg.AssetKey([model.name, name])
@@ -45,7 +45,7 @@ def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs:
 def materialized(
     context: dg.AssetExecutionContext, made: "Sequence[DaySummary]", tags: Tags, metadata: Callable[["DaySummary"], Any]
 ) -> Iterator[Result]:
-    """The days of a run that were made as materializations, each with the data version of its own content."""
+    """The days made by a run as materializations, each with the data version of its own content."""
     if made and len(context.partition_keys) == 1 and context.run.tags.get(DEFERRED) != "true":
         version = dg.DataVersion(made[0].data_version)
         yield dg.MaterializeResult(metadata=metadata(made[0]), data_version=version, tags=tags)
@@ -56,13 +56,13 @@ def materialized(
 
 
 def one_day(key: dg.AssetKey, day: "DaySummary", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
-    """One day's own materialization."""
+    """The materialization of a single day."""
     versioned = {**tags, DATA_VERSION: day.data_version}
     return dg.AssetMaterialization(key, partition=day.day, metadata=metadata, tags=versioned)
 
 
 def log_events(context: dg.AssetExecutionContext, events: Iterable[Event]) -> None:
-    """Log what a step made or saw; many of one asset in a row are one statement where ``DAGSTER_EVENT_BATCH_SIZE`` is set."""
+    """Log events of a step; consecutive events of an asset are one statement where ``DAGSTER_EVENT_BATCH_SIZE`` is set."""
     step = context.get_step_execution_context()
     for (kind, _), several in groupby(events, key=lambda event: (type(event), event.asset_key)):
         log: Any = DagsterEvent.asset_materialization if kind is dg.AssetMaterialization else DagsterEvent.asset_observation
@@ -72,7 +72,7 @@ def log_events(context: dg.AssetExecutionContext, events: Iterable[Event]) -> No
 
 
 def report(instance: dg.DagsterInstance, events: Iterable[Event]) -> None:
-    """The same where there is no run."""
+    """Log events without a run."""
     for event in events:
         instance.report_runless_asset_event(event)
 
@@ -84,10 +84,10 @@ def report_observed(
     days: Sequence[str] | None = None,
     lineage: "Lineage | None" = None,
 ) -> int:
-    """Tell Dagster the data versions of source days and of what days look back on, where they differ from what it was told.
+    """Report to Dagster the data versions of source days, and of what days look back on, that changed since the last report.
 
-    ``lineage`` is what is on record, where it is at hand: to read it is most of the work. They are noted after they were
-    told: told twice is harmless, never told is not. Returns how many were told.
+    ``lineage`` is the recorded one, where the caller has it, as reading it is most of the work. Versions are marked as reported
+    afterwards: a repeated report is harmless, a missing one is not. Returns the number of reported versions.
     """
     from everfit.pipeline.data_versions import mark_reported, unreported
 

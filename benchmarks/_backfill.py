@@ -80,7 +80,7 @@ def _script(instance: Instance, model: Model, days: list[str], made: dict[str, s
     """The bare script as a process; what it wrote is what the backfill made."""
     lake = instance.runtime.lake
     lineage = Lineage.up_to_date(instance.runtime, model)
-    first = min(one for day in days for _, one in lineage.seen[day])
+    first = min(one for day in days for _, one in lineage.visible_days[day])
     sources = {
         source: [str(lake.path(made_of[day].hash, "parquet")) for day in made_of if first <= day < lineage.whole_before]
         for source, made_of in lineage.raw.items()

@@ -48,20 +48,20 @@ def new_days(instance: dg.DagsterInstance, runtime: Runtime, isolation: "Isolati
 
 def _change(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> "Reordered":
     """The change that brings Dagster's list of a model's days up to date with the landed days."""
-    from everfit.pipeline.backfill_plan import keep_order
+    from everfit.pipeline.backfill_plan import reorder
     from everfit.pipeline.daily_partitions import available_days
 
     partitions = days_of(model).get_partition_keys(dynamic_partitions_store=instance)
-    return keep_order(partitions, available_days(runtime, model))
+    return reorder(partitions, available_days(runtime, model))
 
 
 def add_new_days(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> list[str]:
     """Add the missing days of a model now; returns all its days."""
-    from everfit.pipeline.backfill_plan import keep_order
+    from everfit.pipeline.backfill_plan import reorder
     from everfit.pipeline.daily_partitions import available_days
 
     name = str(days_of(model).name)
-    change = keep_order(instance.get_dynamic_partitions(name), available_days(runtime, model))
+    change = reorder(instance.get_dynamic_partitions(name), available_days(runtime, model))
     for day in change.remove:
         instance.delete_dynamic_partition(name, day)
     if change.add:

@@ -24,10 +24,10 @@ def train(
         declared = find_model(runtime.models, model)
         if rows := bootstrap(runtime, declared):
             typer.echo(f"published {rows:,} rows from before {declared.name} went live", err=True)
-        asked = ask_for_training(runtime, declared)
-        if not asked.is_new:
-            typer.echo(f"nothing new is known since training {asked.request.id} was asked for", err=True)
-        done = await_training(runtime, asked.request, heard=lambda line: typer.echo(line, err=True))
+        training = ask_for_training(runtime, declared)
+        if not training.is_new:
+            typer.echo(f"nothing new is known since training {training.request.id} was asked for", err=True)
+        done = await_training(runtime, training.request, report=lambda line: typer.echo(line, err=True))
     if as_json:
         print_json(done)
     else:

@@ -1,4 +1,4 @@
-"""Which runs bring a model's days up to date, and in which order an orchestrator holds the days. Pure functions."""
+"""The plan of a backfill: which runs bring a model's days up to date, and the order of its days. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DAILY = ("raw_data", "features")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One run: these assets, for days that follow each other in the orchestrator's order."""
+    """A run: these assets, for consecutive days in the orchestrator's order."""
 
     assets: tuple[str, ...]
     days: tuple[str, ...]
@@ -22,19 +22,21 @@ class Chunk:
 
 
 def plan(needs: Outdated, order: Sequence[str], *, days_per_run: int, assets: Sequence[str] = DAILY) -> list[Chunk]:
-    """Cut what is out of date into runs that make exactly that.
+    """Divide the days that are out of date into runs that make exactly these.
 
     Args:
-        needs: the days to be made, by asset.
-        order: all days in the order that the orchestrator holds them: a run's range is one there.
-        days_per_run: the most days of a run.
-        assets: those that are wanted; features cut the raw data they look back on, wanted or not.
+        needs: the days to make, by asset.
+        order: all days in the orchestrator's order, of which a run's days are a range.
+        days_per_run: the largest number of days of a run.
+        assets: the requested assets; features always cut the raw data they look back on.
     """
-    wanted = [(place, _assets(needs, day, assets)) for place, day in enumerate(order)]
-    due = [(place, made) for place, made in wanted if made]
+    wanted = [(position, _assets(needs, day, assets)) for position, day in enumerate(order)]
+    due = [(position, made) for position, made in wanted if made]
     chunks = []
-    for (_, made), alike in groupby(enumerate(due), key=lambda one: (one[1][0] - one[0], one[1][1])):  # gaps change the first
-        days = tuple(order[place] for _, (place, _) in alike)
+    for (_, made), alike in groupby(
+        enumerate(due), key=lambda pair: (pair[1][0] - pair[0], pair[1][1])
+    ):  # gaps change the first
+        days = tuple(order[position] for _, (position, _) in alike)
         chunks += [Chunk(made, days[n : n + days_per_run]) for n in range(0, len(days), days_per_run)]
     return chunks
 
@@ -46,14 +48,14 @@ def _assets(needs: Outdated, day: str, wanted: Sequence[str]) -> tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reordered:
-    """What to take out of an orchestrator's list of days and to put at its end, so that it stays in the order of time."""
+    """The days to remove from an orchestrator's list and to append to it, so that it is in the order of time."""
 
     remove: list[str]
     add: list[str]
 
 
-def keep_order(listed: Sequence[str], days: Sequence[str]) -> Reordered:
-    """What brings a list that only grows at its end to ``days`` besides what it holds: a range in it is then one in time."""
+def reorder(listed: Sequence[str], days: Sequence[str]) -> Reordered:
+    """The change that adds ``days`` to a list that only grows at its end, so that its ranges are ranges of time."""
     new = sorted(set(days) - set(listed))
     later = [day for day in listed if new and day > new[0]]
     return Reordered(later, sorted(new + later))

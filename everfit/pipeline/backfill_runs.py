@@ -1,4 +1,4 @@
-"""Bring a model's days up to date by runs of Dagster, and wait for them. Stopped on the way, the same call goes on with it."""
+"""Backfills: bring a model's days up to date by runs of Dagster, and wait for them. A repeated call resumes."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -11,7 +11,7 @@ from everfit.dagster_api.runs import ENDED, AssetDays, Orchestrator
 from everfit.declaration import Model
 from everfit.errors import BackfillError
 from everfit.features.spans import DAY
-from everfit.pipeline.backfill_plan import DAILY, Chunk, keep_order, plan
+from everfit.pipeline.backfill_plan import DAILY, Chunk, plan, reorder
 from everfit.pipeline.daily_partitions import available_days
 from everfit.pipeline.day_isolation import failing_days
 from everfit.pipeline.horizon import horizon
@@ -24,11 +24,11 @@ from everfit.waiting import wait_until
 
 TAG = "everfit/backfill"
 PRIORITY = "-10"  # after retrainings, and after what a person launches
-STALL_SECONDS = 900.0  # a run's state moves only at its start and its end
+STALL_SECONDS = 900.0  # a run's state changes only at its start and its end
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a backfill and what became of it; ``first`` and ``last`` are days, both included."""
+    """A run of a backfill and its result; ``first`` and ``last`` are days, both included."""
 
     run_id: str
     assets: list[str]
@@ -39,8 +39,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backfilled(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backfill did: ``days`` were asked for, ``up_to_date`` of them had nothing to be made, and those in ``set_aside``
-    could not be made, each for its reason."""
+    """The result of a backfill: ``days`` is the number requested, ``up_to_date`` of them needed no run, and those in
+    ``set_aside`` could not be made, each with its reason."""
 
     model: str
     days: int
@@ -50,12 +50,12 @@ class Backfilled(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether every run did, and made every day."""
+        """Whether every run succeeded and every day was made."""
         return all(run.status == "SUCCESS" for run in self.runs) and not self.set_aside
 
 
 def tags(model: Model, chunk: Chunk) -> dict[str, str]:
-    """What a run of a backfill is known by, and the range that it makes."""
+    """The tags of a run: the backfill it belongs to, and its range of days."""
     span = {"dagster/asset_partition_range_start": chunk.days[0], "dagster/asset_partition_range_end": chunk.days[-1]}
     return {TAG: model.name, "dagster/priority": PRIORITY, "dagster/defer_asset_events": "true", **span}
 
@@ -69,23 +69,23 @@ def backfill(
     assets: Sequence[str] = DAILY,
     announce: Callable[[str], None],
 ) -> Backfilled:
-    """Make the days of ``[start, end)`` that do not follow from what has landed, or that Dagster does not hold as made.
+    """Make the days of ``[start, end)`` that are out of date, or that are not materialized in Dagster.
 
     Args:
-        deployment: whose model.
-        model: whose days.
+        runtime: of the deployment.
+        model: the model.
         start: the first day; by default the first that landed.
-        end: the day after the last; by default where the model's clock stands.
+        end: the day after the last; by default the model's clock.
         assets: of ``raw_data`` and ``features``.
-        say: gets a line when something has moved.
+        announce: receives a line for each change.
 
     Raises:
         DeclarationError: when the declaration has changed where it may not.
         BackfillError: when an asset is unknown, or the range holds no day or reaches past the clock.
-        ServiceError: when Dagster or Postgres does not answer, or nothing moves any more.
+        ServiceError: when Dagster or Postgres does not answer, or there is no progress.
     """
     with reachable(runtime.engine):
-        days = _asked(runtime, model, start, end, assets)
+        days = _requested_days(runtime, model, start, end, assets)
     with closing(Orchestrator(runtime.settings.dagster)) as orchestrator:
         _await(orchestrator, dict.fromkeys(orchestrator.in_flight({TAG: model.name}), "an earlier backfill"), announce)
         asset_days = _asset_days(orchestrator, runtime, model)
@@ -111,11 +111,13 @@ def backfill(
     with reachable(runtime.engine), runtime.engine.connect() as connection:
         failing = {day: why for day, why in failing_days(connection, model).items() if day in made}
     for day, why in failing.items():
-        announce(f"set aside {day}: {why}")
+        announce(f"not made: {day}: {why}")
     return Backfilled(model=model.name, days=len(days), up_to_date=len(days) - len(made), runs=runs, set_aside=failing)
 
 
-def _asked(runtime: Runtime, model: Model, start: datetime | None, end: datetime | None, assets: Sequence[str]) -> list[str]:
+def _requested_days(
+    runtime: Runtime, model: Model, start: datetime | None, end: datetime | None, assets: Sequence[str]
+) -> list[str]:
     """The landed days of the range."""
     for asset in assets:
         if asset not in DAILY:
@@ -138,9 +140,9 @@ def _asked(runtime: Runtime, model: Model, start: datetime | None, end: datetime
 
 
 def _asset_days(orchestrator: Orchestrator, runtime: Runtime, model: Model) -> dict[str, AssetDays]:
-    """What Dagster holds of the daily assets, days that it did not know yet added."""
+    """Dagster's partitions of the daily assets, after adding missing days."""
     asset_days = orchestrator.asset_days(model.name, DAILY)
-    change = keep_order(asset_days["features"].days, available_days(runtime, model))
+    change = reorder(asset_days["features"].days, available_days(runtime, model))
     if not change.add:
         return asset_days
     orchestrator.change_days(days_name(model.name), change.remove, change.add)
@@ -162,16 +164,16 @@ def _launch(orchestrator: Orchestrator, model: Model, chunk: Chunk) -> str:
 
 
 def _await(orchestrator: Orchestrator, runs: dict[str, str], announce: Callable[[str], None]) -> dict[str, str]:
-    """Wait until all have ended; a line for each that moved. Returns their statuses."""
-    told: dict[str, str] = {}
+    """Wait until all runs have ended, announcing each change; returns their statuses."""
+    statuses: dict[str, str] = {}
 
     def read() -> dict[str, str]:
-        found = orchestrator.statuses(list(runs)) if runs else {}
-        for run, status in found.items():
-            if told.get(run) != status:
+        current = orchestrator.statuses(list(runs)) if runs else {}
+        for run, status in current.items():
+            if statuses.get(run) != status:
                 announce(f"{status.lower():<9} {runs[run]}, run {run[:8]}")
-        told.update(found)
-        return found
+        statuses.update(current)
+        return current
 
     waited = "the backfill's runs; is Dagster's daemon alive?"
-    return wait_until(read, lambda found: set(found.values()) <= ENDED, waited, stall_seconds=STALL_SECONDS)
+    return wait_until(read, lambda current: set(current.values()) <= ENDED, waited, stall_seconds=STALL_SECONDS)

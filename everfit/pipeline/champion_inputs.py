@@ -1,4 +1,4 @@
-"""What the champion is asked in a backtest: the inputs of its own schema, whatever is declared now."""
+"""The champion's inputs in a backtest: those of its own schema, whatever is declared now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ChampionInputs:
 def champion_inputs(runtime: Runtime, model: Model, champion: Version, tested: "pl.DataFrame") -> ChampionInputs:
     """The inputs of the champion in each tested row.
 
-    A champion of an earlier schema is asked by what was logged by that schema. In rows that were not, the inputs that the
+    A champion of an earlier schema gets the inputs that were logged by that schema. In other rows, the inputs that the
     declaration still has, by name and kind, are those computed now, and the others are null.
     """
     signature = manifests.signature_of(runtime.lake, champion)
@@ -43,12 +43,12 @@ def champion_inputs(runtime: Runtime, model: Model, champion: Version, tested: "
     with runtime.engine.connect() as connection:
         span = cast(datetime, tested[EVENT_TIME].min()), cast(datetime, tested[EVENT_TIME].max()) + INSTANT
         logged = frames.logged(connection, model, span, known_at=span[1], late=True, features=features)
-    rows, found = _merged(model, features, logged.filter(logged[SCHEMA] == schema), tested)
-    return ChampionInputs(signature, rows, _note(model, signature, found, tested.height))
+    rows, logged_rows = _merged(model, features, logged.filter(logged[SCHEMA] == schema), tested)
+    return ChampionInputs(signature, rows, _note(model, signature, logged_rows, tested.height))
 
 
 def _merged(model: Model, features: Features, logged: "pl.DataFrame", tested: "pl.DataFrame") -> "tuple[pl.DataFrame, int]":
-    """The inputs as they were logged, else as they are computed now, else null; and how many rows were logged."""
+    """The inputs as logged, else as computed now, else null; and the number of logged rows."""
     import polars as pl
 
     once = logged.unique(REQUEST_ID, keep="first").select(

@@ -1,4 +1,4 @@
-"""Daily partitions: the landed rows of a day, and the features of its events as they were known."""
+"""Daily partitions: the landed rows of a day, and the features of its events as known at their time."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Features that were made, the raw days that had to be cut before, and what both were made from."""
+    """Computed features, the raw days that were cut before, and the lineage of both."""
 
     days: list[DaySummary]
     cut: list[DaySummary]
@@ -38,19 +38,19 @@ class Computed:
 
 
 def available_days(runtime: Runtime, model: Model) -> list[str]:
-    """The whole days on which rows have landed, up to where the model's clock stands (the go-live, before it ticks)."""
+    """The complete days with landed rows, up to the model's clock (the go-live, before it advances)."""
     with runtime.engine.connect() as connection:
         names = [source.name for source in model.sources]
         return source_days.landed(connection, names, before=horizon(connection, model))
 
 
 def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DaySummary]:
-    """Cut what has landed on these days into partitions of the lake, one object a source and day.
+    """Write the landed rows of these days as partitions to the lake, one object per source and day.
 
-    A day whose rows were all moved away by corrections is cut empty.
+    A day whose rows were all moved to other days by corrections gets an empty partition.
 
     Raises:
-        EmptyPartitionError: when nothing has ever landed on one of them; nothing is recorded then.
+        EmptyPartitionError: when nothing has landed on one of them; nothing is recorded then.
     """
     span = (midnight(min(days)), midnight(max(days)) + DAY)
     made: list[list[PartitionVersion]] = []
@@ -71,9 +71,9 @@ def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DaySu
 
 
 def compute_days(runtime: Runtime, model: Model, days: Sequence[str], *, lineage: Lineage | None = None) -> Computed:
-    """Compute the features of the events of these days, each as of its own event time, from all that has landed by now.
+    """Compute the features of the events of these days, each as of its own event time, from all landed rows.
 
-    ``lineage`` is the record as it was brought up just now, where it is at hand.
+    ``lineage`` is the lineage just updated, where the caller has it.
 
     Events are the labelled rows of ``history`` before the go-live, and the requests in the prediction log from then on. Raw
     days of which they may see a row, and that were not cut yet or were touched since, are cut first.
@@ -85,15 +85,15 @@ def compute_days(runtime: Runtime, model: Model, days: Sequence[str], *, lineage
 
     lineage = lineage or Lineage.up_to_date(runtime, model, since=min(days))
     _require_landed(model, days, lineage.landed)
-    seen = {source_day for day in days for source_day in lineage.seen[day]}
-    behind = sorted({day for _, day in seen} & set(lineage.stale_raw()))
+    visible = {source_day for day in days for source_day in lineage.visible_days[day]}
+    behind = sorted({day for _, day in visible} & set(lineage.stale_raw()))
     cut = land_days(runtime, model, behind) if behind else []
     lineage = lineage.after_cut(runtime) if cut else lineage
-    # a day that another run has cut meanwhile may reach these
-    seen = {source_day for day in days for source_day in lineage.seen[day]}
+    # another run may have cut a further day in the meantime
+    visible = {source_day for day in days for source_day in lineage.visible_days[day]}
     code, dataset = stage_version(model, "features"), features_dataset(model)
     with runtime.engine.begin() as connection:
-        sources = {source.name: _seen_rows(runtime, connection, lineage, source, seen) for source in model.sources}
+        sources = {source.name: _visible_rows(runtime, connection, lineage, source, visible) for source in model.sources}
         spine = _spine(runtime, connection, model, (midnight(min(days)), midnight(max(days)) + DAY))
         by_day = frames.by_day(compute(model.views, sources, spine), EVENT_TIME, days)
         made = [_put(runtime, dataset, day, by_day[day], code, lineage.features_inputs(day)) for day in days]
@@ -102,13 +102,13 @@ def compute_days(runtime: Runtime, model: Model, days: Sequence[str], *, lineage
     return Computed(summaries, cut, lineage)
 
 
-def _seen_rows(
-    runtime: Runtime, connection: sa.Connection, lineage: Lineage, source: Source, seen: Collection[tuple[str, str]]
+def _visible_rows(
+    runtime: Runtime, connection: sa.Connection, lineage: Lineage, source: Source, visible: Collection[tuple[str, str]]
 ) -> "pl.DataFrame":
-    """The rows of the days of a source that are seen: of whole days as they were cut, of later ones as they have landed."""
+    """The visible rows of a source: of complete days from their partitions, of later days as they have landed."""
     import polars as pl
 
-    days = sorted(day for name, day in seen if name == source.name)
+    days = sorted(day for name, day in visible if name == source.name)
     whole = [lineage.raw[source.name][day].hash for day in days if day < lineage.whole_before]
     later = [(midnight(day), midnight(day) + DAY) for day in days if day >= lineage.whole_before]
     parts = [load_source(runtime, source, whole)] if whole else []

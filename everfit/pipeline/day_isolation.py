@@ -1,4 +1,4 @@
-"""Make days together; where that fails, find by halves which of them fail, set those aside and make the others."""
+"""Makes days together; where that fails, finds the failing days by bisection, isolates them and makes the others."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeVar
@@ -16,20 +16,20 @@ Daily = Literal["raw_data", "features"]
 T = TypeVar("T")
 
 
-def make_apart(
+def make_isolated(
     runtime: Runtime, model: Model, stage: Daily, days: Sequence[str], make: Callable[[Sequence[str]], T]
 ) -> list[T]:
-    """What was made of the days that can be, in their order, a result for each lot of them that was made together.
+    """The results of the days that can be made, in order, one for each lot of days made together.
 
     Args:
-        deployment: where the days that fail are written down, and the others taken off that list.
-        model: whose days.
-        stage: what is made of them.
+        runtime: where failing days are recorded, and the others removed from the record.
+        model: the model.
+        stage: the stage to make.
         days: in order.
-        make: makes a lot; what it raises leaves nothing behind.
+        make: makes a lot; where it raises, nothing of the lot is stored.
 
     Raises:
-        Exception: the last failure, where no day could be made, or what is no day's own fault.
+        Exception: the last failure, where no day could be made, or a failure that concerns all days.
     """
     isolation = Isolation(runtime.engine)
     errors: list[Exception] = []
@@ -69,5 +69,7 @@ def _halves(
 def failing_days(connection: sa.Connection, model: Model) -> dict[str, str]:
     """The days that could not be made, each with the reason."""
     stages = ("raw_data", "features")
-    found = (one for one in failures.listed(connection) if one.part.model == model.name and one.part.stage in stages)
-    return {failure.part.name: failure.error for failure in found}
+    matching = (
+        failure for failure in failures.listed(connection) if failure.part.model == model.name and failure.part.stage in stages
+    )
+    return {failure.part.name: failure.error for failure in matching}

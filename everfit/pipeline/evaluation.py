@@ -1,4 +1,4 @@
-"""The gate: every candidate against the champion on the same rows, which neither was trained on."""
+"""The gate: compares every candidate with the champion on the same rows, which neither was trained on."""
 
 from typing import TYPE_CHECKING
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version: str) -> Evaluation:
-    """Compare every candidate with the champion on the same rows; the best of those that pass wins."""
+    """Compare every candidate with the champion on the same rows; the best passing candidate wins."""
     training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     compared = [_compare(runtime, model, candidate, current, training_set) for candidate in trained.candidates]
     compared += [_unjudged(name, f"set aside: {reason}") for name, reason in trained.set_aside.items()]
-    best = min((one for one in compared if one.passed), key=lambda one: one.loss, default=None)
+    best = min((each for each in compared if each.passed), key=lambda each: each.loss, default=None)
     return Evaluation(
         trained_model=data_version,
         champion=champion.version if champion else None,
         compared=compared,
         winner=best.name if best else None,
-        reason=best.reason if best else "; ".join(f"{one.name}: {one.reason}" for one in compared),
+        reason=best.reason if best else "; ".join(f"{each.name}: {each.reason}" for each in compared),
     )
 
 
@@ -53,17 +53,17 @@ def _compare(
         baseline_loss = float(model.task.losses(labels, baseline).mean())
         verdict = judge_first(model.gate, model.task, float(losses.mean()), baseline_loss, speed)
         return _compared(candidate.name, None, verdict, float(losses.mean()), baseline_loss)
-    theirs, note = _champion_losses(runtime, model, current, tested)
+    champion_losses, note = _champion_losses(runtime, model, current, tested)
     days = tested[EVENT_TIME].dt.date().to_numpy()
-    comparison = compare(days, theirs, losses, confidence=model.gate.confidence)
-    parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - theirs)]
+    comparison = compare(days, champion_losses, losses, confidence=model.gate.confidence)
+    parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - champion_losses)]
     verdict = judge(model.gate, model.task, training_set.cause, comparison, parts, speed)
     verdict = Verdict(verdict.passed, f"{verdict.reason}{note}")
-    return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(theirs.mean()))
+    return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(champion_losses.mean()))
 
 
 def _champion_losses(runtime: Runtime, model: Model, current: Version, tested: "pl.DataFrame") -> tuple[Floats, str]:
-    """The champion's losses by the inputs of its own schema, and what is to be said where that is not the declared one."""
+    """The champion's losses by the inputs of its own schema, and a note where that is not the declared one."""
     from everfit.training.artifact import Scorer
 
     own = champion_inputs(runtime, model, current, tested)
@@ -72,10 +72,10 @@ def _champion_losses(runtime: Runtime, model: Model, current: Version, tested: "
 
 
 def _nothing_to_judge(model: Model, candidate: Trained) -> str:
-    """Why no fold is left."""
-    told = f"fewer than {model.gate.min_unseen_days} days that the champion has not seen"
+    """The reason why no fold is left."""
+    too_few = f"fewer than {model.gate.min_unseen_days} days that the champion has not seen"
     left_out = "; ".join(f"the fold of {day} was left out: {reason}" for day, reason in candidate.folds_left_out.items())
-    return f"{told} can be judged; {left_out}" if left_out else told
+    return f"{too_few} can be judged; {left_out}" if left_out else too_few
 
 
 def _unjudged(name: str, reason: str) -> Compared:

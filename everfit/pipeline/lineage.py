@@ -1,9 +1,9 @@
-"""What each day was made from, and which days are out of date because that has changed.
+"""The lineage of days: what each day was made from, and which days are out of date because that has changed.
 
-A day of raw data is made from the rows that had landed: ``source_days`` counts the publications that touched it. A day of
-features is made, by the declaration of then, from the requests of the day and from the raw days of which a row became known in
-time for them and is not forgotten by then: which these are, is decided by ``known_at`` alone, so that it is the same whatever
-days are made together and however long after its own time, or before it, a row becomes known.
+A day of raw data is made from the landed rows: ``source_days`` counts the publications that touched it. A day of features is
+made, by the declaration of that time, from the day's requests and from the raw days with rows that became known in time for
+them and have not expired: ``known_at`` alone decides which these are, so that the result does not depend on which days are made
+together, nor on how long after its own time, or before it, a row becomes known.
 """
 
 import hashlib
@@ -44,10 +44,10 @@ def features_dataset(model: Model) -> str:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What has landed and what was made of it, at one moment, by day.
+    """What has landed and what was made from it, at one moment, by day.
 
-    ``changes`` are the publications that touched a day, of all that landed; ``landed`` are the whole days among them. ``raw``
-    and ``features`` are newest versions, ``spans`` says when the rows of a day became known to each view, ``asked`` has a
+    ``changes`` are the publications that touched each landed day; ``landed`` are the complete days among them. ``raw``
+    and ``features`` are newest versions, ``spans`` are when a day's rows became known to each view, ``request_digests`` a
     digest of the requests of each day before the go-live, and ``logged`` counts those of each day since.
     """
 
@@ -57,12 +57,12 @@ class Lineage:
     raw: Mapping[str, Mapping[str, PartitionVersion]]
     features: Mapping[str, PartitionVersion]
     spans: span_records.Spans
-    asked: Mapping[str, str]
+    request_digests: Mapping[str, str]
     logged: Mapping[str, int]
 
     @classmethod
     def on_record(cls, runtime: Runtime, model: Model, *, counted: bool = False) -> "Lineage":
-        """As it is on record, without running any function of the model's; requests in the log are counted where wanted."""
+        """The recorded lineage, without running a function of the model; with ``counted``, requests in the log are counted."""
         with runtime.engine.connect() as connection:
             return cls._read(connection, model, _logged(connection, model, model.go_live) if counted else {})
 
@@ -83,7 +83,7 @@ class Lineage:
 
     @classmethod
     def up_to_date(cls, runtime: Runtime, model: Model, *, since: str | None = None) -> "Lineage":
-        """The record brought up to what has landed; requests in the log are counted from ``since`` on."""
+        """The lineage with its records updated to what has landed; requests in the log are counted from ``since`` on."""
         with runtime.engine.begin() as connection:
             changes = source_days.changes(connection, [source.name for source in model.sources])
             span_records.bring_up(connection, model, changes)
@@ -92,47 +92,47 @@ class Lineage:
             return replace(cls._read(connection, model, _logged(connection, model, counted_since)), changes=changes)
 
     def after_cut(self, runtime: Runtime) -> "Lineage":
-        """The same, when days of raw data were cut since."""
+        """This lineage after days of raw data were cut."""
         with runtime.engine.connect() as connection:
             raw, spans = _raw(connection, self.model), span_records.newest(connection, self.model)
         return replace(self, raw=raw, spans=spans)
 
     @cached_property
     def landed(self) -> list[str]:
-        """The whole days on which rows have landed, in order."""
+        """The complete days with landed rows, in order."""
         return sorted({day for days in self.changes.values() for day in days if day < self.whole_before})
 
     @cached_property
-    def seen(self) -> Mapping[str, list[tuple[str, str]]]:
-        """The sources' days that requests of a landed day may see a row of: (source, day), in order."""
-        seen: dict[date, list[tuple[str, str]]] = {date.fromisoformat(day): [] for day in self.landed}
-        days = list(seen)
+    def visible_days(self) -> Mapping[str, list[tuple[str, str]]]:
+        """For each landed day the (source, day) pairs with rows that its requests may depend on, in order."""
+        visible_days: dict[date, list[tuple[str, str]]] = {date.fromisoformat(day): [] for day in self.landed}
+        days = list(visible_days)
         for source, of_source in self.spans.items():
             reaches = {view.name: reach(view) for view in self.model.views if view.source == source}
             for day, of_views in of_source.items():
-                one = source, day  # a view that forgets nothing holds it for every later day
+                source_day = source, day  # for a view whose rows never expire, every later day depends on it
                 reached = (days_reached(of_views.get(view, []), after, days) for view, after in reaches.items())
                 for later in set[date]().union(*reached):
-                    seen[later].append(one)
-        return dict(zip(self.landed, seen.values(), strict=True))
+                    visible_days[later].append(source_day)
+        return dict(zip(self.landed, visible_days.values(), strict=True))
 
     def raw_inputs(self, source: str, day: str) -> dict[str, Any]:
-        """What a day of a source is cut from now."""
+        """The inputs that a day of a source would be cut from now."""
         return {"changes": self.changes[source].get(day, 0)}
 
     def features_inputs(self, day: str) -> dict[str, Any]:
-        """What the features of a day would be made from now: the digest of the raw versions they see, and their requests.
+        """The inputs that the features of a day would be made from now: a digest of their raw versions, and their requests.
 
-        Which versions those were says ``partition_versions``: of each day that the spans name the newest made by then.
+        The versions can be looked up in ``partition_versions``: the newest of each day in the spans at that time.
         """
-        digest = hashlib.sha256("".join(map(self._versions.__getitem__, self.seen[day])).encode())
-        since = min((one for _, one in self.seen[day]), default=day)
-        asked = {"asked": self.asked.get(day, "")} if midnight(day) < self.model.go_live else {}
-        return {"since": since, "raw_data": digest.hexdigest(), "requests": self.logged.get(day, 0), **asked}
+        digest = hashlib.sha256("".join(map(self._versions.__getitem__, self.visible_days[day])).encode())
+        since = min((source_day for _, source_day in self.visible_days[day]), default=day)
+        digests = {"asked": self.request_digests.get(day, "")} if midnight(day) < self.model.go_live else {}
+        return {"since": since, "raw_data": digest.hexdigest(), "requests": self.logged.get(day, 0), **digests}
 
     @cached_property
     def _versions(self) -> Mapping[tuple[str, str], str]:
-        """A line for each day of a source with the version it has; of one that is not whole, with what has landed by now."""
+        """A line for each day of a source with its version; for an incomplete day, with the number of its publications."""
         lines = {}
         for source, days in self.spans.items():
             for day in days:
@@ -141,17 +141,17 @@ class Lineage:
         return lines
 
     def stale_raw(self) -> dict[str, str]:
-        """The landed days whose raw data are not, or no longer, cut from all that landed; each with the reason."""
+        """The landed days whose raw data are missing or out of date, each with the reason."""
         code = stage_version(self.model, "raw_data")
-        found = {}
+        stale = {}
         for day in self.landed:
             reasons = {self._raw_reason(source, day, code) for source in self.raw} - {""}
             if reasons:
-                found[day] = "; ".join(sorted(reasons))
-        return found
+                stale[day] = "; ".join(sorted(reasons))
+        return stale
 
     def stale_features(self) -> dict[str, str]:
-        """The landed days whose features are not, or no longer, made from what has landed; each with the reason."""
+        """The landed days whose features are missing or out of date, each with the reason."""
         code = stage_version(self.model, "features")
         behind = self._behind()
         reasons = ((day, self._features_reason(day, code, behind)) for day in self.landed)
@@ -177,7 +177,7 @@ class Lineage:
         if version.code_version != code:
             return "the features' declaration changed"
         then, now = version.inputs, self.features_inputs(day)
-        if then.get("raw_data") != now["raw_data"] or not behind.isdisjoint(self.seen[day]):
+        if then.get("raw_data") != now["raw_data"] or not behind.isdisjoint(self.visible_days[day]):
             return "rows that it looks back on were added or corrected"
         if then.get("asked") != now.get("asked"):
             return "its requests were added or corrected"
@@ -185,7 +185,7 @@ class Lineage:
 
 
 def _logged(connection: sa.Connection, model: Model, since: datetime) -> dict[str, int]:
-    """How many requests of each day were logged."""
+    """Number of logged requests of each day."""
     counted = connection.execute(_LOGGED, {"model": model.name, "since": since})
     return {day.isoformat(): count for day, count in counted}
 
@@ -196,7 +196,7 @@ def _raw(connection: sa.Connection, model: Model) -> dict[str, dict[str, Partiti
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """The days of a model to be made or made again, by day, each with the reason."""
+    """The days of a model to make or to make again, by day, each with the reason."""
 
     raw_data: Mapping[str, str]
     features: Mapping[str, str]
@@ -213,19 +213,19 @@ class Outdated:
 def outdated(
     runtime: Runtime, model: Model, *, since: str = "", before: str = "9999", lineage: Lineage | None = None
 ) -> Outdated:
-    """The landed days in ``[since, before)`` whose raw data or features do not follow from what has landed.
+    """The landed days in ``[since, before)`` whose raw data or features are out of date.
 
-    ``lineage`` is the one to go by, where it is at hand; by default it is brought up to date, which runs the model's functions.
+    ``lineage`` is the lineage to use; by default it is updated first, which runs the model's functions.
     """
     lineage = lineage or Lineage.up_to_date(runtime, model)
     stages = (lineage.stale_raw(), lineage.stale_features())
-    return Outdated(*({day: reason for day, reason in found.items() if since <= day < before} for found in stages))
+    return Outdated(*({day: reason for day, reason in reasons.items() if since <= day < before} for reasons in stages))
 
 
 def stale_days(runtime: Runtime, model: Model, *, before: datetime, lineage: Lineage | None = None) -> list[str]:
-    """The landed days before a moment that are out of date, in order: what a training up to that moment has to make first.
+    """The landed days before a moment that are out of date, in order, which a training up to that moment must make first.
 
-    Days that could not be made lately are left out: every night tries them again.
+    Days that recently failed are left out; they are tried again every night.
     """
     stale = outdated(runtime, model, before=before.date().isoformat(), lineage=lineage).days
     with runtime.engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""What shows that the loop is at work: rows read, requests moved, events in the logs of their runs; and its heartbeat."""
+"""Signs that the loop makes progress: rows read, requests changed, events in the logs of their runs, and its heartbeat."""
 
 import contextlib
 
@@ -26,13 +26,13 @@ query ($run: ID!, $after: String) {
 
 
 def watching_loop(runtime: Runtime, floor_seconds: float = STALL_SECONDS) -> Watching:
-    """For a sequence of waits for a deployment's loop: ``EVERFIT_PATIENCE``, or ten times the slowest step so far."""
+    """How long to wait for a deployment's loop: ``EVERFIT_PATIENCE``, or ten times the slowest step so far."""
     progress = LoopProgress(runtime.engine, runtime.settings.dagster)
     return Watching(Patience.declared(setting(PATIENCE), floor_seconds), progress)
 
 
 class LoopProgress:
-    """Looks at a deployment's loop. Dagster at ``webserver`` is asked for the runs' logs, which are silent while it is away."""
+    """The progress of a deployment's loop. The runs' logs are Dagster's at ``webserver``, and left out while it is away."""
 
     def __init__(self, engine: sa.Engine, webserver: str) -> None:
         self._engine = engine
@@ -40,7 +40,7 @@ class LoopProgress:
         self._cursors: dict[str, str | None] = {}
 
     def __call__(self) -> Pulse:
-        """The signs as they are now.
+        """The present signs.
 
         Raises:
             ServiceError: when Postgres does not answer.
@@ -51,7 +51,7 @@ class LoopProgress:
         return Pulse((offsets, requests, tuple(self._cursors.items())), beat)
 
     def _follow(self, runs: list[str]) -> None:
-        """Read on in the logs of the runs under way."""
+        """Read the new events in the logs of the runs under way."""
         self._cursors = {run: self._cursors.get(run) for run in runs}
         if not runs:
             return

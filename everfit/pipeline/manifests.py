@@ -1,4 +1,4 @@
-"""What the unpartitioned stages leave behind: a manifest each, JSON in the lake, its hash the data version.
+"""The manifests of the unpartitioned stages: JSON in the lake, with their hash as data version.
 
 Manifests outlive the version of everfit that wrote them: a new field needs a default; see :mod:`everfit.environment.formats`.
 """
@@ -104,7 +104,7 @@ class Evaluation(Kept, frozen=True, kw_only=True):
 
 
 class Version(Kept, frozen=True, kw_only=True):
-    """All that is known of a registered version: what it was trained on, how it was judged, what it is watched against."""
+    """A registered version: its training, its evaluation, and the references that its windows are judged against."""
 
     model: str
     candidate: Trained
@@ -114,7 +114,7 @@ class Version(Kept, frozen=True, kw_only=True):
 
 
 def signature_of(lake: Lake, version: Version) -> Signature:
-    """What a version is asked; read off its reference sample where its manifest does not say it yet.
+    """The signature of a version; read from its reference sample where an older manifest lacks it.
 
     Raises:
         LakeError: when the sample is missing.
@@ -148,7 +148,7 @@ def put(runtime: Runtime, model: Model, stage: str, manifest: msgspec.Struct, ro
 
 
 def of(runtime: Runtime, model: Model, kind: type[Manifest], digest: str | None) -> tuple[Manifest, str]:
-    """The manifest that a run handed on by its hash, and that hash; the newest where it handed on none."""
+    """The manifest with this hash, and the hash; the newest where none is given."""
     if digest is None:
         return newest(runtime, model, STAGES[kind], kind)
     return get(runtime.lake, digest, kind), digest
@@ -161,17 +161,17 @@ def newest(runtime: Runtime, model: Model, stage: str, kind: type[Manifest]) -> 
         EmptyPartitionError: when the stage was never materialized.
     """
     with runtime.engine.connect() as connection:
-        found = partitions.newest(connection, f"{model.name}/{stage}")
-    if not found:
+        versions = partitions.newest(connection, f"{model.name}/{stage}")
+    if not versions:
         raise EmptyPartitionError(f"{model.name}: {stage} was never materialized; materialize it first")
-    return get(runtime.lake, found[""], kind), found[""]
+    return get(runtime.lake, versions[""], kind), versions[""]
 
 
 def get(lake: Lake, digest: str, kind: type[Manifest]) -> Manifest:
-    """A manifest by its hash, whichever version of everfit wrote it.
+    """A manifest by its hash, as written by this or an earlier version of everfit.
 
     Raises:
-        MissingObjectError: when it is not there.
+        MissingObjectError: when the lake lacks it.
         FormatError: when a newer version wrote it.
     """
     return formats.read(lake.get(digest, "json"), kind, digest)

@@ -1,8 +1,8 @@
-"""The requests before the go-live, as a model's ``history`` makes them of all rows that landed before it.
+"""The requests before the go-live, which a model's ``history`` makes from all rows that landed before it.
 
-``history`` may look at any row (a mean of the day before, a label of the day after), so that it is never given a part of
-them. What it made is one object of the lake, made anew where a row before the go-live has landed or was corrected, with a
-digest a day: a day whose digest stays needs not be made again.
+``history`` may use any row (a mean of the day before, a label of the day after), so it always gets all of them. Its result is
+one object of the lake, made again when a row before the go-live has landed or was corrected, with a digest per day: a day with
+an unchanged digest needs not be made again.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def newest(connection: sa.Connection, model: Model) -> PartitionVersion | None:
-    """What was made last; its ``inputs`` have the digest of each day under ``days``."""
+    """The newest result; its ``inputs`` have the digest of each day under ``days``."""
     return partitions.newest_versions(connection, _dataset(model)).get("")
 
 
 def bring_up(connection: sa.Connection, lake: Lake, model: Model, changes: Changes) -> None:
-    """Make the requests anew where rows before the go-live were touched since, or the declaration has changed.
+    """Make the requests again where rows before the go-live were touched since, or the declaration has changed.
 
     Raises:
         SourceError: as :func:`everfit.features.labelled_rows.labelled`.
@@ -52,7 +52,7 @@ def bring_up(connection: sa.Connection, lake: Lake, model: Model, changes: Chang
 
 
 def _make(connection: sa.Connection, model: Model, changes: Changes) -> "pl.DataFrame":
-    """REQUEST_ID, EVENT_TIME and the request's fields, in event order; nothing where nothing has landed before the go-live."""
+    """REQUEST_ID, EVENT_TIME and the request's fields, in event order; empty where nothing has landed before the go-live."""
     import polars as pl
 
     read = [source for source in model.sources if source.name in inspect.signature(model.history).parameters]
@@ -66,7 +66,7 @@ def _make(connection: sa.Connection, model: Model, changes: Changes) -> "pl.Data
 
 
 def _landed(model: Model, changes: Changes) -> str:
-    """A digest of which days before the go-live have landed, and how often each was touched."""
+    """A digest of the landed days before the go-live and of how often each was touched."""
     read = inspect.signature(model.history).parameters
     touched = [(name, day, count) for name in read for day, count in changes[name].items() if midnight(day) < model.go_live]
     return hashlib.sha256(msgspec.json.encode(touched)).hexdigest()

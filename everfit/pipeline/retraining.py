@@ -5,7 +5,7 @@ from functools import partial
 
 from everfit.declaration import Model
 from everfit.pipeline import daily_partitions, evaluation, manifests, training, training_set
-from everfit.pipeline.day_isolation import make_apart
+from everfit.pipeline.day_isolation import make_isolated
 from everfit.pipeline.lineage import Lineage, stale_days
 from everfit.pipeline.manual_promotion import person
 from everfit.pipeline.promotion import Conclusion, conclude
@@ -50,6 +50,6 @@ def _make_days(runtime: Runtime, model: Model, cutoff: datetime) -> None:
     lineage = Lineage.up_to_date(runtime, model)
     days = stale_days(runtime, model, before=cutoff, lineage=lineage)
     if days:
-        make_apart(runtime, model, "raw_data", days, partial(daily_partitions.land_days, runtime, model))
+        make_isolated(runtime, model, "raw_data", days, partial(daily_partitions.land_days, runtime, model))
         cut = lineage.after_cut(runtime)
-        make_apart(runtime, model, "features", days, partial(daily_partitions.compute_days, runtime, model, lineage=cut))
+        make_isolated(runtime, model, "features", days, partial(daily_partitions.compute_days, runtime, model, lineage=cut))

@@ -1,7 +1,7 @@
-"""The record of when the rows of each landed day became known to a model's views, kept beside the versions of its days.
+"""Records of when the rows of each landed day became known to a model's views, kept beside the versions of its days.
 
-A day's record holds for as many publications as had touched the day (``changes``) and for the code that made it; a day that was
-touched since is read again from what has landed.
+A day's record is valid for the number of publications that had touched the day (``changes``) and for the code that made it; a
+day that was touched since is read again from its landed rows.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ DAYS_AT_ONCE = 30
 
 
 def newest(connection: sa.Connection, model: Model) -> Spans:
-    """The spans of every day on record."""
+    """The recorded spans of every day."""
     return {
         source.name: {
             day: _spans(version) for day, version in partitions.newest_versions(connection, _dataset(model, source)).items()
@@ -40,11 +40,11 @@ def newest(connection: sa.Connection, model: Model) -> Spans:
 
 
 def bring_up(connection: sa.Connection, model: Model, changes: Changes) -> None:
-    """Record the spans of the landed days that were touched, or declared in another way, since they were recorded.
+    """Record the spans of landed days that were touched, or whose declaration changed, since they were recorded.
 
     Args:
-        connection: in a transaction; what landed is read after ``changes`` was, so that no row is missed.
-        model: whose views.
+        connection: in a transaction; rows are read after ``changes``, so that none is missed.
+        model: the model.
         changes: all landed days of the model's sources.
     """
     code = _code(model)
@@ -62,7 +62,7 @@ def bring_up(connection: sa.Connection, model: Model, changes: Changes) -> None:
 def record(
     connection: sa.Connection, model: Model, source: Source, rows: "Mapping[str, pl.DataFrame]", changes: Mapping[str, int]
 ) -> None:
-    """Record the spans of days whose landed rows are at hand."""
+    """Record the spans of days with the given landed rows."""
     views = [view for view in model.views if view.source == source.name]
     if not views:
         return
@@ -70,14 +70,14 @@ def record(
     versions = []
     for day, frame in rows.items():
         spans = {view.name: _written(view, frame) for view in views}
-        digest = hashlib.sha256(msgspec.json.encode(spans, order="deterministic")).hexdigest()[:32]  # no object of the lake
+        digest = hashlib.sha256(msgspec.json.encode(spans, order="deterministic")).hexdigest()[:32]  # not an object of the lake
         inputs = {"changes": changes.get(day, 0), "spans": spans}
         versions.append(PartitionVersion(_dataset(model, source), day, digest, frame.height, code, inputs))
     partitions.record(connection, versions)
 
 
 def _viewed(model: Model) -> list[Source]:
-    """The sources that views read."""
+    """The sources that the views read."""
     return [source for source in model.sources if any(view.source == source.name for view in model.views)]
 
 
@@ -94,7 +94,7 @@ def _holds(version: PartitionVersion | None, changes: int, code: str) -> bool:
 
 
 def _runs(days: Sequence[str]) -> Iterator[list[str]]:
-    """Days that follow each other, so many at once."""
+    """Runs of consecutive days, of limited length."""
     run: list[str] = []
     for day in days:
         if run and (len(run) == DAYS_AT_ONCE or date.fromisoformat(day) - date.fromisoformat(run[-1]) != timedelta(days=1)):

@@ -15,17 +15,17 @@ from everfit.waiting import Watching, wait_until
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request and whether it is new; the same is never asked twice while nothing more is known."""
+class TrainingRequest:
+    """A request and whether it is new; without new data the same request is not made twice."""
 
     request: RetrainRequest
     is_new: bool
 
 
-def ask_for_training(runtime: Runtime, model: Model) -> Asked:
-    """Write a retrain request: the first training on what came before the go-live, or one up to the model's clock.
+def ask_for_training(runtime: Runtime, model: Model) -> TrainingRequest:
+    """Write a retrain request: for the first training, on the rows from before the go-live, or for one up to the model's clock.
 
-    A request that failed is asked for again as a further attempt.
+    A failed request gets a further attempt.
 
     Raises:
         DeclarationError: when the declaration has changed where it may not.
@@ -46,7 +46,7 @@ def ask_for_training(runtime: Runtime, model: Model) -> Asked:
         if requests.find(connection, request.id).status == "failed":
             requests.retry(connection, request.id, "asked for again by a person")
             is_new = True
-        return Asked(requests.find(connection, request.id), is_new)
+        return TrainingRequest(requests.find(connection, request.id), is_new)
 
 
 def await_training(
@@ -54,34 +54,34 @@ def await_training(
     request: RetrainRequest,
     *,
     watching: Watching | None = None,
-    heard: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> RetrainRequest:
-    """Return the request when it was promoted, rejected or failed; ``heard`` is told what is waited for, once each.
+    """Return the request when it was promoted, rejected or failed; ``report`` receives a line for each state awaited.
 
     Raises:
-        ServiceError: when neither it nor its run moved for longer than ``watching`` allows; by default as in a replay.
+        ServiceError: when neither it nor its run made progress for longer than ``watching`` allows; by default as in a replay.
     """
 
-    told: set[str] = set()
+    reported: set[str] = set()
 
     def read() -> RetrainRequest:
         with reachable(runtime.engine), runtime.engine.connect() as connection:
-            found = requests.find(connection, request.id)
-        if found.status in requests.OPEN and (line := _under_way(found)) not in told:
-            told.add(line)
-            heard(line)
-        return found
+            current = requests.find(connection, request.id)
+        if current.status in requests.OPEN and (line := _under_way(current)) not in reported:
+            reported.add(line)
+            report(line)
+        return current
 
     return wait_until(
         read,
-        lambda found: found.status not in requests.OPEN,
+        lambda current: current.status not in requests.OPEN,
         f"the training {request.id} of {request.model}; is the sensor on that launches it, and its run alive?",
         watching=watching or watching_loop(runtime),
     )
 
 
 def _under_way(request: RetrainRequest) -> str:
-    """What is waited for while a request is open."""
+    """The state of an open request, in words."""
     if request.run_id is None:
         return f"training {request.id} waits for the sensor prediction_log to launch it"
     return f"training {request.id} runs, attempt {request.attempt}: run {request.run_id} in Dagster"

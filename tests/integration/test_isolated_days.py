@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.errors import EmptyPartitionError, SourceError
 from everfit.pipeline import daily_partitions, training_set
-from everfit.pipeline.day_isolation import failing_days, make_apart
+from everfit.pipeline.day_isolation import failing_days, make_isolated
 from everfit.pipeline.lineage import Lineage, raw_dataset
 from everfit.store import partitions
 from everfit.store.tables import source_rows
@@ -42,13 +42,13 @@ def some_days(loop: Loop) -> list[str]:
 
 def land(loop: Loop, wanted: list[str]) -> list[str]:
     """The days whose raw data were cut, as the asset cuts them."""
-    lots = make_apart(loop.runtime, MODEL, "raw_data", wanted, partial(daily_partitions.land_days, loop.runtime, MODEL))
+    lots = make_isolated(loop.runtime, MODEL, "raw_data", wanted, partial(daily_partitions.land_days, loop.runtime, MODEL))
     return [day.day for lot in lots for day in lot]
 
 
 def compute(loop: Loop, wanted: list[str]) -> list[str]:
     """The days whose features were made, as the asset makes them."""
-    lots = make_apart(loop.runtime, MODEL, "features", wanted, partial(daily_partitions.compute_days, loop.runtime, MODEL))
+    lots = make_isolated(loop.runtime, MODEL, "features", wanted, partial(daily_partitions.compute_days, loop.runtime, MODEL))
     return [day.day for lot in lots for day in lot.days]
 
 
@@ -77,7 +77,9 @@ def test_days_that_see_what_the_lake_has_lost_are_set_aside_and_training_goes_on
         lost = loop.runtime.lake.path(partitions.newest(connection, raw_dataset(MODEL, "half_hours"))[BAD], "parquet")
     content = lost.read_bytes()
     lost.unlink()
-    looking = [day for day in wanted if any(seen == BAD for _, seen in Lineage.up_to_date(loop.runtime, MODEL).seen[day])]
+    looking = [
+        day for day in wanted if any(seen == BAD for _, seen in Lineage.up_to_date(loop.runtime, MODEL).visible_days[day])
+    ]
     assert BAD in looking
     assert compute(loop, wanted) == [day for day in wanted if day not in looking]
     with engine.connect() as connection:
@@ -101,6 +103,6 @@ def test_where_no_day_can_be_made_the_run_fails_as_it_would(loop: Loop, engine: 
         rewrite(connection, "soon")
     land = partial(daily_partitions.land_days, loop.runtime, MODEL)
     with pytest.raises(SourceError, match="a time that cannot be read"):
-        make_apart(loop.runtime, MODEL, "raw_data", [BAD], land)
+        make_isolated(loop.runtime, MODEL, "raw_data", [BAD], land)
     with pytest.raises(EmptyPartitionError):
-        make_apart(loop.runtime, MODEL, "raw_data", ["2030-01-01"], land)
+        make_isolated(loop.runtime, MODEL, "raw_data", ["2030-01-01"], land)

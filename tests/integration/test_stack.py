@@ -25,7 +25,7 @@ CHEAP = ("postgres", "broker")
 UP = f"""
 import pathlib, sys
 from everfit.stack.supervisor import Stack
-Stack(pathlib.Path(sys.argv[1]), names={CHEAP}, heard=lambda name, step: print(name, step, flush=True)).up()
+Stack(pathlib.Path(sys.argv[1]), names={CHEAP}, on_step=lambda name, step: print(name, step, flush=True)).up()
 """
 
 

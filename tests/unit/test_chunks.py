@@ -1,6 +1,6 @@
 """How days that are out of date are cut into runs, and how a list that only grows at its end is kept in order."""
 
-from everfit.pipeline.backfill_plan import Chunk, keep_order, plan
+from everfit.pipeline.backfill_plan import Chunk, plan, reorder
 from everfit.pipeline.lineage import Outdated
 
 DAYS = [f"1996-05-{day:02d}" for day in range(7, 17)]
@@ -39,8 +39,8 @@ def test_only_the_assets_that_are_wanted_are_made() -> None:
 
 
 def test_days_at_the_end_are_added_and_a_late_one_moves_those_after_it() -> None:
-    assert (keep_order(DAYS, DAYS).remove, keep_order(DAYS, DAYS).add) == ([], [])
-    grown = keep_order(DAYS[:-2], DAYS)
+    assert (reorder(DAYS, DAYS).remove, reorder(DAYS, DAYS).add) == ([], [])
+    grown = reorder(DAYS[:-2], DAYS)
     assert (grown.remove, grown.add) == ([], DAYS[-2:])
-    late = keep_order(DAYS[:3] + DAYS[4:], DAYS)
+    late = reorder(DAYS[:3] + DAYS[4:], DAYS)
     assert (late.remove, late.add) == (DAYS[4:], DAYS[3:])

@@ -23,11 +23,11 @@ def test_the_launch_and_each_run_are_told_once(monkeypatch: pytest.MonkeyPatch) 
     states = [PENDING, PENDING, RUNNING, RUNNING, replace(RUNNING, attempt=2, run_id="r8"), replace(RUNNING, status="promoted")]
     coming = iter(states)
     monkeypatch.setattr(requests, "find", lambda *_: next(coming))
-    heard: list[str] = []
+    report: list[str] = []
     runtime = cast(Runtime, SimpleNamespace(engine=SimpleNamespace(connect=nullcontext)))
     watching = Watching(Patience())
-    assert await_training(runtime, PENDING, watching=watching, heard=heard.append).status == "promoted"
-    assert heard == [
+    assert await_training(runtime, PENDING, watching=watching, report=report.append).status == "promoted"
+    assert report == [
         "training a1 waits for the sensor prediction_log to launch it",
         "training a1 runs, attempt 1: run r7 in Dagster",
         "training a1 runs, attempt 2: run r8 in Dagster",
