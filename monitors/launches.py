@@ -1,7 +1,7 @@
 """Updates of requests from their launches: a request follows its run; a transient failure is retried as often as declared."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -31,9 +31,7 @@ class Launch:
     canceled: bool = False
 
 
-def reconcile(
-    engine: sa.Engine, models: Mapping[str, Model], look: Callable[[Sequence[RetrainRequest]], Mapping[str, Launch]]
-) -> None:
+def reconcile(engine: sa.Engine, models: Mapping[str, Model], launches: Mapping[RetrainRequest, Launch]) -> None:
     """Update open requests from their runs.
 
     The run itself writes promoted or rejected; a run that ended and left its request open has failed. A transient failure is
@@ -42,13 +40,9 @@ def reconcile(
     request whose run was deleted is a failed attempt, too.
 
     Args:
-        look: returns the state of these requests' newest attempts in the launcher, by request id.
+        launches: the state of the newest attempt of each open request in the launcher.
     """
-    with engine.connect() as connection:
-        open_requests = requests.in_status(connection, *requests.OPEN)
-    launches = look(open_requests) if open_requests else {}
-    for request in open_requests:
-        launch = launches[request.id]
+    for request, launch in launches.items():
         if launch.state == ("held" if request.status == "launched" else "unknown"):
             continue
         with engine.begin() as connection:

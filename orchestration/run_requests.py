@@ -55,15 +55,17 @@ def retraining(runtime: Runtime, model: Model, request: "RetrainRequest") -> dg.
     )
 
 
-def newest_launches(instance: dg.DagsterInstance, requests: "Sequence[RetrainRequest]") -> "Mapping[str, Launch]":
-    """The launch of each request's newest attempt, by request id."""
+def newest_launches(instance: dg.DagsterInstance, requests: "Sequence[RetrainRequest]") -> "Mapping[RetrainRequest, Launch]":
+    """The launch of each request's newest attempt."""
     from monitors.launches import Launch
 
+    if not requests:
+        return {}
     keys = [request.run_key for request in requests]
     records = instance.get_run_records(dg.RunsFilter(tags={RUN_KEY_TAG: keys}))
     by_key = {record.dagster_run.tags[RUN_KEY_TAG]: record for record in reversed(records)}
     return {
-        request.id: _launch(instance, by_key[request.run_key]) if request.run_key in by_key else Launch("unknown")
+        request: _launch(instance, by_key[request.run_key]) if request.run_key in by_key else Launch("unknown")
         for request in requests
     }
 

@@ -23,7 +23,6 @@ from orchestration.run_requests import newest_launches, retraining
 
 if TYPE_CHECKING:
     from everfit.alerts.heartbeat import Heart
-    from everfit.alerts.state import Findings
     from everfit.store.isolation import Isolation
     from everfit.store.judgements import Judgement
     from everfit.store.requests import RetrainRequest
@@ -39,45 +38,33 @@ if TYPE_CHECKING:
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SensorResult:
     """One sensor over the log of all models; on where automation is on."""
-    from everfit.alerts.channels import installed_channels
-    from everfit.alerts.notification import notify
-    from everfit.store import declarations, requests
+    from everfit.alerts import loop_alerts
     from everfit.store.isolation import Isolation
-    from monitors.launches import reconcile
-    from monitors.tick import watch
+    from monitors.sensor_tick import tick
 
-    instance, isolation = context.instance, Isolation(everfit.engine)
-    refused = declarations.isolate_refused(everfit.engine, everfit.models, isolation)
+    instance = context.instance
     pool_limits.register(instance, pool_limits.limits(everfit.models.values()))
-    reconcile(everfit.engine, everfit.models, lambda requests: newest_launches(instance, requests))
-    seen = watch(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models)
-    isolation = Isolation(everfit.engine)  # as the windows have left it
-    with everfit.engine.connect() as connection:
-        pending = [request for request in requests.in_status(connection, "pending") if request.model not in refused]
-    launches = [*_launches(everfit, pending, isolation)]
+    launched = newest_launches(instance, _open_requests(everfit))
+    done = tick(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models, launched)
+    isolation = Isolation(everfit.engine)
+    launches = [*_launches(everfit, done.pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
-    champions = [*_champions(instance, everfit, seen, isolation)]
-    notify(everfit.engine, _findings(everfit), installed_channels())
+    champions = [*_champions(instance, everfit, done.seen, isolation)]
+    loop_alerts.send(everfit.engine, everfit.models)
     _heart(everfit).beat()
     return dg.SensorResult(
         run_requests=launches,
         dynamic_partitions_requests=days,
-        asset_events=[*_observations(seen), *champions],
-        skip_reason=None if launches else _summary(seen),
+        asset_events=[*_observations(done.seen), *champions],
+        skip_reason=None if launches else _summary(done.seen),
     )
 
 
-def _findings(runtime: Runtime) -> "Findings":
-    """What is wrong with the models and the log, as findings for alerts."""
-    from everfit.alerts import log_rules, model_rules
-    from everfit.store import log_state
-    from everfit.timing import wall_clock
+def _open_requests(runtime: Runtime) -> "Sequence[RetrainRequest]":
+    from everfit.store import requests
 
-    now = wall_clock()
-    with runtime.engine.begin() as connection:
-        wrong = model_rules.look(connection, runtime.models)
-        wrong |= log_rules.look(connection, log_rules.dead_letter_budget())
-        return wrong | log_rules.lag_causes(log_state.note_lags(connection, now), now, log_rules.patience())
+    with runtime.engine.connect() as connection:
+        return requests.in_status(connection, *requests.OPEN)
 
 
 @cache
@@ -90,13 +77,11 @@ def _heart(runtime: Runtime) -> "Heart":
 
 
 def _launches(runtime: Runtime, pending: "Sequence[RetrainRequest]", isolation: "Isolation") -> Iterator[dg.RunRequest]:
-    """A run for each pending request of a declared model; a request that cannot be launched after all attempts fails."""
+    """A run for each pending request; a request that cannot be launched after all attempts fails."""
     from everfit.store.failures import Part
 
     for request in pending:
-        model = runtime.models.get(request.model)
-        if model is None:
-            continue
+        model = runtime.models[request.model]
         part = Part(model.name, "launch", request.id)
         work = partial(_launch, runtime, model, request)
         run = isolation.attempt(part, work, retry_after=model.limits.retry_after)

@@ -1,6 +1,5 @@
 """Tables and migrations agree; partitions keep their versions; requests follow their runs."""
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -75,7 +74,9 @@ def asked(engine: sa.Engine) -> RetrainRequest:
 
 
 def settled(engine: sa.Engine, launch: Launch) -> RetrainRequest:
-    reconcile(engine, MODELS, lambda _: {"id": launch})
+    with engine.connect() as connection:
+        open_requests = requests.in_status(connection, *requests.OPEN)
+    reconcile(engine, MODELS, dict.fromkeys(open_requests, launch))
     with engine.connect() as connection:
         return requests.find(connection, "id")
 
@@ -129,12 +130,10 @@ def test_what_the_run_has_written_stands(engine: sa.Engine, asked: RetrainReques
 
 
 def test_a_run_that_ends_while_it_is_looked_up_keeps_its_verdict(engine: sa.Engine, asked: RetrainRequest) -> None:
-    def look(_: Sequence[RetrainRequest]) -> Mapping[str, Launch]:
-        with engine.begin() as connection:
-            requests.mark(connection, "id", "promoted", result="told")
-        return {"id": Launch("held", "run")}
-
-    reconcile(engine, MODELS, look)
+    launches = {asked: Launch("held", "run")}
+    with engine.begin() as connection:
+        requests.mark(connection, "id", "promoted", result="told")
+    reconcile(engine, MODELS, launches)
     with engine.connect() as connection:
         assert requests.find(connection, "id").status == "promoted"
 

@@ -1,0 +1,49 @@
+"""What the monitors do in a tick of the sensor, in one call: requests that are open, the log, and what is to be launched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.store import declarations, requests
+from everfit.store.isolation import Isolation
+from everfit.store.lake import Lake
+from everfit.store.requests import RetrainRequest
+from monitors.launches import Launch, reconcile
+from monitors.tick import Seen, watch
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick read and judged, and the requests that have no run yet."""
+
+    seen: Seen
+    pending: Sequence[RetrainRequest]
+
+
+def tick(
+    engine: sa.Engine,
+    lake: Lake,
+    bootstrap: str,
+    models: Mapping[str, Model],
+    launches: Mapping[RetrainRequest, Launch],
+) -> Tick:
+    """Isolate models that are refused as declared, update open requests, run a pass over the log, and list what is pending.
+
+    Args:
+        engine: of everfit's database.
+        lake: holds the versions' manifests and reference samples.
+        bootstrap: Kafka's address.
+        models: the declared models by name.
+        launches: the state of the newest attempt of each open request in the launcher.
+
+    Raises:
+        ServiceError: when Kafka or Postgres does not answer; what was not committed is read again.
+    """
+    refused = declarations.isolate_refused(engine, models, Isolation(engine))
+    reconcile(engine, models, launches)
+    seen = watch(engine, lake, bootstrap, models)
+    with engine.connect() as connection:
+        pending = requests.in_status(connection, "pending")
+    return Tick(seen, [request for request in pending if request.model in models and request.model not in refused])
