@@ -12,56 +12,13 @@ from typing import Any, Protocol
 
 from psycopg import Cursor
 
-from everfit.store import locks
+from everfit.store import locks, staging
 from everfit.topics.events import LoggedPrediction, Outcome
 
-_PREDICTIONS = """\
-CREATE TEMP TABLE IF NOT EXISTS incoming_predictions (
-    place int, partition int, event_time timestamptz, request_id text, model text, version int, role text, entity text,
-    features jsonb, score float8, degraded bool, schema text
-) ON COMMIT DELETE ROWS"""
-_OUTCOMES = """\
-CREATE TEMP TABLE IF NOT EXISTS incoming_outcomes (
-    place int, observed_at timestamptz, model text, request_id text, outcome float8
-) ON COMMIT DELETE ROWS"""
 _SHARE_WINDOWS = """\
 SELECT pg_advisory_xact_lock_shared(hashtextextended(%s || model, 0))
 FROM (SELECT DISTINCT model FROM incoming_predictions ORDER BY model) AS models"""
 _ARRIVED = "SELECT model, partition, count(*), max(event_time) FROM incoming_predictions GROUP BY model, partition"
-_STORE_PREDICTIONS = """\
-WITH stored AS (
-    INSERT INTO predictions (
-        event_time, request_id, model, version, role, entity, features, score, degraded, schema, late
-    )
-    SELECT event_time, request_id, model, version, role, entity, features, score, degraded, schema,
-           coalesce(event_time < closed.until, false)
-    FROM incoming_predictions
-    LEFT JOIN (SELECT model, max("end") AS until FROM windows GROUP BY model) AS closed USING (model)
-    ON CONFLICT DO NOTHING
-    RETURNING model, late
-)
-SELECT model, count(*), count(*) FILTER (WHERE late) FROM stored GROUP BY model"""
-_STORE_OUTCOMES = """\
-INSERT INTO outcomes (observed_at, model, request_id, outcome)
-SELECT observed_at, model, request_id, outcome FROM incoming_outcomes ON CONFLICT DO NOTHING"""
-# One look-up per row: without OFFSET 0 the planner, which lacks statistics of the staging table, would scan the stored rows.
-_CONTRADICTED_PREDICTIONS = """\
-SELECT place, stored.score, incoming.score
-FROM incoming_predictions AS incoming
-CROSS JOIN LATERAL (
-    SELECT score, features FROM predictions
-    WHERE event_time = incoming.event_time AND request_id = incoming.request_id AND model = incoming.model
-      AND version = incoming.version OFFSET 0
-) AS stored
-WHERE (stored.score, stored.features) IS DISTINCT FROM (incoming.score, incoming.features)"""
-_CONTRADICTED_OUTCOMES = """\
-SELECT place, stored.outcome, incoming.outcome
-FROM incoming_outcomes AS incoming
-CROSS JOIN LATERAL (
-    SELECT outcome FROM outcomes
-    WHERE observed_at = incoming.observed_at AND model = incoming.model AND request_id = incoming.request_id OFFSET 0
-) AS stored
-WHERE stored.outcome IS DISTINCT FROM incoming.outcome"""
 _OBSERVED = "SELECT model, count(*) FROM incoming_outcomes GROUP BY model"
 
 
@@ -120,7 +77,7 @@ class Stored:
 
 
 def prediction_line(event: LoggedPrediction, partition: int, *, plain: bool) -> str:
-    """A line of ``incoming_predictions``. ``plain`` means that nothing in it must be escaped."""
+    """A line of ``incoming_predictions``, its columns in their order. ``plain`` means that nothing in it must be escaped."""
     request_id, entity, features = event.request_id, event.entity, str(event.features, "utf-8")
     if not plain:
         request_id, entity, features = escaped(request_id), escaped(entity), escaped(features)
@@ -131,7 +88,7 @@ def prediction_line(event: LoggedPrediction, partition: int, *, plain: bool) -> 
 
 
 def outcome_line(event: Outcome) -> str:
-    """A line of ``incoming_outcomes``."""
+    """A line of ``incoming_outcomes``, its columns in their order."""
     return f"{_utc(event.observed_at)}\t{event.model}\t{escaped(event.request_id)}\t{event.outcome!r}\n"
 
 
@@ -153,13 +110,13 @@ def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[A
     """
     if not lines:
         return [], [], {}
-    _stage(cursor, _PREDICTIONS, "COPY incoming_predictions FROM STDIN", lines)
+    _stage(cursor, staging.PREDICTIONS.create, "COPY incoming_predictions FROM STDIN", lines)
     cursor.execute(_SHARE_WINDOWS, (locks.WINDOWS,))
     arrived = [Arrived(*row) for row in cursor.execute(_ARRIVED)]
-    stored = [Stored(*row) for row in cursor.execute(_STORE_PREDICTIONS)]
+    stored = [Stored(*row) for row in cursor.execute(staging.STORE_PREDICTIONS)]
     if sum(of_model.rows for of_model in stored) == len(lines):
         return arrived, stored, {}
-    contradicting = cursor.execute(_CONTRADICTED_PREDICTIONS)
+    contradicting = cursor.execute(staging.CONTRADICTED_PREDICTIONS)
     return arrived, stored, {place: _contradiction("prediction", "score", *scores) for place, *scores in contradicting}
 
 
@@ -167,11 +124,11 @@ def store_outcomes(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[dict[str,
     """Insert outcomes with new identities; returns how many arrived by model, and the lines that contradict stored rows."""
     if not lines:
         return {}, {}
-    _stage(cursor, _OUTCOMES, "COPY incoming_outcomes FROM STDIN", lines)
+    _stage(cursor, staging.OUTCOMES.create, "COPY incoming_outcomes FROM STDIN", lines)
     observed: dict[str, int] = dict(cursor.execute(_OBSERVED).fetchall())
-    if cursor.execute(_STORE_OUTCOMES).rowcount == len(lines):
+    if cursor.execute(staging.STORE_OUTCOMES).rowcount == len(lines):
         return observed, {}
-    contradicting = cursor.execute(_CONTRADICTED_OUTCOMES)
+    contradicting = cursor.execute(staging.CONTRADICTED_OUTCOMES)
     return observed, {place: _contradiction("outcome", "outcome", *outcomes) for place, *outcomes in contradicting}
 
 
