@@ -16,7 +16,7 @@ from everfit.training.arrays import names_of, split
 from everfit.training.onnx_graph import Graph
 from models.electricity_price import electricity_price
 from tests.loop import Loop
-from tests.unit.test_defects import CUTOFF, alternate, labelled
+from tests.unit.test_data_faults import CUTOFF, alternate, labelled
 
 
 class Logistic(Recipe):

@@ -22,7 +22,7 @@ from everfit.store import ledger, requests
 from everfit.store.requests import RetrainRequest
 from everfit.training import recipe_fit
 from models.electricity_price import electricity_price
-from tests.unit.test_defects import CUTOFF, alternate, labelled
+from tests.unit.test_data_faults import CUTOFF, alternate, labelled
 from tests.versions import described
 
 BOTH: list[Recipe] = [GradientBoosting(trees=3), TorchMLP(hidden=(4,), epochs=1)]
