@@ -133,8 +133,9 @@ class Task(Part, ABC):
 
         if len(labels) == 0:
             raise FeatureError(f"no label {self.label!r} to learn from")
-        for wrong in labels[~self.usable(labels)]:
-            raise FeatureError(f"label {self.label!r} is {wrong} in a row to learn from, and no {self.label_fault(wrong)}")
+        wrong = labels[~self.usable(labels)].tolist()
+        if wrong:
+            raise FeatureError(f"label {self.label!r} is {wrong[0]} in a row to learn from, no {self.label_fault(wrong[0])}")
         return labels.astype(np.float64)
 
     def answers(self, raw: Floats) -> Floats:

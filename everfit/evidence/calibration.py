@@ -87,7 +87,7 @@ def calibrate(
         policy: the declared budget, window and reference span.
         frame: the training rows: EVENT_TIME and the columns.
         reference: of :func:`reference_sample`.
-        columns: name and kind of the features, and ``(SCORE, "number")``.
+        columns: name and kind of the features and of the answers.
         cutoff: windows are counted back from here, within the reference span: older ones are no part of the reference.
         seed: of the windows' samples, now and later.
     """
