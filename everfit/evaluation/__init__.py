@@ -1,1 +1,1 @@
-"""Is a candidate better than the champion, on days that neither was trained on?"""
+"""Evaluation: whether a candidate is better than the champion, on days that neither was trained on."""

@@ -1,6 +1,6 @@
 """A paired comparison: the same rows answered by champion and candidate, resampled day by day.
 
-Rows of one day share their weather and their news, so days are drawn, not rows (block bootstrap: Künsch, 1989).
+Rows of the same day are not independent, so days are drawn, not rows (block bootstrap: Künsch, 1989).
 """
 
 import math
@@ -18,7 +18,7 @@ RESAMPLES = 2_000
 class Comparison:
     """Mean difference of the task's loss, candidate less champion (below 0 the candidate is better), and its interval.
 
-    With fewer than two days the interval is unbounded: one day is no evidence about the next.
+    With fewer than two days the interval is unbounded: a single day is no evidence about the next.
     """
 
     mean: float
@@ -30,7 +30,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The mean difference of the rows where a feature has one value."""
+    """The mean difference over the rows with one value of a feature."""
 
     name: str
     mean: float
@@ -40,14 +40,14 @@ class Slice:
 def compare(
     days: npt.NDArray[np.generic], champion_losses: Floats, candidate_losses: Floats, *, confidence: float, seed: int = 0
 ) -> Comparison:
-    """Compare pair by pair.
+    """Compare the losses pair by pair.
 
     Args:
-        days: days[N], whatever names the day of each row.
+        days: days[N], any value that identifies the day of each row.
         champion_losses: losses[N] of the champion.
         candidate_losses: losses[N] of the candidate on the same rows.
-        confidence: of the two-sided percentile interval.
-        seed: of the resampling.
+        confidence: confidence of the two-sided percentile interval.
+        seed: seed of the resampling.
 
     Raises:
         ValueError: when there are no rows.

@@ -1,4 +1,4 @@
-"""Rolling origins: the newest days cut in folds, each judged by a model that was trained only on what came before it."""
+"""Rolling origins: the newest days divided into folds, each scored by a model that was trained only on earlier rows."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,18 +8,18 @@ from everfit.declaration import Gate
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Judged on the half-open span ``[start, end)`` of event time, trained on what was known at ``start``."""
+    """A fold: scored on the half-open span ``[start, end)`` of event time, trained on what was known at ``start``."""
 
     start: datetime
     end: datetime
 
 
 def folds(gate: Gate, cutoff: datetime, unseen_since: datetime | None) -> list[Fold]:
-    """The newest ``gate.backtest`` before the cutoff in ``gate.folds`` equal parts, less the champion's own days of training.
+    """The newest ``gate.backtest`` before the cutoff in ``gate.folds`` equal parts, without the champion's training days.
 
     Args:
         gate: the declared gate.
-        cutoff: what became known after it is left out.
+        cutoff: what became known later is left out.
         unseen_since: the champion's own cutoff; a fold that begins before it is shortened or dropped. None: no champion.
 
     Returns:

@@ -8,7 +8,7 @@ from everfit.declaration import Model
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
 from everfit.declaration.tasks import Floats
 from everfit.evaluation.comparison import Comparison, compare, slices
-from everfit.evaluation.gate import Speed, Verdict, judge, judge_first
+from everfit.evaluation.gate import GateResult, Speed, check_candidate, check_first_candidate
 from everfit.pipeline import manifests
 from everfit.pipeline.champion_inputs import champion_inputs
 from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
@@ -51,14 +51,14 @@ def _compare(
     if current is None:
         baseline = np.full(len(labels), training_set.baseline)
         baseline_loss = float(model.task.losses(labels, baseline).mean())
-        verdict = judge_first(model.gate, model.task, float(losses.mean()), baseline_loss, speed)
+        verdict = check_first_candidate(model.gate, model.task, float(losses.mean()), baseline_loss, speed)
         return _compared(candidate.name, None, verdict, float(losses.mean()), baseline_loss)
     champion_losses, note = _champion_losses(runtime, model, current, tested)
     days = tested[EVENT_TIME].dt.date().to_numpy()
     comparison = compare(days, champion_losses, losses, confidence=model.gate.confidence)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - champion_losses)]
-    verdict = judge(model.gate, model.task, training_set.cause, comparison, parts, speed)
-    verdict = Verdict(verdict.passed, f"{verdict.reason}{note}")
+    verdict = check_candidate(model.gate, model.task, training_set.cause, comparison, parts, speed)
+    verdict = GateResult(verdict.passed, f"{verdict.reason}{note}")
     return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(champion_losses.mean()))
 
 
@@ -79,10 +79,10 @@ def _nothing_to_judge(model: Model, candidate: Trained) -> str:
 
 
 def _unjudged(name: str, reason: str) -> Compared:
-    return _compared(name, None, Verdict(False, reason), 0.0, 0.0)
+    return _compared(name, None, GateResult(False, reason), 0.0, 0.0)
 
 
-def _compared(name: str, comparison: Comparison | None, verdict: Verdict, loss: float, champion_loss: float) -> Compared:
+def _compared(name: str, comparison: Comparison | None, verdict: GateResult, loss: float, champion_loss: float) -> Compared:
     return Compared(
         name=name,
         mean=comparison.mean if comparison else None,

@@ -52,7 +52,7 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, verdict: str | None 
     trained = manifests.get(runtime.lake, evaluation.trained_model, TrainedModel)
     training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
     with runtime.engine.connect() as connection:
-        earlier = ledger.verdict(connection, model.name, digest)
+        earlier = ledger.evaluation_result(connection, model.name, digest)
         ledger.require_champion(connection, model.name, (earlier and earlier.version) or evaluation.champion)
     if earlier:
         return _conclusion(evaluation, earlier.version)
@@ -101,7 +101,7 @@ def _reject(
     detail = {"trained_model": evaluation.trained_model, "evaluation": digest}
     with runtime.engine.begin() as connection:
         ledger.lock(connection, model.name)
-        if ledger.verdict(connection, model.name, digest) is None:
+        if ledger.evaluation_result(connection, model.name, digest) is None:
             ledger.append(connection, _entry(connection, model, evaluation, training_set, actor, None, detail))
             _end(connection, training_set, "rejected", evaluation.reason)
     return _conclusion(evaluation, None)

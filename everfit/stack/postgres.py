@@ -74,7 +74,7 @@ class Postgres:
             for left in (self.data / "postmaster.pid", socket, self.data / f"{SOCKET}.lock"):
                 left.unlink(missing_ok=True)  # left by a killed server: their pids may by now belong to other processes
             (self.data / "postgresql.auto.conf").write_text(_SETTINGS)
-            self._launch()
+            self._start_server()
         except (OSError, subprocess.SubprocessError) as error:
             raise StackError(f"Postgres did not start in {self.data}: {error}\n{tail(self.log)}") from error
 
@@ -88,7 +88,7 @@ class Postgres:
         _server(making).ensure_pgdata_inited()
         making.rename(self.data)
 
-    def _launch(self) -> None:
+    def _start_server(self) -> None:
         """Start it by ``pg_ctl`` and wait; root may not run it, so the wheel's own user does in that case."""
         server = _server(self.data)
         server.ensure_pgdata_inited()  # makes its files readable and executable for that user

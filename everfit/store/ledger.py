@@ -104,17 +104,17 @@ def same_artifact(connection: sa.Connection, model: str, version: int) -> list[i
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EvaluationResult:
     """The result of an evaluation: the promoted version, or None where all candidates were rejected."""
 
     version: int | None
 
 
-def verdict(connection: sa.Connection, model: str, evaluation: str) -> Verdict | None:
+def evaluation_result(connection: sa.Connection, model: str, evaluation: str) -> EvaluationResult | None:
     """The result of the evaluation with that hash; None where it was not carried out yet."""
     about = (ledger.c.model == model, ledger.c.detail["evaluation"].astext == evaluation)
     row = connection.execute(sa.select(ledger.c.to_version).where(*about).order_by(ledger.c.id)).first()
-    return None if row is None else Verdict(row.to_version)
+    return None if row is None else EvaluationResult(row.to_version)
 
 
 def replace_champion(connection: sa.Connection, entry: Entry) -> None:

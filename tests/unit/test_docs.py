@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from models import electricity_price as electricity
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGES = [file for name in ("everfit", "monitors", "assets", "orchestration") for file in (ROOT / name).rglob("*.py")]
 LARGEST_BYTES = 250_000
 
 
@@ -48,8 +50,7 @@ WRITTEN = re.compile(r"(?:^|[`\s/])everfit ((?:[a-z][a-z-]*)(?: [^`\n]*)?)")
 
 def written() -> Iterator[tuple[str, str]]:
     """Each command line of the documents and of messages in the code, with the file it stands in."""
-    sources = [file for name in ("everfit", "monitors", "assets", "orchestration") for file in (ROOT / name).rglob("*.py")]
-    for file in [*PAGES, *sources, ROOT / "docker-compose.yml"]:
+    for file in [*PAGES, *PACKAGES, ROOT / "docker-compose.yml"]:
         text = file.read_text()
         spans = re.findall(rf"`({BEGUN}[^`\n]*)`", text)
         if file.suffix == ".md":
@@ -91,6 +92,27 @@ def test_the_help_of_every_command_ends_with_an_example_that_it_takes(path: tupl
         words = shlex.split(example)
         assert tuple(words[: 1 + len(path)]) == ("everfit", *path)
         command.make_context(path[-1], words[1 + len(path) :])
+
+
+TERMS = re.findall(r"^- \*\*(.+?)\*\*: ", (ROOT / "docs" / "terms.md").read_text(), re.MULTILINE)
+
+
+def test_each_term_is_listed_once_in_one_line() -> None:
+    lines = [line for line in (ROOT / "docs" / "terms.md").read_text().splitlines() if "**" in line]
+    assert len(lines) == len(TERMS) > 50
+    assert [term for term, count in Counter(TERMS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_each_term_is_used(term: str) -> None:
+    form = re.compile(rf"\b{re.sub('[ -]', '[ _-]', term)}", re.IGNORECASE)
+    pages = [page for page in PAGES if page.name != "terms.md"]
+    assert any(form.search(file.read_text()) for file in [*pages, *PACKAGES])
+
+
+def test_the_list_of_terms_is_linked_from_the_front_pages() -> None:
+    assert "(docs/terms.md)" in (ROOT / "README.md").read_text()
+    assert "(docs/terms.md)" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def test_the_readmes_declaration_is_one() -> None:

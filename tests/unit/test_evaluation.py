@@ -12,7 +12,7 @@ from everfit import BinaryClassification, Gate
 from everfit.declaration.binary_classification import auc
 from everfit.evaluation.comparison import Comparison, Slice, compare, slices
 from everfit.evaluation.folds import folds
-from everfit.evaluation.gate import Speed, judge, judge_first
+from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
 
 CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
 UP = BinaryClassification(label="up")
@@ -121,7 +121,7 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
     ],
 )
 def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
-    verdict = judge(GATE, UP, cause, comparison, parts, Speed(latency_ms))
+    verdict = check_candidate(GATE, UP, cause, comparison, parts, Speed(latency_ms))
     assert verdict.passed is passed
     assert re.search(told, verdict.reason)
 
@@ -136,13 +136,13 @@ def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms
     ],
 )
 def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:
-    verdict = judge_first(GATE, UP, loss, 0.69, Speed(latency_ms))
+    verdict = check_first_candidate(GATE, UP, loss, 0.69, Speed(latency_ms))
     assert verdict.passed is passed
     assert told in verdict.reason
 
 
 def test_a_reason_tells_what_was_measured_on_a_busy_machine() -> None:
-    reason = judge(GATE, UP, "drift", BETTER, [], Speed(25.0, 3.0)).reason
+    reason = check_candidate(GATE, UP, "drift", BETTER, [], Speed(25.0, 3.0)).reason
     assert reason.startswith(
         "too slow: 25.00 ms an answer (75.00 measured while a fixed graph took 3.0 times its time), allowed 20"
     )

@@ -16,7 +16,7 @@ from everfit.declaration.reserved_columns import LABEL, SCORE
 from everfit.declaration.views import Kind
 from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
-from everfit.evaluation.gate import Speed, judge, judge_first
+from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
 from everfit.evidence.performance import judge_performance
 from everfit.serving.model_cache import ActiveVersions, ModelCache
 from everfit.serving.protocol import inferred, model_metadata, predicted
@@ -74,18 +74,20 @@ def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
     labels = RANDOM.uniform(-1, 1, len(days))
     champion, candidate = (task.losses(labels, labels + spread * RANDOM.normal(size=len(days))) for spread in (0.5, 0.1))
     comparison = compare(days, champion, candidate, confidence=CHANGE.gate.confidence)
-    verdict = judge(CHANGE.gate, task, "drift", comparison, [], Speed(1.0))
+    verdict = check_candidate(CHANGE.gate, task, "drift", comparison, [], Speed(1.0))
     assert verdict.passed
     assert verdict.reason.startswith("better: squared error -0.")
-    assert not judge(CHANGE.gate, task, "drift", compare(days, candidate, champion, confidence=0.9), [], Speed(1.0)).passed
+    assert not check_candidate(
+        CHANGE.gate, task, "drift", compare(days, candidate, champion, confidence=0.9), [], Speed(1.0)
+    ).passed
 
 
 def test_the_first_champion_must_beat_the_tasks_baseline() -> None:
     task, labels = CHANGE.task, RANDOM.uniform(-1, 1, 500)
     baseline = float(task.losses(labels, np.full(500, task.baseline(labels))).mean())
     told = f"first champion: squared error 0.0100 against {baseline:.4f} of always answering the mean label; "
-    assert judge_first(CHANGE.gate, task, 0.01, baseline, Speed(1.0)).reason.startswith(told)
-    assert not judge_first(CHANGE.gate, task, baseline, baseline, Speed(1.0)).passed
+    assert check_first_candidate(CHANGE.gate, task, 0.01, baseline, Speed(1.0)).reason.startswith(told)
+    assert not check_first_candidate(CHANGE.gate, task, baseline, baseline, Speed(1.0)).passed
 
 
 def test_performance_is_judged_by_the_tasks_loss() -> None:
