@@ -1,4 +1,4 @@
-"""Whether MLflow's aliases are where the ledger says: a person who moves one by hand is told, and nothing else changes."""
+"""Whether MLflow's aliases are those of the ledger: an alias that was moved by hand is an alert, and changes nothing else."""
 
 from collections.abc import Collection
 
@@ -10,9 +10,9 @@ from everfit.registry.difference import differences
 
 
 def look(connection: sa.Connection, mlflow: str, models: Collection[str]) -> Findings:
-    """An alert of the family ``registry`` a model; nothing is known, and nothing over, while MLflow does not answer."""
+    """An alert of the family ``registry`` a model; while MLflow does not answer none is raised, and none is over."""
     try:
-        found = differences(connection, mlflow, models)
+        differing = differences(connection, mlflow, models)
     except ServiceError:
         return Findings((), {}, {})
-    return Findings({"registry"}, {(one.model, "registry"): str(one) for one in found}, {})
+    return Findings({"registry"}, {(difference.model, "registry"): str(difference) for difference in differing}, {})

@@ -92,17 +92,17 @@ def dead_letter_causes(rejected: Iterable[Rejected], budget: float) -> Findings:
     An alert ends at half of the budget: between the two its state does not change, so that it does not flicker.
     """
     families, ongoing = set(), {}
-    for one in rejected:
-        cause, share = f"dead letters of {one.topic}", one.dead / max(one.records, 1)
-        if one.records < LEAST_RECORDS or budget / 2 < share <= budget:
+    for log in rejected:
+        cause, share = f"dead letters of {log.topic}", log.dead / max(log.records, 1)
+        if log.records < LEAST_RECORDS or budget / 2 < share <= budget:
             continue
         families.add(cause)
         if share > budget:
-            ongoing["", cause] = _dead_letters(one, budget)
+            ongoing["", cause] = _dead_letters(log, budget)
     return Findings(families, ongoing, {})
 
 
-def _dead_letters(one: Rejected, budget: float) -> str:
-    told = f"{one.dead:,} of the newest {one.records:,} records of {one.topic} could not be used, more than {100 * budget:g}%"
-    todo = f"`everfit dead-letters list --topic {one.topic}` says why; when it is mended, `everfit dead-letters redrive --all`"
-    return f"{told}; {todo}"
+def _dead_letters(log: Rejected, budget: float) -> str:
+    what = f"{log.dead:,} of the newest {log.records:,} records of {log.topic} could not be used, more than {100 * budget:g}%"
+    todo = f"`everfit dead-letters list --topic {log.topic}` says why; when it is mended, `everfit dead-letters redrive --all`"
+    return f"{what}; {todo}"

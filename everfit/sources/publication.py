@@ -1,6 +1,6 @@
 """Publish rows of a source: they land, and the online state of every view that reads them follows, in one transaction.
 
-How the online state follows says :mod:`everfit.store.view_updates`.
+:mod:`everfit.store.view_updates` describes how the online state follows.
 """
 
 import logging
@@ -21,7 +21,7 @@ from everfit.errors import SourceError
 from everfit.features.keys import keeps_keys
 from everfit.features.running_sums import RunningRow, known_values
 from everfit.sources.readers import Portion, read
-from everfit.sources.validation import Offered, check, frame_of
+from everfit.sources.validation import CheckedRow, check, frame_of
 from everfit.store import source_rows, view_versions
 from everfit.store.database import reachable
 from everfit.store.frames import decode_rows
@@ -35,20 +35,20 @@ Cursor = psycopg.Cursor[Any]
 
 logger = logging.getLogger(__name__)
 
-# The offered rows come as one JSON document, which the driver writes in one piece. Each is looked up by the index (OFFSET 0
-# keeps the planner, which cannot know how many there are, from reading the whole table for one).
+# The rows are sent as a single JSON document. Each is looked up by the index: without OFFSET 0 the planner, which does not know
+# how many there are, would read the whole table.
 _LANDED = """
-    SELECT s.identity, s.row::text, s.row = offered.document, s.event_time, s.landed_at = now()
-    FROM json_to_recordset(%s::json) AS offered(identity text, document jsonb)
+    SELECT s.identity, s.row::text, s.row = sent.document, s.event_time, s.landed_at = now()
+    FROM json_to_recordset(%s::json) AS sent(identity text, document jsonb)
     CROSS JOIN LATERAL (
-        SELECT identity, row, event_time, landed_at FROM source_rows WHERE source = %s AND identity = offered.identity OFFSET 0
+        SELECT identity, row, event_time, landed_at FROM source_rows WHERE source = %s AND identity = sent.identity OFFSET 0
     ) AS s
 """
 
 _LAND = """
     INSERT INTO source_rows (source, identity, event_time, row)
     SELECT %s, identity, event_time, document
-    FROM json_to_recordset(%s::json) AS offered(identity text, event_time timestamptz, document jsonb)
+    FROM json_to_recordset(%s::json) AS sent(identity text, event_time timestamptz, document jsonb)
     ON CONFLICT (source, identity) DO UPDATE SET event_time = excluded.event_time, row = excluded.row, landed_at = now()
 """
 
@@ -59,17 +59,17 @@ _TOUCH = """
 
 
 class Published(NamedTuple):
-    """How many rows were offered, and how many of them were new or corrected."""
+    """How many rows were published, and how many of them were new or corrected."""
 
     rows: int
     changed: int
 
 
-class _Checked(NamedTuple):
-    """A portion of a publication: how many rows were read, and what of them is offered."""
+class _Portion(NamedTuple):
+    """A portion of a publication: how many rows were read, and the checked ones, each identity once."""
 
     rows: int
-    offered: Sequence[Offered]
+    checked: Sequence[CheckedRow]
 
 
 def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: Portion) -> int:
@@ -82,7 +82,7 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: P
         models: the declared models by name.
         source: name of a source that they declare.
         rows: one mapping a row, or a frame; every declared column and no other. A row whose identity has landed corrects
-            it; one that is the same changes nothing.
+            it; an equal row changes nothing.
 
     Returns:
         How many rows were new or corrected.
@@ -92,7 +92,7 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: P
         ServiceError: when the database does not answer.
     """
     declared = find_source(models, source)
-    portion = _Checked(len(rows), check(declared, rows, wall_clock()))
+    portion = _Portion(len(rows), check(declared, rows, wall_clock()))
     return _publish(engine, models, declared, [portion]).changed
 
 
@@ -110,22 +110,22 @@ def publish_from(engine: sa.Engine, models: Mapping[str, Model], source: str, lo
         ServiceError: when the database does not answer.
     """
     declared = find_source(models, source)
-    portions = _checked(declared, location)
-    return _publish(engine, models, declared, chain([next(portions, _Checked(0, []))], portions))
+    portions = _portions(declared, location)
+    return _publish(engine, models, declared, chain([next(portions, _Portion(0, []))], portions))
 
 
-def _checked(source: Source, location: str) -> Iterator[_Checked]:
+def _portions(source: Source, location: str) -> Iterator[_Portion]:
     rows = 0
     for portion in read(source, location):
         try:
-            offered = check(source, portion, wall_clock(), first=rows + 1)
+            checked = check(source, portion, wall_clock(), first=rows + 1)
         except SourceError as error:
             raise SourceError(f"{location}: {error}") from error
-        yield _Checked(len(portion), offered)
+        yield _Portion(len(portion), checked)
         rows += len(portion)
 
 
-def _publish(engine: sa.Engine, models: Mapping[str, Model], source: Source, portions: Iterable[_Checked]) -> Published:
+def _publish(engine: sa.Engine, models: Mapping[str, Model], source: Source, portions: Iterable[_Portion]) -> Published:
     """Publish what was checked; versions of views that are not built are built first."""
     views = DeclaredViews(models.values(), source.name)
     with reachable(engine):
@@ -138,7 +138,7 @@ def _publish(engine: sa.Engine, models: Mapping[str, Model], source: Source, por
 
 
 def _land_all(
-    engine: sa.Engine, source: Source, views: DeclaredViews, portions: Iterable[_Checked], *, only_if_built: bool = False
+    engine: sa.Engine, source: Source, views: DeclaredViews, portions: Iterable[_Portion], *, only_if_built: bool = False
 ) -> Published | None:
     """Land and follow in one transaction; None, with no portion taken, where a declared version is to be built first."""
     rows = changed = 0
@@ -151,9 +151,9 @@ def _land_all(
         for portion in portions:
             if rows:  # the portions before may have left versions behind
                 versions = _registered(cursor, source, views)
-            fresh, replaced, again = _land(cursor, source.name, portion.offered)
+            fresh, replaced, again = _land(cursor, source.name, portion.checked)
             if fresh:
-                new = frame_of(source, [one.row for one in fresh])
+                new = frame_of(source, [row.values for row in fresh])
                 old = decode_rows(source, replaced) if replaced else None
                 _follow(cursor, views, versions, source, new, old)
             rows += portion.rows
@@ -171,18 +171,18 @@ def _registered(cursor: Cursor, source: Source, views: DeclaredViews) -> dict[tu
     return versions
 
 
-def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list[Offered], list[str], int]:
+def _land(cursor: Cursor, source: str, checked: Sequence[CheckedRow]) -> tuple[list[CheckedRow], list[str], int]:
     """Write the rows that are new or differ, and mark the days they touch.
 
     Returns:
         These rows, the documents they replaced, and how many of those an earlier portion of this transaction had landed.
     """
-    landed = cursor.execute(_LANDED, [_document(offered), source]).fetchall()
+    landed = cursor.execute(_LANDED, [_document(checked), source]).fetchall()
     same = {identity for identity, _, equal, _, _ in landed if equal}
-    fresh = [one for one in offered if one.identity not in same]
+    fresh = [row for row in checked if row.identity not in same]
     if fresh:
         cursor.execute(_LAND, [source, _document(fresh)])
-        moments = [one.event_time for one in fresh] + [at for _, _, equal, at, _ in landed if not equal]
+        moments = [row.event_time for row in fresh] + [at for _, _, equal, at, _ in landed if not equal]
         cursor.execute(_TOUCH, [source, sorted({at.astimezone(UTC).date() for at in moments})])
     again = sum(here for _, _, equal, _, here in landed if not equal)
     if again:
@@ -190,8 +190,8 @@ def _land(cursor: Cursor, source: str, offered: Sequence[Offered]) -> tuple[list
     return fresh, [document for _, document, equal, _, _ in landed if not equal], again
 
 
-def _document(offered: Sequence[Offered]) -> str:
-    rows = [{"identity": one.identity, "event_time": one.event_time, "document": one.document} for one in offered]
+def _document(checked: Sequence[CheckedRow]) -> str:
+    rows = [{"identity": row.identity, "event_time": row.event_time, "document": row.document} for row in checked]
     return msgspec.json.encode(rows).decode()
 
 
@@ -203,7 +203,7 @@ def _follow(
     new: pl.DataFrame,
     old: pl.DataFrame | None,
 ) -> None:
-    """Bring every version over the source up to date; one that cannot be, and is not declared here, is left behind."""
+    """Update every version over the source; a version that cannot be updated, and is not declared here, is left behind."""
     changes = []
     for name, version in versions.items():
         try:
@@ -215,7 +215,7 @@ def _follow(
             continue
         changes += [change] if change else []
     state_keys = [StateKey(*change.version.name, key, ALWAYS) for change in changes for key in change.since()]
-    newest = {one[:3]: row for one, row in zip(state_keys, as_of(cursor, state_keys), strict=True)}
+    newest = {key[:3]: row for key, row in zip(state_keys, as_of(cursor, state_keys), strict=True)}
     added: list[tuple[str, str, RunningRow]] = []
     for change in changes:
         last = {key: newest[*change.version.name, key] for key in change.since()}
@@ -244,6 +244,6 @@ def _change(
         if not keeps_keys(view, rows):
             view_versions.mark_own_keys(cursor, definition)
             version = replace(version, own_keys=True, progress=None)
-    followed = ({one: held for one, held in made.items() if version.follows(one[0])} for made in (known, replaced))
+    followed = ({key: rows for key, rows in made.items() if version.follows(key[0])} for made in (known, replaced))
     change = Change(version, view, *followed)
     return change if change.known or change.replaced else None

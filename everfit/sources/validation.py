@@ -1,4 +1,4 @@
-"""Rows that the outside world offers to a source, checked against its declared columns before anything is written."""
+"""Rows that are published to a source, checked against its declared columns before anything is written."""
 
 import json
 import logging
@@ -24,41 +24,44 @@ AHEAD = timedelta(hours=1)  # by which the clocks of publishers may differ from 
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
-    """One checked row. ``identity`` is the JSON array of its identity columns' values, ``document`` the row as it is stored."""
+class CheckedRow:
+    """A row that fits its source.
+
+    ``identity`` is the JSON array of its identity columns' values, ``document`` the row as it is stored, ``values`` by column.
+    """
 
     identity: str
     event_time: datetime
     document: dict[str, Any]
-    row: dict[str, Any]
+    values: dict[str, Any]
 
 
-def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime, first: int = 1) -> list[Offered]:
-    """The rows in event order, each identity once: of several the last counts, and where it says something else that is logged.
+def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime, first: int = 1) -> list[CheckedRow]:
+    """The rows in event order, each identity once: of several the last counts, and where they differ that is logged.
 
-    What is published has happened: a row from beyond ``now``, the wall clock, is a mistake, and one that no correction could
-    take back, for its time is mostly part of its identity.
+    What is published has happened: a row from after ``now``, the wall clock, is a mistake, and no correction could take it
+    back, for its time is mostly part of its identity.
 
     Raises:
         SourceError: at the first row that does not fit, with its number (counted from ``first``), column and value.
     """
     if isinstance(rows, pl.DataFrame):
         _require_no_float32(source, rows, first)
-    offered = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
+    mappings = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
     named = (*source.identity, source.event_time)
     readers = {column.name: reader(column, "source", named=column.name in named) for column in source.columns}
     latest = now + AHEAD
-    checked: dict[str, tuple[int, Offered]] = {}
+    checked: dict[str, tuple[int, CheckedRow]] = {}
     corrected: list[tuple[int, int]] = []
-    for number, row in enumerate(offered, first):
-        one = _checked(source, readers, latest, number, row)
-        before = checked.get(one.identity)
-        if before and before[1].document != one.document:
+    for number, mapping in enumerate(mappings, first):
+        row = _checked(source, readers, latest, number, mapping)
+        before = checked.get(row.identity)
+        if before and before[1].document != row.document:
             corrected.append((before[0], number))
-        checked[one.identity] = number, one
+        checked[row.identity] = number, row
     if corrected:
-        _tell_corrected(source, corrected)
-    return sorted((one for _, one in checked.values()), key=lambda one: (one.event_time, one.identity))
+        _log_corrected(source, corrected)
+    return sorted((row for _, row in checked.values()), key=lambda row: (row.event_time, row.identity))
 
 
 def _require_no_float32(source: Source, rows: pl.DataFrame, first: int) -> None:
@@ -80,7 +83,7 @@ def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([tuple(row[name] for name in schema) for row in rows], schema=schema, orient="row")
 
 
-def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, number: int, row: Row) -> Offered:
+def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, number: int, row: Row) -> CheckedRow:
     if row.keys() != readers.keys():
         raise _misnamed(source, number, row)
     values = {}
@@ -92,7 +95,7 @@ def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, nu
     if (at := values[source.event_time]) > latest:
         raise SourceError(
             f"source {source.name}, row {number}, column {source.event_time!r}: {format_time(at)} lies in the future; "
-            "publish a row when what it tells has happened"
+            "publish a row when what it describes has happened"
         )
     written = {name: format_time(value) if isinstance(value, datetime) else value for name, value in values.items()}
     identity = json.dumps([written[name] for name in source.identity])
@@ -100,13 +103,13 @@ def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, nu
         raise SourceError(
             f"source {source.name}, row {number}: its identity has {len(identity)} bytes, of at most {MAX_IDENTITY}"
         )
-    return Offered(identity, at, written, values)
+    return CheckedRow(identity, at, written, values)
 
 
-def _tell_corrected(source: Source, corrected: Sequence[tuple[int, int]]) -> None:
+def _log_corrected(source: Source, corrected: Sequence[tuple[int, int]]) -> None:
     first, last = corrected[0]
     logger.warning(
-        "source %s: %d rows say something else than a later row of this publication with the same %s (first rows %d and %d); "
+        "source %s: %d rows differ from a later row of this publication with the same %s (first rows %d and %d); "
         "the last counts",
         *(source.name, len(corrected), ", ".join(source.identity), first, last),
     )

@@ -113,7 +113,7 @@ def test_of_two_rows_of_one_identity_in_a_publication_the_last_counts_and_the_ot
         held = landed(connection, half_hours, (first["period_start"], first["period_start"] + timedelta(days=1)))
     assert held["price"].to_list() == [first["price"], 0.5, third["price"]]
     assert caplog.messages == [
-        "source half_hours: 1 rows say something else than a later row of this publication with the same region, period_start "
+        "source half_hours: 1 rows differ from a later row of this publication with the same region, period_start "
         "(first rows 2 and 4); the last counts"
     ]
 

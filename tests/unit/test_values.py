@@ -49,7 +49,7 @@ def row(pump: Any, **values: Any) -> dict[str, Any]:
 def landed(pumps: Sequence[Any]) -> list[int]:
     """What the source's frame holds of rows of these pumps once they have gone through their JSON."""
     offered = check(READINGS, [row(pump) for pump in pumps], AT)
-    assert frame_of(READINGS, [one.row for one in offered]).height == len(offered)
+    assert frame_of(READINGS, [one.values for one in offered]).height == len(offered)
     frame = decode_rows(READINGS, [msgspec.json.encode(one.document).decode() for one in offered])
     return frame["pump"].to_list()
 
@@ -101,14 +101,14 @@ def test_every_file_keeps_whole_numbers(tmp_path: Path, kind: str) -> None:
         path.write_bytes(gzip.compress(text) if kind == "csv.gz" else text)
     (portion,) = read(READINGS, str(path))
     offered = check(READINGS, portion, AT)
-    assert sorted(one.row["pump"] for one in offered) == sorted(ids)
-    assert sorted(one.row["level"] for one in offered) == sorted(ids)
+    assert sorted(one.values["pump"] for one in offered) == sorted(ids)
+    assert sorted(one.values["level"] for one in offered) == sorted(ids)
     assert len({one.identity for one in offered}) == len(ids)
 
 
 def test_a_number_that_names_a_row_is_not_rounded() -> None:
     depths = Source(name="depths", columns=[Number("depth"), Time("at")], identity=["depth", "at"], event_time="at")
-    assert [one.row["depth"] for one in check(depths, [{"depth": 0.1, "at": AT}], AT)] == [0.1]
+    assert [one.values["depth"] for one in check(depths, [{"depth": 0.1, "at": AT}], AT)] == [0.1]
     with pytest.raises(SourceError, match="1234567890123456789 does not fit: a whole number that no float64 is"):
         check(depths, [{"depth": 1234567890123456789, "at": AT}], AT)
 
@@ -161,7 +161,7 @@ def test_a_number_is_taken_up_to_its_bound_and_what_is_taken_passes_the_log(numb
     else:
         assert asked(declared, number) == [number, number]
         assert logged(declared, number) == number
-        assert check(READINGS, [row(1, heat=number)], AT)[0].row["heat"] == number
+        assert check(READINGS, [row(1, heat=number)], AT)[0].values["heat"] == number
 
 
 def logged(declared: Model, value: Any) -> Any:
