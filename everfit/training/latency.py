@@ -71,7 +71,7 @@ def reference_session() -> "InferenceSession":
     from everfit.training.artifact import open_session
     from everfit.training.onnx_graph import Graph
 
-    graph = Graph(WIDTH, 0)
+    graph = Graph([(f"number_{n}", "number") for n in range(WIDTH)])
     value = "numbers"
     for _ in range(2):
         value = graph.add("Relu", graph.add("MatMul", value, graph.constant(np.full((WIDTH, WIDTH), 1 / WIDTH))))

@@ -51,10 +51,9 @@ class FittedNetwork:
 
         from everfit.training.onnx_graph import Graph
 
-        vocabularies = self.encoding.vocabularies
-        graph = Graph(len(self.encoding.means), len(vocabularies))
+        graph = Graph(self.features)
         parts = _numbers_in(graph, self.encoding) if len(self.encoding.means) else []
-        parts += [_one_hot_in(graph, i, vocabulary) for i, vocabulary in enumerate(vocabularies)]
+        parts += [_one_hot_in(graph, i, vocabulary) for i, vocabulary in enumerate(self.encoding.vocabularies)]
         value = graph.add("Concat", *parts, axis=1)
         for layer in self.network:
             if isinstance(layer, nn.Linear):

@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from everfit.declaration.tasks import Task
+from everfit.training.arrays import Features, names_of
 
 ML = "ai.onnx.ml"
 IR_VERSION = 10
@@ -14,10 +15,11 @@ OPSETS = {"": 21, ML: 5}
 
 
 class Graph:
-    """A graph in the making over the inputs ``numbers`` double[N, Dn] and ``categories`` string[N, Dc]."""
+    """A graph in the making over the inputs ``numbers`` double[N, Dn] and ``categories`` string[N, Dc] of these features."""
 
-    def __init__(self, numbers: int, categories: int) -> None:
-        widths = [("numbers", TensorProto.DOUBLE, numbers), ("categories", TensorProto.STRING, categories)]
+    def __init__(self, features: Features) -> None:
+        numbers, categories = names_of(features, "number"), names_of(features, "category")
+        widths = [("numbers", TensorProto.DOUBLE, len(numbers)), ("categories", TensorProto.STRING, len(categories))]
         self._inputs = [helper.make_tensor_value_info(name, kind, ["N", width]) for name, kind, width in widths if width]
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []

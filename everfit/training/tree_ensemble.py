@@ -41,11 +41,11 @@ class FittedTrees:
         """The same answers as an ONNX graph."""
         from everfit.training.onnx_graph import ML, Graph
 
-        vocabularies, numbers = self.encoding.vocabularies, len(self.encoding.means)
-        graph = Graph(numbers, len(vocabularies))
+        graph = Graph(self.features)
         inputs = [
-            graph.category(i, values, np.arange(len(values), dtype=np.float64), np.nan) for i, values in enumerate(vocabularies)
-        ] + (["numbers"] if numbers else [])
+            graph.category(i, values, np.arange(len(values), dtype=np.float64), np.nan)
+            for i, values in enumerate(self.encoding.vocabularies)
+        ] + (["numbers"] if len(self.encoding.means) else [])
         joined = graph.add("Concat", *inputs, axis=1)
         raw = graph.add("TreeEnsemble", joined, domain=ML, **_ensemble(self.estimator))
         baseline = graph.constant(self.estimator._baseline_prediction.astype(np.float64))  # noqa: SLF001

@@ -1,55 +1,28 @@
-"""A recipe of a user's own package, of under thirty lines, goes through declaration, fit, parity check, gate and promotion."""
+"""The recipe of docs/extending.md, under thirty lines, goes through declaration, fit, parity check, gate and promotion."""
 
-from dataclasses import dataclass
+import importlib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import polars as pl
+import pytest
 import sqlalchemy as sa
 
-from everfit import FitContext, Model, Recipe
-from everfit.declaration import Name
+from everfit import Model
 from everfit.pipeline import evaluation, manifests, promotion
 from everfit.pipeline.training import train
-from everfit.training.arrays import names_of, split
-from everfit.training.onnx_graph import Graph
 from models.electricity_price import electricity_price
+from tests.extensions import documented
 from tests.loop import Loop
 from tests.unit.test_data_faults import CUTOFF, alternate, labelled
 
 
-class Logistic(Recipe):
-    """A logistic regression of scikit-learn on the numbers, a missing one read as 0."""
-
-    name: Name = "logistic"
-    strength: float = 1.0
-
-    def fit(self, rows: pl.DataFrame, context: FitContext) -> "FittedLogistic":
-        from sklearn.linear_model import LogisticRegression
-
-        numbers = np.nan_to_num(split(context.features, rows)[0])
-        return FittedLogistic(context, LogisticRegression(C=self.strength).fit(numbers, context.labels))
-
-
-@dataclass
-class FittedLogistic:
-    context: FitContext
-    estimator: Any
-
-    def predict(self, frame: pl.DataFrame) -> Any:
-        return self.estimator.predict_proba(np.nan_to_num(split(self.context.features, frame)[0]))[:, 1]
-
-    def to_onnx(self) -> bytes:
-        graph = Graph(len(names_of(self.context.features, "number")), len(names_of(self.context.features, "category")))
-        numbers = graph.add("Where", graph.add("IsNaN", "numbers"), graph.constant(0.0), "numbers")
-        weighted = graph.add("MatMul", numbers, graph.constant(self.estimator.coef_.T))
-        return graph.finish(graph.add("Add", weighted, graph.constant(self.estimator.intercept_)), self.context.task)
-
-
-def test_a_recipe_from_outside_becomes_champion(engine: sa.Engine, tmp_path: Path) -> None:
+def test_a_recipe_from_outside_becomes_champion(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = documented("Recipes")
+    assert source.count("\n") - source.count("\n\n") <= 30
+    (tmp_path / "own_recipe.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    logistic = importlib.import_module("own_recipe").Logistic
     declared = {name: getattr(electricity_price, name) for name in Model.model_fields}
-    model = Model(**declared | {"candidates": [Logistic(strength=0.5, seed=3)]})
+    model = Model(**declared | {"candidates": [logistic(strength=0.5, seed=3)]})
     loop = Loop(engine, tmp_path, model)
     number = next(name for name, kind in model.features if kind == "number")
     rows = labelled(alternate, **{number: alternate})

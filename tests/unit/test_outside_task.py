@@ -120,8 +120,7 @@ def test_our_recipes_fit_by_its_loss_and_their_graphs_answer_as_they_do(recipe: 
 
 def graph(answer: float) -> bytes:
     """A graph of the model's inputs that answers so where its first number is null, and one more where it is not."""
-    kinds = [kind for _, kind in CHANGE.features]
-    made = Graph(kinds.count("number"), kinds.count("category"))
+    made = Graph(CHANGE.features)
     first = made.add("Gather", "numbers", made.constant(np.array([0])), axis=1)
     there = made.add("Cast", made.add("Not", made.add("IsNaN", first)), to=TensorProto.DOUBLE)
     return made.finish(made.add("Add", there, made.constant(np.array(answer))), CHANGE.task)

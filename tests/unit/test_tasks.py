@@ -117,7 +117,7 @@ def test_targets_are_numbers_and_what_nothing_can_be_learnt_from_is_refused(case
 
 @each
 def test_the_head_of_a_graph_answers_as_the_task_does(case: Case) -> None:
-    graph = Graph(1, 0)
+    graph = Graph([("raw", "number")])
     session = open_session(graph.finish("numbers", case.task))
     (output,) = session.get_outputs()
     assert (output.name, output.shape, output.type) == (case.task.output.name, ["N", *case.task.output.shape], "tensor(double)")
