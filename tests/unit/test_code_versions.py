@@ -83,7 +83,7 @@ def edit(monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None
         ("everfit/training/gradient_boosting.py", "GradientBoosting", {"trained_model"}),
         ("everfit/training/tree_ensemble.py", "_members", {"trained_model"}),
         ("everfit/training/network.py", "perceptron", {"trained_model"}),
-        ("everfit/evaluation/gate.py", "judge", {"evaluation"}),
+        ("everfit/evaluation/comparison.py", "compare", {"evaluation"}),
         ("everfit/pipeline/champion_inputs.py", "_merged", {"evaluation"}),
         ("everfit/pipeline/promotion.py", "register", {"champion"}),
         ("everfit/pipeline/day_summary.py", "summarize", set()),
