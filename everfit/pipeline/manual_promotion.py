@@ -1,4 +1,4 @@
-"""What a person does about the champion: set MLflow's alias back to the ledger's, or make another version champion."""
+"""Promotion by hand: make another version champion, or set MLflow's alias back to the ledger's champion."""
 
 import getpass
 import os
@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.errors import LostVersionError, PromotionError
 from everfit.pipeline import manifests
+from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Version
-from everfit.pipeline.promotion import announce, promote, register
+from everfit.pipeline.promotion import promote, register
 from everfit.registry import MANIFEST, Artifact
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks
@@ -20,7 +21,7 @@ from everfit.training.artifact import Scorer
 
 
 class Promoted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done: ``adopted`` and ``registered anew`` are promotions in the ledger, ``restored`` moved the alias alone."""
+    """The result: ``adopted`` and ``registered anew`` are promotions in the ledger, ``restored`` set the alias alone."""
 
     model: str
     done: str
@@ -30,7 +31,7 @@ class Promoted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def person() -> str:
-    """Who asks, as the ledger tells it."""
+    """The user of this process, as the ledger names an actor."""
     try:
         return f"person {getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name
@@ -61,8 +62,8 @@ def restore(runtime: Runtime, model: Model, *, actor: str, reason: str | None = 
             runtime.registry.point(model.name, "champion", champion.version)
     except LostVersionError:
         return _register_anew(runtime, model, champion, actor, reason)
-    told = reason or f"the alias is on version {champion.version}, as the ledger says"
-    return Promoted(model=model.name, done="restored", version=champion.version, replaced=None, reason=told)
+    why = reason or f"the alias is on version {champion.version}, as the ledger says"
+    return Promoted(model=model.name, done="restored", version=champion.version, replaced=None, reason=why)
 
 
 def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: str | None = None) -> Promoted:
@@ -90,18 +91,18 @@ def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: s
     if described.model != model.name:
         raise PromotionError(f"version {version} was made for {described.model}, not for {model.name}")
     _require_servable(model, version, registered)
-    told = reason or "chosen by hand"
+    why = reason or "chosen by hand"
     replaced = champion.version if champion else None
-    _promote(runtime, model, described, _Step(replaced, version, digest, actor, told))
-    return Promoted(model=model.name, done="adopted", version=version, replaced=replaced, reason=told)
+    _promote(runtime, model, described, _Step(replaced, version, digest, actor, why))
+    return Promoted(model=model.name, done="adopted", version=version, replaced=replaced, reason=why)
 
 
 def _require_servable(model: Model, version: int, registered: Artifact) -> None:
     declared = dict(model.features)
-    strange = [name for name, kind in registered.signature.features if declared.get(name) != kind]
-    if strange:
+    undeclared = ", ".join(name for name, kind in registered.signature.features if declared.get(name) != kind)
+    if undeclared:
         raise PromotionError(
-            f"version {version} of {model.name} asks for {', '.join(strange)}, which the model does not declare so; train again"
+            f"version {version} of {model.name} takes {undeclared}, which the model does not declare so; train again"
         )
     Scorer(registered.onnx, registered.signature)
 
@@ -109,11 +110,11 @@ def _require_servable(model: Model, version: int, registered: Artifact) -> None:
 def _register_anew(runtime: Runtime, model: Model, champion: Champion, actor: str, reason: str | None) -> Promoted:
     described = manifests.get(runtime.lake, champion.manifest, Version)
     version = register(runtime, described, champion.manifest)
-    told = f"MLflow had lost version {champion.version}; the same artifact is version {version}"
-    told = f"{reason}: {told}" if reason else told
-    step = _Step(champion.version, version, champion.manifest, actor, told, restored_from=champion.version)
+    lost = f"MLflow had lost version {champion.version}; the same artifact is version {version}"
+    why = f"{reason}: {lost}" if reason else lost
+    step = _Step(champion.version, version, champion.manifest, actor, why, restored_from=champion.version)
     _promote(runtime, model, described, step)
-    return Promoted(model=model.name, done="registered anew", version=version, replaced=champion.version, reason=told)
+    return Promoted(model=model.name, done="registered anew", version=version, replaced=champion.version, reason=why)
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -128,7 +129,7 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) -> None:
-    """Compare and set in the ledger's transaction, the alias with it; then announce."""
+    """Promote in one transaction, then announce."""
     detail: dict[str, Any] = {
         "manifest": step.manifest,
         "trained_until": described.training_set.cutoff.isoformat(),

@@ -1,7 +1,7 @@
-"""Where MLflow says something else than the ledger: an alias that was moved or deleted by hand, a version that is gone.
+"""Where MLflow differs from the ledger: an alias that was set or deleted by hand, or a version that is gone.
 
-Asked over MLflow's REST interface (https://mlflow.org/docs/latest/rest-api.html), without its client: a look takes
-milliseconds, and gives up after seconds.
+Read over MLflow's REST interface (https://mlflow.org/docs/latest/rest-api.html), without its client: it takes milliseconds,
+and fails after seconds.
 """
 
 import os
@@ -35,7 +35,7 @@ class Difference:
 
     @property
     def what(self) -> str:
-        """Who is champion, and what MLflow says instead."""
+        """The champion, and what MLflow has instead."""
         alias = f"MLflow's alias champion is on version {self.alias}" if self.alias else "MLflow has no alias champion"
         if self.champion is None:
             return f"{alias}, and the ledger knows no champion of {self.model}: none serves"
@@ -44,7 +44,7 @@ class Difference:
 
     @property
     def todo(self) -> str:
-        """The commands that end it."""
+        """The commands that repair it."""
         restore = f"`everfit promote {self.model} --restore` sets it back" if self.champion else ""
         other = self.alias if self.alias != self.champion else None
         adopt = f"`everfit promote {self.model} {other}` makes version {other} champion" if other else ""
@@ -52,45 +52,45 @@ class Difference:
 
 
 def differences(connection: sa.Connection, mlflow: str, models: Iterable[str]) -> Sequence[Difference]:
-    """Each model whose alias or version is not what the ledger says.
+    """The models whose alias or version differs from the ledger.
 
     Raises:
         ServiceError: when MLflow does not answer.
     """
-    found = []
+    differing = []
     for model in models:
-        if _look(connection, mlflow, model) is None:
+        if _compare(connection, mlflow, model) is None:
             continue
-        ledger.lock(connection, model)  # a promotion that is under way has moved the alias, and not yet committed
-        if differing := _look(connection, mlflow, model):
-            found.append(differing)
-    return found
+        ledger.lock(connection, model)  # a promotion that has set the alias may not be committed yet
+        if difference := _compare(connection, mlflow, model):
+            differing.append(difference)
+    return differing
 
 
-def _look(connection: sa.Connection, mlflow: str, model: str) -> Difference | None:
+def _compare(connection: sa.Connection, mlflow: str, model: str) -> Difference | None:
     champion = ledger.champion(connection, model)
     version = champion.version if champion else None
     alias = _alias(mlflow, model)
-    lost = version is not None and _ask(mlflow, "model-versions", name=model, version=str(version)) is None
+    lost = version is not None and _get(mlflow, "model-versions", name=model, version=str(version)) is None
     return Difference(model, version, alias, lost) if alias != version or lost else None
 
 
 def _alias(mlflow: str, model: str) -> int | None:
-    registered = _ask(mlflow, "registered-models", name=model) or {}
+    registered = _get(mlflow, "registered-models", name=model) or {}
     aliases = registered.get("registered_model", {}).get("aliases", [])
-    return next((int(one["version"]) for one in aliases if one["alias"] == "champion"), None)
+    return next((int(alias["version"]) for alias in aliases if alias["alias"] == "champion"), None)
 
 
-def _ask(mlflow: str, what: str, **asked: str) -> Any:
-    """The answer; None where MLflow has nothing of that name."""
+def _get(mlflow: str, collection: str, **parameters: str) -> Any:
+    """The document; None where MLflow has nothing of that name."""
     import httpx
 
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     login = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
-    url = f"{mlflow.rstrip('/')}/api/2.0/mlflow/{what}/get"
+    url = f"{mlflow.rstrip('/')}/api/2.0/mlflow/{collection}/get"
     try:
         answer = httpx.get(
-            url, params=asked, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False, verify=http_client.authorities()
+            url, params=parameters, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False, verify=http_client.authorities()
         )
         document = answer.json()
     except (httpx.HTTPError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The differences between ledger and MLflow, of a deployment that is known by its addresses alone."""
+"""The differences between ledger and MLflow, given the addresses of both."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from everfit.registry.difference import Difference, differences
 
 
 def read_differences(addresses: Mapping[str, str]) -> Sequence[Difference]:
-    """As :func:`everfit.registry.difference.differences`, of all declared models; none where an address is not known.
+    """As :func:`everfit.registry.difference.differences`, for all declared models; empty where an address is missing.
 
     Raises:
         ServiceError: when Postgres or MLflow does not answer, or Postgres has no schema yet.

@@ -14,7 +14,8 @@ from kafka import KafkaProducer
 from everfit.environment.kafka_options import options
 from everfit.environment.settings import Settings
 from everfit.pipeline import manual_promotion
-from everfit.pipeline.promotion import announce, register
+from everfit.pipeline.announcement import announce
+from everfit.pipeline.promotion import register
 from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
 from everfit.serving import model_cache
