@@ -34,7 +34,8 @@ from everfit.store.database import create_engine, migrate
 from everfit.store.lake import Lake
 from everfit.store.tables import evidence
 from models.electricity_price import electricity_price
-from monitors.tick import Seen, close_windows
+from monitors.pass_result import PassResult
+from monitors.window_closing import close_windows
 from tests.versions import untrained
 
 LIVE = datetime(2024, 1, 1, tzinfo=UTC)
@@ -159,7 +160,7 @@ def measure(url: str, lake: Path, rows: int, sample: int) -> Measured:
 
     monitors.version_share.SAMPLE_ROWS = sample
     engine, before, began = create_engine(url), _peak_megabytes(), time.perf_counter()
-    close_windows(engine, Lake(lake), {MODEL.name: MODEL}, Seen(), math.inf)
+    close_windows(engine, Lake(lake), {MODEL.name: MODEL}, PassResult(), math.inf)
     seconds = time.perf_counter() - began
     with engine.connect() as connection:
         verdicts = {row.kind: row.verdict for row in connection.execute(sa.select(evidence.c.kind, evidence.c.verdict))}

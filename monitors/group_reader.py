@@ -1,7 +1,7 @@
 """Reading of the log by long-running members of a consumer group, for volumes beyond a sensor's ticks.
 
-A member does what a pass of the sensor does (:mod:`monitors.tick`), for the partitions that the group assigns to it, until it
-is stopped. Offsets are those in Postgres: the group only distributes the partitions. While a member runs, the sensor leaves
+A member does what a pass of the sensor does (:mod:`monitors.log_pass`), for the partitions that the group assigns to it, until
+it is stopped. Offsets are those in Postgres: the group only distributes the partitions. While a member runs, the sensor leaves
 reading and closing windows to it, and launches requested retrainings.
 """
 
@@ -26,7 +26,8 @@ from monitors import memory
 from monitors.double_buffer import Pipeline
 from monitors.idle_checks import IdleChecks
 from monitors.log_reader import LogReader
-from monitors.tick import Seen, close_windows
+from monitors.pass_result import PassResult
+from monitors.window_closing import close_windows
 
 GROUP = "everfit.ingest"
 SESSION_MS = 10_000  # after which a killed member is removed from the group
@@ -43,23 +44,23 @@ def ingest(
     stop: threading.Event,
     *,
     group: str = GROUP,
-    seen: Seen | None = None,
+    result: PassResult | None = None,
     beat: Callable[[], None] = lambda: None,
-) -> Seen:
+) -> PassResult:
     """Read, judge and decide until ``stop`` is set; then finish the batch under way, and release the partitions.
 
     While Kafka or Postgres does not answer, it waits; ``beat`` is called after every successful pass.
     """
-    seen = seen or Seen()
+    result = result or PassResult()
     while not stop.is_set():
         try:
             with reachable(engine), log.ingesting(engine):
-                _take_part(engine, lake, bootstrap, models, stop, group, seen, beat)
-            memory.forget(seen.records)
+                _take_part(engine, lake, bootstrap, models, stop, group, result, beat)
+            memory.forget(result.records)
         except ServiceError as error:
             logger.warning("%s; trying again", error)
             stop.wait(RETRY_SECONDS)
-    return seen
+    return result
 
 
 def _take_part(
@@ -69,12 +70,12 @@ def _take_part(
     models: Mapping[str, Model],
     stop: threading.Event,
     group: str,
-    seen: Seen,
+    result: PassResult,
     beat: Callable[[], None],
 ) -> None:
     """One membership of the group, from joining to leaving."""
     with (
-        Pipeline(LogWriter(engine), seen.count) as pipeline,
+        Pipeline(LogWriter(engine), result.count) as pipeline,
         GroupReader(bootstrap, models, group, pipeline.await_batch) as reader,
     ):
         reader.open(engine)
@@ -85,20 +86,20 @@ def _take_part(
                 reader.reposition()
                 continue
             if idle_checks.due(came=bool(batch), caught_up=reader.caught_up(), now=time.monotonic()):
-                _close(engine, lake, models, seen, pipeline)
+                _close(engine, lake, models, result, pipeline)
             beat()
         pipeline.await_batch()
 
 
-def _close(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], seen: Seen, pipeline: Pipeline) -> None:
+def _close(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], result: PassResult, pipeline: Pipeline) -> None:
     """Close due windows, once the members have read all known records."""
     if not pipeline.await_batch():
         return
     with engine.connect() as connection:
         if not log.all_read(connection):
             return
-    seen.requested = False  # the sensor finds requests by itself: a request does not end the closing here
-    close_windows(engine, lake, models, seen, math.inf)
+    result.requested = False  # the sensor finds requests by itself: a request does not end the closing here
+    close_windows(engine, lake, models, result, math.inf)
 
 
 class GroupReader(LogReader):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitors.tick import BATCHES_UNTIL_CLOSE, QUIET_POLLS
+from monitors.log_pass import BATCHES_UNTIL_CLOSE, QUIET_POLLS
 
 CLOSE_POLLS = 20  # between two checks while no records arrive: the clock may advance, or another member catch up
 CLOSE_SECONDS = 1.0  # between two checks while every poll brings records, and all known records are read

@@ -11,14 +11,15 @@ from everfit.store.isolation import Isolation
 from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
 from monitors.launches import Launch, reconcile
-from monitors.tick import Seen, watch
+from monitors.log_pass import run_pass
+from monitors.pass_result import PassResult
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """What a tick read and judged, and the requests that have no run yet."""
 
-    seen: Seen
+    result: PassResult
     pending: Sequence[RetrainRequest]
 
 
@@ -43,7 +44,7 @@ def tick(
     """
     refused = declarations.isolate_refused(engine, models, Isolation(engine))
     reconcile(engine, models, launches)
-    seen = watch(engine, lake, bootstrap, models)
+    result = run_pass(engine, lake, bootstrap, models)
     with engine.connect() as connection:
         pending = requests.in_status(connection, "pending")
-    return Tick(seen, [request for request in pending if request.model in models and request.model not in refused])
+    return Tick(result, [request for request in pending if request.model in models and request.model not in refused])

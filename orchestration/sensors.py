@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from everfit.store.isolation import Isolation
     from everfit.store.judgements import Judgement
     from everfit.store.requests import RetrainRequest
-    from monitors.tick import Seen
+    from monitors.pass_result import PassResult
 
 
 @dg.sensor(
@@ -49,14 +49,14 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     isolation = Isolation(everfit.engine)
     launches = [*_launches(everfit, done.pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
-    champions = [*_champions(instance, everfit, done.seen, isolation)]
+    champions = [*_champions(instance, everfit, done.result, isolation)]
     loop_alerts.send(everfit.engine, everfit.models)
     _heart(everfit).beat()
     return dg.SensorResult(
         run_requests=launches,
         dynamic_partitions_requests=days,
-        asset_events=[*_observations(done.seen), *champions],
-        skip_reason=None if launches else _summary(done.seen),
+        asset_events=[*_observations(done.result), *champions],
+        skip_reason=None if launches else _summary(done.result),
     )
 
 
@@ -109,12 +109,14 @@ def _give_up(runtime: Runtime, request: "RetrainRequest", why: str) -> None:
         requests.mark(connection, request.id, "failed", result=why)
 
 
-def _champions(instance: dg.DagsterInstance, runtime: Runtime, seen: "Seen", isolation: "Isolation") -> Iterator[ChampionEvent]:
+def _champions(
+    instance: dg.DagsterInstance, runtime: Runtime, result: "PassResult", isolation: "Isolation"
+) -> Iterator[ChampionEvent]:
     """Promotions by command, and new verdicts on the champions; the failure of a model affects that model alone."""
     from everfit.store.failures import Part
 
     for name, model in runtime.models.items():
-        judged = [judgement for judgement in seen.judgements if judgement.model == name]
+        judged = [judgement for judgement in result.judgements if judgement.model == name]
 
         def events(model: Model = model, judged: "Sequence[Judgement]" = judged) -> list[ChampionEvent]:
             return [*by_hand(instance, runtime, model), *verdicts(runtime, model, judged)]
@@ -122,19 +124,21 @@ def _champions(instance: dg.DagsterInstance, runtime: Runtime, seen: "Seen", iso
         yield from isolation.attempt(Part(name, "check"), events) or []
 
 
-def _observations(seen: "Seen") -> Iterator[dg.AssetObservation]:
+def _observations(result: "PassResult") -> Iterator[dg.AssetObservation]:
     """The rows that the tick read, as observations of the log's external assets."""
-    for asset, rows in (("predictions", seen.predictions), ("outcomes", seen.outcomes)):
+    for asset, rows in (("predictions", result.predictions), ("outcomes", result.outcomes)):
         for model, count in rows.items():
-            metadata: dict[str, int | float] = {"rows": count, "dead letters": seen.dead_letters, "lag": seen.lag}
+            metadata: dict[str, int | float] = {"rows": count, "dead letters": result.dead_letters, "lag": result.lag}
             if asset == "predictions":
-                metadata["late rows"] = seen.late.get(model, 0)
-            if seen.seconds:
-                metadata["rows a second"] = round(count / seen.seconds, 1)
+                metadata["late rows"] = result.late.get(model, 0)
+            if result.seconds:
+                metadata["rows a second"] = round(count / result.seconds, 1)
             yield dg.AssetObservation(asset_key=[model, asset], metadata=metadata)
 
 
-def _summary(seen: "Seen") -> str:
+def _summary(result: "PassResult") -> str:
     """The reason why nothing is launched."""
-    read = sum(seen.predictions.values()) + sum(seen.outcomes.values())
-    return f"read {read} rows, judged {len({judged.window_end for judged in seen.judgements})} windows; nothing to launch"
+    read = sum(result.predictions.values()) + sum(result.outcomes.values())
+    return (
+        f"read {read} rows, judged {len({judgement.window_end for judgement in result.judgements})} windows; nothing to launch"
+    )

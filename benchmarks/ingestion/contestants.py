@@ -22,7 +22,7 @@ from everfit.environment.kafka_options import consumer_options
 from everfit.store.database import create_engine
 from everfit.store.lake import Lake
 from everfit.topics.events import PREDICTIONS
-from monitors.tick import watch
+from monitors.log_pass import run_pass
 
 POLL_RECORDS = 500  # a poll of the client's, and a commit of the plain loops
 COPY_ROWS = 10_000
@@ -58,7 +58,7 @@ def everfit(kafka: str, url: str, count: int) -> Measured:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as lake:
         while read < count:
-            read += sum(watch(engine, Lake(Path(lake)), kafka, {drill.name: drill}, linger_seconds=0).predictions.values())
+            read += sum(run_pass(engine, Lake(Path(lake)), kafka, {drill.name: drill}, linger_seconds=0).predictions.values())
     return _measured(began)
 
 

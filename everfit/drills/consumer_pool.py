@@ -20,7 +20,7 @@ from everfit.drills.test_bed import TestBed
 from everfit.stack import processes
 from everfit.store.database import create_engine
 from everfit.store.lake import Lake
-from monitors.tick import BUDGET_SECONDS, watch
+from monitors.log_pass import BUDGET_SECONDS, run_pass
 
 LINGER_SECONDS = 1.0
 END_SECONDS = 30.0
@@ -102,7 +102,7 @@ def consume(url: str, kafka: str, lake: Path, budget_seconds: float) -> None:
     """Run passes, as the sensor does, until killed or until a pass raises."""
     engine, models = create_engine(url), {drill.name: drill}
     while True:
-        watch(engine, Lake(lake), kafka, models, budget_seconds=budget_seconds, linger_seconds=LINGER_SECONDS)
+        run_pass(engine, Lake(lake), kafka, models, budget_seconds=budget_seconds, linger_seconds=LINGER_SECONDS)
 
 
 def main() -> None:

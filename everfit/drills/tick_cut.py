@@ -22,7 +22,7 @@ from everfit.drills.workload import drain, portions
 from everfit.store.database import create_engine
 from everfit.store.lake import Lake
 from everfit.store.tables import decisions, evidence, retrain_requests, windows
-from monitors.tick import watch
+from monitors.log_pass import run_pass
 
 UNDISTURBED = "undisturbed"
 COMPARED = (windows, evidence, decisions, retrain_requests)
@@ -76,7 +76,7 @@ def _finished(bed: TestBed, database: str) -> dict[str, list[Mapping[str, Any]]]
     """Run undisturbed passes until no window is left to close; returns all rows by table."""
     engine = create_engine(bed.postgres.url(database))
     try:
-        while watch(engine, Lake(bed.lake), bed.kafka, {drill.name: drill}, linger_seconds=0.0).judgements:
+        while run_pass(engine, Lake(bed.lake), bed.kafka, {drill.name: drill}, linger_seconds=0.0).judgements:
             pass
         with engine.connect() as connection:
             return {table.name: _rows(connection, table) for table in COMPARED}

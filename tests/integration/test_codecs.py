@@ -26,7 +26,8 @@ from everfit.topics.events import OUTCOMES, encode
 from everfit.waiting import wait_until
 from monitors import unreadable_partitions
 from monitors.group_reader import ingest
-from monitors.tick import Seen, watch
+from monitors.log_pass import run_pass
+from monitors.pass_result import PassResult
 from monitors.unreadable_records import skip
 from tests.brokers import ON_KAFKA, remake_topics, running_broker, started
 from tests.events import MODEL, outcome, prediction, produce
@@ -55,8 +56,8 @@ def kafka_address(server: str) -> str:
     return server
 
 
-def read(engine: sa.Engine, lake: Lake, address: str) -> Seen:
-    return watch(engine, lake, address, MODELS, linger_seconds=0.0)
+def read(engine: sa.Engine, lake: Lake, address: str) -> PassResult:
+    return run_pass(engine, lake, address, MODELS, linger_seconds=0.0)
 
 
 def send(address: str, numbers: range, *, partition: int, codec: str | None = None) -> None:

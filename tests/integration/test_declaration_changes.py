@@ -21,7 +21,8 @@ from everfit.store.tables import evidence, predictions, windows
 from everfit.timing import parse_duration, wall_clock
 from everfit.topics.contract import Contract
 from everfit.topics.events import encode
-from monitors.tick import Seen, close_windows
+from monitors.pass_result import PassResult
+from monitors.window_closing import close_windows
 from tests.events import outcome, prediction, write
 from tests.examples import electricity
 from tests.loop import Loop
@@ -44,9 +45,9 @@ def changed(model: Model, part: str, **values: object) -> Model:
     return model.model_copy(update={part: getattr(model, part).model_copy(update=values)})
 
 
-def close(loop: Loop, model: Model) -> Seen:
+def close(loop: Loop, model: Model) -> PassResult:
     """All that is due, as a pass of the sensor does it."""
-    seen = Seen()
+    seen = PassResult()
     close_windows(loop.runtime.engine, loop.runtime.lake, {model.name: model}, seen, math.inf)
     return seen
 
@@ -98,7 +99,7 @@ def judged(engine: sa.Engine, lake: Lake, model: Model, kind: str, weeks: int) -
     """The verdicts of the closed weeks, after a pass for which the clock stood at the end of so many."""
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE clocks SET newest = :at"), {"at": LIVE + weeks * 7 * DAY + model.log.lateness})
-    close_windows(engine, lake, {model.name: model}, Seen(), math.inf)
+    close_windows(engine, lake, {model.name: model}, PassResult(), math.inf)
     with engine.connect() as connection:
         of_kind = sa.select(evidence.c.verdict, evidence.c.reason).where(evidence.c.kind == kind)
         return [(row.verdict, row.reason) for row in connection.execute(of_kind.order_by(evidence.c.window_end))]
@@ -149,9 +150,9 @@ def test_another_lateness_moves_the_clock_and_what_closes_next(
     model = changed(MODEL, "log", lateness=parse_duration(lateness))
     with engine.connect() as connection:
         assert model_clocks.read(connection, model) == prediction(7 * 48 + 1).event_time - parse_duration(lateness)
-    close_windows(engine, lake, {model.name: model}, Seen(), math.inf)
+    close_windows(engine, lake, {model.name: model}, PassResult(), math.inf)
     later = changed(MODEL, "log", lateness=DAY)
-    close_windows(engine, lake, {model.name: later}, Seen(), math.inf)
+    close_windows(engine, lake, {model.name: later}, PassResult(), math.inf)
     with engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(windows)).scalar() == closed, "what closed stays so"
         assert (closed_windows.closed_until(connection, later) > LIVE) == bool(closed)

@@ -13,7 +13,8 @@ from everfit.store.lake import Lake
 from everfit.store.tables import consumer_offsets, outcomes, predictions, windows
 from everfit.waiting import wait_until
 from monitors.group_reader import ingest
-from monitors.tick import Seen, watch
+from monitors.log_pass import run_pass
+from monitors.pass_result import PassResult
 from tests.brokers import ON_KAFKA, running_broker
 from tests.events import MODEL, outcome, prediction, produce
 
@@ -40,9 +41,9 @@ class Member:
 
     def __init__(self, engine: sa.Engine, lake: Lake, kafka: str) -> None:
         self._stop = threading.Event()
-        self.seen = Seen()
+        self.seen = PassResult()
         arguments = (engine, lake, kafka, MODELS, self._stop)
-        self._thread = threading.Thread(target=ingest, args=arguments, kwargs={"seen": self.seen})
+        self._thread = threading.Thread(target=ingest, args=arguments, kwargs={"result": self.seen})
         self._thread.start()
 
     def leave(self) -> None:
@@ -105,12 +106,12 @@ def test_members_that_come_and_go_lose_and_double_nothing(engine: sa.Engine, tmp
             sent(kafka, range(number, number + SHARE))
             number += SHARE
         await_stored(engine, number)
-        assert watch(engine, lake, kafka, MODELS, linger_seconds=0) == Seen(), "the sensor leaves the reading to it"
+        assert run_pass(engine, lake, kafka, MODELS, linger_seconds=0) == PassResult(), "the sensor leaves the reading to it"
     with engine.connect() as connection:
         offsets = connection.execute(sa.select(consumer_offsets)).all()
     assert sum(row.next_offset for row in offsets) == 2 * number, "every record was passed once, and none skipped"
     assert all(row.next_offset == row.end_offset for row in offsets)
-    assert watch(engine, lake, kafka, MODELS, linger_seconds=0).predictions == {}, "and there is nothing left to read"
+    assert run_pass(engine, lake, kafka, MODELS, linger_seconds=0).predictions == {}, "and there is nothing left to read"
     with engine.connect() as connection:
         closed = connection.execute(sa.select(windows.c.rows)).scalars().all()
     assert set(closed) == {WEEK}, "each window was closed once, with all of its rows"

@@ -21,7 +21,8 @@ from everfit.store.lake import Lake
 from everfit.store.tables import alerts, decisions, evidence, windows
 from everfit.timing import format_time
 from monitors.judgement import judge_again
-from monitors.tick import Seen, close_windows
+from monitors.pass_result import PassResult
+from monitors.window_closing import close_windows
 from tests.events import MODEL, outcome, prediction, write
 from tests.versions import manifest, promote
 
@@ -45,8 +46,8 @@ def play(engine: sa.Engine, weeks: int) -> None:
     write(engine, predictions, outcomes)
 
 
-def a_pass(engine: sa.Engine, lake: Lake) -> Seen:
-    seen = Seen()
+def a_pass(engine: sa.Engine, lake: Lake) -> PassResult:
+    seen = PassResult()
     close_windows(engine, lake, MODELS, seen, math.inf)
     return seen
 

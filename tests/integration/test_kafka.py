@@ -22,7 +22,8 @@ from everfit.store.tables import log_gaps, predictions
 from everfit.topics.admin import create_topics
 from everfit.topics.events import PREDICTIONS
 from everfit.waiting import wait_until
-from monitors.tick import Seen, watch
+from monitors.log_pass import run_pass
+from monitors.pass_result import PassResult
 from tests.brokers import ON_KAFKA, started
 from tests.events import MODEL, prediction, produce
 
@@ -47,8 +48,8 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-def read(engine: sa.Engine, lake: Lake, kafka: str) -> Seen:
-    return watch(engine, lake, kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
+def read(engine: sa.Engine, lake: Lake, kafka: str) -> PassResult:
+    return run_pass(engine, lake, kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
 
 
 def test_what_retention_deleted_before_it_was_read_is_a_gap_of_known_size(engine: sa.Engine, lake: Lake, kafka: str) -> None:

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+import monitors.log_pass
 import monitors.log_reader
-import monitors.tick
 from everfit.errors import ServiceError
 from everfit.stack.ports import any_free
 from everfit.store import model_clocks, month_partitions, schemas
@@ -17,8 +17,9 @@ from everfit.store.log import Batch, LogWriter, Position, Step
 from everfit.store.tables import consumer_offsets, dead_letters, outcomes, predictions, windows
 from everfit.timing import wall_clock
 from everfit.topics.events import encode
+from monitors.log_pass import run_pass
 from monitors.log_reader import LogReader
-from monitors.tick import Seen, watch
+from monitors.pass_result import PassResult
 from tests.brokers import running_broker
 from tests.events import MODEL, outcome, prediction, produce, rows
 
@@ -28,9 +29,9 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-def read(engine: sa.Engine, lake: Lake, kafka: str) -> Seen:
+def read(engine: sa.Engine, lake: Lake, kafka: str) -> PassResult:
     """One pass, without lingering."""
-    return watch(engine, lake, kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
+    return run_pass(engine, lake, kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
 
 
 def count(engine: sa.Engine, table: sa.Table) -> int:
@@ -42,7 +43,7 @@ def test_every_event_is_read_once_and_a_second_pass_reads_nothing(engine: sa.Eng
     produce(kafka, [*(prediction(n) for n in range(300)), *(outcome(n) for n in range(299))])
     seen = read(engine, lake, kafka)
     assert (seen.predictions, seen.outcomes) == ({MODEL.name: 300}, {MODEL.name: 299})
-    assert read(engine, lake, kafka) == Seen()
+    assert read(engine, lake, kafka) == PassResult()
     assert (count(engine, predictions), count(engine, outcomes)) == (300, 299)
 
 
@@ -206,7 +207,7 @@ def test_no_window_closes_while_more_is_known_to_be_on_the_log(
 ) -> None:
     """The row that the log holds last is of the first window: read in many batches, it must be in time."""
     monkeypatch.setattr(monitors.log_reader, "FETCH_BYTES", 32 * 2**10)
-    monkeypatch.setattr(monitors.tick, "BATCHES_UNTIL_CLOSE", 1)
+    monkeypatch.setattr(monitors.log_pass, "BATCHES_UNTIL_CLOSE", 1)
     week = 7 * 48
     for numbers in (range(1, week + 2), range(week + 2, week + 200), range(1)):
         produce(kafka, [prediction(n) for n in numbers])

@@ -17,7 +17,7 @@ from everfit.store.log import Batch, Gap, LogWriter, Position, Step
 from everfit.store.tables import alerts, log_gaps
 from everfit.timing import wall_clock
 from everfit.topics.events import PREDICTIONS, encode
-from monitors.tick import watch
+from monitors.log_pass import run_pass
 from tests.events import MODEL, prediction, produce
 from tests.hooks import Hook, listening
 
@@ -83,7 +83,7 @@ def test_dead_letters_are_told_once_by_whomever_they_were_read_and_over_when_the
 ) -> None:
     stranger = msgspec.structs.replace(prediction(0), model="unheard_of")
     produce(kafka, [*(prediction(n) for n in range(18)), encode(stranger), b"not json"])
-    watch(engine, Lake(tmp_path / "lake"), kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
+    run_pass(engine, Lake(tmp_path / "lake"), kafka, {MODEL.name: MODEL}, linger_seconds=0.0)
     cause = f"dead letters of {PREDICTIONS}"
     assert tick(engine, Channels()) == [f"raised {cause}"]
     assert tick(engine, Channels()) == []

@@ -16,9 +16,9 @@ from everfit.store import letters
 from everfit.store.lake import Lake
 from everfit.store.tables import outcomes, predictions
 from everfit.topics.events import OUTCOMES, PREDICTIONS
+from monitors.log_pass import run_pass
 from monitors.log_reader import LogReader
 from monitors.redrive import redrive
-from monitors.tick import watch
 from tests.events import MODEL
 from tests.extensions import Install
 
@@ -87,7 +87,7 @@ def test_records_of_another_system_are_read_and_what_cannot_be_decoded_is_kept_a
     produce(kafka, PREDICTIONS, row("a", 0.25, 0.75), broken, bad, None, row("nothing"), row("b\\\t", 0.5))
     label = {"id": "a-0", "model": MODEL.name, "label": 1.0, "timestamp_ms": MODEL.go_live.timestamp() * 1000 + 1}
     produce(kafka, OUTCOMES, json.dumps(label).encode(), b"{}")
-    seen = watch(engine, Lake(tmp_path), kafka, MODELS, linger_seconds=0.0)
+    seen = run_pass(engine, Lake(tmp_path), kafka, MODELS, linger_seconds=0.0)
     assert (seen.predictions, seen.outcomes, seen.dead_letters) == ({MODEL.name: 4}, {MODEL.name: 1}, 4)
     assert stored(engine) == [("a-0", 0.25), ("a-1", 0.75), ("b\\\t-0", 0.5), ("bad-0", 0.5)]
     with engine.connect() as connection:
@@ -97,13 +97,13 @@ def test_records_of_another_system_are_read_and_what_cannot_be_decoded_is_kept_a
     assert dead[broken].startswith("log format inference cannot decode it: JSONDecodeError: Expecting value")
     assert dead[bad].startswith("score 1.5 is no probability")
     assert dead[b"{}"] == "log format inference cannot decode it: KeyError: 'timestamp_ms'"
-    assert watch(engine, Lake(tmp_path), kafka, MODELS, linger_seconds=0.0).dead_letters == 0
+    assert run_pass(engine, Lake(tmp_path), kafka, MODELS, linger_seconds=0.0).dead_letters == 0
 
 
 def test_a_letter_is_redriven_by_the_format(engine: sa.Engine, kafka: str, tmp_path: Path) -> None:
     later = MODEL.model_copy(update={"name": "later"})
     produce(kafka, PREDICTIONS, row("c", 0.5, 0.5, timestamp_ms="late"), b"no json")
-    assert watch(engine, Lake(tmp_path), kafka, MODELS, linger_seconds=0.0).dead_letters == 2
+    assert run_pass(engine, Lake(tmp_path), kafka, MODELS, linger_seconds=0.0).dead_letters == 2
     with engine.begin() as connection:
         mended = sa.text("UPDATE dead_letters SET value = :value WHERE id = 1")
         connection.execute(mended, {"value": row("c", 0.5, 0.75, model=later)})

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer
 
 from everfit.store.lake import Lake
 from monitors import memory
-from monitors.tick import watch
+from monitors.log_pass import run_pass
 from tests.events import MODEL, prediction, produce
 
 
@@ -21,7 +21,7 @@ def test_of_a_pass_that_read_much_no_client_is_left(
     gc.collect()
     gc.disable()
     try:
-        assert watch(engine, Lake(tmp_path / "lake"), kafka, {MODEL.name: MODEL}, linger_seconds=0).records == 100
+        assert run_pass(engine, Lake(tmp_path / "lake"), kafka, {MODEL.name: MODEL}, linger_seconds=0).records == 100
         left = [one for one in gc.get_objects() if issubclass(type(one), KafkaConsumer)]
     finally:
         gc.enable()

@@ -20,7 +20,8 @@ from everfit.store import declarations, failures
 from everfit.store.isolation import Isolation
 from everfit.store.lake import Lake
 from everfit.store.tables import windows
-from monitors.tick import Seen, close_windows
+from monitors.pass_result import PassResult
+from monitors.window_closing import close_windows
 from tests.events import MODEL, prediction, write
 
 DAY = timedelta(days=1)
@@ -133,7 +134,7 @@ def test_a_refused_model_is_read_on_and_judged_when_it_is_set_back_and_the_other
 
 def closed(runtime: Runtime) -> dict[str, int]:
     """Rows of each model's closed windows, after a pass."""
-    close_windows(runtime.engine, runtime.lake, runtime.models, Seen(), math.inf)
+    close_windows(runtime.engine, runtime.lake, runtime.models, PassResult(), math.inf)
     with runtime.engine.connect() as connection:
         rows = connection.execute(sa.select(windows.c.model, sa.func.sum(windows.c.rows)).group_by(windows.c.model))
         return {row[0]: row[1] for row in rows}

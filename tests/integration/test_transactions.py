@@ -18,8 +18,9 @@ from everfit.store.tables import outcomes, predictions, windows
 from everfit.topics.events import OUTCOMES, PREDICTIONS, Outcome, Prediction, encode
 from everfit.waiting import wait_until
 from monitors.group_reader import ingest
+from monitors.log_pass import run_pass
 from monitors.log_reader import LogReader
-from monitors.tick import Seen, watch
+from monitors.pass_result import PassResult
 from tests.brokers import ON_KAFKA, remake_topics, running_broker
 from tests.events import MODEL, outcome, prediction, produce
 
@@ -50,8 +51,8 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-def read(engine: sa.Engine, lake: Lake, kafka: str) -> Seen:
-    return watch(engine, lake, kafka, MODELS, linger_seconds=0.0)
+def read(engine: sa.Engine, lake: Lake, kafka: str) -> PassResult:
+    return run_pass(engine, lake, kafka, MODELS, linger_seconds=0.0)
 
 
 def stored(engine: sa.Engine) -> dict[str, float]:
@@ -145,7 +146,7 @@ def test_windows_close_on_a_log_whose_partitions_end_in_a_marker(
     with engine.connect() as connection:
         assert log.all_read(connection)
     assert lag(engine) == 0
-    assert read(engine, lake, kafka) == Seen(), "and it is read on from after the marker"
+    assert read(engine, lake, kafka) == PassResult(), "and it is read on from after the marker"
 
 
 def test_a_partition_that_holds_nothing_but_markers_is_read_to_its_end(engine: sa.Engine, lake: Lake, kafka: str) -> None:
@@ -155,7 +156,7 @@ def test_a_partition_that_holds_nothing_but_markers_is_read_to_its_end(engine: s
             writer.write(outcome(1), prediction(1))
             writer.end(committed=False)
     for _ in range(2):
-        assert read(engine, lake, kafka) == Seen()
+        assert read(engine, lake, kafka) == PassResult()
         with engine.connect() as connection:
             assert {position.next_offset for position in log.positions(connection).values()} == {6}
             assert log.all_read(connection)

@@ -37,7 +37,7 @@ from everfit.timing import format_time
 from everfit.topics.events import Prediction, decode_as
 from everfit.training.artifact import Scorer
 from models.electricity_price import electricity_price
-from monitors.tick import watch
+from monitors.log_pass import run_pass
 from tests.kept import STATE, unpack
 
 MODEL = electricity_price
@@ -99,7 +99,7 @@ def read_log(runtime: Runtime, weeks: int) -> None:
     deadline = time.monotonic() + SECONDS
     while counted(runtime, "windows") < weeks:
         assert time.monotonic() < deadline, "no window closes"
-        watch(runtime.engine, runtime.lake, runtime.settings.kafka, runtime.models)
+        run_pass(runtime.engine, runtime.lake, runtime.settings.kafka, runtime.models)
 
 
 def answers_as_then(runtime: Runtime, spooled: list[Prediction]) -> None:

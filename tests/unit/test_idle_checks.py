@@ -3,7 +3,7 @@
 import pytest
 
 from monitors.idle_checks import CLOSE_POLLS, CLOSE_SECONDS, IdleChecks
-from monitors.tick import BATCHES_UNTIL_CLOSE, QUIET_POLLS
+from monitors.log_pass import BATCHES_UNTIL_CLOSE, QUIET_POLLS
 
 
 def looked(polls: int, *, came: bool, caught_up: bool, seconds: float) -> list[int]:
