@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
+from everfit.declaration.rollouts import ROLES, Role
 from everfit.errors import LostVersionError
 from everfit.registry import Artifact
-from everfit.topics.events import ROLES, Role
 from everfit.training.artifact import Signature
 
 

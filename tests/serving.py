@@ -10,10 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 from starlette.types import ASGIApp
 
 from everfit import Model
+from everfit.declaration.rollouts import Role
 from everfit.errors import RefusedError, ServiceError
 from everfit.registry import Artifact, InMemoryRegistry
 from everfit.serving.producer import Record
-from everfit.topics.events import Role
 from everfit.training.artifact import Signature
 
 

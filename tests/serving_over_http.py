@@ -1,6 +1,6 @@
 """Serving over HTTP on a test's database and broker: fixtures that start it, and what its clients send and find on the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import Engine
 
+from everfit import Model
 from everfit.serving.app import create_app
 from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
@@ -35,7 +36,7 @@ INPUTS = {"region": "NSW", "half_hour": 0, "weekday": 2}
 class Serve(Protocol):
     """Starts serving."""
 
-    def __call__(self, kafka: str, token: str | None = None) -> httpx.Client: ...
+    def __call__(self, kafka: str, token: str | None = None, models: Mapping[str, Model] = MODELS) -> httpx.Client: ...
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def serve(engine: Engine, registry: WatchedRegistry, tmp_path: Path) -> Iterator
     """Starts serving on the test's database, roles read; ends it with the test."""
     with ExitStack() as stack:
 
-        def start(kafka: str, token: str | None = None) -> httpx.Client:
+        def start(kafka: str, token: str | None = None, models: Mapping[str, Model] = MODELS) -> httpx.Client:
             log = PredictionLog(KafkaLogProducer(kafka, PREDICTIONS, timeout_seconds=2), Spool(tmp_path / "spool.jsonl"))
-            service = Service(MODELS, ModelCache(MODELS, registry), Views(MODELS, engine), Lookup(engine), log, Metrics())
+            service = Service(models, ModelCache(models, registry), Views(models, engine), Lookup(engine), log, Metrics())
             url = stack.enter_context(served(create_app(service, Lake(tmp_path / "lake"), token)))
             client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30))
             if token is None:

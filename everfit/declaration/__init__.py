@@ -17,11 +17,11 @@ from everfit.declaration.policies import (
     Limits,
     PredictionLog,
     QualityPolicy,
-    Straight,
     TrainingWindow,
 )
 from everfit.declaration.recipes import FitContext, Fitted, Recipe
 from everfit.declaration.retraining import Decision, Finding, History, RetrainingPolicy
+from everfit.declaration.rollouts import Rollout, Straight
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, count, feature_view, latest, mean, total
@@ -52,6 +52,7 @@ __all__ = [
     "QualityPolicy",
     "Recipe",
     "RetrainingPolicy",
+    "Rollout",
     "Source",
     "Straight",
     "Task",

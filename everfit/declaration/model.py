@@ -18,11 +18,11 @@ from everfit.declaration.policies import (
     Limits,
     PredictionLog,
     QualityPolicy,
-    Straight,
     TrainingWindow,
 )
 from everfit.declaration.recipes import DeclaredRecipe
 from everfit.declaration.retraining import RetrainingPolicy, policy_fault
+from everfit.declaration.rollouts import Rollout, Straight
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
@@ -62,7 +62,7 @@ class Model(Part):
     freshness: FreshnessPolicy
     backfill: BackfillPolicy = BackfillPolicy()
     retraining: RetrainingPolicy | None = None
-    rollout: Straight = Straight()
+    rollout: InstanceOf[Rollout] = Straight()
     limits: Limits = Limits()
 
     @field_validator("request")

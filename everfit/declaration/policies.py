@@ -131,10 +131,6 @@ class BackfillPolicy(Part):
     days_per_run: int = Field(90, ge=1, le=3_660)
 
 
-class Straight(Part):
-    """What passes the gate becomes champion at once."""
-
-
 class Limits(Part):
     """How often the loop may act, and when it stops asking until a person or time reopens it.
 

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.rollouts import ANSWERING
 from everfit.features.spans import days_reached, reach
 from everfit.pipeline import past_requests, span_records
 from everfit.pipeline.code_versions import stage_version
@@ -28,7 +29,7 @@ from everfit.timing import midnight
 
 _LOGGED = sa.text("""
     SELECT (event_time AT TIME ZONE 'UTC')::date AS day, count(*) FROM predictions
-    WHERE model = :model AND role = 'champion' AND event_time >= :since GROUP BY day
+    WHERE model = :model AND role = ANY(:roles) AND event_time >= :since GROUP BY day
 """)
 
 
@@ -186,7 +187,7 @@ class Lineage:
 
 def _logged(connection: sa.Connection, model: Model, since: datetime) -> dict[str, int]:
     """Number of logged requests of each day."""
-    counted = connection.execute(_LOGGED, {"model": model.name, "since": since})
+    counted = connection.execute(_LOGGED, {"model": model.name, "since": since, "roles": list(ANSWERING)})
     return {day.isoformat(): count for day, count in counted}
 
 

@@ -1,8 +1,8 @@
 """A registry that ends with its process, for tests and drills."""
 
+from everfit.declaration.rollouts import Role
 from everfit.errors import LostVersionError
 from everfit.registry.registry import Artifact
-from everfit.topics.events import Role
 
 
 class InMemoryRegistry:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from everfit.declaration.rollouts import ROLES, Role
 from everfit.environment import formats
 from everfit.environment.http_client import trust_in_mlflow
 from everfit.errors import LostVersionError, ServiceError
 from everfit.registry.registry import Artifact
-from everfit.topics.events import ROLES, Role
 from everfit.training.artifact import Signature
 
 if TYPE_CHECKING:

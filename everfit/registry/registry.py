@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from everfit.topics.events import Role
+from everfit.declaration.rollouts import Role
 from everfit.training.artifact import Signature
 
 MANIFEST = "everfit.manifest"  # tag of a registered version: its manifest's hash

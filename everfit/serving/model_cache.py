@@ -4,18 +4,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from everfit.declaration import Model
+from everfit.declaration.rollouts import Role
 from everfit.errors import EverfitError, NotServableError, ServiceError
 from everfit.serving.version_source import Versions
-from everfit.topics.events import Role
 from everfit.training.artifact import Scorer, Signature
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 30.0
-SERVED: tuple[Role, ...] = ("champion", "shadow")
 
 T = TypeVar("T")
 
@@ -32,16 +31,19 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class ActiveVersions:
-    """The versions that answer for a model. A shadow that is the champion is left out: it answers once, as champion."""
+    """The versions that answer for a model, by role, the champion first. A version of two roles answers once, in the first."""
 
-    champion: Version | None = None
-    shadow: Version | None = None
+    by_role: Mapping[Role, Version] = field(default_factory=dict)
+
+    @property
+    def champion(self) -> Version | None:
+        """The version that answers where no other does; None before the first."""
+        return self.by_role.get("champion")
 
     @property
     def roles(self) -> dict[Role, int]:
-        """The versions that serve, by role."""
-        pairs: list[tuple[Role, Version | None]] = [("champion", self.champion), ("shadow", self.shadow)]
-        return {role: version.number for role, version in pairs if version is not None}
+        """The numbers of the versions, by role."""
+        return {role: version.number for role, version in self.by_role.items()}
 
 
 class ModelCache:
@@ -55,7 +57,7 @@ class ModelCache:
         self.failures = dict.fromkeys(models, 0)
         self.read = dict.fromkeys(models, False)
         self.wanted: dict[str, int | None] = dict.fromkeys(models)  # the champion by the ledger, loaded or not
-        self._tasks = {name: model.task for name, model in models.items()}
+        self._models = models
         self._versions = versions
         self._remember = remember
         self._locks = {name: asyncio.Lock() for name in models}
@@ -117,24 +119,27 @@ class ModelCache:
 
     async def _follow(self, name: str, roles: Mapping[Role, int], *, insist: bool) -> None:
         old = self.active[name]
-        champion = await self._version(name, roles.get("champion"), old, old.champion, insist=insist)
-        wanted = roles.get("shadow")
-        wanted = None if wanted == roles.get("champion") else wanted
-        shadow = await self._version(name, wanted, old, old.shadow, insist=insist)
-        new = ActiveVersions(champion, None if shadow == champion else shadow)
+        wanted: dict[int, Role] = {}
+        for role in self._models[name].rollout.roles:
+            if role in roles:
+                wanted.setdefault(roles[role], role)
+        loaded: dict[Role, Version] = {}
+        for number, role in wanted.items():
+            version = await self._version(name, number, old, old.by_role.get(role), insist=insist)
+            if version is not None and version not in loaded.values():
+                loaded[role] = version
+        new = ActiveVersions(loaded)
         if new != old:
             self.active[name] = new
             logger.info("%s is served by %s", name, new.roles or "nobody")
 
     async def _version(
-        self, name: str, number: int | None, old: ActiveVersions, holder: Version | None, *, insist: bool
+        self, name: str, number: int, old: ActiveVersions, holder: Version | None, *, insist: bool
     ) -> Version | None:
         """The wanted version, loaded; where it cannot be loaded, the version that has the role now."""
-        if number is None:
-            return None
-        for loaded in (old.champion, old.shadow):
-            if loaded is not None and loaded.number == number:
-                return loaded
+        for version in old.by_role.values():
+            if version.number == number:
+                return version
         if not insist and time.monotonic() < self._retry_at.get((name, number), 0.0):
             return holder
         loading = asyncio.to_thread(self._load, name, number)
@@ -165,7 +170,7 @@ class ModelCache:
         artifact = self._versions.fetch(name, number)
         scorer = Scorer(artifact.onnx, artifact.signature)
         score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
-        if fault := self._tasks[name].answer_fault(score):
+        if fault := self._models[name].task.answer_fault(score):
             raise NotServableError(f"{name} version {number} answers {score} to nulls, no {fault}")
         self._remember(scorer.signature)
         return Version(number, scorer)

@@ -1,4 +1,4 @@
-"""One request from its fields to its answer: look up, score, log; then let the shadow answer along."""
+"""One request from its fields to its answer: look up, score, log; then let shadows answer along."""
 
 import asyncio
 import logging
@@ -7,26 +7,27 @@ from dataclasses import dataclass
 
 from everfit.declaration import Model
 from everfit.declaration.discovery import find_model
+from everfit.declaration.rollouts import ANSWERING, Role
 from everfit.errors import EventError, EverfitError, NotServableError, RequestError, ServiceError
 from everfit.features.running_sums import key_of
 from everfit.serving.counters import Metrics
 from everfit.serving.input_sources import Inputs
 from everfit.serving.lookup import Lookup, ViewFeatures
-from everfit.serving.model_cache import ModelCache, Version
+from everfit.serving.model_cache import ActiveVersions, ModelCache, Version
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import Record
 from everfit.serving.request_schema import Asked
 from everfit.serving.served_views import Views
 from everfit.timing import wall_clock
 from everfit.topics.contract import Contract, require_size
-from everfit.topics.events import Prediction, Role, Value, encode
+from everfit.topics.events import Prediction, Value, encode
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The champion's answers to one request: an answer and a degraded flag a row."""
+    """The answers that a client gets to one request: an answer and a degraded flag a row."""
 
     version: int
     answers: Sequence[float]
@@ -66,40 +67,41 @@ class Service:
         return find_model(self.models, name)
 
     async def answer(self, model: Model, asked: Asked) -> Answered:
-        """Score every row by the champion, and log it.
+        """Score every row by the version that the model's rollout names, most often the champion, and log it.
 
         Raises:
             ServiceError: when the model has no champion yet.
-            NotServableError: when the champion answers what is no answer of the model's task.
+            NotServableError: when that version answers what is no answer of the model's task.
             RequestError: when the log would not take what is to be logged; nothing is logged then.
         """
         active = self.cache.active[model.name]
         if active.champion is None:
             raise ServiceError(_nobody(model.name, self.cache.wanted[model.name]))
-        answering = [active.champion, *([active.shadow] if active.shadow else [])]
-        inputs = [self.views.inputs(model, version.scorer.signature) for version in answering]
+        roles = [_answering(model, asked, active), *(role for role in active.by_role if role not in ANSWERING)]
+        versions = [active.by_role[role] for role in roles]
+        inputs = [self.views.inputs(model, version.scorer.signature) for version in versions]
         found = await self._lookup.features_of([one.readings for one in inputs], asked.rows, asked.at)
-        rows, *shadows = (_rows(model, asked, *one) for one in zip(inputs, found, strict=True))
-        answers = self._score(model, "champion", active.champion, asked, rows)
-        if active.shadow is not None:
+        rows, *along = (_rows(model, asked, *one) for one in zip(inputs, found, strict=True))
+        answers = self._score(model, roles[0], versions[0], asked, rows)
+        for role, version, its_rows in zip(roles[1:], versions[1:], along, strict=True):
             # run by the loop once this answer is written
-            asyncio.get_running_loop().call_soon(self._let_shadow, model, active.shadow, asked, shadows[0])
+            asyncio.get_running_loop().call_soon(self._answer_along, model, role, version, asked, its_rows)
         degraded = [row.degraded for row in rows]
         self.metrics.degraded.add(sum(degraded), model=model.name)
-        return Answered(active.champion.number, answers, degraded)
+        return Answered(versions[0].number, answers, degraded)
 
     async def close(self) -> None:
         """Send or spool what is still in memory, and give the connections back."""
         await asyncio.to_thread(self.log.close)
         await self._lookup.close()
 
-    def _let_shadow(self, model: Model, shadow: Version, asked: Asked, rows: Sequence[_Scored]) -> None:
-        """The shadow answers the very same requests; its failure is counted and told, for nobody waits for it."""
+    def _answer_along(self, model: Model, role: Role, version: Version, asked: Asked, rows: Sequence[_Scored]) -> None:
+        """A shadow answers the very same requests; its failure is counted and logged, for no client waits for it."""
         try:
-            self._score(model, "shadow", shadow, asked, rows)
+            self._score(model, role, version, asked, rows)
         except (EverfitError, OSError):
             self.metrics.shadow_failures.add(1, model=model.name)
-            logger.exception("%s: shadow version %d did not answer", model.name, shadow.number)
+            logger.exception("%s: %s version %d did not answer", model.name, role, version.number)
 
     def _score(self, model: Model, role: Role, version: Version, asked: Asked, rows: Sequence[_Scored]) -> list[float]:
         answers = [version.scorer.score_one(row.features) for row in rows]
@@ -136,6 +138,16 @@ class Service:
                 self._contract.prediction(record.value, now)
         except EventError as error:
             raise RequestError(f"the answer cannot be logged, and is not given: {error}") from error
+
+
+def _answering(model: Model, asked: Asked, active: ActiveVersions) -> Role:
+    """The role that answers by the model's rollout; the champion's where no version of that role is loaded, or it fails."""
+    try:
+        role = model.rollout.answering(asked.ids[0], active.roles)
+    except Exception:
+        logger.exception("%s: its rollout failed; the champion answers", model.name)
+        return "champion"
+    return role if role in active.by_role else "champion"
 
 
 def _rows(model: Model, asked: Asked, inputs: Inputs, found: Sequence[ViewFeatures]) -> list[_Scored]:

@@ -9,13 +9,13 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+from everfit.declaration.rollouts import Role
 from everfit.errors import EverfitError, LostVersionError, ServiceError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Version
 from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.store import ledger
 from everfit.store.lake import Lake
-from everfit.topics.events import Role
 
 logger = logging.getLogger(__name__)
 

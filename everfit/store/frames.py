@@ -21,6 +21,7 @@ from everfit.declaration.reserved_columns import (
     UNREADABLE,
     VERSION,
 )
+from everfit.declaration.rollouts import ANSWERING
 from everfit.declaration.views import Features, Kind
 from everfit.errors import SourceError
 from everfit.store import schemas
@@ -43,7 +44,7 @@ _LOGGED = sa.text("""
         WHERE model = p.model AND request_id = p.request_id AND observed_at <= :known_at
         ORDER BY observed_at DESC LIMIT 1
     ) o ON TRUE
-    WHERE p.model = :model AND p.role = 'champion' AND p.event_time >= :start AND p.event_time < :end
+    WHERE p.model = :model AND p.role = ANY(:roles) AND p.event_time >= :start AND p.event_time < :end
       AND (NOT p.late OR :late) AND (CAST(:version AS integer) IS NULL OR p.version = :version)
       AND (CAST(:below AS bigint) IS NULL OR hashtextextended(p.request_id, :seed) < :below)
     ORDER BY p.event_time, p.request_id, p.version
@@ -65,10 +66,10 @@ _OWN: dict[str, pl.DataType] = {
 
 
 def answered(connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> dict[int, int]:
-    """Number of requests of ``[start, end)`` that each version answered as champion, without late rows."""
+    """Number of requests of ``[start, end)`` that each version answered to clients, without late rows."""
     columns = predictions.c
     within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
-    counted = sa.select(columns.version, sa.func.count()).where(*within, columns.role == "champion", ~columns.late)
+    counted = sa.select(columns.version, sa.func.count()).where(*within, columns.role.in_(ANSWERING), ~columns.late)
     return {row[0]: row[1] for row in connection.execute(counted.group_by(columns.version))}
 
 
@@ -106,7 +107,7 @@ def logged(
     """
     below = None if share >= 1 else round((share - 0.5) * HASHES)
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
-    drawn = {"version": version, "below": below, "seed": seed}
+    drawn = {"roles": list(ANSWERING), "version": version, "below": below, "seed": seed}
     rows = connection.execute(_LOGGED, bound | drawn).fetchall()
     frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
     wanted = model.features if features is None else features

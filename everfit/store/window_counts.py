@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from everfit.declaration import Integer, Model, Number, Numeric
+from everfit.declaration.rollouts import ANSWERING
 from everfit.evidence.counts import Held, Tally
 from everfit.store.tables import predictions
 
@@ -34,7 +35,7 @@ def tally(
         columns.event_time >= span[0],
         columns.event_time < span[1],
         columns.version == version,
-        columns.role == "champion",
+        columns.role.in_(ANSWERING),
         ~columns.late,
     )
     counts = connection.execute(rows).mappings().one()

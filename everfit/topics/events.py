@@ -6,18 +6,17 @@
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from everfit.declaration.rollouts import Role
 from everfit.errors import EventError
 
 PREDICTIONS = "everfit.predictions"
 OUTCOMES = "everfit.outcomes"
 DEPLOYMENTS = "everfit.deployments"
 
-Role = Literal["champion", "challenger", "shadow"]
-ROLES: tuple[Role, ...] = get_args(Role)
 Value = float | str | None
 
 

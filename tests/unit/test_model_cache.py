@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from everfit.declaration.rollouts import Role
 from everfit.registry import Artifact
 from everfit.serving.model_cache import ActiveVersions, ModelCache
-from everfit.topics.events import Role
 from models.electricity_price import electricity_price
 from tests.serving import WatchedRegistry, graph
 

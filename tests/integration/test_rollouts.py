@@ -1,0 +1,44 @@
+"""A rollout from outside the package: a canary that answers some requests beside the champion."""
+
+from collections.abc import Collection
+from hashlib import sha256
+
+from everfit import Rollout
+from everfit.declaration.rollouts import Role
+from models.electricity_price import electricity_price
+from tests.serving import WatchedRegistry
+from tests.serving_over_http import NAME, Serve, logged, predict
+
+
+class Canary(Rollout):
+    """The challenger answers a share of the requests, drawn by a hash of their ids."""
+
+    roles = ("champion", "challenger", "shadow")
+    percent: int
+
+    def answering(self, request_id: str, loaded: Collection[Role]) -> Role:
+        if "broken" in request_id:
+            raise RuntimeError("as the test wants it")
+        drawn = int(sha256(request_id.encode()).hexdigest(), 16) % 100
+        return "challenger" if "challenger" in loaded and drawn < self.percent else "champion"
+
+
+def test_a_canary_answers_its_share_and_the_champion_the_rest(
+    serve: Serve, registry: WatchedRegistry, kafka: str, event_time: str
+) -> None:
+    registry.assign({"champion": 1, "challenger": 2, "shadow": 3})
+    client = serve(kafka, models={NAME: electricity_price.model_copy(update={"rollout": Canary(percent=30)})})
+    answers = [predict(client, request_id=f"r{number}", event_time=event_time).json()["version"] for number in range(40)]
+    assert {1, 2} == set(answers)
+    assert 4 <= answers.count(2) <= 20
+    assert predict(client, request_id="broken", event_time=event_time).json()["version"] == 1, "the champion stands in"
+    client.post("/flush").raise_for_status()
+    events = logged(kafka, 82)
+    served = {event.request_id: event.version for event in events if event.role in ("champion", "challenger")}
+    assert [served[f"r{number}"] for number in range(40)] == answers
+    assert sum(event.role == "shadow" for event in events) == 41, "the shadow answers every request along"
+
+
+def test_a_canary_without_a_challenger_leaves_all_to_the_champion(serve: Serve, kafka: str, event_time: str) -> None:
+    client = serve(kafka, models={NAME: electricity_price.model_copy(update={"rollout": Canary(percent=100)})})
+    assert predict(client, event_time=event_time).json()["version"] == 1
