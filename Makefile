@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 demo: setup  ## replay sixteen months of the electricity market through the whole loop; the report is .everfit/demo/report.html
 	$(VENV)/bin/everfit demo $(if $(BROKER),--broker $(BROKER))
 
-up: setup  ## start the stack that works under .everfit/, and print where it answers
+up: setup  ## start the stack with its state under .everfit/, and print its addresses
 	$(VENV)/bin/everfit up
 
 down: setup  ## stop what `make up` started
@@ -36,7 +36,7 @@ test-kafka: setup  ## the prediction log's tests on the Apache Kafka in KAFKA_HO
 	@test -d "$(KAFKA_HOME)/libs" || { echo "KAFKA_HOME is not set to a folder with libs/: unpack Apache Kafka 4 and name it" >&2; exit 1; }
 	EVERFIT_TEST_BROKER=kafka $(VENV)/bin/pytest tests/integration/test_log.py tests/integration/test_kafka.py tests/integration/test_transactions.py tests/integration/test_codecs.py tests/integration/test_unsendable.py tests/integration/test_ingest.py tests/integration/test_serving_process.py tests/integration/test_drills.py
 
-check: setup  ## style, format, types, and who may import whom
+check: setup  ## style, format, types and layers
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
@@ -45,7 +45,7 @@ check: setup  ## style, format, types, and who may import whom
 bench-setup: setup  ## install what only the benchmarks compare with
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
 
-bench: setup  ## every figure that is quoted, measured anew, one after the other
+bench: setup  ## measure every quoted figure again, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(VENV)/bin/python "$$file" || exit 1; done
 
 pictures: setup  ## screenshots of the running stack's Dagster pages, for docs/; needs Chromium
