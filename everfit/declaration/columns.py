@@ -75,7 +75,7 @@ class Numeric(Column):
     between: tuple[float, float] | None = None
 
     @model_validator(mode="after")
-    def _sensible(self) -> Self:
+    def _bounds_fit(self) -> Self:
         between = self.between
         if between is not None and not -LARGEST <= between[0] <= between[1] <= LARGEST:
             raise ValueError(f"between={between}: the lower bound comes first, and neither lies beyond ±{LARGEST:g}")

@@ -1,4 +1,4 @@
-"""Find the declared models: every module of the package that ``EVERFIT_MODELS`` names."""
+"""The declared models: those of every module of the package that ``EVERFIT_MODELS`` names."""
 
 import ast
 import importlib.util
@@ -15,7 +15,7 @@ from everfit.errors import DeclarationError, EverfitError, SourceError, UnknownM
 
 
 class Catalogue(dict[str, Model]):
-    """The declared models by name, sorted; ``broken`` says of each module that cannot be used why."""
+    """The declared models by name, sorted. ``broken`` maps each module that cannot be used to the reason."""
 
     def __init__(self, models: Mapping[str, Model], broken: Mapping[str, str]) -> None:
         super().__init__(sorted(models.items()))
@@ -23,31 +23,33 @@ class Catalogue(dict[str, Model]):
 
 
 def load_models(package: str | None = None) -> Catalogue:
-    """Import the package's modules and collect their models. A module that cannot be imported sets only its own models aside.
+    """Import the package's modules and collect their models. A module that cannot be imported excludes only its own models.
 
-    The folder that one works in is put behind all others on the path: what it holds is found, and hides nothing of everfit's.
+    The working folder is put behind all others on the path: its modules are found, and hide none of everfit's.
 
     Raises:
         DeclarationError: when the package is missing, or no module of it holds a model that can be used.
     """
     name = package or models_package()
     put_behind(Path.cwd())
-    found: dict[str, list[tuple[str, Model]]] = {}
+    declared: dict[str, list[tuple[str, Model]]] = {}
     broken: dict[str, str] = {}
     for info in pkgutil.iter_modules(_package(name).__path__):
         module = f"{name}.{info.name}"
         try:
             _require_unhidden(_imported_names(module))
-            declared = [value for value in vars(_imported(module)).values() if isinstance(value, Model)]
+            models = [value for value in vars(_imported(module)).values() if isinstance(value, Model)]
         except EverfitError as error:
             broken[module] = str(error)
             continue
-        for model in declared:
-            found.setdefault(model.name, []).append((module, model))
-    for twice, places in found.items():
-        if any(model is not places[0][1] for _, model in places):
-            broken |= {module: f"model {twice!r} is declared twice in {name}; rename one" for module, _ in places}
-    usable = {one: places[0][1] for one, places in found.items() if all(model is places[0][1] for _, model in places)}
+        for model in models:
+            declared.setdefault(model.name, []).append((module, model))
+    usable: dict[str, Model] = {}
+    for model_name, places in declared.items():
+        if all(model is places[0][1] for _, model in places):
+            usable[model_name] = places[0][1]
+        else:
+            broken |= {module: f"model {model_name!r} is declared twice in {name}; rename one" for module, _ in places}
     if not usable:
         raise DeclarationError("\n".join(broken.values()) or f"package {name!r} declares no model; add a module with a Model")
     return Catalogue(usable, broken)
@@ -69,13 +71,13 @@ def _package(name: str) -> ModuleType:
 
 
 def _require_unhidden(names: set[str]) -> None:
-    """Refuse names under which another module is imported than the one in the folder that one works in."""
+    """Refuse names under which another module is imported than that of the working folder."""
     if hidden := hidden_modules(Path.cwd(), sorted(names)):
         raise DeclarationError(f"{', '.join(hidden.values())}; rename it, and what imports it")
 
 
 def _imported_names(module: str) -> set[str]:
-    """The top-level modules that a module imports; none where its text cannot be read, which its import tells."""
+    """The top-level modules that a module imports; none where its text cannot be read: then its import fails."""
     spec = importlib.util.find_spec(module)
     try:
         source = spec.loader.get_source(module) if spec and isinstance(spec.loader, InspectLoader) else None
@@ -88,7 +90,7 @@ def _imported_names(module: str) -> set[str]:
 
 
 def _imported(name: str) -> ModuleType:
-    """Import what a user wrote: whatever it raises is told with its module."""
+    """Import what a user wrote; whatever it raises is reported with its module."""
     try:
         return importlib.import_module(name)
     except EverfitError:
@@ -98,7 +100,7 @@ def _imported(name: str) -> ModuleType:
 
 
 def broken_modules(models: Mapping[str, Model]) -> Mapping[str, str]:
-    """The modules that were set aside when these models were collected, and why."""
+    """The modules that were excluded when these models were collected, and the reason of each."""
     return models.broken if isinstance(models, Catalogue) else {}
 
 
@@ -109,8 +111,8 @@ def find_model(models: Mapping[str, Model], name: str) -> Model:
         UnknownModelError: when none is declared; the message lists those that are.
     """
     if name not in models:
-        told = "".join(f"; set aside: {why}" for why in broken_modules(models).values())
-        raise UnknownModelError(f"no model {name!r}; declared are {', '.join(models)}{told}")
+        excluded = "".join(f"; set aside: {why}" for why in broken_modules(models).values())
+        raise UnknownModelError(f"no model {name!r}; declared are {', '.join(models)}{excluded}")
     return models[name]
 
 

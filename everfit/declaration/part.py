@@ -18,10 +18,10 @@ class Part(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise DeclarationError(_told(type(self).__name__, values, error)) from error
+            raise DeclarationError(_message(type(self).__name__, values, error)) from error
 
 
-def _told(part: str, values: dict[str, Any], error: ValidationError) -> str:
+def _message(part: str, values: dict[str, Any], error: ValidationError) -> str:
     """One line a mistake: ``Model electricity_price: gate.folds: Input should be …, got 0``."""
     label = " ".join(filter(None, [part, str(values.get("name", ""))]))
     lines = []

@@ -56,8 +56,8 @@ class Gate(Part):
     @model_validator(mode="after")
     def _metric_is_left_out(self) -> Self:
         if "metric" in self.model_fields_set:
-            told = "Gate.metric has no effect, and goes with the next version; leave it out"
-            warnings.warn(told, DeprecationWarning, stacklevel=4)  # where the Gate is declared
+            message = "Gate.metric has no effect, and goes with the next version; leave it out"
+            warnings.warn(message, DeprecationWarning, stacklevel=4)  # where the Gate is declared
         return self
 
 
@@ -102,8 +102,8 @@ class DriftPolicy(Part):
 class FreshnessPolicy(Part):
     """The champion's training data may be at most ``max_training_age`` old by the model's clock: then it is retrained.
 
-    ``alert_after`` is the dead man's switch, by the wall clock: where nothing was promoted for so long, the loop may have
-    stopped, and somebody is told. By default twice ``max_training_age``; at least a minute.
+    ``alert_after`` is a watchdog by the wall clock: where nothing was promoted for so long, the loop may have
+    stopped, and an alert is sent. By default twice ``max_training_age``; at least a minute.
     """
 
     max_training_age: Duration
@@ -111,13 +111,13 @@ class FreshnessPolicy(Part):
 
     @property
     def silence(self) -> timedelta:
-        """After how much wall-clock time without a promotion somebody is told."""
+        """The wall-clock time without a promotion after which an alert is sent."""
         return self.alert_after or max(2 * self.max_training_age, MINUTE)
 
     @model_validator(mode="after")
-    def _tellable(self) -> Self:
+    def _at_least_a_minute(self) -> Self:
         if self.alert_after is not None and self.alert_after < MINUTE:
-            raise ValueError(f"alert_after={self.alert_after}: Dagster tells nothing shorter than a minute")
+            raise ValueError(f"alert_after={self.alert_after}: Dagster notices nothing shorter than a minute")
         return self
 
 

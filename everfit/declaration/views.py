@@ -166,8 +166,8 @@ def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:
     readings: dict[str, str] = {}
     for name, feature in features.items():
         if isinstance(feature, Windowed) and (feature.over <= timedelta() or feature.resolution <= 0):
-            told = f"over {feature.over} at resolution {feature.resolution}"
-            raise DeclarationError(f"view {view}: {name}: {told}; both must be positive")
+            values = f"over {feature.over} at resolution {feature.resolution}"
+            raise DeclarationError(f"view {view}: {name}: {values}; both must be positive")
         if isinstance(feature, Windowed) and feature.over > LONGEST:
             raise DeclarationError(f"view {view}: {name}: over {feature.over}; at most {LONGEST.days} days, a thousand years")
         reading = _reading(feature)

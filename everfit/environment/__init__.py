@@ -1,1 +1,1 @@
-"""What the environment says: addresses, options of clients, and the formats of documents that outlive a version."""
+"""The environment of a process: settings, addresses, options of clients, installed extensions, formats of kept documents."""

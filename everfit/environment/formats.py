@@ -1,7 +1,7 @@
-"""Documents that outlive the version of everfit that wrote them: each says its format, and an older one is read.
+"""Documents that outlive the version of everfit that wrote them: each has a format number, and older ones are read.
 
 A new field has a default and leaves the format as it is. Where an old document means something else, its kind gets the next
-format, and a function that makes the newer document of the older. What says no format is of format 1.
+format, and a function that makes the newer document of the older. A document without a number is of format 1.
 """
 
 from collections.abc import Callable, Iterator
@@ -56,19 +56,19 @@ def require_format(document: Document, newest: int, name: str) -> int:
     Raises:
         FormatError: when it is newer than ``newest``.
     """
-    found = document.get("format", 1)
-    if not isinstance(found, int) or not 1 <= found <= newest:
+    number = document.get("format", 1)
+    if not isinstance(number, int) or not 1 <= number <= newest:
         raise FormatError(
-            f"{name} is of format {found!r}, and this everfit reads formats up to {newest}: a newer everfit wrote it. "
+            f"{name} is of format {number!r}, and this everfit reads formats up to {newest}: a newer everfit wrote it. "
             "Install that version again, or restore the backup from before the upgrade"
         )
-    return found
+    return number
 
 
 def _upgraded(document: Document, kind: type[Kept], name: str) -> Document:
     """The document and those inside it, each brought to its kind's newest format."""
-    found = require_format(document, len(kind.upgrades) + 1, f"{kind.__name__} {name}")
-    for upgrade in kind.upgrades[found - 1 :]:
+    number = require_format(document, len(kind.upgrades) + 1, f"{kind.__name__} {name}")
+    for upgrade in kind.upgrades[number - 1 :]:
         document = upgrade(document)
     document = document | {"format": len(kind.upgrades) + 1}
     for field, inner in _inner(kind):
@@ -76,7 +76,7 @@ def _upgraded(document: Document, kind: type[Kept], name: str) -> Document:
         if isinstance(value, dict):
             document[field] = _upgraded(value, inner, name)
         elif isinstance(value, list):
-            document[field] = [_upgraded(one, inner, name) if isinstance(one, dict) else one for one in value]
+            document[field] = [_upgraded(item, inner, name) if isinstance(item, dict) else item for item in value]
     return document
 
 

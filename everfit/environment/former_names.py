@@ -78,10 +78,10 @@ class FormerModules(MetaPathFinder):
     ) -> ModuleSpec | None:
         """A module of the former name whose attributes are those of the new one."""
         new = current_module(fullname)
-        found = find_spec(new) if new else None
-        if new is None or found is None:
+        present = find_spec(new) if new else None
+        if new is None or present is None:
             return None
-        return ModuleSpec(fullname, _Former(new), is_package=found.submodule_search_locations is not None)
+        return ModuleSpec(fullname, _Former(new), is_package=present.submodule_search_locations is not None)
 
 
 class _Former(Loader):
@@ -104,8 +104,8 @@ class _Former(Loader):
     def get_code(self, fullname: str) -> CodeType | None:
         """The program of ``python -m``, whose user is shown the warning."""
         warnings.warn_explicit(_message(fullname, self.new), DeprecationWarning, "python -m", 0, module="__main__")
-        found = find_spec(self.new)
-        return found.loader.get_code(self.new) if found and isinstance(found.loader, InspectLoader) else None
+        present = find_spec(self.new)
+        return present.loader.get_code(self.new) if present and isinstance(present.loader, InspectLoader) else None
 
 
 def _message(former: str, new: str) -> str:

@@ -1,7 +1,7 @@
-"""How every client of ours speaks HTTP: to where the address says, path included, and by TLS with certificates checked.
+"""HTTP clients of everfit: paths lie below the address's own, and TLS certificates are checked.
 
-An authority of one's own is named by ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, as for other programs. Proxies are not used: what
-is asked here are the parts of a deployment.
+``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names a private certificate authority, as for other programs. Proxies are not used: the
+servers are parts of the deployment.
 """
 
 import os
@@ -71,7 +71,7 @@ def get(url: str, *, timeout: float, token: str = "") -> "httpx.Response":
 
     Raises:
         SettingsError: as :func:`server`.
-        httpx.TransportError: when nobody answers, or by a certificate that no authority signed.
+        httpx.TransportError: when no server answers, or no authority signed its certificate.
     """
     import httpx
 

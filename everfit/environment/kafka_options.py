@@ -28,7 +28,7 @@ FILES = {CAFILE: "ssl_cafile", CERTFILE: "ssl_certfile", KEYFILE: "ssl_keyfile"}
 SECRETS = (PASSWORD, KEY_PASSWORD)
 VARIABLES = (PROTOCOL, MECHANISM, USERNAME, PASSWORD, *FILES, KEY_PASSWORD)
 
-# A broker that comes back is found within seconds: the client's own back-off would grow to half a minute.
+# A client reconnects to a broker that comes back within seconds: the client's own back-off would grow to half a minute.
 _PATIENCE = {"reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 1_000, "retry_backoff_ms": 100}
 
 
@@ -57,11 +57,11 @@ def security(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     Raises:
         SettingsError: as :func:`options`.
     """
-    found = {name: environ[name] for name in VARIABLES if environ.get(name)}
-    if not found:
+    given = {name: environ[name] for name in VARIABLES if environ.get(name)}
+    if not given:
         return {}
-    protocol = _one_of(PROTOCOL, found.get(PROTOCOL, "PLAINTEXT"), KAFKA_PROTOCOLS)
-    return {"security_protocol": protocol, **_tls(protocol, found), **_sasl(protocol, found)}
+    protocol = _one_of(PROTOCOL, given.get(PROTOCOL, "PLAINTEXT"), KAFKA_PROTOCOLS)
+    return {"security_protocol": protocol, **_tls(protocol, given), **_sasl(protocol, given)}
 
 
 def shown(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -85,15 +85,15 @@ def require_kafka(bootstrap: str) -> None:
 
 def unusable(bootstrap: str, error: Exception, environ: Mapping[str, str] = os.environ) -> ServiceError:
     """The error to raise where something listens, and a client could not be built. A refused password shows as a timeout."""
-    told = f"Kafka at {bootstrap} cannot be used ({type(error).__name__}: {error})"
-    held = ", ".join(f"{name}={value}" for name, value in shown(environ).items())
-    if not held:
-        return ServiceError(f"{told}; if it asks for TLS or a password, set {PROTOCOL} and what belongs to it")
-    return ServiceError(f"{told}; are these right: {held}? A wrong password or certificate looks like no answer")
+    problem = f"Kafka at {bootstrap} cannot be used ({type(error).__name__}: {error})"
+    variables = ", ".join(f"{name}={value}" for name, value in shown(environ).items())
+    if not variables:
+        return ServiceError(f"{problem}; if it asks for TLS or a password, set {PROTOCOL} and what belongs to it")
+    return ServiceError(f"{problem}; are these right: {variables}? A wrong password or certificate looks like no answer")
 
 
-def _tls(protocol: str, found: Mapping[str, str]) -> dict[str, str]:
-    given = {name: found[name] for name in (*FILES, KEY_PASSWORD) if name in found}
+def _tls(protocol: str, variables: Mapping[str, str]) -> dict[str, str]:
+    given = {name: variables[name] for name in (*FILES, KEY_PASSWORD) if name in variables}
     if "SSL" not in protocol:
         _refuse(given, f"{PROTOCOL}=SSL or SASL_SSL", protocol)
         return {}
@@ -104,20 +104,20 @@ def _tls(protocol: str, found: Mapping[str, str]) -> dict[str, str]:
     return {FILES[name]: given[name] for name in FILES if name in given} | password
 
 
-def _sasl(protocol: str, found: Mapping[str, str]) -> dict[str, str]:
+def _sasl(protocol: str, given: Mapping[str, str]) -> dict[str, str]:
     if not protocol.startswith("SASL"):
-        _refuse([name for name in (MECHANISM, USERNAME, PASSWORD) if name in found], f"{PROTOCOL}=SASL_SSL", protocol)
+        _refuse([name for name in (MECHANISM, USERNAME, PASSWORD) if name in given], f"{PROTOCOL}=SASL_SSL", protocol)
         return {}
-    missing = [name for name in (MECHANISM, USERNAME, PASSWORD) if name not in found]
+    missing = [name for name in (MECHANISM, USERNAME, PASSWORD) if name not in given]
     if missing:
         raise SettingsError(f"{PROTOCOL}={protocol} needs {' and '.join(missing)} too; set {'them' if missing[1:] else 'it'}")
-    mechanism = _one_of(MECHANISM, found[MECHANISM], KAFKA_MECHANISMS)
-    return {"sasl_mechanism": mechanism, "sasl_plain_username": found[USERNAME], "sasl_plain_password": found[PASSWORD]}
+    mechanism = _one_of(MECHANISM, given[MECHANISM], KAFKA_MECHANISMS)
+    return {"sasl_mechanism": mechanism, "sasl_plain_username": given[USERNAME], "sasl_plain_password": given[PASSWORD]}
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise SettingsError(f"{name}={value!r} is none of {', '.join(known)}; set one of them")
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise SettingsError(f"{name}={value!r} is none of {', '.join(choices)}; set one of them")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The folder that a user works in: its modules are imported, and none of them in place of another of the same name."""
+"""The working folder of a user: its modules are found last, so that none takes the place of another of the same name."""
 
 import sys
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Where the parts of a deployment answer: one frozen record, read from the environment.
+"""The addresses of a deployment's parts: one frozen record, read from the environment.
 
 ``everfit up`` writes the addresses that its stack works with, those it chose and those it was given, to
 ``.everfit/run/endpoints.json``; every command reads them from there. While that file is there, a variable that names another
@@ -36,8 +36,8 @@ class Settings:
     """The addresses that everfit works with.
 
     ``database_url`` is an SQLAlchemy URL for psycopg (``postgresql+psycopg://…``), ``kafka`` a bootstrap list,
-    ``mlflow``, ``serving`` and ``dagster`` are base URLs, ``lake`` a folder. ``token`` is what serving asks its clients for,
-    where it does. What is secret is in no ``repr``.
+    ``mlflow``, ``serving`` and ``dagster`` are base URLs, ``lake`` a folder. ``token`` is what serving requires of its
+    clients, if anything. Secrets are in no ``repr``.
     """
 
     home: Path
@@ -73,18 +73,18 @@ class Settings:
         require_sound(environ)
         require_one_stack(environ)
         home = home_folder(environ)
-        found = addresses(environ)
-        missing = [variable for name, variable in VARIABLES.items() if name not in found]
+        known = addresses(environ)
+        missing = [variable for name, variable in VARIABLES.items() if name not in known]
         if missing:
             raise ServiceError(f"everfit is not up in {home} (no {', '.join(missing)}): run `everfit up`, or set them")
         return cls(
             home=home,
-            database_url=found["database_url"],
-            kafka=found["kafka"],
-            mlflow=found["mlflow"],
-            serving=found["serving"],
-            dagster=found["dagster"],
-            lake=Path(found["lake"]),
+            database_url=known["database_url"],
+            kafka=known["kafka"],
+            mlflow=known["mlflow"],
+            serving=known["serving"],
+            dagster=known["dagster"],
+            lake=Path(known["lake"]),
             models=models_package(environ),
             token=environ.get(TOKEN, ""),
             mlflow_browsed=environ.get(MLFLOW_PAGES, ""),
@@ -103,11 +103,11 @@ def models_package(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def addresses(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Where each part answers, as far as it is known: the environment first, then what ``everfit up`` chose."""
+    """The address of each part, as far as it is known: the environment first, then what ``everfit up`` chose."""
     home = home_folder(environ)
     usual = {"lake": str(home / "lake"), **endpoints(home)}
-    found = {name: environ.get(variable) or usual.get(name, "") for name, variable in VARIABLES.items()}
-    return {name: value for name, value in found.items() if value}
+    given = {name: environ.get(variable) or usual.get(name, "") for name, variable in VARIABLES.items()}
+    return {name: value for name, value in given.items() if value}
 
 
 def elsewhere(environ: Mapping[str, str] = os.environ) -> bool:
@@ -120,9 +120,9 @@ def endpoints(home: Path) -> dict[str, str]:
     file = home / "run" / "endpoints.json"
     if not file.exists():
         return {}
-    held = json.loads(file.read_text())
-    require_format(held, ENDPOINTS_FORMAT, str(file))
-    return {name: value for name, value in held.items() if name != "format"}
+    document = json.loads(file.read_text())
+    require_format(document, ENDPOINTS_FORMAT, str(file))
+    return {name: value for name, value in document.items() if name != "format"}
 
 
 def given_to_stack(home: Path) -> set[str]:
@@ -148,6 +148,6 @@ def require_one_stack(environ: Mapping[str, str] = os.environ) -> None:
     Raises:
         SettingsError: with both addresses of each part, and what to do.
     """
-    if found := conflicts(environ):
+    if split := conflicts(environ):
         todo = "unset the variable; or run `everfit down` and `everfit up`, so that all of the stack uses what it names"
-        raise SettingsError(f"everfit is up in {home_folder(environ)} with other addresses: {'; '.join(found)}: {todo}")
+        raise SettingsError(f"everfit is up in {home_folder(environ)} with other addresses: {'; '.join(split)}: {todo}")

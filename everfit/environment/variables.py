@@ -1,7 +1,7 @@
-"""Every variable of the environment that everfit reads, and what a value of it must look like.
+"""Every variable of the environment that everfit reads, and how a value of it is checked and read.
 
-A value that makes no sense is told before anything is started or connected to. `docs/operate.md` says what each is for; a test
-holds its table, this list and the code together.
+A value that makes no sense is refused before anything is started or connected to. `docs/operate.md` describes each; a test
+compares its table, this list and the code.
 """
 
 import difflib
@@ -193,7 +193,7 @@ def problem(variable: str, value: str) -> Problem | None:
 
 
 def setting(variable: str, default: str = "", environ: Mapping[str, str] = os.environ) -> Any:
-    """What a variable says, by its shape: a duration as timedelta, a share as a float up to 1, a switch as bool, a port as int.
+    """The value of a variable, read by its shape: a duration is a timedelta, a share a float up to 1, a switch a bool.
 
     Args:
         variable: one of :data:`SHAPES`.
@@ -215,15 +215,15 @@ def _shown(variable: str, value: str) -> str:
 
 def problems(environ: Mapping[str, str]) -> list[Problem]:
     """All that is wrong: values out of shape, and names that are spelled almost as one of ours."""
-    wrong = [found for variable in SHAPES if (found := problem(variable, environ.get(variable, "")))]
+    wrong = [fault for variable in SHAPES if (fault := problem(variable, environ.get(variable, "")))]
     unknown = sorted(name for name in environ if name.startswith("EVERFIT_") and name not in SHAPES)
     meant = {name: difflib.get_close_matches(name, SHAPES, n=1, cutoff=SIMILAR) for name in unknown}
-    told = [
+    misspelt = [
         Problem(name, f"{name} is nothing that everfit reads", f"did you mean {near[0]}?")
         for name, near in meant.items()
         if near
     ]
-    return wrong + told
+    return wrong + misspelt
 
 
 def require_sound(environ: Mapping[str, str]) -> None:
@@ -232,5 +232,5 @@ def require_sound(environ: Mapping[str, str]) -> None:
     Raises:
         SettingsError: with one line a problem.
     """
-    if found := problems(environ):
-        raise SettingsError("\n".join(f"{one.found}; {one.todo}" for one in found))
+    if wrong := problems(environ):
+        raise SettingsError("\n".join(f"{fault.found}; {fault.todo}" for fault in wrong))

@@ -25,7 +25,7 @@ from everfit.serving.exposition import exposition
 from everfit.serving.parts_endpoint import USES, Using
 from everfit.serving.protocol import inferred, model_metadata, predicted, server_metadata
 from everfit.serving.reports import REPORTS, Reports
-from everfit.serving.request_schema import Asked, read_infer, read_predict
+from everfit.serving.request_schema import CheckedRequest, read_infer, read_predict
 from everfit.serving.responses import as_json
 from everfit.serving.service import Answered, Service
 from everfit.store.lake import Lake
@@ -38,8 +38,8 @@ STATUSES: tuple[tuple[type[EverfitError], int], ...] = (
     (ServiceError, 503),
 )
 
-Read = Callable[[Model, bytes], Asked]
-Write = Callable[[Model, Asked, Answered], dict[str, Any]]
+Read = Callable[[Model, bytes], CheckedRequest]
+Write = Callable[[Model, CheckedRequest, Answered], dict[str, Any]]
 
 logger = logging.getLogger(__name__)
 

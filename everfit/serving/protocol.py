@@ -7,24 +7,24 @@ from typing import Any
 
 from everfit.declaration import Model
 from everfit.serving.model_cache import ActiveVersions
-from everfit.serving.request_schema import Asked
+from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.service import Answered
 from everfit.timing import format_time
 
 
-def predicted(model: Model, asked: Asked, answered: Answered) -> dict[str, Any]:
+def predicted(model: Model, request: CheckedRequest, answered: Answered) -> dict[str, Any]:
     """The answer of ``/predict``."""
     return {
-        "request_id": asked.id,
+        "request_id": request.id,
         "model": model.name,
         "version": answered.version,
         **model.task.fields(answered.answers[0]),
         "degraded": answered.degraded[0],
-        "event_time": format_time(asked.at),
+        "event_time": format_time(request.at),
     }
 
 
-def inferred(model: Model, asked: Asked, answered: Answered) -> dict[str, Any]:
+def inferred(model: Model, request: CheckedRequest, answered: Answered) -> dict[str, Any]:
     """The answer of V2: the tensor of the task's answers; ``degraded`` where any row was."""
     output = model.task.output
     tensor = {
@@ -36,8 +36,8 @@ def inferred(model: Model, asked: Asked, answered: Answered) -> dict[str, Any]:
     return {
         "model_name": model.name,
         "model_version": str(answered.version),
-        "id": asked.id,
-        "parameters": {"event_time": format_time(asked.at), "degraded": any(answered.degraded)},
+        "id": request.id,
+        "parameters": {"event_time": format_time(request.at), "degraded": any(answered.degraded)},
         "outputs": [tensor],
     }
 

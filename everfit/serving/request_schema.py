@@ -1,4 +1,4 @@
-"""What clients ask: the bodies of ``/predict`` and of the Open Inference Protocol V2, checked against the declared request."""
+"""The bodies of requests, of ``/predict`` and of the Open Inference Protocol V2, checked against the declared request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MAX_ID_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CheckedRequest:
     """Checked rows of one request: an id and the request's fields each; ``at`` is the event time of them all, UTC."""
 
     id: str
@@ -59,39 +59,39 @@ _PREDICT = msgspec.json.Decoder(PredictBody)
 _INFER = msgspec.json.Decoder(InferBody)
 
 
-def read_predict(model: Model, body: bytes) -> Asked:
+def read_predict(model: Model, body: bytes) -> CheckedRequest:
     """Decode and check the body of ``/predict``.
 
     Raises:
         RequestError: when it is no such JSON, or a field is unknown, missing or of the wrong type.
     """
     try:
-        asked = _PREDICT.decode(body)
+        predict = _PREDICT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is no request to {model.name}: {error}") from error
-    request_id = _id(asked.request_id)
-    return Asked(request_id, _time(model, asked.event_time), [request_id], [_fields(model.request, asked.inputs)])
+    request_id = _id(predict.request_id)
+    return CheckedRequest(request_id, _time(model, predict.event_time), [request_id], [_fields(model.request, predict.inputs)])
 
 
-def read_infer(model: Model, body: bytes) -> Asked:
+def read_infer(model: Model, body: bytes) -> CheckedRequest:
     """Decode and check the body of a V2 inference request; every request field is a tensor of shape [N].
 
     Raises:
         RequestError: when it is no such JSON, or a tensor is unknown, missing, or of the wrong shape or type.
     """
     try:
-        asked = _INFER.decode(body)
+        infer = _INFER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is no inference request to {model.name}: {error}") from error
-    columns = {tensor.name: _checked(tensor).data for tensor in asked.inputs}
+    columns = {tensor.name: _checked(tensor).data for tensor in infer.inputs}
     _named(model.request, columns)
     lengths = {name: len(data) for name, data in columns.items()}
     if len(set(lengths.values())) != 1 or not 1 <= max(lengths.values()) <= MAX_ROWS:
         raise RequestError(f"inputs: the tensors hold {lengths} rows; send the same number of each, 1 to {MAX_ROWS}")
     rows = [_fields(model.request, dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
-    request_id = _id(asked.id)
+    request_id = _id(infer.id)
     ids = [request_id] if len(rows) == 1 else [f"{request_id}-{n}" for n in range(len(rows))]
-    return Asked(request_id, _time(model, asked.parameters.get("event_time")), ids, rows)
+    return CheckedRequest(request_id, _time(model, infer.parameters.get("event_time")), ids, rows)
 
 
 def _checked(tensor: Tensor) -> Tensor:

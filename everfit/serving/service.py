@@ -16,7 +16,7 @@ from everfit.serving.lookup import Lookup, ViewFeatures
 from everfit.serving.model_cache import ActiveVersions, ModelCache, Version
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import Record
-from everfit.serving.request_schema import Asked
+from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.served_views import Views
 from everfit.timing import wall_clock
 from everfit.topics.contract import Contract, require_size
@@ -66,7 +66,7 @@ class Service:
         """
         return find_model(self.models, name)
 
-    async def answer(self, model: Model, asked: Asked) -> Answered:
+    async def answer(self, model: Model, request: CheckedRequest) -> Answered:
         """Score every row by the version that the model's rollout names, most often the champion, and log it.
 
         Raises:
@@ -77,15 +77,15 @@ class Service:
         active = self.cache.active[model.name]
         if active.champion is None:
             raise ServiceError(_nobody(model.name, self.cache.wanted[model.name]))
-        roles = [_answering(model, asked, active), *(role for role in active.by_role if role not in ANSWERING)]
+        roles = [_answering(model, request, active), *(role for role in active.by_role if role not in ANSWERING)]
         versions = [active.by_role[role] for role in roles]
         inputs = [self.views.inputs(model, version.scorer.signature) for version in versions]
-        found = await self._lookup.features_of([one.readings for one in inputs], asked.rows, asked.at)
-        rows, *along = (_rows(model, asked, *one) for one in zip(inputs, found, strict=True))
-        answers = self._score(model, roles[0], versions[0], asked, rows)
+        found = await self._lookup.features_of([one.readings for one in inputs], request.rows, request.at)
+        rows, *along = (_rows(model, request, *one) for one in zip(inputs, found, strict=True))
+        answers = self._score(model, roles[0], versions[0], request, rows)
         for role, version, its_rows in zip(roles[1:], versions[1:], along, strict=True):
             # run by the loop once this answer is written
-            asyncio.get_running_loop().call_soon(self._answer_along, model, role, version, asked, its_rows)
+            asyncio.get_running_loop().call_soon(self._answer_along, model, role, version, request, its_rows)
         degraded = [row.degraded for row in rows]
         self.metrics.degraded.add(sum(degraded), model=model.name)
         return Answered(versions[0].number, answers, degraded)
@@ -95,15 +95,19 @@ class Service:
         await asyncio.to_thread(self.log.close)
         await self._lookup.close()
 
-    def _answer_along(self, model: Model, role: Role, version: Version, asked: Asked, rows: Sequence[_Scored]) -> None:
+    def _answer_along(
+        self, model: Model, role: Role, version: Version, request: CheckedRequest, rows: Sequence[_Scored]
+    ) -> None:
         """A shadow answers the very same requests; its failure is counted and logged, for no client waits for it."""
         try:
-            self._score(model, role, version, asked, rows)
+            self._score(model, role, version, request, rows)
         except (EverfitError, OSError):
             self.metrics.shadow_failures.add(1, model=model.name)
             logger.exception("%s: %s version %d did not answer", model.name, role, version.number)
 
-    def _score(self, model: Model, role: Role, version: Version, asked: Asked, rows: Sequence[_Scored]) -> list[float]:
+    def _score(
+        self, model: Model, role: Role, version: Version, request: CheckedRequest, rows: Sequence[_Scored]
+    ) -> list[float]:
         answers = [version.scorer.score_one(row.features) for row in rows]
         records = []
         for row, answer in zip(rows, answers, strict=True):
@@ -116,7 +120,7 @@ class Service:
                 version=version.number,
                 role=role,
                 entity=row.entity,
-                event_time=asked.at,
+                event_time=request.at,
                 features=dict(row.features),
                 degraded=row.degraded,
                 schema=version.scorer.signature.schema,
@@ -140,21 +144,21 @@ class Service:
             raise RequestError(f"the answer cannot be logged, and is not given: {error}") from error
 
 
-def _answering(model: Model, asked: Asked, active: ActiveVersions) -> Role:
+def _answering(model: Model, request: CheckedRequest, active: ActiveVersions) -> Role:
     """The role that answers by the model's rollout; the champion's where no version of that role is loaded, or it fails."""
     try:
-        role = model.rollout.answering(asked.ids[0], active.roles)
+        role = model.rollout.answering(request.ids[0], active.roles)
     except Exception:
         logger.exception("%s: its rollout failed; the champion answers", model.name)
         return "champion"
     return role if role in active.by_role else "champion"
 
 
-def _rows(model: Model, asked: Asked, inputs: Inputs, found: Sequence[ViewFeatures]) -> list[_Scored]:
+def _rows(model: Model, request: CheckedRequest, inputs: Inputs, found: Sequence[ViewFeatures]) -> list[_Scored]:
     """The rows of a request as one version is asked them."""
     return [
         _Scored(request_id, key_of(row[model.entity]), inputs.values(row, one.features), one.degraded or inputs.degraded)
-        for request_id, row, one in zip(asked.ids, asked.rows, found, strict=True)
+        for request_id, row, one in zip(request.ids, request.rows, found, strict=True)
     ]
 
 

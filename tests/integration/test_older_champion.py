@@ -17,7 +17,7 @@ from everfit.serving.counters import Metrics
 from everfit.serving.lookup import Lookup
 from everfit.serving.model_cache import ModelCache
 from everfit.serving.prediction_log import PredictionLog
-from everfit.serving.request_schema import Asked
+from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.served_views import Views
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
@@ -64,7 +64,7 @@ def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Map
         service = Service(models, cache, views, Lookup(engine), log, Metrics())
         await cache.refresh(now.name)
         views.refresh()
-        await service.answer(now, Asked("r", AT, ["r"], [row]))
+        await service.answer(now, CheckedRequest("r", AT, ["r"], [row]))
         await service.close()
 
     asyncio.run(ask())

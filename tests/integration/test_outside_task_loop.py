@@ -17,7 +17,7 @@ from everfit.serving.lookup import Lookup
 from everfit.serving.model_cache import ModelCache
 from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.protocol import predicted
-from everfit.serving.request_schema import Asked
+from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.served_views import Views
 from everfit.serving.service import Service
 from everfit.serving.spool import Spool
@@ -71,7 +71,7 @@ def served(loop: Loop, engine: sa.Engine, folder: Path) -> float:
     """The score that serving answers to one request, and logs."""
     model, models, producer = loop.model, loop.runtime.models, MemoryProducer()
     at = model.go_live + WEEK
-    asked = Asked("r", at, ["r"], [{"region": "NSW", "half_hour": 0, "weekday": 2}])
+    asked = CheckedRequest("r", at, ["r"], [{"region": "NSW", "half_hour": 0, "weekday": 2}])
 
     async def ask() -> dict[str, Any]:
         views = Views(models, engine)

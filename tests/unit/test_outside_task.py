@@ -20,7 +20,7 @@ from everfit.evaluation.gate import Speed, check_candidate, check_first_candidat
 from everfit.evidence.performance import judge_performance
 from everfit.serving.model_cache import ActiveVersions, ModelCache
 from everfit.serving.protocol import inferred, model_metadata, predicted
-from everfit.serving.request_schema import Asked
+from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.service import Answered
 from everfit.topics.contract import Contract
 from everfit.training.artifact import Signature
@@ -37,7 +37,7 @@ RANDOM = np.random.default_rng(0)
 RECIPES: list[Recipe] = [GradientBoosting(trees=60), TorchMLP(hidden=(16,), batch_rows=32)]
 FEATURES: list[tuple[str, Kind]] = [("number", "number"), ("group", "category")]
 NOW = datetime(1998, 1, 1, tzinfo=UTC)
-ASKED = Asked(id="request", ids=["request"], rows=[{}], at=NOW)
+ASKED = CheckedRequest(id="request", ids=["request"], rows=[{}], at=NOW)
 
 
 def sent(event: Any, **fields: Any) -> bytes:
