@@ -97,22 +97,23 @@ def backfill(
         )
         launched = {_launch(orchestrator, model, chunk): chunk for chunk in chunks}
         ended = _await(orchestrator, {run: str(chunk) for run, chunk in launched.items()}, announce)
-    runs = [
-        Run(
-            run_id=run,
-            assets=list(chunk.assets),
-            first=chunk.days[0],
-            last=chunk.days[-1],
-            days=len(chunk.days),
-            status=ended[run],
-        )
-        for run, chunk in launched.items()
-    ]
+    runs = [_run(run, chunk, ended[run]) for run, chunk in launched.items()]
     with reachable(runtime.engine), runtime.engine.connect() as connection:
         failing = {day: why for day, why in failing_days(connection, model).items() if day in made}
     for day, why in failing.items():
         announce(f"not made: {day}: {why}")
     return Backfilled(model=model.name, days=len(days), up_to_date=len(days) - len(made), runs=runs, set_aside=failing)
+
+
+def _run(run_id: str, chunk: Chunk, status: str) -> Run:
+    return Run(
+        run_id=run_id,
+        assets=list(chunk.assets),
+        first=chunk.days[0],
+        last=chunk.days[-1],
+        days=len(chunk.days),
+        status=status,
+    )
 
 
 def _requested_days(

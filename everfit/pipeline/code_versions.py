@@ -116,7 +116,7 @@ def _values(part: Part) -> tuple[str, dict[str, Any]]:
 
 
 def _with_code(part: Part) -> tuple[str, dict[str, Any], str]:
-    """The values of a part that does something itself, and the version of its class, whoever wrote it."""
+    """The values of a part that does something itself, and the version of its class, the user's own included."""
     kind = type(part)
     top = kind.__qualname__.partition(".")[0]  # a class of a function is a part of it
     module = source_module(kind.__module__)

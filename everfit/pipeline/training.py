@@ -1,25 +1,24 @@
 """Fit every candidate: on rolling origins and on everything. What a fault in the data spoils is left out; the rest goes on.
 
-A feature that says nothing, a fold that cannot be trained for, a candidate that fails: each is a smaller result with its
+A feature without information, a fold that cannot be trained for, a candidate that fails: each is a smaller result with its
 reason in the manifest. What may pass by itself, such as a full disk, is raised, so that the run is tried again.
 """
 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
-from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
-from everfit.errors import EmptyPartitionError, EverfitError, FeatureError, LakeError, NotServableError, ServiceError
+from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
+from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServableError, ServiceError
 from everfit.evaluation.folds import Fold, folds
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
+from everfit.pipeline.backtest import backtest
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet
-from everfit.pipeline.training_set import known_by
 from everfit.runtime import Runtime
 from everfit.store import ledger
 from everfit.store.failures import describe
@@ -28,19 +27,13 @@ if TYPE_CHECKING:
     import polars as pl
 
     from everfit.declaration.recipes import Fitted
+    from everfit.training.artifact import Signature
+    from everfit.training.latency import Latency
 
-PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are held against the native ones
+PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are compared with the native ones
 MAY_PASS = (ServiceError, LakeError, OSError, MemoryError)  # no fault of the data's: the run fails, and is tried again
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Backtest:
-    """The folds' rows with the recipe's score as CANDIDATE, and the folds that were left out, by their first day, and why."""
-
-    rows: "pl.DataFrame"
-    left_out: dict[str, str]
 
 
 def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_version: str) -> TrainedModel:
@@ -55,14 +48,14 @@ def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_versio
     origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
     fitted: list[Trained] = []
     failed: dict[str, Exception] = {}
-    for candidate in model.candidates:
+    for recipe in model.candidates:
         try:
-            fitted.append(_train_one(runtime, model, candidate, rows, origins, training_set.cutoff))
+            fitted.append(_train_one(runtime, model, recipe, rows, origins, training_set.cutoff))
         except MAY_PASS:
             raise
         except Exception as error:  # a recipe may raise anything; the others go on
-            logger.warning("%s: candidate %s is set aside: %s", model.name, candidate.name, error, exc_info=error)
-            failed[candidate.name] = error
+            logger.warning("%s: candidate %s is set aside: %s", model.name, recipe.name, error, exc_info=error)
+            failed[recipe.name] = error
     unknown = next((error for error in failed.values() if not isinstance(error, EverfitError)), None)
     if unknown and not fitted:
         raise unknown
@@ -75,35 +68,29 @@ def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_versio
 
 
 def _train_one(
-    runtime: Runtime, model: Model, candidate: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
+    runtime: Runtime, model: Model, recipe: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
 ) -> Trained:
     import polars as pl
 
     from everfit.training.artifact import Scorer, Signature
     from everfit.training.constant_features import left_out
-    from everfit.training.latency import Latency
-    from everfit.training.parity import check_parity
     from everfit.training.recipe_fit import fit_recipe
 
     began = time.monotonic()
     if rows.is_empty():
         raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
-    tested = backtest(model, candidate, rows, origins)
-    fitted = fit_recipe(candidate, rows, task=model.task, features=model.features, label=LABEL)
+    tested = backtest(model, recipe, rows, origins)
+    fitted = fit_recipe(recipe, rows, task=model.task, features=model.features, label=LABEL)
     onnx = fitted.to_onnx()
     signature = Signature.of(model)
-    refused, latency = None, Latency(0.0, 1.0)
-    try:
-        latency = check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency
-    except NotServableError as error:
-        refused = str(error)
+    latency, refused = _checked(onnx, signature, rows, fitted)
     answers = model.task.watched(Scorer(onnx, signature).score(rows))
     watched = rows.with_columns(pl.Series(name, values) for (name, _), values in answers.items())
     columns = [*model.features, *answers]
     reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
     return Trained(
-        name=candidate.name,
-        config=candidate.model_dump(mode="json"),
+        name=recipe.name,
+        config=recipe.model_dump(mode="json"),
         onnx=runtime.lake.put(onnx, "onnx"),
         backtest=runtime.lake.put_frame(tested.rows),
         reference=runtime.lake.put_frame(reference),
@@ -120,41 +107,16 @@ def _train_one(
     )
 
 
+def _checked(onnx: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: "Fitted") -> "tuple[Latency, str | None]":
+    """The latency of the exported graph, and why it must not serve where its answers are not those of the fitted recipe."""
+    from everfit.training.latency import Latency
+    from everfit.training.parity import check_parity
+
+    try:
+        return check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency, None
+    except NotServableError as error:
+        return Latency(0.0, 1.0), str(error)
+
+
 def _metrics(model: Model, tested: "pl.DataFrame") -> dict[str, float]:
     return model.task.summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
-
-
-def _fit(model: Model, candidate: Recipe, known: "pl.DataFrame", fold: "pl.DataFrame") -> "Fitted":
-    """A fit for a fold.
-
-    Raises:
-        FeatureError: when there is nothing to learn from, or nothing to judge.
-    """
-    from everfit.training.recipe_fit import fit_recipe
-
-    if known.is_empty() or fold.is_empty():
-        raise FeatureError("no labelled row before it" if known.is_empty() else "no labelled row in it")
-    return fit_recipe(candidate, known, task=model.task, features=model.features, label=LABEL)
-
-
-def backtest(model: Model, candidate: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold]) -> Backtest:
-    """Score the folds, each by a fit on what was known when it began; one whose data allow no fit is left out.
-
-    Where fewer than ``gate.min_unseen_days`` of days are left, there is nothing to judge by, and no row.
-    """
-    import polars as pl
-
-    none = rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=pl.Float64))
-    parts, left_out, judged = [none], {}, timedelta()
-    for origin in origins:
-        known = rows.filter(*known_by(model, origin.start))
-        fold = rows.filter(pl.col(EVENT_TIME).is_between(origin.start, origin.end, closed="left"))
-        try:
-            fitted = _fit(model, candidate, known, fold)
-        except FeatureError as error:
-            left_out[f"{origin.start:%Y-%m-%d}"] = str(error)
-            continue
-        judged += origin.end - origin.start
-        parts.append(fold.with_columns(pl.Series(CANDIDATE, fitted.predict(fold))))
-    enough = judged >= timedelta(days=model.gate.min_unseen_days)
-    return Backtest(pl.concat(parts) if enough else none, left_out)

@@ -1,4 +1,4 @@
-"""The training set: labelled rows that were known by a cutoff, and who asked for it."""
+"""The training set: labelled rows that were known by a cutoff, with the request that it is made for."""
 
 from collections.abc import Sequence
 from datetime import datetime

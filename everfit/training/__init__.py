@@ -1,1 +1,1 @@
-"""Candidates fitted, exported to ONNX and held against what they answered before the export."""
+"""Recipes: how each is fitted, exported to ONNX, and compared with what it answered before the export."""

@@ -1,4 +1,4 @@
-"""What is registered and served: an ONNX graph and the signature that says what it is asked.
+"""What is registered and served: an ONNX graph and the signature that describes its inputs.
 
 Input ``numbers`` double[N, Dn] (NaN for null, and for what lies beyond ±1e37), input ``categories`` string[N, Dc] (null is "";
 absent when Dc is 0), output of the task's answers, such as ``score`` double[N]. Encodings are inside the graph.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Signature(Kept, frozen=True):
-    """What a version is asked: the model's features in order, and the id of that schema (``Model.schema_id``)."""
+    """The inputs of a version: the model's features in order, and the id of that schema (``Model.schema_id``)."""
 
     model: str
     features: list[tuple[str, Kind]]
@@ -29,7 +29,7 @@ class Signature(Kept, frozen=True):
 
     @classmethod
     def of(cls, model: Model) -> "Signature":
-        """What a version is asked that is trained by the declaration as it is."""
+        """The inputs of a version that is trained by the declaration as it is."""
         return cls(model=model.name, features=model.features, schema=model.schema_id)
 
 
@@ -53,7 +53,7 @@ class Scorer:
             answers float64[N] of the model's task.
 
         Raises:
-            FeatureError: when a feature's column is missing or does not hold what the signature says.
+            FeatureError: when a feature's column is missing or holds values of another kind than the signature declares.
         """
         return run_session(self._session, *split(self.signature.features, frame))
 

@@ -40,7 +40,7 @@ def measure(
 
     Args:
         answer: answers the row of that number.
-        reference: the fixed work that tells how fast the machine is now.
+        reference: the fixed work that shows how fast the machine is now.
         rows: at least one.
         clock: seconds, monotonic.
     """

@@ -1,8 +1,8 @@
 """A network of linear layers on standardised inputs: its parts in training, its answers and its ONNX graph.
 
-Inputs float32[N, D]: numbers standardised, clipped to ±10 and 0 where missing; a 0/1 a number that says it is missing; each
+Inputs float32[N, D]: numbers standardised, clipped to ±10 and 0 where missing; for each number a 1 where it is missing; each
 category one-hot with a last slot for what is unknown. What was the same in every training row has no weight: a column that
-was constant, or held nothing, says nothing when it comes alive, until a model was trained on it.
+was constant, or null, has no effect when it begins to vary, until a model was trained on it.
 """
 
 from collections.abc import Iterator, Sequence

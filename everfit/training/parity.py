@@ -1,4 +1,4 @@
-"""Does the exported graph answer as the fitted model does? Asked in a process of its own.
+"""Does the exported graph answer as the fitted model does? It is checked in a process of its own.
 
 A runtime that crashes on a graph takes only that process with it. ``python -m everfit.training.parity FOLDER`` reads
 ``model.onnx`` and the inputs there, writes ``scores.npy`` and prints the latency of one-row answers as JSON.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 120
 UNKNOWN = "\N{SNOWMAN} never seen"
-HOSTILE_ROWS = 50  # rows of the holdout that are asked again, each feature in turn null or unknown
+HOSTILE_ROWS = 50  # rows of the holdout that are answered again, each feature in turn null or unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +47,22 @@ def check_parity(
     """Compare on all rows of ``frame`` and on rows derived from it with nulls and unknown categories.
 
     Raises:
-        NotServableError: when the graph does not load, crashes, or answers differently; the worst row is told.
+        NotServableError: when the graph does not load, crashes, or answers differently; the message has the worst row.
     """
     import numpy as np
     import polars as pl
 
-    asked = pl.concat([frame.select(name for name, _ in signature.features), *hostile(signature.features, frame)])
-    native = predict(asked)
-    scores, latency = _answers(onnx, signature.features, asked)
+    tested = pl.concat([frame.select(name for name, _ in signature.features), *hostile(signature.features, frame)])
+    native = predict(tested)
+    scores, latency = _answers(onnx, signature.features, tested)
     differences = np.where(np.isfinite(scores) & np.isfinite(native), np.abs(scores - native), np.inf)
     worst = int(differences.argmax())
     if differences[worst] > tolerance:
         raise NotServableError(
             f"{signature.model}: the exported graph answers {scores[worst]:.6f} where the model answers {native[worst]:.6f} "
-            f"(row {worst} of {len(native)}: {asked.row(worst, named=True)}); allowed are {tolerance:g}; it must not serve"
+            f"(row {worst} of {len(native)}: {tested.row(worst, named=True)}); allowed are {tolerance:g}; it must not serve"
         )
-    return Parity(asked.height, float(differences[worst]), latency)
+    return Parity(tested.height, float(differences[worst]), latency)
 
 
 def hostile(features: Features, frame: "pl.DataFrame") -> "list[pl.DataFrame]":
@@ -92,7 +92,7 @@ def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Fl
                 f"the exported graph gave no answer to {frame.height} rows in {TIMEOUT_SECONDS} s"
             ) from error
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise NotServableError(f"the exported graph ended its process with exit code {done.returncode}: {last}")
         return np.load(Path(folder) / "scores.npy", allow_pickle=False), Latency(**json.loads(done.stdout))
 

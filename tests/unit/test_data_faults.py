@@ -14,7 +14,7 @@ from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, O
 from everfit.declaration.views import Kind
 from everfit.evaluation.comparison import slices
 from everfit.evaluation.folds import folds
-from everfit.pipeline.training import backtest
+from everfit.pipeline.backtest import backtest
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.constant_features import left_out
 from models.electricity_price import electricity_price
