@@ -54,24 +54,26 @@ def _verdict(judgement: "Judgement", pages: str) -> dict[str, Any]:
 
 def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]:
     """Version, window, statistic and threshold, which Dagster plots over time; a link to the report where there is one."""
-    told: dict[str, dg.MetadataValue] = {
+    metadata: dict[str, dg.MetadataValue] = {
         "version": dg.MetadataValue.int(judgement.version),
         "window": dg.MetadataValue.text(f"{judgement.window_start:%Y-%m-%d} to {judgement.window_end:%Y-%m-%d}"),
         "verdict": dg.MetadataValue.text(judgement.verdict),
     }
     if judgement.statistic is not None:
-        told["statistic"] = dg.MetadataValue.float(readable(judgement.statistic))
+        metadata["statistic"] = dg.MetadataValue.float(readable(judgement.statistic))
     if judgement.threshold is not None:
-        told["threshold"] = dg.MetadataValue.float(readable(judgement.threshold))
+        metadata["threshold"] = dg.MetadataValue.float(readable(judgement.threshold))
     if measured := judgement.detail.get("columns"):
         shares = {
-            f"{one['column']} ({one['measure']})": one["distance"] / one["threshold"] for one in measured if one["threshold"]
+            f"{column['column']} ({column['measure']})": column["distance"] / column["threshold"]
+            for column in measured
+            if column["threshold"]
         }
-        told["distance from the reference, as a share of the threshold"] = share_of_threshold(shares)
+        metadata["distance from the reference, as a share of the threshold"] = share_of_threshold(shares)
     if "html" in judgement.detail:
         title = "Evidently's report" if judgement.kind == Drift.name else "report"
-        told[title] = dg.MetadataValue.url(f"{pages.rstrip('/')}/reports/{judgement.detail['html']}")
-    return told
+        metadata[title] = dg.MetadataValue.url(f"{pages.rstrip('/')}/reports/{judgement.detail['html']}")
+    return metadata
 
 
 def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
@@ -84,7 +86,7 @@ def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
         can_subset=True,
     )
     def evidence(context: dg.AssetCheckExecutionContext, everfit: dg.ResourceParam[Runtime]) -> Iterator[dg.AssetCheckResult]:
-        newest = {found.kind: found for found in newest_evidence(everfit, model)}
+        newest = {judgement.kind: judgement for judgement in newest_evidence(everfit, model)}
         for selected in sorted(check.name for check in context.selected_asset_check_keys):
             if selected in newest:
                 yield check_result(newest[selected], everfit.settings.serving_pages)

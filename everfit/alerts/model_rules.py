@@ -1,4 +1,4 @@
-"""What is wrong with the models, as the store shows it: one look at all of them together."""
+"""The alert rules on the models: what is wrong with them by what is stored, checked for all models together."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -44,34 +44,34 @@ def _breakers(connection: sa.Connection, models: Mapping[str, Model]) -> Causes:
     columns = retrain_requests.c
     query = sa.select(columns.model, columns.cause, columns.status, columns.requested_at)
     rows = connection.execute(query.order_by(columns.model, columns.requested_at)).all()
-    found: Causes = {}
+    causes: Causes = {}
     for name, group in groupby(rows, key=lambda row: str(row.model)):
         past = [PastRequest(row.cause, row.status, row.requested_at) for row in group]
         if name in models and tripped(models[name].limits, past):
-            told = (
+            message = (
                 f"{models[name].limits.stop_after_rejections} candidates in a row were rejected, nothing is asked for a change"
             )
-            found[name, "breaker"] = f"{told}; `everfit history {name}` says why"
-    return found
+            causes[name, "breaker"] = f"{message}; `everfit history {name}` says why"
+    return causes
 
 
 def _quarantines(connection: sa.Connection) -> Causes:
     """What nobody has released, a cause a window: its name is the window's first day, also where that was released."""
-    found: Causes = {}
+    causes: Causes = {}
     for name in connection.execute(sa.select(quarantines.c.model).distinct().order_by(quarantines.c.model)).scalars().all():
         rows = sorted(of_model(connection, name), key=lambda row: row.quarantined_at)
         for _, group in groupby(rows, key=lambda row: row.quarantined_at):
             window = list(group)
-            held = [row for row in window if row.release is None]
-            if held:
+            unreleased = [row for row in window if row.release is None]
+            if unreleased:
                 since = min(row.start for row in window)
-                found[name, f"quarantine:{since:%Y-%m-%dT%H:%M}"] = _quarantined(name, held)
-    return found
+                causes[name, f"quarantine:{since:%Y-%m-%dT%H:%M}"] = _quarantined(name, unreleased)
+    return causes
 
 
-def _quarantined(model: str, held: Sequence[Quarantine]) -> str:
-    reasons = "; ".join(dict.fromkeys(row.reason for row in held))
-    since, until = min(row.start for row in held), max(row.end for row in held)
+def _quarantined(model: str, unreleased: Sequence[Quarantine]) -> str:
+    reasons = "; ".join(dict.fromkeys(row.reason for row in unreleased))
+    since, until = min(row.start for row in unreleased), max(row.end for row in unreleased)
     span = f"from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     release = f"--from {since:%Y-%m-%d} --to {until + DAY - MICROSECOND:%Y-%m-%d} --reason …"
     return f"not trained on {span}: {reasons}; where it is right after all, `everfit quarantine release {model} {release}`"

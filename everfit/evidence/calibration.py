@@ -102,16 +102,16 @@ def calibrate(
         (name, measure_for(kind, reference[name], [rows[name] for rows in samples], policy.floor)) for name, kind in columns
     ]
     measured += [(name, measure) for measure in OF_EVERY_COLUMN for name, _ in columns]
-    found = np.array([[measure.distance(reference[name], rows[name]) for name, measure in measured] for rows in samples])
-    medians = np.median(found, axis=0)
-    spreads = np.maximum(np.quantile(found, 0.95, axis=0) - medians, policy.floor)
-    largest = ((found - medians) / spreads).max(axis=1)
+    distances = np.array([[measure.distance(reference[name], rows[name]) for name, measure in measured] for rows in samples])
+    medians = np.median(distances, axis=0)
+    spreads = np.maximum(np.quantile(distances, 0.95, axis=0) - medians, policy.floor)
+    largest = ((distances - medians) / spreads).max(axis=1)
     level = max(0.0, 1 - policy.false_alarms_per_year * (policy.window / YEAR))
     limit = max(LEAST_LIMIT, policy.safety * float(np.quantile(largest, level)))
     thresholds = []
-    for (name, measure), distances, median, spread in zip(measured, found.T, medians, spreads, strict=True):
+    for (name, measure), of_column, median, spread in zip(measured, distances.T, medians, spreads, strict=True):
         threshold = Threshold(name, measure.name, float(median), float(spread), float(median + limit * spread))
-        thresholds.append(_reachable(threshold, float(distances.max()), limit, measure.farthest(reference[name])))
+        thresholds.append(_reachable(threshold, float(of_column.max()), limit, measure.farthest(reference[name])))
     return Calibration(thresholds=thresholds, limit=limit, **bounds)
 
 
@@ -136,9 +136,9 @@ def training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetim
     return [window for window in windows if window.height >= policy.min_rows]
 
 
-def _reachable(threshold: Threshold, largest: float, limit: float, there_is: float) -> Threshold:
+def _reachable(threshold: Threshold, largest: float, limit: float, farthest: float) -> Threshold:
     """Where no window could reach it: half way from the largest distance of training time to the largest there is."""
-    if threshold.threshold <= there_is or largest >= there_is:
+    if threshold.threshold <= farthest or largest >= farthest:
         return threshold
-    capped = (largest + there_is) / 2
+    capped = (largest + farthest) / 2
     return msgspec.structs.replace(threshold, threshold=capped, spread=(capped - threshold.median) / limit)

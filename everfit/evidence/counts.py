@@ -1,4 +1,4 @@
-"""What quality asks of a window's rows, as counts: of rows that were read, here; of rows too many to read, by the database."""
+"""Counts over a window's rows, for its quality: of rows that were read here; the database counts rows too many to read."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class Held(msgspec.Struct, frozen=True):
-    """What a column holds: how many values that are there, and the one that they all are, None where they differ."""
+class ColumnValues(msgspec.Struct, frozen=True):
+    """How many values a column has, nulls not counted, and the value that all of them are, None where they differ."""
 
     values: int
-    only: str | float | None = None
+    constant: str | float | None = None
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """``outside`` says of a bounded field how many rows lie outside, and one such value; ``unreadable`` how many numbers of
-    those that were read lie beyond all bounds, and are null."""
+    """Counts over rows. ``outside``: of a bounded field, how many rows lie outside, and an example of their values.
+    ``unreadable``: how many of the numbers that were read lie beyond all bounds, and became null."""
 
     rows: int
     schemas: frozenset[str]
-    columns: dict[str, Held]
+    columns: dict[str, ColumnValues]
     outside: dict[str, tuple[int, float]]
     unreadable: int = 0
 
@@ -50,12 +50,12 @@ def tally(model: Model, window: "pl.DataFrame", features: Sequence[str]) -> Tall
     return Tally(
         rows=window.height,
         schemas=frozenset(window[SCHEMA].unique()) if SCHEMA in window.columns else frozenset(),
-        columns={name: _held(window[name]) for name in features},
+        columns={name: _column_values(window[name]) for name in features},
         outside={name: (len(values), values[0]) for name, values in beyond.items() if len(values)},
         unreadable=int(window[UNREADABLE].sum()) if UNREADABLE in window.columns else 0,
     )
 
 
-def _held(column: "pl.Series") -> Held:
+def _column_values(column: "pl.Series") -> ColumnValues:
     values = present(column)
-    return Held(len(values), values[0] if values.n_unique() == 1 else None)
+    return ColumnValues(len(values), values[0] if values.n_unique() == 1 else None)

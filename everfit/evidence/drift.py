@@ -39,13 +39,13 @@ def judge_drift(
     if missing:
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(window.columns)}")
     rows = sample(window, calibration.sample_rows, calibration.seed)
-    found = _distances(calibration, reference, rows)
-    evidence = _evidence(calibration, found, _blind(calibration, reference), window.height)
+    distances = _distances(calibration, reference, rows)
+    evidence = _evidence(calibration, distances, _blind(calibration, reference), window.height)
     if not html or evidence.verdict != "alarm":
         return evidence, None
     from everfit.evidence import evidently_report
 
-    return evidence, evidently_report.render([t for t, _ in found if measure_named(t.measure).evidently], reference, rows)
+    return evidence, evidently_report.render([t for t, _ in distances if measure_named(t.measure).evidently], reference, rows)
 
 
 def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | None:
@@ -57,43 +57,45 @@ def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | Non
 
 
 def _distances(calibration: Calibration, reference: "pl.DataFrame", rows: "pl.DataFrame") -> list[tuple[Threshold, float]]:
-    """Each threshold with what was measured; not of a column that holds nothing, for its null share says it."""
+    """Each threshold with what was measured; a column without values is left out, which its null share measures."""
     measures = [(t, measure_named(t.measure)) for t in calibration.thresholds]
-    found = [
+    distances = [
         (t, measure.distance(reference[t.column], rows[t.column]))
         for t, measure in measures
-        if measure.kind is None or _both_hold(t.column, reference, rows)
+        if measure.kind is None or _both_have_values(t.column, reference, rows)
     ]
-    return sorted(found, key=lambda pair: measure_named(pair[0].measure).kind is None)
+    return sorted(distances, key=lambda pair: measure_named(pair[0].measure).kind is None)
 
 
 def _blind(calibration: Calibration, reference: "pl.DataFrame") -> list[dict[str, str]]:
-    """The columns and measures that no window of note can alarm, and why."""
-    told = ((t, t.blind(reference[t.column])) for t in calibration.thresholds)
-    return [{"column": t.column, "measure": t.measure, "reason": why} for t, why in told if why]
+    """The columns and measures that cannot alarm, and why."""
+    described = ((t, t.blind(reference[t.column])) for t in calibration.thresholds)
+    return [{"column": t.column, "measure": t.measure, "reason": why} for t, why in described if why]
 
 
-def _both_hold(column: str, reference: "pl.DataFrame", rows: "pl.DataFrame") -> bool:
+def _both_have_values(column: str, reference: "pl.DataFrame", rows: "pl.DataFrame") -> bool:
     return not present(reference[column]).is_empty() and not present(rows[column]).is_empty()
 
 
 def _evidence(
-    calibration: Calibration, found: Sequence[tuple[Threshold, float]], blind: Sequence[dict[str, str]], rows: int
+    calibration: Calibration, distances: Sequence[tuple[Threshold, float]], blind: Sequence[dict[str, str]], rows: int
 ) -> Evidence:
-    drifted = sorted((pair for pair in found if pair[1] >= pair[0].threshold), key=_excess, reverse=True)
+    drifted = sorted((pair for pair in distances if pair[1] >= pair[0].threshold), key=_excess, reverse=True)
     columns = [
         {"column": t.column, "measure": t.measure, "distance": value, "threshold": t.threshold, "drifted": value >= t.threshold}
-        for t, value in found
+        for t, value in distances
     ]
-    cannot = [f"{one['column']} cannot alarm by {one['measure']}: {one['reason']}" for one in blind]
-    worst = max(found, key=_excess)
-    told = ", ".join(f"{t.column} ({t.measure} {value:.3f}, threshold {t.threshold:.3f})" for t, value in drifted or [worst])
-    nearest = f"no column drifted; nearest to it {told}"
+    cannot = [f"{column['column']} cannot alarm by {column['measure']}: {column['reason']}" for column in blind]
+    worst = max(distances, key=_excess)
+    described = ", ".join(
+        f"{t.column} ({t.measure} {value:.3f}, threshold {t.threshold:.3f})" for t, value in drifted or [worst]
+    )
+    nearest = f"no column drifted; nearest to it {described}"
     return Evidence(
         verdict="alarm" if drifted else "ok",
         statistic=_excess(worst),
         threshold=calibration.limit,
-        reason="; ".join([f"{_counted(len(drifted))} drifted: {told}" if drifted else nearest, *cannot]),
+        reason="; ".join([f"{_counted(len(drifted))} drifted: {described}" if drifted else nearest, *cannot]),
         detail={"rows": rows, "calibrated_on_windows": calibration.windows, "columns": columns, "cannot_alarm": list(blind)},
     )
 

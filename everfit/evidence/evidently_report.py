@@ -63,30 +63,30 @@ def render(thresholds: Sequence[Threshold], reference: "pl.DataFrame", window: "
 
 def _as_text(page: str) -> str:
     """The page with its data written anew: ids numbered in their order, categories as text wherever they end up."""
-    found = _DATA.search(page)
-    assert found, "Evidently's page holds its data in a variable"
-    data, length = json.JSONDecoder().raw_decode(page[found.end() :])
+    match = _DATA.search(page)
+    assert match, "Evidently's page holds its data in a variable"
+    data, length = json.JSONDecoder().raw_decode(page[match.end() :])
     numbers: dict[str, str] = {}
     _tidy(data, numbers)
     written = json.dumps(data)
     for character, escaped in _MARKUP.items():
         written = written.replace(character, escaped)
-    rest = page[: found.end()], page[found.end() + length :]
-    before, after = (part.replace(found["id"], f"{0:032x}") for part in rest)
+    rest = page[: match.end()], page[match.end() + length :]
+    before, after = (part.replace(match["id"], f"{0:032x}") for part in rest)
     return before + written + after
 
 
 def _tidy(node: Any, numbers: dict[str, str]) -> None:
     """Number the ids of the widgets; tell the plots that categories are neither markup nor dates."""
     if isinstance(node, list):
-        for one in node:
-            _tidy(one, numbers)
+        for part in node:
+            _tidy(part, numbers)
     if not isinstance(node, dict):
         return
     if isinstance(node.get("id"), str):
         node["id"] = _numbered(node["id"], numbers)
     node |= (
-        {"linked_metrics": [_numbered(one, numbers) for one in node["linked_metrics"]]} if node.get("linked_metrics") else {}
+        {"linked_metrics": [_numbered(part, numbers) for part in node["linked_metrics"]]} if node.get("linked_metrics") else {}
     )
     if isinstance(node.get("layout"), dict) and isinstance(node.get("data"), list):
         named = [trace for trace in node["data"] if trace.get("type") == "bar" and any(isinstance(x, str) for x in trace["x"])]
@@ -94,12 +94,12 @@ def _tidy(node: Any, numbers: dict[str, str]) -> None:
             trace["x"] = [escape(str(x), quote=False) for x in trace["x"]]
         if named:
             node["layout"].setdefault("xaxis", {})["type"] = "category"
-    for one in node.values():
-        _tidy(one, numbers)
+    for part in node.values():
+        _tidy(part, numbers)
 
 
 def _numbered(text: str, numbers: dict[str, str]) -> str:
-    return _RANDOM_ID.sub(lambda found: numbers.setdefault(found.group(), f"{len(numbers) + 1:032x}"), text)
+    return _RANDOM_ID.sub(lambda match: numbers.setdefault(match.group(), f"{len(numbers) + 1:032x}"), text)
 
 
 def _shown(measure: Measure, reference: "pl.Series", window: "pl.Series") -> tuple[Any, ...]:

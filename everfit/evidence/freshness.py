@@ -17,11 +17,12 @@ def judge_freshness(trained_until: datetime, clock: datetime, max_training_age: 
         max_training_age: as declared.
     """
     age = clock - trained_until
-    told = f"the champion's training data end {format_time(trained_until)}, {age / DAY:.0f} days before {format_time(clock)}"
+    until, now = format_time(trained_until), format_time(clock)
+    described = f"the champion's training data end {until}, {age / DAY:.0f} days before {now}"
     return Evidence(
         verdict="alarm" if age >= max_training_age else "ok",
         statistic=age / DAY,
         threshold=max_training_age / DAY,
-        reason=f"{told}; at most {format_duration(max_training_age)} are allowed",
-        detail={"trained_until": format_time(trained_until), "clock": format_time(clock)},
+        reason=f"{described}; at most {format_duration(max_training_age)} are allowed",
+        detail={"trained_until": until, "clock": now},
     )

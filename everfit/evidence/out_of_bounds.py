@@ -1,4 +1,4 @@
-"""Rows whose request lies outside the declared bounds: told, and left out one by one of what is learnt and compared."""
+"""Rows whose request lies outside the declared bounds: reported, and left out of training and comparison."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def outside(model: Model, frame: "pl.DataFrame | None" = None) -> "Iterator[tuple[str, tuple[float, float], pl.Expr]]":
-    """Each bounded field of the request with its bounds, both included, and what says of a row that it lies outside.
+    """Each bounded field of the request with its bounds, both included, and an expression that is true for rows outside them.
 
-    Of a frame only the fields that it holds as numbers: rows of an earlier schema may lack one.
+    With a frame, only its numeric fields: rows of an earlier schema may lack some.
     """
     import polars as pl
 
     for column in model.request:
-        held = frame is None or (column.name in frame.columns and frame.schema[column.name].is_numeric())
-        if held and isinstance(column, Number | Integer) and column.between:
+        is_numeric = frame is None or (column.name in frame.columns and frame.schema[column.name].is_numeric())
+        if is_numeric and isinstance(column, Number | Integer) and column.between:
             low, high = column.between
             yield column.name, (low, high), ~pl.col(column.name).is_between(low, high).fill_null(True)
 

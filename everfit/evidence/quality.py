@@ -102,8 +102,8 @@ def judge_quality(
     share = (length or model.drift.window).total_seconds() / trained_on
     volume = _of_volume(profile.rows * share, counted.rows) if whole else []
     if counted.rows < LEAST_ROWS and not volume:
-        told = f"{counted.rows} rows of this version; fewer than {LEAST_ROWS} prove nothing"
-        return Evidence(verdict="insufficient", reason=told, detail={"rows": counted.rows})
+        reason = f"{counted.rows} rows of this version; fewer than {LEAST_ROWS} prove nothing"
+        return Evidence(verdict="insufficient", reason=reason, detail={"rows": counted.rows})
     tolerated, beyond = _of_bounds(model, counted)
     breaks = [*volume, *_of_schema({profile.schema, model.schema_id, *schemas}, counted), *beyond]
     if whole or counted.rows >= model.drift.min_rows:  # an hour's flights are all of one weekday, and that is no break
@@ -114,15 +114,15 @@ def judge_quality(
         verdict="alarm" if breaks else "ok",
         statistic=float(len(breaks)),
         threshold=1.0,
-        reason="; ".join([*([told for _, told in breaks] or [f"nothing broken in {counted.rows} rows"]), *tolerated]),
-        detail={"rows": counted.rows, "breaks": [told for _, told in breaks], "by_column": _by_column(breaks)}
+        reason="; ".join([*([fault for _, fault in breaks] or [f"nothing broken in {counted.rows} rows"]), *tolerated]),
+        detail={"rows": counted.rows, "breaks": [fault for _, fault in breaks], "by_column": _by_column(breaks)}
         | ({"unreadable": counted.unreadable} if counted.unreadable else {}),
     )
 
 
 def _by_column(breaks: Sequence[Break]) -> dict[str, str]:
     columns = dict.fromkeys(column for column, _ in breaks)
-    return {column: "; ".join(told for name, told in breaks if name == column) for column in columns}
+    return {column: "; ".join(fault for name, fault in breaks if name == column) for column in columns}
 
 
 def _of_volume(usual: float, rows: int) -> list[Break]:
@@ -136,27 +136,27 @@ def _of_schema(declared: Collection[str], window: Tally) -> list[Break]:
 
 
 def _of_bounds(model: Model, window: Tally) -> tuple[list[str], list[Break]]:
-    """What is tolerated, because such rows are left out one by one; and what is more than that."""
+    """What is tolerated, as each such row is left out, and what exceeds the tolerated share."""
     tolerated, breaks = [], []
     for name, (low, high), _ in outside(model):
-        rows, such = window.outside.get(name, (0, 0.0))
+        rows, example = window.outside.get(name, (0, 0.0))
         if not rows:
             continue
-        told = f"{name} outside {low} to {high} in {rows} rows, such as {such}"
+        fault = f"{name} outside {low} to {high} in {rows} rows, such as {example}"
         if rows > model.quality.out_of_bounds * window.rows:
-            breaks.append((name, told))
+            breaks.append((name, fault))
         else:
-            tolerated.append(f"{told}: left out")
+            tolerated.append(f"{fault}: left out")
     return tolerated, breaks
 
 
 def _of_columns(columns: Sequence[ColumnProfile], window: Tally) -> list[Break]:
     breaks = []
     for past in columns:
-        nulls, held = window.null_share(past.column), window.columns[past.column]
+        nulls, column = window.null_share(past.column), window.columns[past.column]
         if nulls > past.null_share + min(NULL_JUMP, (1 - past.null_share) / 2):  # of a column that is mostly null, too
             most = f"in training windows at most {past.null_share:.0%}"
             breaks.append((past.column, f"{past.column} is null in {nulls:.0%} of the rows, {most}"))
-        if past.varies and held.values >= LEAST_ROWS and held.only is not None:
-            breaks.append((past.column, f"{past.column} is stuck at {held.only}"))
+        if past.varies and column.values >= LEAST_ROWS and column.constant is not None:
+            breaks.append((past.column, f"{past.column} is stuck at {column.constant}"))
     return breaks

@@ -56,9 +56,9 @@ def find(connection: sa.Connection, model: Model, start: datetime) -> ClosedWind
     """
     columns = windows.c
     closed = (columns.model == model.name, columns.champion.is_not(None))
-    found = connection.execute(sa.select(columns.end, columns.champion).where(*closed, columns.start == start)).first()
-    if found is None:
+    row = connection.execute(sa.select(columns.end, columns.champion).where(*closed, columns.start == start)).first()
+    if row is None:
         newest = sa.select(columns.start).where(*closed).order_by(columns.start.desc()).limit(3)
         begin = ", ".join(map(format_time, connection.execute(newest).scalars())) or "none yet"
         raise UnknownWindowError(f"{model.name}: no closed window begins at {format_time(start)}; the newest begin at {begin}")
-    return ClosedWindow(found.end, found.champion)
+    return ClosedWindow(row.end, row.champion)

@@ -7,12 +7,12 @@ import sqlalchemy as sa
 
 from everfit.declaration import Integer, Model, Number, Numeric
 from everfit.declaration.rollouts import ANSWERING
-from everfit.evidence.counts import Held, Tally
+from everfit.evidence.counts import ColumnValues, Tally
 from everfit.store.tables import predictions
 
 
 def tally(
-    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], version: int, sampled: Mapping[str, Held]
+    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], version: int, sampled: Mapping[str, ColumnValues]
 ) -> Tally:
     """Count a version's rows of a window.
 
@@ -28,7 +28,7 @@ def tally(
     rows = sa.select(
         sa.func.count().label("rows"),
         sa.func.array_agg(sa.distinct(columns.schema)).label("schemas"),
-        *(_held(name, missing.get(name, ())).label(f"held_{at}") for at, name in enumerate(sampled)),
+        *(_value_count(name, missing.get(name, ())).label(f"values_{at}") for at, name in enumerate(sampled)),
         *(part for at, bounds in enumerate(_bounded(model, sampled)) for part in _outside(at, *bounds)),
     ).where(
         columns.model == model.name,
@@ -42,23 +42,25 @@ def tally(
     return Tally(
         rows=counts["rows"],
         schemas=frozenset(counts["schemas"] or []),
-        columns={name: Held(counts[f"held_{at}"], held.only) for at, (name, held) in enumerate(sampled.items())},
+        columns={
+            name: ColumnValues(counts[f"values_{at}"], column.constant) for at, (name, column) in enumerate(sampled.items())
+        },
         outside={
-            name: (counts[f"outside_{at}"], float(counts[f"such_{at}"]))
+            name: (counts[f"outside_{at}"], float(counts[f"example_{at}"]))
             for at, (name, *_) in enumerate(_bounded(model, sampled))
             if counts[f"outside_{at}"]
         },
     )
 
 
-def _held(name: str, missing: Sequence[float]) -> "sa.ColumnElement[int]":
+def _value_count(name: str, missing: Sequence[float]) -> "sa.ColumnElement[int]":
     """Number of a feature's values, without those declared as missing."""
     value = predictions.c.features[name].astext
     there = sa.func.count(value)
     return there.filter(sa.cast(value, sa.Numeric).not_in(missing)) if missing else there
 
 
-def _bounded(model: Model, sampled: Mapping[str, Held]) -> list[tuple[str, float, float, list[float]]]:
+def _bounded(model: Model, sampled: Mapping[str, ColumnValues]) -> list[tuple[str, float, float, list[float]]]:
     bounded = (column for column in model.request if isinstance(column, Number | Integer) and column.name in sampled)
     return [(column.name, *column.between, column.missing) for column in bounded if column.between]
 
@@ -67,4 +69,4 @@ def _outside(at: int, name: str, low: float, high: float, missing: Sequence[floa
     """Number of rows outside the bounds and the smallest such value, as exact numbers: a float could not hold any number."""
     value = sa.cast(predictions.c.features[name].astext, sa.Numeric)
     beyond = sa.and_(sa.not_(value.between(low, high)), value.not_in(missing))
-    return sa.func.count().filter(beyond).label(f"outside_{at}"), sa.func.min(value).filter(beyond).label(f"such_{at}")
+    return sa.func.count().filter(beyond).label(f"outside_{at}"), sa.func.min(value).filter(beyond).label(f"example_{at}")

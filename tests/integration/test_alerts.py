@@ -115,7 +115,7 @@ def test_the_switch_asks_only_where_newer_labels_are_known(engine: sa.Engine) ->
         assert "no label is known from after 1996-09-11" in told
         row = {"observed_at": AT + timedelta(days=39), "model": model.name, "request_id": "x", "outcome": 1.0}
         connection.execute(sa.insert(outcomes).values(row))
-        for expected in ("a retraining is asked for", "no retraining is asked for: a retraining is under way"):
+        for expected in ("a retraining is requested", "no retraining is requested: a retraining is under way"):
             (told,) = overdue(connection, MODELS, {model.name: None}).ongoing.values()
             assert told.endswith(expected)
         (asked,) = requests.in_status(connection, "pending")

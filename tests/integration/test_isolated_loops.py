@@ -100,7 +100,7 @@ def test_the_night_of_one_model_that_fails_leaves_the_others_theirs(
 def test_source_days_of_one_model_that_fail_leave_the_others_told(
     runtime: Runtime, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedules, "observe", failing(3))
+    monkeypatch.setattr(schedules, "report_observed", failing(3))
     context = dg.build_sensor_context(instance=instance, resources={"everfit": runtime})
     ticked = schedules.source_days.evaluate_tick(context)
     assert ticked.skip_message == "reported the data versions of 3 days"
@@ -110,11 +110,11 @@ def test_source_days_of_one_model_that_fail_leave_the_others_told(
 def test_a_champion_too_old_is_told_also_where_asking_for_a_retraining_fails(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promotion_age, "_ask", failing("a retraining is asked for"))
+    monkeypatch.setattr(promotion_age, "_request", failing("a retraining is requested"))
     with runtime.engine.begin() as connection:
         told = promotion_age.overdue(connection, MODELS, dict.fromkeys(MODELS)).ongoing
-    assert told[ILL.name, "overdue"].endswith("could not be asked for: ValueError: its data cannot be read")
-    assert told["flight_delay", "overdue"].endswith("a retraining is asked for")
+    assert told[ILL.name, "overdue"].endswith("could not be requested: ValueError: its data cannot be read")
+    assert told["flight_delay", "overdue"].endswith("a retraining is requested")
 
 
 def test_a_record_that_cannot_be_read_leaves_the_others_landed(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
