@@ -1,1 +1,1 @@
-"""Rows of the outside world: read from files, checked against their declaration, published."""
+"""Rows of the outside world: read by readers, checked against their declaration, published."""
