@@ -38,7 +38,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
         from everfit.pipeline.promotion import conclude
 
         concluded = conclude(
-            everfit, model, actor=f"dagster run {context.run.run_id}", verdict=made_here(context, model, "evaluation")
+            everfit, model, actor=f"dagster run {context.run.run_id}", digest=made_here(context, model, "evaluation")
         )
         context.log.info("MLflow run %s: %s", tracking.mlflow.run_id, concluded.reason)
         metadata = {"reason": concluded.reason}

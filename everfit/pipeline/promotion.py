@@ -38,7 +38,7 @@ class _Case(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
 
 
-def conclude(runtime: Runtime, model: Model, *, actor: str, verdict: str | None = None) -> Conclusion:
+def conclude(runtime: Runtime, model: Model, *, actor: str, digest: str | None = None) -> Conclusion:
     """Carry out an evaluation, by its hash or the newest: promote its winner, or record the rejection.
 
     The winner is registered first, because the registry numbers the versions. Then one transaction compares the champion with
@@ -49,7 +49,7 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, verdict: str | None 
         StaleChampionError: when another version became champion since the comparison.
         NotServableError: when the registry gives back a version that does not load; the champion stays.
     """
-    evaluation, digest = manifests.of(runtime, model, Evaluation, verdict)
+    evaluation, digest = manifests.of(runtime, model, Evaluation, digest)
     with runtime.engine.connect() as connection:
         earlier = ledger.evaluation_result(connection, model.name, digest)
         ledger.require_champion(connection, model.name, (earlier and earlier.version) or evaluation.champion)

@@ -43,7 +43,7 @@ def retrain(
     digest = manifests.put(runtime, model, "trained_model", trained, assembled.rows)
     verdict = evaluation.evaluate(runtime, model, trained, digest)
     digest = manifests.put(runtime, model, "evaluation", verdict, sum(compared.rows for compared in verdict.compared))
-    return conclude(runtime, model, actor=actor or person(), verdict=digest)
+    return conclude(runtime, model, actor=actor or person(), digest=digest)
 
 
 def _make_days(runtime: Runtime, model: Model, cutoff: datetime) -> None:

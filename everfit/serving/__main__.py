@@ -1,4 +1,4 @@
-"""``python -m everfit.serving --host 127.0.0.1 --port 8000``: serve the declared models until told to stop."""
+"""``python -m everfit.serving --host 127.0.0.1 --port 8000``: serve the declared models until the process is stopped."""
 
 import argparse
 import logging
@@ -22,7 +22,7 @@ from everfit.serving.version_source import LedgerVersions
 from everfit.topics.events import PREDICTIONS
 
 GRACE_SECONDS = 10
-# The registry is asked every second anyway; MLflow's own minutes of retries would only delay the next answer, and the end.
+# The registry is read every second anyway: MLflow's retries, which take minutes, would only delay the next reading and the end.
 MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
@@ -33,7 +33,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each attempt to reconnect, of which it logs the outcome
+    logging.getLogger("urllib3").setLevel(
+        logging.ERROR
+    )  # every retry of MLflow's client; serving logs itself that MLflow is away
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every address whole, secrets in it too
     for variable, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(variable, value)
