@@ -33,10 +33,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each attempt to reconnect, of which it logs the outcome
-    logging.getLogger("urllib3").setLevel(
-        logging.ERROR
-    )  # every retry of MLflow's client; serving logs itself that MLflow is away
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each attempt to reconnect: serving logs what comes of it
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # likewise each attempt of MLflow's client
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every address whole, secrets in it too
     for variable, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(variable, value)
