@@ -81,7 +81,7 @@ class Wasserstein(Measure):
         """In units of :meth:`scale`."""
         from scipy.stats import wasserstein_distance
 
-        return float(wasserstein_distance(reference.to_numpy(), window.to_numpy()) / self.scale(reference, window))
+        return float(wasserstein_distance(reference.to_numpy(), window.to_numpy())) / self.scale(reference, window)
 
     def scale(self, reference: "pl.Series", window: "pl.Series") -> float:  # noqa: ARG002
         """What the distance of two columns of finite numbers is divided by."""
