@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.candidates import REQUEST_TAG
 from assets.pages import columns, declared_in, feature_notes, raw_columns
-from assets.provenance import Result, log_events, materialized, one_day, provenance, report_observed
+from assets.provenance import Result, log_events, materialization_of, materialized, provenance, report_observed
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID
 from everfit.pipeline.code_versions import LOOK_BACK, stage_version
@@ -81,10 +81,12 @@ def features(model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         report_observed(partial(log_events, context), everfit, model, [day.day for day in cut], lots[-1].lineage)
         if cut:
             tags = provenance(context.instance, model, "raw_data", sources)
-            log_events(context, [one_day(raw_key, day, tags, _metadata(day)) for day in cut])
+            log_events(context, [materialization_of(raw_key, day, tags, _metadata(day)) for day in cut])
         tags, own = provenance(context.instance, model, "features", inputs), set(context.partition_keys)
         yield from materialized(context, [day for day in made if day.day in own], tags, _metadata)
-        log_events(context, [one_day(context.asset_key, day, tags, _metadata(day)) for day in made if day.day not in own])
+        log_events(
+            context, [materialization_of(context.asset_key, day, tags, _metadata(day)) for day in made if day.day not in own]
+        )
 
     return features
 

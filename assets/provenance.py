@@ -52,10 +52,10 @@ def materialized(
         return
     together = hashlib.sha256("".join(day.data_version for day in made).encode()).hexdigest()
     yield dg.MaterializeResult(data_version=dg.DataVersion(together), tags=tags)
-    log_events(context, [one_day(context.asset_key, day, tags, metadata(day)) for day in made])
+    log_events(context, [materialization_of(context.asset_key, day, tags, metadata(day)) for day in made])
 
 
-def one_day(key: dg.AssetKey, day: "DaySummary", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
+def materialization_of(key: dg.AssetKey, day: "DaySummary", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
     """The materialization of a single day."""
     versioned = {**tags, DATA_VERSION: day.data_version}
     return dg.AssetMaterialization(key, partition=day.day, metadata=metadata, tags=versioned)

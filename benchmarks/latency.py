@@ -27,7 +27,7 @@ import httpx
 
 from everfit import Model
 from everfit.declaration.discovery import find_model
-from everfit.pipeline.training_request import ask_for_training, await_training
+from everfit.pipeline.training_request import await_training, request_training
 from everfit.replay.bootstrap import bootstrap
 from everfit.replay.lockstep import await_read, await_retraining
 from everfit.replay.player import replay
@@ -92,7 +92,7 @@ def up(home: Path) -> Iterator[Runtime]:
         with Runtime.load() as runtime:
             model = find_model(runtime.models, MODEL)
             bootstrap(runtime, model)
-            first = await_training(runtime, ask_for_training(runtime, model).request)
+            first = await_training(runtime, request_training(runtime, model).request)
             assert first.status == "promoted", first
             yield runtime
     finally:

@@ -51,14 +51,14 @@ class Patience:
 
 
 class Pulse(NamedTuple):
-    """Signs of another process: ``work`` changes with all that it gets done, ``life`` with every turn it takes."""
+    """Signs of another process: ``work`` changes with its results, ``life`` with each of its turns."""
 
     work: object
     life: object
 
 
 class Watching(NamedTuple):
-    """How long somebody is waited for, and by what it is seen to be at work; one for a sequence of waits, so that it learns."""
+    """The patience of a sequence of waits, which it learns from, and the signs by which the awaited process shows progress."""
 
     patience: Patience
     pulse: Callable[[], Pulse] | None = None
@@ -72,42 +72,41 @@ def wait_until(
     stall_seconds: float = STALL_SECONDS,
     watching: Watching | None = None,
 ) -> T:
-    """Read until it is reached, and return what was read then.
+    """Read a state until the condition holds, and return that state.
 
     Args:
-        read: a cheap look at the state.
-        reached: whether that is what is waited for.
-        what: completes 'nothing moved for 180 s while waiting for …'; may end in what to look at.
-        stall_seconds: the least that nothing may change before it is given up, where no ``watching`` is given; every change
-            gives it that time anew.
-        watching: the patience, which every change teaches, and the signs of whoever works on it, looked at once a second: work
-            counts as a change; life alone buys ten times the time and no more.
+        read: reads the state; it should be cheap.
+        reached: the condition on the state.
+        what: completes 'nothing moved for 180 s while waiting for …'; may end with a hint.
+        stall_seconds: without ``watching``, the longest time without a change.
+        watching: the patience, which learns from every change, and the signs of the awaited process, checked once a second:
+            work counts as a change; life alone extends the time tenfold.
 
     Raises:
-        ServiceError: when nothing moved for that long.
+        ServiceError: when nothing changed for that long.
     """
     watch = _Watch(*(watching or Watching(Patience(stall_seconds))))
-    found = read()
-    while not reached(found):
+    state = read()
+    while not reached(state):
         if stalled := watch.stalled():
             raise ServiceError(f"{stalled} while waiting for {what} See `everfit status`")
         time.sleep(POLL_SECONDS)
-        before, found = found, read()
-        watch.look(moved=found != before)
-    return found
+        before, state = state, read()
+        watch.look(moved=state != before)
+    return state
 
 
 class _Watch:
-    """When something moved last, and when whoever works on it last showed life."""
+    """The times of the last change and of the last sign of life."""
 
     def __init__(self, patience: Patience, pulse: Callable[[], Pulse] | None) -> None:
         self._patience = patience
         self._pulse = pulse
-        self._seen = pulse() if pulse else Pulse(None, None)
+        self._last_pulse = pulse() if pulse else Pulse(None, None)
         self._worked_at = self._lived_at = self._looked_at = time.monotonic()
 
     def stalled(self) -> str:
-        """Why it is given up; empty where it is not."""
+        """Why the wait ends; empty where it goes on."""
         now, limit = time.monotonic(), self._patience.limit_seconds
         if now - self._lived_at > limit:
             return f"nothing moved for {now - self._lived_at:.0f} s"
@@ -120,9 +119,9 @@ class _Watch:
         now = time.monotonic()
         if self._pulse and now - self._looked_at >= PULSE_SECONDS:
             self._looked_at = now
-            before, self._seen = self._seen, self._pulse()
-            moved |= self._seen.work != before.work
-            if self._seen.life != before.life:
+            before, self._last_pulse = self._last_pulse, self._pulse()
+            moved |= self._last_pulse.work != before.work
+            if self._last_pulse.life != before.life:
                 self._patience.learn(now - self._lived_at)
                 self._lived_at = now
         if moved:

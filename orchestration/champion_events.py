@@ -24,9 +24,9 @@ def verdicts(runtime: Runtime, model: Model, judged: "Sequence[Judgement]") -> I
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
         versions = ledger.same_artifact(connection, model.name, champion.version) if champion else []
-    for one in judged:
-        if one.version in versions:
-            yield check_evaluation(one, runtime.settings.serving_pages)
+    for judgement in judged:
+        if judgement.version in versions:
+            yield check_evaluation(judgement, runtime.settings.serving_pages)
 
 
 def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Iterator[ChampionEvent]:
@@ -47,9 +47,9 @@ def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Ite
     if known and (known.tags or {}).get(DATA_VERSION) == str(step.version):
         return
     page = f"{runtime.settings.mlflow_pages}/#/models/{model.name}/versions/{step.version}"
-    told: dict[str, Any] = {"reason": step.reason, "version": step.version, "by": step.actor}
-    told["MLflow version"] = dg.MetadataValue.url(page)
-    yield dg.AssetMaterialization(key, metadata=told, tags={DATA_VERSION: str(step.version)})
-    judged = {one.kind: one for one in newest_evidence(runtime, model)}
+    metadata: dict[str, Any] = {"reason": step.reason, "version": step.version, "by": step.actor}
+    metadata["MLflow version"] = dg.MetadataValue.url(page)
+    yield dg.AssetMaterialization(key, metadata=metadata, tags={DATA_VERSION: str(step.version)})
+    judged = {judgement.kind: judgement for judgement in newest_evidence(runtime, model)}
     for kind in kinds():
         yield check_evaluation(judged[kind], runtime.settings.serving_pages) if kind in judged else not_judged(model, kind)

@@ -52,7 +52,7 @@ def declared() -> Declared:
 
 def _shown(model: Model) -> tuple[Assets, Sequence[dg.AssetChecksDefinition]]:
     assets = model_assets(model)
-    keys = Counter(key for one in assets for key in ([one.key] if isinstance(one, dg.AssetSpec) else one.keys))
+    keys = Counter(key for asset in assets for key in ([asset.key] if isinstance(asset, dg.AssetSpec) else asset.keys))
     if twice := [key.to_user_string() for key, count in keys.items() if count > 1]:
         raise DeclarationError(f"{', '.join(twice)} would exist twice; rename the source of that name")
     return assets, model_checks(model)

@@ -25,7 +25,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether its code server has it; a server that does not answer is asked again at the next check."""
+        """Whether its code server has it; a server that does not answer is checked again the next time."""
         server = DagsterGrpcClient(**json.loads(run.tags[GRPC_INFO_TAG]))
         try:
             answer = server.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))

@@ -16,7 +16,7 @@ def train(
     A rejection is a normal outcome and is printed with its reason; only a failed run makes this command fail.
     """
     from everfit.declaration.discovery import find_model
-    from everfit.pipeline.training_request import ask_for_training, await_training
+    from everfit.pipeline.training_request import await_training, request_training
     from everfit.replay.bootstrap import bootstrap
     from everfit.runtime import Runtime
 
@@ -24,9 +24,9 @@ def train(
         declared = find_model(runtime.models, model)
         if rows := bootstrap(runtime, declared):
             typer.echo(f"published {rows:,} rows from before {declared.name} went live", err=True)
-        training = ask_for_training(runtime, declared)
+        training = request_training(runtime, declared)
         if not training.is_new:
-            typer.echo(f"nothing new is known since training {training.request.id} was asked for", err=True)
+            typer.echo(f"nothing new is known since training {training.request.id} was requested", err=True)
         done = await_training(runtime, training.request, report=lambda line: typer.echo(line, err=True))
     if as_json:
         print_json(done)

@@ -20,7 +20,7 @@ from everfit.demo.result import DemoResult
 from everfit.environment.settings import Settings, models_package
 from everfit.errors import StackError
 from everfit.pipeline.loop_progress import watching_loop
-from everfit.pipeline.training_request import ask_for_training, await_training
+from everfit.pipeline.training_request import await_training, request_training
 from everfit.replay.bootstrap import bootstrap
 from everfit.replay.lockstep import await_retraining
 from everfit.replay.player import Listener, replay
@@ -118,7 +118,7 @@ class Demo:
         """Train on the rows from before the go-live, pin version 1 as a shadow, and await its first answer."""
         rows = bootstrap(runtime, model)
         self.announce(f"published {rows:,} rows from before {format_time(model.go_live)}; training the first version")
-        training = ask_for_training(runtime, model)
+        training = request_training(runtime, model)
         done = await_training(runtime, training.request)
         if done.status != "promoted":
             raise StackError(

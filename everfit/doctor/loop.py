@@ -44,10 +44,10 @@ def loop_check(ticked_at: datetime, addresses: Mapping[str, str]) -> Check | Non
 def _split(beat: Heartbeat, log_id: str | None, addresses: Mapping[str, str]) -> list[str]:
     """The parts that differ, of those that have an identity."""
     identities = {**beat.identities, **({"kafka": log_id} if log_id else {})}
-    theirs = Uses({name: beat.addresses[name] for name in identities if name in beat.addresses}, identities)
-    ours = uses_of({name: addresses[name] for name in PARTS if name in addresses})
-    shared = {name: address for name, address in theirs.addresses.items() if name in ours.identities}
-    return differences(ours, Uses(shared, identities))
+    of_loop = Uses({name: beat.addresses[name] for name in identities if name in beat.addresses}, identities)
+    of_command = uses_of({name: addresses[name] for name in PARTS if name in addresses})
+    shared = {name: address for name, address in of_loop.addresses.items() if name in of_command.identities}
+    return differences(of_command, Uses(shared, identities))
 
 
 def _passed(beat: Heartbeat) -> str:

@@ -40,7 +40,7 @@ def run(order: Order, announce: Announce) -> Report:
             delayed, immediate = block[: int(BLOCK * DELAYED)], block[int(BLOCK * DELAYED) :]
             late += delayed
             producer.send(immediate + immediate[: int(BLOCK * REPEATED)])
-            producer.send_poison([_spoil_one(draw.choice(SPOILT), immediate) for _ in range(int(BLOCK * POISONED))])
+            producer.send_poison([_spoiled_record(draw.choice(SPOILT), immediate) for _ in range(int(BLOCK * POISONED))])
             announce(f"block {number + 1} of {blocks}")
         drain(bed, pool, sent)
         producer.send(late)
@@ -54,7 +54,7 @@ def run(order: Order, announce: Announce) -> Report:
         return check_guarantee("poison", did, bed.engine, sent)
 
 
-def _spoil_one(spoil: Spoil, block: list[Event]) -> bytes | None:
+def _spoiled_record(spoil: Spoil, block: list[Event]) -> bytes | None:
     """A prediction of the block, made invalid."""
     whole = next(event for event in block if isinstance(event, Prediction))
     return spoil(msgspec.to_builtins(whole))

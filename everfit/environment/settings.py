@@ -71,7 +71,7 @@ class Settings:
             ServiceError: when an address is in neither: the stack is not up, or a variable was forgotten.
         """
         require_sound(environ)
-        require_one_stack(environ)
+        require_same_parts(environ)
         home = home_folder(environ)
         known = addresses(environ)
         missing = [variable for name, variable in VARIABLES.items() if name not in known]
@@ -142,7 +142,7 @@ def conflicts(environ: Mapping[str, str] = os.environ) -> list[str]:
     ]
 
 
-def require_one_stack(environ: Mapping[str, str] = os.environ) -> None:
+def require_same_parts(environ: Mapping[str, str] = os.environ) -> None:
     """Refuse an environment that would split the stack in two.
 
     Raises:

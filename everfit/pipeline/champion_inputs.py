@@ -66,5 +66,5 @@ def _merged(model: Model, features: Features, logged: "pl.DataFrame", tested: "p
 
 def _note(model: Model, signature: Signature, logged: int, rows: int) -> str:
     gone: Sequence[str] = [name for name, kind in signature.features if (name, kind) not in model.features]
-    note = f"; the champion was asked by its own schema {signature.schema}, in {logged} of {rows} rows as it was logged"
+    note = f"; the champion was given the inputs of its own schema {signature.schema}, in {logged} of {rows} rows as logged"
     return f"{note}, and in the others without {', '.join(gone)}" if gone and logged < rows else note

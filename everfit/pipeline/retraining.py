@@ -26,7 +26,7 @@ def retrain(
     Args:
         runtime: where the model's data and versions are.
         model: which is trained.
-        request: what asked for it; it ends with the verdict. None where a person does.
+        request: the request that caused it, which ends with the result; None where a person does.
         cutoff: nothing known later is trained on; by default the request's, or the last midnight that the model's clock passed.
         actor: who promotes, as the ledger records it; by default the person who runs this process.
 

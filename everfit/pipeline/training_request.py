@@ -22,7 +22,7 @@ class TrainingRequest:
     is_new: bool
 
 
-def ask_for_training(runtime: Runtime, model: Model) -> TrainingRequest:
+def request_training(runtime: Runtime, model: Model) -> TrainingRequest:
     """Write a retrain request: for the first training, on the rows from before the go-live, or for one up to the model's clock.
 
     A failed request gets a further attempt.

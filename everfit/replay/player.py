@@ -67,7 +67,7 @@ def replay(
     with ExitStack() as opened:
         serving = opened.enter_context(closing(ServingClient(settings.serving, settings.token)))
         _require_champion(runtime, model)
-        _require_one_stack(settings, serving)
+        _require_same_parts(settings, serving)
         catch_up(runtime, model, progress.sent_until or start)
         producer = opened.enter_context(OutcomeProducer(settings.kafka))
         publishing = create_engine(settings.database_url, durable=False)  # rows lost by a killed server are published again
@@ -97,7 +97,7 @@ def _require_champion(runtime: Runtime, model: Model) -> None:
         raise RequestError(f"{model.name} has no champion to answer requests: `everfit train {model.name}` makes the first")
 
 
-def _require_one_stack(settings: Settings, serving: ServingClient) -> None:
+def _require_same_parts(settings: Settings, serving: ServingClient) -> None:
     """Refuse before anything is sent: outcomes in one Kafka and predictions in another are never joined."""
     if differing := differences(uses(settings), serving.uses()):
         raise ServiceError(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from everfit.environment.addresses import same_place
-from everfit.environment.settings import VARIABLES, addresses, endpoints, given_to_stack, require_one_stack
+from everfit.environment.settings import VARIABLES, addresses, endpoints, given_to_stack, require_same_parts
 from everfit.environment.variables import masked
 from everfit.errors import ServiceError, StackError
 from everfit.stack import health
@@ -31,7 +31,7 @@ def given_parts(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
     Raises:
         SettingsError: when the environment sets another address than the running stack uses.
     """
-    require_one_stack({**environ, "EVERFIT_HOME": str(home)})
+    require_same_parts({**environ, "EVERFIT_HOME": str(home)})
     running, kept = endpoints(home), given_to_stack(home)
     configured = {name: environ.get(variable, "") for name, variable in VARIABLES.items()}
     own = {

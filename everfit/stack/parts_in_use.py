@@ -43,19 +43,19 @@ def uses_of(addresses: Mapping[str, str]) -> Uses:
     return Uses(shown, {name: identity for name, identity in identities.items() if identity})
 
 
-def differences(ours: Uses, theirs: Uses) -> list[str]:
+def differences(first: Uses, second: Uses) -> list[str]:
     """A line for each part that the two do not share, with both addresses."""
     return [
-        f"{label} at {theirs.addresses[name]}, and this command {label} at {ours.addresses[name]}"
+        f"{label} at {second.addresses[name]}, and this command {label} at {first.addresses[name]}"
         for name, label in PARTS.items()
-        if name in theirs.addresses and not _is_shared(name, ours, theirs)
+        if name in second.addresses and not _is_shared(name, first, second)
     ]
 
 
-def _is_shared(name: str, ours: Uses, theirs: Uses) -> bool:
-    if name in ours.identities and name in theirs.identities:
-        return ours.identities[name] == theirs.identities[name]
-    return same_place(ours.addresses[name], theirs.addresses[name])
+def _is_shared(name: str, first: Uses, second: Uses) -> bool:
+    if name in first.identities and name in second.identities:
+        return first.identities[name] == second.identities[name]
+    return same_place(first.addresses[name], second.addresses[name])
 
 
 def _database(url: str) -> str | None:

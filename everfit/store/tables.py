@@ -308,7 +308,7 @@ alerts = Table(
     "alerts",
     metadata,
     _text("model", primary_key=True),  # empty where it concerns them all
-    _text("cause", primary_key=True),  # a family and what tells this cause from the family's others, such as 'request:1a2b'
+    _text("cause", primary_key=True),  # a family and the cause within it, such as 'request:1a2b'
     _text("message"),
     _time("first_at"),  # wall clock, as all that follow
     _time("last_sent_at", nullable=True),

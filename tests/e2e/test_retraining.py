@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from everfit.declaration.retraining import Status
-from everfit.pipeline.training_request import ask_for_training
+from everfit.pipeline.training_request import request_training
 from everfit.runtime import Runtime
 from everfit.store import requests
 from everfit.store.requests import RetrainRequest
@@ -63,7 +63,7 @@ def dagster(stack: Stack) -> Iterator[Dagster]:
 def stormed(runtime: Runtime, dagster: Dagster) -> Sequence[RetrainRequest]:
     """Two hundred requests of twenty causes, asked by eight at a time, and what became of them."""
     with ThreadPoolExecutor(8) as pool:
-        asked = list(pool.map(lambda number: ask_for_training(runtime, runtime.models[STORM[number % 20]]), range(200)))
+        asked = list(pool.map(lambda number: request_training(runtime, runtime.models[STORM[number % 20]]), range(200)))
     assert sum(one.is_new for one in asked) == len(STORM)
     return wait_until(lambda: found(runtime, "failed"), lambda ended: len(ended) == len(STORM), "the storm to pass")
 
@@ -106,7 +106,7 @@ def test_each_failure_was_told_once(stormed: Sequence[RetrainRequest], hook: Hoo
 
 def test_a_run_that_was_killed_deleted_or_stopped(runtime: Runtime, dagster: Dagster) -> None:
     """Killed: tried again. Deleted: tried again. Canceled by a person: given up."""
-    name = ask_for_training(runtime, runtime.models["slow"]).request.id
+    name = request_training(runtime, runtime.models["slow"]).request.id
 
     def attempt(number: int) -> dict[str, Any]:
         """The run of an attempt, when it works."""

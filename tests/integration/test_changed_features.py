@@ -53,7 +53,7 @@ def test_the_loop_goes_on_across_a_change_of_features(engine: sa.Engine, tmp_pat
         assert connection.execute(sa.select(sa.func.count()).select_from(quarantines)).scalar() == 0
     declared(loop, new.model_copy(update={"gate": EASY}))
     concluded = loop.retrain(None, cutoff=start + 2 * WEEK)
-    assert f"the champion was asked by its own schema {old.schema_id}, in " in concluded.reason
+    assert f"the champion was given the inputs of its own schema {old.schema_id}, in " in concluded.reason
     made, _ = manifests.newest(loop.runtime, new, "training_set", TrainingSet)
     rows = loop.runtime.lake.get_frame(made.rows_hash)
     assert set(rows.columns) >= {name for name, _ in new.features}

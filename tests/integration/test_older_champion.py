@@ -150,7 +150,7 @@ def test_status_lists_every_version_and_doctor_says_what_degrades(engine: Engine
     build(engine, {OLD.name: OLD})
     publish(engine, {OLD.name: OLD}, "readings", ROWS[:1])
     (never,) = read_faults(runtime)
-    assert (never.subject, never.what) == ("view pump_now", "as it is declared it was never built")
+    assert (never.subject, never.what) == ("view pump_now", "its declared version was never built")
     build(engine, {new.name: new})
     assert read_faults(runtime) == []
     publish(engine, {OLD.name: OLD}, "readings", ROWS[1:])

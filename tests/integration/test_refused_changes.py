@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from everfit import BinaryClassification, Category, Model, Number, Source
 from everfit.environment.settings import Settings
 from everfit.errors import DeclarationError
-from everfit.pipeline.training_request import ask_for_training
+from everfit.pipeline.training_request import request_training
 from everfit.replay.bootstrap import bootstrap_all
 from everfit.runtime import Runtime
 from everfit.sources.publication import publish
@@ -121,7 +121,7 @@ def test_a_refused_model_is_read_on_and_judged_when_it_is_set_back_and_the_other
         (failure,) = failures.listed(connection)
     assert (failure.part.model, failure.part.stage, failure.error) == (MODEL.name, "declaration", why[MODEL.name])
     with pytest.raises(DeclarationError, match="go_live was"):
-        ask_for_training(runtime, moved)
+        request_training(runtime, moved)
     landed = dict(bootstrap_all(runtime))
     assert landed[MODEL.name] == why[MODEL.name]
     runtime = Runtime(runtime.settings, {MODEL.name: MODEL, OTHER.name: OTHER})
