@@ -1,5 +1,4 @@
-"""Alert channels: where notices go. Every notice goes to the log, to the webhook where one is set, and to every channel of an
-installed package.
+"""Alert channels: the log, the webhook where one is set, and those of installed packages. Every notice goes to each of them.
 
 A package adds a channel by an entry point of the group ``everfit.alert_channels`` (:mod:`everfit.environment.extensions`): a
 class that is called without arguments. A channel that fails or hangs holds up neither the others nor the caller: the failure is
