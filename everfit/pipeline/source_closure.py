@@ -4,7 +4,7 @@ It is read from the source files, imports inside of functions included, definiti
 counts what is used of it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from everfit.pipeline.source_module import SourceModule, source_file, source_module
@@ -29,15 +29,16 @@ def source_closure(roots: Sequence[str], neutral: Sequence[str] = ()) -> dict[Pl
     for path in neutral:
         if source_file(path) is None:
             raise LookupError(f"no module {path!r} to pass over; correct its name")
-    packages = {PACKAGE, *(root.partition(".")[0] for root in roots)}
+    inside, outside = _prefixes([PACKAGE, *(root.partition(".")[0] for root in roots)]), _prefixes(neutral)
     waiting = [place for root in roots for place in _required(root)]
     closure: dict[Place, str] = {}
     while waiting:
         place = waiting.pop()
         if place not in closure:
             closure[place], used = _definition(place)
-            inside = (path for path in used if _within(path, packages) and not _within(path, neutral))
-            waiting += [other for path in inside for other in _places(path) if not _within(other[0], neutral)]
+            for path in used:
+                if f"{path}.".startswith(inside) and not f"{path}.".startswith(outside):
+                    waiting += [other for other in _places(path) if not f"{other[0]}.".startswith(outside)]
     return dict(sorted(closure.items()))
 
 
@@ -48,8 +49,9 @@ def _required(root: str) -> tuple[Place, ...]:
     return places
 
 
-def _within(path: str, packages: Collection[str]) -> bool:
-    return any(path == name or path.startswith(f"{name}.") for name in packages)
+def _prefixes(names: Sequence[str]) -> tuple[str, ...]:
+    """With what the path of a module begins, its last dot added, that is one of these or lies in one."""
+    return tuple(f"{name}." for name in names)
 
 
 @cache

@@ -1,7 +1,6 @@
 """What a statement does, as words, and what it names. Formatting, docstrings and annotations do nothing, and leave no word."""
 
 import ast
-from typing import Any
 
 SILENT = {"annotation", "returns", "ctx", "type_comment", "type_ignores"}
 
@@ -22,33 +21,39 @@ class Syntax:
 
     def read(self, node: ast.AST) -> None:
         """Add a node with all that lies in it."""
-        if names := _chain(node):
+        if isinstance(node, ast.Name | ast.Attribute) and (names := _chain(node)):
             self.names.add(names)
             self.words.append(".".join(names))
             return
         if isinstance(node, ast.Import | ast.ImportFrom):
             self.imports.append(node)
         self.words.append(type(node).__name__)
+        values = vars(node)
         for field in node._fields:
-            if field not in SILENT:
-                self._read_value(_without_docstring(node) if field == "body" else getattr(node, field, None))
+            if field in SILENT:
+                continue
+            value = values.get(field)
+            if isinstance(value, ast.AST):
+                self.read(value)
+            elif isinstance(value, list):
+                self._read_list(value[1:] if field == "body" and _is_documented(node) else value)
+            else:
+                self.words.append(repr(value))
         self.words.append("end")
 
-    def _read_value(self, value: object) -> None:
-        if isinstance(value, ast.AST):
-            self.read(value)
-        elif isinstance(value, list):
-            self.words.append(str(len(value)))
-            for part in value:
-                self._read_value(part)
-        else:
-            self.words.append(repr(value))
+    def _read_list(self, values: list[object]) -> None:
+        self.words.append(str(len(values)))
+        for value in values:
+            if isinstance(value, ast.AST):
+                self.read(value)
+            else:
+                self.words.append(repr(value))
 
 
-def _without_docstring(node: ast.AST) -> object:
-    documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None
-    body: Any = vars(node)["body"]  # of a lambda or a condition it is an expression
-    return body[1:] if documented else body
+def _is_documented(node: ast.AST) -> bool:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return False
+    return ast.get_docstring(node, clean=False) is not None
 
 
 def _chain(node: ast.AST) -> tuple[str, ...]:
