@@ -1,4 +1,4 @@
-"""What can go wrong, one class a condition, under one root.
+"""The errors of everfit, one class per condition, under one root.
 
 Every message says what was wrong, with which value, and what to do. The command line prints the message and exits 1;
 it never prints a traceback for one of these.
@@ -22,7 +22,7 @@ class RequestError(EverfitError, ValueError):
 
 
 class SourceError(EverfitError, ValueError):
-    """Rows offered to a source break its declared columns, types or bounds."""
+    """Rows of a source do not fit its declared columns, types or bounds."""
 
 
 class RecipeError(EverfitError, TypeError):
@@ -30,15 +30,15 @@ class RecipeError(EverfitError, TypeError):
 
 
 class FeatureError(EverfitError, ValueError):
-    """Rows offered to a model lack one of its features, or hold it in a type that does not fit."""
+    """Rows for a model lack one of its features, or have it with a wrong type."""
 
 
 class EmptyPartitionError(EverfitError):
-    """A partition was asked for, on which nothing has landed."""
+    """Nothing has landed on a requested partition."""
 
 
 class BackfillError(EverfitError, ValueError):
-    """Days or assets were asked for that cannot be made."""
+    """The requested days or assets cannot be made."""
 
 
 class EvidenceError(EverfitError, TypeError):
@@ -46,7 +46,7 @@ class EvidenceError(EverfitError, TypeError):
 
 
 class PolicyError(EverfitError, TypeError):
-    """A retraining policy answered something else than a decision."""
+    """A retraining policy returned something else than a decision."""
 
 
 class LaunchError(EverfitError, ValueError):
@@ -54,11 +54,11 @@ class LaunchError(EverfitError, ValueError):
 
 
 class EventError(EverfitError, ValueError):
-    """A record on a topic cannot be decoded or breaks its contract; it belongs in the dead letters."""
+    """A record of a topic cannot be decoded or breaks its contract; it becomes a dead letter."""
 
 
 class UnknownSchemaError(EventError):
-    """A prediction has a schema that nobody declared and no version has, as far as the reader knows."""
+    """A prediction has a schema that is neither declared nor that of a known version."""
 
 
 class UnknownLetterError(EverfitError, LookupError):
@@ -66,11 +66,11 @@ class UnknownLetterError(EverfitError, LookupError):
 
 
 class UnknownWindowError(EverfitError, LookupError):
-    """No window of that model that closed under a champion begins at that moment."""
+    """No closed window of that model with a champion begins at that moment."""
 
 
 class UnreadableError(EverfitError, LookupError):
-    """A partition is not set aside as one that cannot be read."""
+    """A partition is not isolated as unreadable, so that nothing of it can be skipped."""
 
 
 class LakeError(EverfitError):
@@ -78,7 +78,7 @@ class LakeError(EverfitError):
 
 
 class FormatError(LakeError):
-    """A kept document was written by a newer version of everfit, or is damaged."""
+    """A stored document was written by a newer version of everfit, or is damaged."""
 
 
 class MissingObjectError(LakeError, LookupError):
@@ -90,11 +90,11 @@ class NotServableError(EverfitError):
 
 
 class LostVersionError(EverfitError, LookupError):
-    """MLflow does not have a version, or not its artifact, any more."""
+    """The registry has lost a version or its artifact."""
 
 
 class PromotionError(EverfitError, ValueError):
-    """A person asked to promote what cannot become champion."""
+    """A version that a person named cannot become champion."""
 
 
 class StaleChampionError(EverfitError):
@@ -102,20 +102,20 @@ class StaleChampionError(EverfitError):
 
 
 class SettingsError(EverfitError, ValueError):
-    """A variable of the environment has a value that makes no sense, or a name that is almost one of ours."""
+    """An environment variable has an invalid value, or a name that is almost one of everfit's."""
 
 
 class RefusedError(EverfitError):
-    """What was sent is refused for what it is: to send it again changes nothing."""
+    """A record is refused because of its contents; sending it again would be refused, too."""
 
 
 class ServiceError(EverfitError):
-    """A service that is needed does not answer."""
+    """A required service does not answer."""
 
 
 class StackError(EverfitError):
-    """The embedded stack cannot do what was asked: a taken port, a foreign process, a failed start."""
+    """The embedded stack cannot be started or stopped as requested, such as by a taken port or a failed start."""
 
 
 class DrillError(EverfitError):
-    """A drill that is not there, or that this machine or broker cannot do."""
+    """A drill does not exist, or cannot run on this machine or broker."""

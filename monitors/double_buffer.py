@@ -13,7 +13,7 @@ from monitors.memory import give_back_large_blocks
 SWITCH_SECONDS = 0.0002  # with Python's 5 ms the writer would wait longer for the reader than for Postgres
 
 
-class _Switching:
+class _SwitchInterval:
     """The process's thread switch interval: short from the first pipeline that opens to the last that closes."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class _Switching:
                 sys.setswitchinterval(self._usual_seconds)
 
 
-_switching = _Switching()
+_switch_interval = _SwitchInterval()
 
 
 class Pipeline:
@@ -52,12 +52,12 @@ class Pipeline:
         self._under_way: Future[Written | None] | None = None
 
     def __enter__(self) -> Self:
-        _switching.open()
+        _switch_interval.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._thread.shutdown(wait=True)
-        _switching.close()
+        _switch_interval.close()
 
     def submit(self, batch: Batch) -> bool:
         """Wait for the previous batch and start writing this one; False, without starting, where that one was not written."""

@@ -19,11 +19,11 @@ def is_on(environ: Mapping[str, str] = os.environ) -> bool:
     return on
 
 
-def switched() -> Any:
+def sensor_status() -> Any:
     """The default status of a sensor; a change in Dagster's pages takes precedence."""
     return dg.DefaultSensorStatus.RUNNING if is_on() else dg.DefaultSensorStatus.STOPPED
 
 
-def scheduled() -> Any:
+def schedule_status() -> Any:
     """The default status of a schedule."""
     return dg.DefaultScheduleStatus.RUNNING if is_on() else dg.DefaultScheduleStatus.STOPPED

@@ -10,7 +10,7 @@ import dagster as dg
 from assets.provenance import report, report_observed
 from everfit.declaration import Model
 from everfit.runtime import Runtime
-from orchestration.activation import scheduled, switched
+from orchestration.activation import schedule_status, sensor_status
 from orchestration.day_partitions import add_new_days
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _nightly(at: str, names: Sequence[str]) -> dg.ScheduleDefinition:
         job_name=ASSET_JOB,
         cron_schedule=f"{minute} {hour} * * *",
         execution_timezone="UTC",
-        default_status=scheduled(),
+        default_status=schedule_status(),
         description=f"Makes the days whose rows were added or corrected, and those that look back on them: {', '.join(names)}.",
     )
     def nightly(context: dg.ScheduleEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> Night:
@@ -99,7 +99,7 @@ def night(instance: dg.DagsterInstance, runtime: Runtime, model: Model, at: date
 @dg.sensor(
     name="source_days",
     minimum_interval_seconds=INTERVAL_SECONDS,
-    default_status=switched(),
+    default_status=sensor_status(),
     description="Reports to Dagster which days of sources were touched, so that its pages show stale days. Launches nothing.",
 )
 def source_days(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SkipReason:

@@ -16,7 +16,7 @@ from everfit.declaration import Model
 from everfit.errors import EmptyPartitionError
 from everfit.runtime import Runtime
 from orchestration import pool_limits
-from orchestration.activation import switched
+from orchestration.activation import sensor_status
 from orchestration.champion_events import ChampionEvent, by_hand, verdicts
 from orchestration.day_partitions import new_days
 from orchestration.run_requests import newest_launches, retraining
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     name=LOOP,
     asset_selection=dg.AssetSelection.all(),
     minimum_interval_seconds=1,
-    default_status=switched(),
+    default_status=sensor_status(),
     description="Reads the prediction log into Postgres, judges the windows that close, launches requested retrainings.",
 )
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SensorResult:

@@ -11,14 +11,14 @@ import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
 
 from everfit.runtime import Runtime
-from orchestration.activation import switched
+from orchestration.activation import sensor_status
 
 BEGAN = time.monotonic()  # of this process: a loop that never passed is awaited from here
 
 
 @dg.sensor(
     minimum_interval_seconds=60,
-    default_status=switched(),
+    default_status=sensor_status(),
     description="Alerts when the loop itself has stopped, or nothing was promoted for the declared time of wall clock.",
 )
 def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SkipReason:

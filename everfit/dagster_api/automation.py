@@ -100,7 +100,7 @@ def _read(kind: str, alive: bool, name: str, state: dict[str, Any], coming: dict
         alive=alive,
         last_tick_at=_moment(last),
         last_tick=last["status"].lower() if last else None,
-        waits=waits if on else "it is off: switch it on in Dagster, under Automation",
+        waits=waits if on else "it is off: turn it on in Dagster, under Automation",
         next_tick_at=_moment(coming) if on and alive else None,
     )
 

@@ -121,7 +121,7 @@ def _automation(addresses: Mapping[str, str]) -> list[Check]:
     off = ", ".join(each.name for each in listed if not each.on)
     failing = [each for each in listed if each.on and each.last_tick == "failure"]
     return [
-        *([Check("automation", f"off: {off}", "switch it on in Dagster, under Automation")] if off else []),
+        *([Check("automation", f"off: {off}", "turn it on in Dagster, under Automation")] if off else []),
         *(
             Check("automation", f"{each.name} failed: {each.waits}", "see its ticks in Dagster, under Automation")
             for each in failing

@@ -100,7 +100,7 @@ def test_doctor_finds_every_connection_right(here: Here) -> None:
     wrong = [line for line in told.stdout.splitlines() if not line.startswith("ok")]
     assert len(wrong) == 1, told.stdout + told.stderr
     assert wrong[0].startswith("WRONG automation: off: backfill_")
-    assert wrong[0].endswith("→ switch it on in Dagster, under Automation")
+    assert wrong[0].endswith("→ turn it on in Dagster, under Automation")
     assert not any(secret in told.stdout + told.stderr for secret in SECRETS.values())
 
 

@@ -50,7 +50,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: httpx.Response) -> list
     ("answer", "waits"),
     [
         (told([]), "its first tick, 2026-01-02 02:00 UTC"),
-        (told([], status="STOPPED"), "it is off: switch it on in Dagster, under Automation"),
+        (told([], status="STOPPED"), "it is off: turn it on in Dagster, under Automation"),
         (
             told([{"timestamp": NEXT, "status": "SUCCESS", "skipReason": None, "error": None, "runIds": ["a", "b"]}]),
             "2 runs that it launched",
