@@ -108,7 +108,8 @@ class ScaledWasserstein(Wasserstein):
 
     def scale(self, reference: "pl.Series", window: "pl.Series") -> float:
         """The column's own scale."""
-        return deviation_of(reference) or LEAST_DEVIATION * (magnitude(reference) or magnitude(window) or 1.0)
+        least = LEAST_DEVIATION * (magnitude(reference) or magnitude(window) or 1.0)
+        return deviation_of(reference) or max(least, math.ulp(0.0))  # a thousandth of the smallest number is none
 
     def suits(self, reference: "pl.Series", windows: "Sequence[pl.Series]", floor: float) -> bool:  # noqa: ARG002
         """Any column of numbers."""

@@ -132,3 +132,9 @@ def test_the_farthest_shares_are_those_of_two_columns_without_a_common_value() -
     a, b = pl.Series(["a"] * 9), pl.Series(["b"] * 7)
     assert measure_named("jensenshannon").distance(a, b) == pytest.approx(FARTHEST_SHARES, abs=1e-12)
     assert math.isclose(measure_named("common_jensenshannon").distance(a, b), FARTHEST_SHARES, abs_tol=1e-12)
+
+
+def test_a_constant_column_of_the_smallest_number_has_a_scale() -> None:
+    constant, far = pl.Series([5e-324] * 9), pl.Series([5e-318] * 9)
+    assert measure_named("scaled_wasserstein").distance(constant, constant) == 0.0
+    assert measure_named("scaled_wasserstein").distance(constant, far) > 1e5
