@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import cast
 
+import polars as pl
 import pytest
 
 from assets.checks import evidence_checks
 from everfit.errors import SettingsError
 from everfit.evidence import Evidence
+from everfit.evidence.judged_window import JudgedWindow
 from everfit.evidence.kinds import kinds
 from models.electricity_price import electricity_price
-from tests.extensions import Install
+from tests.extensions import Install, documented
 
 KIND = """
 from everfit.evidence import Evidence, EvidenceKind
@@ -78,3 +82,10 @@ def test_the_table_is_read_without_libraries_of_arrays() -> None:
     code = "import sys, everfit.evidence.kinds as k; k.kinds(); print({'numpy', 'polars', 'evidently'} & set(sys.modules))"
     read = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert read.stdout.strip() == "set()"
+
+
+def test_the_kind_of_the_page_is_one(install: Install) -> None:
+    install(documented("Kinds of evidence"), evidence="Confidence")
+    rows = pl.DataFrame({"_score": [0.0, 0.5, 1.0, 0.99]})
+    evidence = kinds()["confidence"].judge(cast(JudgedWindow, SimpleNamespace(rows=rows, row_count=4)))
+    assert (evidence.verdict, evidence.statistic, evidence.reason) == ("ok", 0.75, "75% of 4 answers are confident")

@@ -11,6 +11,7 @@ from everfit.declaration.retraining import PastRequest
 from everfit.errors import DeclarationError, PolicyError
 from everfit.policy.decision import decide
 from models.electricity_price import electricity_price
+from tests.extensions import documented
 from tests.timer import Timer
 
 LIVE = electricity_price.go_live
@@ -98,3 +99,10 @@ def test_a_policy_is_any_object_with_the_method() -> None:
     policy = SimpleNamespace(decide=lambda model, at, current, history: Decision("none", None, "never"))
     with pytest.raises(DeclarationError, match="the same in every process"):
         declared(policy)  # a function's address is part of how it is written
+
+
+def test_the_policy_of_the_page_decides() -> None:
+    namespace: dict[str, Any] = {"__name__": "page"}
+    exec(documented("Policies"), namespace)
+    decision = decided(declared(namespace["Timer"](FORTNIGHT)), LIVE + FORTNIGHT)
+    assert decision == Decision("retrain", "timer", "14 days have passed")
