@@ -6,7 +6,7 @@ another learning rate leaves the features as they are, and another plot leaves e
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -94,13 +94,13 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
             yield from ((s.name, [*map(_with_code, s.columns)], s.identity, s.event_time) for s in model.sources)
         case "features":
             yield [*map(_values, model.request)]
-            yield model.entity, model.identity, model.event_time, model.go_live, function_version(model.history)
+            yield model.entity, model.identity, model.event_time, model.go_live, _function(model.history)
             for view in model.views:
                 taken = sorted((name, repr(feature)) for name, feature in view.features.items())
                 yield view.name, view.source, view.key, view.known_at, view.ttl, view.tie_break, taken
-                yield function_version(view.shape)
+                yield _function(view.shape)
         case "training_set":
-            yield _with_code(model.task), model.go_live, function_version(model.history), _values(model.training)
+            yield _with_code(model.task), model.go_live, _function(model.history), _values(model.training)
             yield [*map(_values, model.request)]
         case "trained_model":
             yield _with_code(model.task), model.features, _values(model.gate), _values(model.drift)
@@ -118,7 +118,16 @@ def _values(part: Part) -> tuple[str, dict[str, Any]]:
 def _with_code(part: Part) -> tuple[str, dict[str, Any], str]:
     """The values of a part that does something itself, and the version of its class, the user's own included."""
     kind = type(part)
-    top = kind.__qualname__.partition(".")[0]  # a class of a function is a part of it
-    module = source_module(kind.__module__)
-    has_source = module is not None and top in module.definitions
-    return *_values(part), source_version((f"{kind.__module__}.{top}",)) if has_source else class_version(kind)
+    return *_values(part), _source(kind) or class_version(kind)
+
+
+def _function(function: Callable[..., Any]) -> tuple[str, str]:
+    """The version of a user's function by what it holds, such as what a wrapper was made with, and by its source."""
+    return function_version(function), _source(function)
+
+
+def _source(defined: Any) -> str:
+    """The version of what a module defines, imports inside of functions included; empty for what was typed in."""
+    name = getattr(defined, "__qualname__", "").partition(".")[0]  # what lies in a function or a class is a part of it
+    module = source_module(getattr(defined, "__module__", None) or "")
+    return source_version((f"{module.name}.{name}",)) if module and name in module.definitions else ""

@@ -133,7 +133,7 @@ def test_what_changes_nothing_marks_nothing(
 
 OWN_PACKAGE = {
     "__init__.py": "",
-    "net.py": "def widths():\n    return [4, 2]\n\n\ndef unused():\n    return 1\n",
+    "net.py": "def widths():\n    return [4, 2]\n\n\ndef unused():\n    return 1\n\n\ndef shift(rows):\n    return rows\n",
     "parts.py": """
         from everfit import BinaryClassification, Recipe
 
@@ -143,6 +143,10 @@ OWN_PACKAGE = {
             def fit(self, rows, context):
                 from own_package.net import widths
                 return widths()
+
+        def history(half_hours):
+            from own_package.net import shift
+            return shift(half_hours)
 
         class Late(BinaryClassification):
             def losses(self, labels, answers):
@@ -170,6 +174,7 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
         ("net.py", "[4, 2]", "[4, 3]", {"trained_model"}),
         ("parts.py", "return widths()", "return widths() or 0", {"trained_model"}),
         ("parts.py", "return super()", "return 2 * super()", {"training_set", "trained_model", "evaluation"}),
+        ("net.py", "return rows", "return rows[1:]", {"features", "training_set"}),
         ("net.py", "return 1", "return 2", set()),
         ("parts.py", "from everfit", "# A comment.\nfrom everfit", set()),
     ],
@@ -178,7 +183,9 @@ def test_a_change_of_the_users_own_code_marks_what_it_makes(
     own_package: Path, file: str, old: str, new: str, stages: set[Stage]
 ) -> None:
     parts: ModuleType = importlib.import_module("own_package.parts")
-    model = electricity_price.model_copy(update={"candidates": [parts.Own()], "task": parts.Late(label="up")})
+    model = electricity_price.model_copy(
+        update={"candidates": [parts.Own()], "task": parts.Late(label="up"), "history": parts.history}
+    )
     before = versions(model)
     (own_package / file).write_text((own_package / file).read_text().replace(old, new))
     forget()
