@@ -93,7 +93,7 @@ def _lay_out(here: Here) -> None:
 
 
 def test_doctor_finds_every_connection_right(here: Here) -> None:
-    assert "serving asks for a token: set EVERFIT_SERVING_TOKEN" in here.run("code", "everfit", "doctor").stdout
+    assert "serving requires a token: set EVERFIT_SERVING_TOKEN" in here.run("code", "everfit", "doctor").stdout
     told = here.run("serving", "everfit", "doctor")
     assert "with everfit; the daemon is alive" in told.stdout
     assert "serving works with the Postgres, Kafka and MLflow of this command" in told.stdout
