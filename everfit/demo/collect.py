@@ -12,6 +12,7 @@ from everfit.demo import scores, story
 from everfit.demo.baseline import timer
 from everfit.demo.result import Alarm, Counts, DemoResult, Retraining
 from everfit.errors import EmptyPartitionError
+from everfit.evidence.kinds import Drift
 from everfit.runtime import Runtime
 from everfit.store.database import reachable
 from everfit.store.tables import outcomes, windows
@@ -83,7 +84,7 @@ def _counts(
         windows=len(closed),
         alarms=len(alarms),
         retrains=len(retrainings),
-        drift_retrains=sum(retraining.ended == "promoted" and retraining.cause == "drift" for retraining in retrainings),
+        drift_retrains=sum(retraining.ended == "promoted" and retraining.cause == Drift.name for retraining in retrainings),
         rejections=sum(retraining.ended == "rejected" for retraining in retrainings),
         promotions=promotions,
     )
