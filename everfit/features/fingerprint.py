@@ -6,6 +6,7 @@ Comments, formatting, docstrings and decorators are left out, so that a view's f
 import ast
 import hashlib
 import inspect
+import linecache
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -109,8 +110,7 @@ def _names(code: CodeType) -> Iterator[str]:
 def _source(value: Any) -> str:
     """The syntax tree of a function or class as text; its bytecode where it has no source file."""
     try:
-        # by its code: a wrapper is not what it wraps, which is among what it uses
-        tree = ast.parse(textwrap.dedent(inspect.getsource(getattr(value, "__code__", value))))
+        tree = ast.parse(textwrap.dedent(_lines(value)))
     except (OSError, TypeError, SyntaxError):  # a lambda inside an expression is not a statement
         code = getattr(value, "__code__", None)
         return repr((code.co_code, _text(list(code.co_consts)))) if code else repr(value)
@@ -121,6 +121,19 @@ def _source(value: Any) -> str:
             if ast.get_docstring(node) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _lines(value: Any) -> str:
+    """The source of a function, by its code: a wrapper is not what it wraps, which is among what it uses. Or of a class.
+
+    ``inspect.getsource`` gives the same of a function, after a search through all modules that are loaded.
+    """
+    if not isinstance(value, FunctionType):
+        return inspect.getsource(value)
+    lines = linecache.getlines(value.__code__.co_filename, value.__globals__)[value.__code__.co_firstlineno - 1 :]
+    if not lines:
+        raise OSError(f"{value!r} has no source file")
+    return "".join(inspect.getblock(lines))
 
 
 def _text(value: Any) -> str:
