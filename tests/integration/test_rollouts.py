@@ -1,26 +1,26 @@
-"""A rollout from outside the package: a canary that answers some requests beside the champion."""
+"""The rollout of docs/extending.md: a canary that answers some requests beside the champion."""
 
 from collections.abc import Collection
-from hashlib import sha256
+from typing import Any
 
-from everfit import Rollout
 from everfit.declaration.rollouts import Role
 from models.electricity_price import electricity_price
+from tests.extensions import documented
 from tests.serving import WatchedRegistry
 from tests.serving_over_http import NAME, Serve, logged, predict
 
+PAGE: dict[str, Any] = {}
+exec(documented("Rollouts"), PAGE)
 
-class Canary(Rollout):
-    """The challenger answers a share of the requests, drawn by a hash of their ids."""
 
-    roles = ("champion", "challenger", "shadow")
-    percent: int
+class Canary(PAGE["Canary"]):  # type: ignore[misc, valid-type]
+    """The page's, which fails at one request."""
 
     def answering(self, request_id: str, loaded: Collection[Role]) -> Role:
-        if "broken" in request_id:
+        if request_id == "broken":
             raise RuntimeError("as the test wants it")
-        drawn = int(sha256(request_id.encode()).hexdigest(), 16) % 100
-        return "challenger" if "challenger" in loaded and drawn < self.percent else "champion"
+        role: Role = super().answering(request_id, loaded)
+        return role
 
 
 def test_a_canary_answers_its_share_and_the_champion_the_rest(
