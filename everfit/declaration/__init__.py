@@ -7,7 +7,7 @@ from typing import Any
 
 from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Time
-from everfit.declaration.model import Model
+from everfit.declaration.model import Model, RetrainingPolicy
 from everfit.declaration.part import Name, Part
 from everfit.declaration.policies import (
     BackfillPolicy,
@@ -20,7 +20,7 @@ from everfit.declaration.policies import (
     TrainingWindow,
 )
 from everfit.declaration.recipes import FitContext, Fitted, Recipe
-from everfit.declaration.retraining import Decision, Finding, History, RetrainingPolicy
+from everfit.declaration.retraining import Decision, Finding, History
 from everfit.declaration.rollouts import Rollout, Straight
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task

@@ -37,7 +37,7 @@ class Column(Part):
         raise NotImplementedError(f"{type(self).__name__} has no frame_type; define it")
 
     def reader(self, door: Door, *, named: bool) -> Reader:
-        """What maps a value that is not null to how it is kept; see :func:`everfit.declaration.values.reader`."""
+        """What maps a value that is not null to how it is kept; see :func:`everfit.declaration.doors.reader`."""
         raise NotImplementedError(f"{type(self).__name__} has no reader; define it")
 
 

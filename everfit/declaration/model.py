@@ -3,8 +3,9 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol, Self, runtime_checkable
 
 from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_validator
 
@@ -21,13 +22,32 @@ from everfit.declaration.policies import (
     TrainingWindow,
 )
 from everfit.declaration.recipes import DeclaredRecipe
-from everfit.declaration.retraining import RetrainingPolicy, policy_fault
+from everfit.declaration.retraining import Decision, Finding, History, policy_fault
 from everfit.declaration.rollouts import Rollout, Straight
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
 from everfit.declaration.window_grid import WindowGrid
 from everfit.timing import Moment
+
+
+@runtime_checkable
+class RetrainingPolicy(Protocol):
+    """When to retrain: ``Model(retraining=…)``.
+
+    It decides by its arguments alone, so that the same evidence leads to the same decision. It has a representation that says
+    how it is configured, as a frozen dataclass has: requests are named by it. ``model.limits`` are above every policy.
+    """
+
+    def decide(self, model: "Model", at: datetime, current: Sequence[Finding], history: History) -> Decision:
+        """Decide on the window that ends ``at``.
+
+        Args:
+            model: the declaration.
+            at: end of the window, in event time.
+            current: the champion's findings on this window; empty where nothing could be judged.
+            history: what came before.
+        """
 
 
 class Model(Part):

@@ -5,10 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
-
-if TYPE_CHECKING:
-    from everfit.declaration.model import Model
+from typing import Any, Literal, get_args
 
 Action = Literal["retrain", "wait", "none"]
 Status = Literal["pending", "launched", "promoted", "rejected", "failed"]
@@ -72,25 +69,6 @@ class Decision:
         if self.cause is not None and (not NAME.fullmatch(self.cause) or self.cause in BY_HAND):
             also = f"; {' and '.join(BY_HAND)} stand for what people request"
             raise ValueError(f"cause {self.cause!r}: a cause is a lower-case name, such as 'drift'{also}")
-
-
-@runtime_checkable
-class RetrainingPolicy(Protocol):
-    """When to retrain: ``Model(retraining=…)``.
-
-    It decides by its arguments alone, so that the same evidence leads to the same decision. It has a representation that says
-    how it is configured, as a frozen dataclass has: requests are named by it. ``model.limits`` are above every policy.
-    """
-
-    def decide(self, model: "Model", at: datetime, current: Sequence[Finding], history: History) -> Decision:
-        """Decide on the window that ends ``at``.
-
-        Args:
-            model: the declaration.
-            at: end of the window, in event time.
-            current: the champion's findings on this window; empty where nothing could be judged.
-            history: what came before.
-        """
 
 
 def policy_fault(policy: Any) -> str:

@@ -1,12 +1,9 @@
-"""The values of declared columns, as every door takes them: rows of sources, requests to serving."""
+"""How values are read: numbers, whole numbers and text, within bounds."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from everfit.declaration.number_range import EXACT, LARGEST, WHOLE, is_exact
-
-if TYPE_CHECKING:
-    from everfit.declaration.columns import Column
 
 Door = Literal["source", "request"]
 Outside = Literal["refuse", "clip", "keep"]  # what becomes of a number beyond its bounds
@@ -14,51 +11,6 @@ Reader = Callable[[Any], Any]  # to float, int, str, datetime or None
 
 MOST_SHOWN = 80  # characters of a value in a message
 OUTSIDE: dict[Door, Outside] = {"source": "refuse", "request": "keep"}  # where the declaration does not say
-
-
-def reader(column: "Column", door: Door, *, named: bool = False) -> Reader:
-    """What checks and reads one value of a column.
-
-    Args:
-        column: as it is declared.
-        door: where the value comes in. At ``request`` it is a model's input, a float64; in a ``source`` an Integer has 64 bits.
-        named: whether the value tells rows apart or orders them: no null is taken then, and no rounding.
-
-    Returns:
-        What maps a value to float, int (of an Integer), text, moment or None (a null, or a number declared as missing); it
-        raises ValueError that says with the value why it does not fit.
-    """
-    nullable = column.nullable and not named
-    missing = frozenset(getattr(column, "missing", ()))
-    of_kind = column.reader(door, named=named)
-
-    def read(value: Any) -> Any:
-        if value is None or (missing and _is_number(value) and value in missing):
-            if nullable:
-                return None
-            read_as = "" if value is None else f"{shown(value)} stands for "
-            raise ValueError(f"{read_as}null, and the column is not nullable")
-        try:
-            return of_kind(value)
-        except ValueError as error:
-            raise ValueError(f"{shown(value)} does not fit: {error}") from error
-
-    return read
-
-
-def naming_fault(names: Sequence[str], given: Iterable[str], noun: str) -> str:
-    """Which names are unknown, or else missing, as ``missing column 'a', 'b'``; empty where they are the declared ones.
-
-    Args:
-        names: those that are declared.
-        given: those that came.
-        noun: what they name.
-    """
-    came = set(given)
-    for what, wrong in (("unknown", came.difference(names)), ("missing", set(names) - came)):
-        if wrong:
-            return f"{what} {noun} {', '.join(map(repr, sorted(wrong)))}"
-    return ""
 
 
 def shown(value: Any) -> str:
@@ -86,12 +38,13 @@ def within(between: tuple[float, float] | None, outside: Outside, read: Callable
     return bounded
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; a truth value is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _finite(value: Any) -> float:
-    if not _is_number(value) or not abs(value) < float("inf"):
+    if not is_number(value) or not abs(value) < float("inf"):
         raise ValueError("not a finite number" + ("; write yes and no as 1 and 0" if isinstance(value, bool) else ""))
     if abs(value) > LARGEST:
         raise ValueError(f"beyond ±{LARGEST:g}; declare missing=[…] where it stands for nothing")

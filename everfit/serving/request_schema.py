@@ -9,7 +9,8 @@ from uuid import uuid4
 import msgspec
 
 from everfit.declaration import Column, Model
-from everfit.declaration.values import naming_fault, reader, shown
+from everfit.declaration.doors import naming_fault, reader
+from everfit.declaration.values import shown
 from everfit.errors import EventError, RequestError
 from everfit.timing import parse_time, wall_clock
 from everfit.topics.contract import require_time

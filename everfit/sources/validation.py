@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from everfit.declaration import Integer, Source
-from everfit.declaration.values import Reader, naming_fault, reader
+from everfit.declaration.doors import naming_fault, reader
+from everfit.declaration.values import Reader
 from everfit.errors import SourceError
 from everfit.timing import format_time
 

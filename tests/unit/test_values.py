@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from everfit import Category, Integer, Model, Number, Source, Time, count, feature_view, latest, mean, total
+from everfit.declaration.doors import reader
 from everfit.declaration.number_range import EXACT, LARGEST, WHOLE
-from everfit.declaration.values import reader
 from everfit.errors import DeclarationError, EventError, RequestError, SourceError
 from everfit.features.offline import compute
 from everfit.features.running_sums import Value, answer, extend, key_of, known_values
