@@ -27,7 +27,7 @@ def notify(engine: sa.Engine, findings: Findings, channels: Channels) -> list[No
         if not mine:
             return []
         now = wall_clock()
-        before = alert_state.unresolved(connection)
+        before = alert_state.unfinished(connection, now)
         changed = updated(findings, before, alert_state.recorded_causes(connection, list(findings.events)), now)
         alert_state.save(connection, changed)
         current = {(alert.model, alert.cause): alert for alert in [*before, *changed]}

@@ -83,7 +83,7 @@ def notices(
         if alert.last_sent_at is None:
             due.append(Notice("raised", alert))
         elif alert.resolved_at:
-            due += [Notice("resolved", alert)] if (alert.model, alert.cause) in before else []
+            due += [Notice("resolved", alert)] if alert.tried_at or (alert.model, alert.cause) in before else []
         elif now >= alert.last_sent_at + remind_after:
             due.append(Notice("reminder", alert))
     return due

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from everfit.store import locks
 from everfit.store.failures import storable
 from everfit.store.tables import alerts
+
+GIVEN_UP_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,13 @@ def exclusive(connection: sa.Connection) -> Iterator[bool]:
             connection.commit()
 
 
-def unresolved(connection: sa.Connection) -> Sequence[Alert]:
-    """The alerts that are open, and those that ended without a notice."""
+def unfinished(connection: sa.Connection, now: datetime) -> Sequence[Alert]:
+    """The alerts that are open, and those whose last notice was not accepted.
+
+    The end of an alert that nobody has tried to report for a day is reported no more.
+    """
     columns = [alerts.c[name] for name in Alert.__slots__]
-    wanted = sa.or_(alerts.c.resolved_at.is_(None), alerts.c.last_sent_at.is_(None))
+    wanted = sa.or_(alerts.c.resolved_at.is_(None), alerts.c.last_sent_at.is_(None), alerts.c.tried_at > now - GIVEN_UP_AFTER)
     query = sa.select(*columns).where(wanted).order_by(alerts.c.first_at)
     return [Alert(*row) for row in connection.execute(query)]
 

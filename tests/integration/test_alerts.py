@@ -54,6 +54,20 @@ def test_a_failed_request_is_told_once_and_its_end_too(engine: sa.Engine, hook: 
     assert tick(engine, Channels(hook.url)) == ["resolved request:r1"]
 
 
+def test_the_end_that_a_webhook_refuses_is_sent_again(engine: sa.Engine, hook: Hook) -> None:
+    fail(engine)
+    tick(engine, Channels(hook.url))
+    with engine.begin() as connection:
+        requests.mark(connection, "r1", "promoted")
+    assert tick(engine, Channels(f"http://127.0.0.1:{any_free()}")) == []
+    assert tick(engine, Channels(hook.url)) == [], "not before a minute has passed"
+    with engine.begin() as connection:
+        connection.execute(sa.update(alerts).values(tried_at=wall_clock() - timedelta(minutes=2)))
+    assert tick(engine, Channels(hook.url)) == ["resolved request:r1"]
+    assert tick(engine, Channels(hook.url)) == []
+    assert [posted["state"] for posted in hook.posted] == ["raised", "resolved"]
+
+
 def test_a_reminder_counts(engine: sa.Engine, hook: Hook) -> None:
     fail(engine)
     tick(engine, Channels(hook.url))
