@@ -31,12 +31,11 @@ class ProjectFolder(MetaPathFinder):
 def put_behind(folder: Path) -> None:
     """Let modules of the folder be found last, in this process; where ``sys.path`` names the folder, it is taken out.
 
-    A checkout of everfit stays where it is on the path: what it holds is everfit's own.
+    Of a checkout of everfit it stays there, too: what it holds is everfit's own.
     """
     folder = folder.resolve()
-    if folder == _HERE:
-        return
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != folder]
+    if folder != _HERE:
+        sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != folder]
     if not any(isinstance(finder, ProjectFolder) and finder.folder == folder for finder in sys.meta_path):
         sys.meta_path.append(ProjectFolder(folder))
 

@@ -61,8 +61,8 @@ def test_what_another_model_made_or_was_fed_is_named(engine: sa.Engine) -> None:
 def test_a_database_that_cannot_be_read_is_not_taken_for_empty(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE ledger CASCADE"))
-    (told,) = contents_of_others(engine, "electricity_price", MODELS)
-    assert told.startswith("a database whose tables are not this version's")
+    (content,) = contents_of_others(engine, "electricity_price", MODELS)
+    assert content == "a database with tables of another version, whose contents cannot be read"
 
 
 def test_a_folder_without_a_database_holds_at_most_a_report(tmp_path: Path) -> None:
@@ -86,5 +86,5 @@ def test_a_kafka_that_is_given_must_be_empty(home: Path, engine: sa.Engine, kafk
     producer = KafkaProducer(bootstrap_servers=kafka)
     producer.send(OUTCOMES, b"{}").get(10)
     producer.close()
-    with pytest.raises(StackError, match=r"EVERFIT_KAFKA_BOOTSTRAP names holds 1 records of .* unset EVERFIT_KAFKA_BOOTSTRAP"):
+    with pytest.raises(StackError, match=r"EVERFIT_KAFKA_BOOTSTRAP names contains 1 records of .* unset EVERFIT_KAFKA_BOOTSTRAP"):
         require_empty(runtime, electricity_price)
