@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from everfit.declaration import Model
 from everfit.declaration.rollouts import Role
-from everfit.errors import EverfitError, NotServableError, ServiceError
+from everfit.errors import EverfitError, ServiceError
+from everfit.serving.answer_check import answer_fields
 from everfit.serving.version_source import Versions
 from everfit.training.artifact import Scorer, Signature
 
@@ -170,7 +171,6 @@ class ModelCache:
         artifact = self._versions.fetch(name, number)
         scorer = Scorer(artifact.onnx, artifact.signature)
         score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
-        if fault := self._models[name].task.answer_fault(score):
-            raise NotServableError(f"{name} version {number} answers {score} to nulls, no {fault}")
+        answer_fields(self._models[name], number, score, inputs="nulls")
         self._remember(scorer.signature)
         return Version(number, scorer)

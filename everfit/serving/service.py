@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from everfit.declaration import Model
 from everfit.declaration.discovery import find_model
 from everfit.declaration.rollouts import ANSWERING, Role
-from everfit.errors import EventError, EverfitError, NotServableError, RequestError, ServiceError
+from everfit.errors import EventError, EverfitError, RequestError, ServiceError
 from everfit.features.running_sums import key_of
+from everfit.serving.answer_check import answer_fields
 from everfit.serving.counters import Metrics
 from everfit.serving.input_sources import Inputs
 from everfit.serving.lookup import Lookup, ViewFeatures
@@ -71,7 +72,7 @@ class Service:
 
         Raises:
             ServiceError: when the model has no champion yet.
-            NotServableError: when that version answers what is no answer of the model's task.
+            NotServableError: when that version answers what is no answer of the model's task, or the task fails at it.
             RequestError: when the log would not take what is to be logged; nothing is logged then.
         """
         active = self.cache.active[model.name]
@@ -111,9 +112,6 @@ class Service:
         answers = [version.scorer.score_one(row.features) for row in rows]
         records = []
         for row, answer in zip(rows, answers, strict=True):
-            if fault := model.task.answer_fault(answer):
-                what = f"{model.name} version {version.number} answers {answer}, no {fault}"
-                raise NotServableError(f"{what}; `everfit promote {model.name} VERSION` makes another champion")
             prediction = Prediction(
                 request_id=row.request_id,
                 model=model.name,
@@ -124,7 +122,7 @@ class Service:
                 features=dict(row.features),
                 degraded=row.degraded,
                 schema=version.scorer.signature.schema,
-                **model.task.fields(answer),
+                **answer_fields(model, version.number, answer),
             )
             records.append(Record(row.entity.encode(), encode(prediction)))
         self._contract.learn({model.name: {version.scorer.signature.schema: version.scorer.signature.features}})

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from everfit.errors import EventError
 from everfit.store import bulk_copy, letters, locks, month_partitions
 from everfit.store.bulk_copy import Arrived, Rows, Stored
+from everfit.store.failures import storable
 from everfit.store.tables import clocks, consumer_offsets, dead_letters, failures, log_gaps
 from everfit.timing import wall_clock
 
@@ -310,7 +311,7 @@ def _lock_offsets(connection: sa.Connection, steps: Sequence[Step]) -> bool:
 def _write_dead_letters(connection: sa.Connection, dead: Sequence[DeadLetter]) -> None:
     if dead:
         rows = [{name: getattr(letter, name) for name in DeadLetter.__slots__} for letter in dead]
-        texts = [row | {"reason": row["reason"].replace("\0", "\\0")[:REASON_CHARACTERS]} for row in rows]
+        texts = [row | {"reason": storable(row["reason"])[:REASON_CHARACTERS]} for row in rows]
         connection.execute(insert(dead_letters).on_conflict_do_nothing(), texts)
 
 

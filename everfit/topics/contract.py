@@ -13,8 +13,9 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from everfit.declaration import Column, Integer, Model, Numeric
+from everfit.declaration import Column, Integer, Model, Numeric, Task
 from everfit.declaration.number_range import EXACT, LARGEST
+from everfit.declaration.task_failure import failed_check, require_text
 from everfit.declaration.values import shown
 from everfit.declaration.views import Features, Schemas
 from everfit.errors import EventError, UnknownSchemaError
@@ -112,7 +113,13 @@ class Contract:
             number = getattr(features, f"feature_{place}")
             if not _bounded(number) and number not in missing:
                 raise EventError(f"features do not fit {event.model}: {name!r} is {shown(number)}, beyond ±{LARGEST:g}")
-        if fault := terms.model.task.answer_fault(event.score):
+        task = terms.model.task
+        try:
+            if (fault := task.answer_fault(event.score)) != "":
+                fault = require_text(fault)
+        except Exception as error:  # a task may raise anything; the records after this one are read
+            raise EventError(_unchecked(task, f"score {event.score} of {event.model}", error)) from error
+        if fault:
             raise EventError(f"score {event.score} is no {fault}")
         _check_time(event.model, terms.since, terms.tolerance, event.event_time, now)
         if value and _NUL in value:
@@ -123,7 +130,13 @@ class Contract:
         """Decode and check one record of ``everfit.outcomes``; as :meth:`prediction`."""
         event = _decode(self._outcomes, value)
         terms = self._of(event.model)
-        if fault := terms.model.task.label_fault(event.outcome):
+        task = terms.model.task
+        try:
+            if (fault := task.label_fault(event.outcome)) != "":
+                fault = require_text(fault)
+        except Exception as error:
+            raise EventError(_unchecked(task, f"outcome {event.outcome} of {event.model}", error)) from error
+        if fault:
             raise EventError(f"outcome {event.outcome} is no label of {event.model}: {fault}")
         _check_time(event.model, terms.since, terms.tolerance, event.observed_at, now)
         _check_texts(event.request_id)
@@ -134,6 +147,10 @@ class Contract:
             return self._terms[model]
         except KeyError:
             raise EventError(f"no model {_short(model)} is declared") from None
+
+
+def _unchecked(task: Task, value: str, error: Exception) -> str:
+    return f"{failed_check(task, value, error)} and redrive"
 
 
 def _terms(model: Model) -> _Terms:
