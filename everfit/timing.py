@@ -21,7 +21,10 @@ def parse_duration(text: object) -> timedelta:
     if not isinstance(text, str) or not _DURATION.match(text):
         raise ValueError(f"{text!r} is no duration; write a number and one of s, m, h, d, such as '24h'")
     parts = re.findall(r"(\d+)([smhd])", text)
-    return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+    try:
+        return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than a duration can be, {timedelta.max.days} days") from None
 
 
 def format_duration(duration: timedelta) -> str:

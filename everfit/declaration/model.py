@@ -23,7 +23,7 @@ from everfit.declaration.policies import (
 )
 from everfit.declaration.recipes import DeclaredRecipe
 from everfit.declaration.retraining import Decision, Finding, History, policy_fault
-from everfit.declaration.rollouts import Rollout, Straight
+from everfit.declaration.rollouts import Rollout, Straight, rollout_fault
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
@@ -99,6 +99,13 @@ class Model(Part):
         if policy is not None and (fault := policy_fault(policy)):
             raise ValueError(fault)
         return policy
+
+    @field_validator("rollout", mode="before")
+    @classmethod
+    def _rollout_is_one(cls, rollout: Any) -> Any:
+        if fault := rollout_fault(rollout):
+            raise ValueError(fault)
+        return rollout
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

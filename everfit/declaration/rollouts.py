@@ -1,7 +1,8 @@
 """How what passes the gate takes over: the roles that versions have, and the version that answers a request."""
 
+import inspect
 from collections.abc import Collection
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from everfit.declaration.part import Part
 
@@ -23,10 +24,27 @@ class Rollout(Part):
 
         Args:
             request_id: of the request's first row.
-            loaded: the roles of which a version is loaded; where the answer is none of them, the champion answers.
+            loaded: the roles of which a version is loaded.
+
+        Returns:
+            One of these that is among :data:`ANSWERING`; where it is no such role, the champion answers.
         """
         return "champion"
 
 
 class Straight(Rollout):
     """What passes the gate becomes champion at once."""
+
+
+def rollout_fault(rollout: Any) -> str:
+    """Why an object cannot be a rollout; empty where it can."""
+    if not isinstance(rollout, Rollout):
+        return f"{rollout!r} is no rollout; write a class on everfit.Rollout, and give an object of it"
+    name, roles = type(rollout).__name__, rollout.roles
+    if not isinstance(roles, tuple) or roles[:1] != ("champion",) or not set(roles) <= set(ROLES):
+        return f"{name}.roles is {roles!r}; it is a tuple that begins with 'champion', of {', '.join(ROLES)}"
+    try:
+        inspect.signature(rollout.answering).bind("request_id", ("champion",))
+    except TypeError as error:
+        return f"{name}.answering takes other arguments than (request_id, loaded): {error}"
+    return ""

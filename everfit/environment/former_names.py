@@ -30,7 +30,6 @@ NAMES = {  # modules (with all that lies in them), and attributes after a colon
     "everfit.policy:History": "everfit.declaration.retraining:History",
     "everfit.policy:PastRequest": "everfit.declaration.retraining:PastRequest",
     "everfit.policy:decide": "everfit.policy.decision:decide",
-    "everfit.retraining": "everfit.pipeline.training_request",
     "everfit.settings": "everfit.environment.settings",
     "everfit.store.publishing": "everfit.sources.publication",
     "monitors.drills.declared": "everfit.drills.models",

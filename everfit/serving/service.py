@@ -146,10 +146,11 @@ def _answering(model: Model, request: CheckedRequest, active: ActiveVersions) ->
     """The role that answers by the model's rollout; the champion's where no version of that role is loaded, or it fails."""
     try:
         role = model.rollout.answering(request.ids[0], active.roles)
+        named = role in ANSWERING and role in active.by_role
     except Exception:
         logger.exception("%s: its rollout failed; the champion answers", model.name)
         return "champion"
-    return role if role in active.by_role else "champion"
+    return role if named else "champion"
 
 
 def _rows(model: Model, request: CheckedRequest, inputs: Inputs, found: Sequence[ViewFeatures]) -> list[_Scored]:

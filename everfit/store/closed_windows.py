@@ -17,8 +17,9 @@ from everfit.timing import format_time
 
 def due(connection: sa.Connection, models: Collection[Model]) -> dict[str, Span]:
     """The oldest window that is due, by model; a model of which none is due is not there."""
-    ends = sa.select(windows.c.model, sa.func.max(windows.c.end).label("until")).group_by(windows.c.model)
-    closed = {row.model: row.until for row in connection.execute(ends)}
+    names = [model.name for model in models]
+    ends = sa.select(windows.c.model, sa.func.max(windows.c.end).label("until")).where(windows.c.model.in_(names))
+    closed = {row.model: row.until for row in connection.execute(ends.group_by(windows.c.model))}
     clocks = model_clocks.read_all(connection, models)
     spans = {model.name: model.windows.due(closed.get(model.name), clocks.get(model.name)) for model in models}
     return {name: span for name, span in spans.items() if span}

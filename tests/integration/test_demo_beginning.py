@@ -86,5 +86,5 @@ def test_a_kafka_that_is_given_must_be_empty(home: Path, engine: sa.Engine, kafk
     producer = KafkaProducer(bootstrap_servers=kafka)
     producer.send(OUTCOMES, b"{}").get(10)
     producer.close()
-    with pytest.raises(StackError, match=r"EVERFIT_KAFKA_BOOTSTRAP names contains 1 records of .* unset EVERFIT_KAFKA_BOOTSTRAP"):
+    with pytest.raises(StackError, match=r"EVERFIT_KAFKA_BOOTSTRAP names contains 1 records of .* unset EVERFIT_KAFKA"):
         require_empty(runtime, electricity_price)

@@ -25,7 +25,7 @@ from everfit import (
     feature_view,
     latest,
 )
-from everfit.declaration import FeatureView
+from everfit.declaration import FeatureView, Rollout
 from everfit.declaration.discovery import find_model, load_models
 from everfit.environment.project_folder import hidden_modules, put_behind
 from everfit.errors import DeclarationError, UnknownModelError
@@ -248,3 +248,30 @@ def test_a_metric_of_the_gate_is_accepted_for_one_more_version() -> None:
     ) as warned:
         assert Gate(metric="log_loss") == Gate()
     assert warned[0].filename == __file__
+
+
+class NoChampion(Rollout):
+    roles = ("challenger", "shadow")
+
+
+class NoRole(Rollout):
+    roles = ("champion", "canary")  # type: ignore[assignment]
+
+
+class NoArguments(Rollout):
+    def answering(self) -> str:  # type: ignore[override]
+        return "champion"
+
+
+@pytest.mark.parametrize(
+    ("rollout", "message"),
+    [
+        (NoChampion(), r"rollout: NoChampion.roles is \('challenger', 'shadow'\); it is a tuple that begins with 'champion'"),
+        (NoRole(), r"rollout: NoRole.roles is \('champion', 'canary'\).* of champion, challenger, shadow"),
+        (NoArguments(), "rollout: NoArguments.answering takes other arguments than"),
+        (Rollout, "rollout: .* is no rollout; write a class on everfit.Rollout, and give an object of it"),
+    ],
+)
+def test_what_is_no_rollout_is_refused(rollout: Any, message: str) -> None:
+    with pytest.raises(DeclarationError, match=message):
+        changed(rollout=rollout)

@@ -47,3 +47,8 @@ def test_times_are_utc(text: str) -> None:
 def test_what_is_no_time_is_refused(text: object, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         parse_time(text)
+
+
+def test_a_duration_beyond_all_durations_is_refused() -> None:
+    with pytest.raises(ValueError, match="'99999999999999d' is longer than a duration can be"):
+        parse_duration("99999999999999d")
