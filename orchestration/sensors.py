@@ -1,8 +1,8 @@
 """The sensor of the prediction log: reads it, judges windows that close, and launches requested retrainings.
 
-The order of a tick: update requests from earlier launches, run a pass over the log (the monitors' long poll), send alerts,
-record a heartbeat, emit every pending request. A tick may be interrupted at any point: rows and offsets, windows and requests
-are written in the monitors' transactions, and a run key launches once.
+The order of a tick: update requests from earlier launches, run a pass over the log (the monitors' long poll), record a
+heartbeat, send alerts, emit every pending request. A tick may be interrupted at any point: rows and offsets, windows and
+requests are written in the monitors' transactions, and a run key launches once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,8 +50,8 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     launches = [*_launches(everfit, done.pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
     champions = [*_champions(instance, everfit, done.result, isolation)]
-    loop_alerts.send(everfit.engine, everfit.models)
     _heart(everfit).beat()
+    loop_alerts.send(everfit.engine, everfit.models)
     return dg.SensorResult(
         run_requests=launches,
         dynamic_partitions_requests=days,

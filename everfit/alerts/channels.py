@@ -1,26 +1,27 @@
 """Alert channels: the log, the webhook where one is set, and those of installed packages. Every notice goes to each of them.
 
 A package adds a channel by an entry point of the group ``everfit.alert_channels`` (:mod:`everfit.environment.extensions`): a
-class that is called without arguments. A channel that fails or hangs holds up neither the others nor the caller: the failure is
-logged, and the notice is sent to it again later.
+class that is called without arguments. A channel that cannot be imported, fails or hangs holds up neither the others nor the
+caller: the failure is logged, and a notice is sent to it again later.
 """
 
 import logging
 import os
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future
 from datetime import datetime, timedelta
-from functools import cache
-from threading import Thread
+from functools import cache, partial
+from operator import call
 from types import MappingProxyType
 from typing import Protocol, Self
 
 from everfit.alerts.state import Notice
 from everfit.alerts.webhook import Webhook
-from everfit.environment.extensions import extensions
+from everfit.environment.extensions import usable
+from everfit.environment.member_thread import MemberThread
 from everfit.environment.variables import setting
 from everfit.errors import ServiceError
 
+OWN = ("webhook",)
 WEBHOOK, REMINDER = "EVERFIT_ALERT_WEBHOOK", "EVERFIT_ALERT_REMINDER"
 DEADLINE_SECONDS = 10.0  # of one send; longer than the webhook's own limits
 
@@ -57,7 +58,7 @@ class Channels:
         remind_after: timedelta = timedelta(days=1),
         added: Mapping[str, Callable[[], Channel]] = MappingProxyType({}),
     ) -> None:
-        makers: dict[str, Callable[[], Channel]] = {"webhook": lambda: Webhook(webhook)} if webhook else {}
+        makers: dict[str, Callable[[], Channel]] = {OWN[0]: lambda: Webhook(webhook)} if webhook else {}
         self.remind_after = remind_after
         self._log = Log()
         self._guarded = [_Guarded(name, make) for name, make in (makers | dict(added)).items()]
@@ -66,11 +67,16 @@ class Channels:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """``EVERFIT_ALERT_WEBHOOK``, the interval of ``EVERFIT_ALERT_REMINDER`` (``24h``), and the installed channels.
 
+        An installed channel that cannot be used is left out and logged, as the loop goes on without it.
+
         Raises:
-            SettingsError: when the interval is no duration, or an installed channel cannot be imported.
+            SettingsError: when the interval is no duration.
         """
         remind_after: timedelta = setting(REMINDER, "24h", environ)
-        return cls(environ.get(WEBHOOK, ""), remind_after, extensions("alert_channels"))
+        added, faults = usable("alert_channels", OWN)
+        for fault in faults:
+            logger.error("%s; until then no alert is sent there", fault)
+        return cls(environ.get(WEBHOOK, ""), remind_after, added)
 
     def send(self, notice: Notice, away: Collection[str] = ()) -> set[str]:
         """Send to every channel that has not accepted the notice before, but for those that are ``away``.
@@ -80,10 +86,10 @@ class Channels:
         """
         if notice.alert.tried_at is None:
             self._log.send(notice)
-        missing = {one.name for one in self._guarded if one.name in away or not one.deliver(notice)}
+        missing = {channel.name for channel in self._guarded if channel.name in away or not channel.deliver(notice)}
         if not missing:
-            for one in self._guarded:
-                one.forget(notice)
+            for channel in self._guarded:
+                channel.forget(notice)
         return missing
 
 
@@ -98,9 +104,8 @@ class _Guarded:
 
     def __init__(self, name: str, make: Callable[[], Channel]) -> None:
         self.name = name
-        self._make = make
-        self._channel: Channel | None = None
-        self._thread: Thread | None = None
+        self._make = cache(partial(call, make))  # what is no maker raises at the first use, where it is logged
+        self._thread = MemberThread(f"alert channel {name}")
         self._accepted: set[tuple[str, str, datetime, int, str]] = set()
 
     def deliver(self, notice: Notice) -> bool:
@@ -108,7 +113,7 @@ class _Guarded:
         if _key(notice) in self._accepted:
             return True
         try:
-            self._send(notice)
+            self._thread.call("send", lambda: self._make().send(notice), DEADLINE_SECONDS)
         except ServiceError as error:
             logger.warning("%s", error)
             return False
@@ -118,36 +123,6 @@ class _Guarded:
     def forget(self, notice: Notice) -> None:
         """All channels have accepted the notice: it will not come again."""
         self._accepted.discard(_key(notice))
-
-    def _send(self, notice: Notice) -> None:
-        """In a thread of its own, and given up after the deadline.
-
-        Raises:
-            ServiceError: with what went wrong.
-        """
-        if self._thread and self._thread.is_alive():
-            raise ServiceError(f"the alert channel {self.name} is still busy with an earlier notice")
-        done: Future[None] = Future()
-        self._thread = Thread(target=self._work, args=(notice, done), name=f"alert channel {self.name}", daemon=True)
-        self._thread.start()
-        try:
-            error = done.exception(DEADLINE_SECONDS)
-        except TimeoutError:
-            raise ServiceError(f"the alert channel {self.name} takes more than {DEADLINE_SECONDS:g} s for a notice") from None
-        if isinstance(error, ServiceError):
-            raise error
-        if error:
-            raise ServiceError(f"the alert channel {self.name} fails: {type(error).__name__}: {error}") from error
-
-    def _work(self, notice: Notice, done: Future[None]) -> None:
-        try:
-            if self._channel is None:
-                self._channel = self._make()
-            self._channel.send(notice)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
-            done.set_exception(error)
-        else:
-            done.set_result(None)
 
 
 def _key(notice: Notice) -> tuple[str, str, datetime, int, str]:

@@ -1,5 +1,6 @@
 """The alerts of the loop: the rules on the models and on the log, looked at after a pass, and sent where they are due."""
 
+import logging
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -12,10 +13,15 @@ from everfit.declaration import Model
 from everfit.store import log_state
 from everfit.timing import wall_clock
 
+logger = logging.getLogger(__name__)
+
 
 def send(engine: sa.Engine, models: Mapping[str, Model]) -> None:
-    """Send what is wrong with the models and the log to the installed channels."""
-    notify(engine, _findings(engine, models), installed_channels())
+    """Send what is wrong with the models and the log to the installed channels. A failure is logged: the tick goes on."""
+    try:
+        notify(engine, _findings(engine, models), installed_channels())
+    except Exception:
+        logger.exception("alerts are not sent; the next tick tries again")
 
 
 def _findings(engine: sa.Engine, models: Mapping[str, Model]) -> Findings:

@@ -1,27 +1,31 @@
 """What other installed packages add to everfit, and the log format that is chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from everfit.alerts import channels
 from everfit.declaration.discovery import load_models
 from everfit.doctor.connections import Check
-from everfit.environment.extensions import extensions
+from everfit.environment.extensions import usable
 from everfit.environment.settings import models_package
 from everfit.errors import DeclarationError, SettingsError
+from everfit.sources import readers
 from everfit.topics.log_formats import LOG_FORMAT, translator
 
-GROUPS = {"sources": "readers of sources", "trackers": "trackers", "alert_channels": "alert channels"}
+# By group: what its members are, and the names of everfit's own.
+GROUPS: Mapping[str, tuple[str, Collection[str]]] = {
+    "sources": ("readers of sources", readers.OWN),
+    "trackers": ("trackers", ()),
+    "alert_channels": ("alert channels", channels.OWN),
+}
 
 
 def extension_checks(environ: Mapping[str, str]) -> list[Check]:
-    """A check for each kind of extension that is installed, or cannot be imported, and one for the chosen log format."""
+    """A check for each kind of extension that is installed, each member that cannot be used, and the chosen log format."""
     checks = []
-    for group, noun in GROUPS.items():
-        try:
-            names = ", ".join(extensions(group))
-        except SettingsError as error:
-            checks.append(Check(noun, str(error), "repair or uninstall the package"))
-        else:
-            checks += [Check(noun, f"installed: {names}")] if names else []
+    for group, (noun, own) in GROUPS.items():
+        loaded, faults = usable(group, own)
+        checks += [Check(noun, f"installed: {', '.join(loaded)}")] if loaded else []
+        checks += [Check(noun, str(fault), "repair or uninstall the package") for fault in faults]
     return [*checks, *_log_format(environ)]
 
 

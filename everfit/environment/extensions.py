@@ -4,7 +4,7 @@ A package adds a member in its ``pyproject.toml``, for example an alert channel 
 ``[project.entry-points."everfit.alert_channels"]`` and ``pager = "my_package.alerts:Pager"``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -18,18 +18,12 @@ def extensions(group: str) -> Mapping[str, Any]:
     """What installed packages add to the group, loaded, by name in the order of the names.
 
     Args:
-        group: its name without ``everfit.``, such as ``alert_channels``.
+        group: its name without ``everfit.``, such as ``log_formats``.
 
     Raises:
         SettingsError: when a member cannot be imported, or two packages add one of the same name.
     """
-    members: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=f"everfit.{group}"), key=lambda point: (point.name, point.value)):
-        if point.name in members and point != members[point.name]:
-            other = members[point.name]
-            raise SettingsError(f"{_described(point)} and {_described(other)} have one name; uninstall one of the packages")
-        members[point.name] = point
-    return MappingProxyType({name: _loaded(point) for name, point in members.items()})
+    return MappingProxyType(_all_of(group, ()))
 
 
 def members(group: str, own: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -38,16 +32,49 @@ def members(group: str, own: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises:
         SettingsError: as :func:`extensions`, and when an installed member has the name of one of everfit's own.
     """
-    added = extensions(group)
-    if taken := sorted(own.keys() & added.keys()):
-        raise SettingsError(f"everfit.{group} {taken[0]!r} of an installed package has the name of everfit's own; rename it")
-    return {**own, **added}
+    return {**own, **_all_of(group, own)}
 
 
-def _loaded(point: EntryPoint) -> Any:
+def usable(group: str, own: Collection[str] = ()) -> tuple[dict[str, Any], list[SettingsError]]:
+    """The installed members that can be used, by name, and for each of the others the reason, which names its package.
+
+    Args:
+        group: as for :func:`extensions`.
+        own: the names of everfit's own members, which no package may take.
+    """
+    points: dict[str, list[EntryPoint]] = {}
+    for point in sorted(set(entry_points(group=f"everfit.{group}")), key=lambda point: (point.name, point.value)):
+        points.setdefault(point.name, []).append(point)
+    loaded, faults = {}, []
+    for name, of_name in points.items():
+        try:
+            loaded[name] = _loaded(of_name, own)
+        except SettingsError as error:
+            faults.append(error)
+    return loaded, faults
+
+
+def _all_of(group: str, own: Collection[str]) -> dict[str, Any]:
+    loaded, faults = usable(group, own)
+    if faults:
+        raise faults[0]
+    return loaded
+
+
+def _loaded(points: Sequence[EntryPoint], own: Collection[str]) -> Any:
+    """The member of a name, of which there should be one.
+
+    Raises:
+        SettingsError: when the name is taken, or the member cannot be imported.
+    """
+    point, *others = points
+    if others:
+        raise SettingsError(f"{_described(others[0])} and {_described(point)} have one name; uninstall one of the packages")
+    if point.name in own:
+        raise SettingsError(f"{_described(point)} has the name of everfit's own; rename it, or uninstall the package")
     try:
         return point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise SettingsError(f"{_described(point)} cannot be imported ({reason}); repair or uninstall the package") from error
 

@@ -2,16 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from everfit.alerts import channels as module
+from everfit.alerts import loop_alerts
 from everfit.alerts.channels import Channels
 from everfit.alerts.notification import notify
 from everfit.alerts.state import Findings, Notice
+from everfit.doctor.extension_checks import extension_checks
 from everfit.environment.extensions import extensions
 from everfit.store.tables import alerts
 from everfit.timing import wall_clock
@@ -74,7 +76,7 @@ def test_only_the_channel_that_was_away_is_sent_a_notice_again(
     assert [posted["cause"] for posted in hook.posted] == attempts[away], "the rest waits for the first that is not accepted"
     assert caplog.text.count("alert raised: m: it failed too") == 1
     reasons = {
-        "pager": "the alert channel pager fails: ConnectionError: no line",
+        "pager": "alert channel pager fails at send: ConnectionError: no line",
         "webhook": "refuses an alert with status 500",
     }
     assert caplog.text.count(reasons[away]) == 2
@@ -87,12 +89,12 @@ class _Slow:
 
     def __init__(self) -> None:
         self.release = threading.Event()
-        self.accepted: list[Notice] = []
+        self.accepted_one = threading.Event()
 
-    def send(self, notice: Notice) -> None:
+    def send(self, _: Notice) -> None:
         """Hang, then accept."""
         assert self.release.wait(30)
-        self.accepted.append(notice)
+        self.accepted_one.set()
 
 
 def test_a_channel_that_hangs_holds_up_nothing(
@@ -107,10 +109,51 @@ def test_a_channel_that_hangs_holds_up_nothing(
         assert a_pass(engine, channels) == a_pass(engine, channels) == []
     assert wall_clock() - began < timedelta(seconds=10)
     assert [posted["cause"] for posted in hook.posted] == ["request:1", "request:2"]
-    assert "the alert channel slow takes more than 0.2 s for a notice" in caplog.text
-    assert "the alert channel slow is still busy with an earlier notice" in caplog.text
+    assert "alert channel slow takes more than 0.2 s for send" in caplog.text
+    assert "alert channel slow is still busy with an earlier send" in caplog.text
     slow.release.set()
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 10.0)
-    for thread in [one for one in threading.enumerate() if one.name == "alert channel slow"]:
-        thread.join()
+    assert slow.accepted_one.wait(30)
     assert a_pass(engine, channels) == CAUSES
+
+
+BROKEN: Mapping[str, tuple[str, str]] = {
+    "unimportable": ("import sys; sys.exit(3)", "cannot be imported (SystemExit: 3)"),
+    "exits": ("class Broken:\n    def send(self, notice):\n        raise SystemExit(3)", "fails at send: SystemExit: 3"),
+    "no maker": ("Broken = 5", "fails at send: TypeError: 'int' object is not callable"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_channel_that_cannot_be_used_stops_neither_the_others_nor_the_tick(
+    engine: sa.Engine, hook: Hook, pager: type, install: Install, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, reason = BROKEN[fault]
+    install(source, alert_channels="Broken")
+    a_pass(engine, Channels.from_environment({"EVERFIT_ALERT_WEBHOOK": hook.url}))
+    assert [posted["cause"] for posted in hook.posted] == ["request:1", "request:2"]
+    assert [cause for _, cause, _ in pager.notices] == ["request:1", "request:2"]  # type: ignore[attr-defined]
+    assert reason in caplog.text
+    assert "broken" in caplog.text
+
+
+def test_a_channel_with_the_name_of_ours_is_left_out_and_named_with_its_package(
+    engine: sa.Engine, hook: Hook, install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(PAGER.replace("Pager", "Webhook"), alert_channels="Webhook")
+    assert a_pass(engine, Channels.from_environment({"EVERFIT_ALERT_WEBHOOK": hook.url})) == CAUSES
+    assert [posted["cause"] for posted in hook.posted] == ["request:1", "request:2"]
+    (check,) = extension_checks({})
+    assert not check.ok
+    assert check.found in caplog.text
+    assert "everfit.alert_channels 'webhook' of extension_0_" in check.found
+
+
+def test_alerts_that_fail_are_logged_and_do_not_fail_the_tick(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("EVERFIT_ALERT_REMINDER", "soon")
+    module.installed_channels.cache_clear()
+    loop_alerts.send(engine, {})
+    assert "alerts are not sent; the next tick tries again" in caplog.text
+    assert "EVERFIT_ALERT_REMINDER" in caplog.text

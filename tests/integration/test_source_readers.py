@@ -85,7 +85,7 @@ def test_what_no_reader_takes_is_refused_with_those_that_there_are(engine: sa.En
 
 def test_a_reader_with_the_name_of_one_of_ours_is_refused(engine: sa.Engine, install: Install) -> None:
     install(METER.replace("def meter", "def csv"), sources="csv")
-    with pytest.raises(SettingsError, match=r"everfit\.sources 'csv' of an installed package has the name of everfit's own"):
+    with pytest.raises(SettingsError, match=r"everfit\.sources 'csv' of extension_0_.* has the name of everfit's own"):
         publish_from(engine, MODELS, "half_hours", "a.csv")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from everfit.environment.extensions import extensions
+from everfit.environment.extensions import extensions, usable
 from everfit.errors import SettingsError
 from tests.extensions import Install
 
@@ -27,3 +27,16 @@ def test_two_members_of_one_name_are_refused_with_both(install: Install) -> None
         install("class Pager:\n    pass\n", alert_channels="Pager")
     with pytest.raises(SettingsError, match=r"extension_0_.* have one name; uninstall one of the packages"):
         extensions("alert_channels")
+
+
+def test_what_can_be_used_is_given_beside_the_reasons_why_the_rest_cannot(install: Install) -> None:
+    install("class Pager: ...\nclass Webhook: ...\n", alert_channels="Pager")
+    install("import sys\nsys.exit(3)\n", alert_channels="Mail")
+    install("class Webhook: ...\n", alert_channels="Webhook")
+    loaded, faults = usable("alert_channels", own=["webhook"])
+    assert list(loaded) == ["pager"]
+    mail, webhook = map(str, faults)
+    assert "'mail' of extension_1_" in mail
+    assert mail.endswith("cannot be imported (SystemExit: 3); repair or uninstall the package")
+    assert "'webhook' of extension_2_" in webhook
+    assert webhook.endswith("has the name of everfit's own; rename it, or uninstall the package")
