@@ -1,5 +1,6 @@
 """The gate: whether a candidate may replace the champion, with the reason and its numbers in either case."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,17 +41,17 @@ def check_candidate(
         f"{task.loss_name} {comparison.mean:+.4f} against the champion's on {comparison.rows} rows "
         f"of {comparison.days} unseen days, {gate.confidence:.0%} interval [{comparison.lower:+.4f}, {comparison.upper:+.4f}]"
     )
-    if comparison.upper >= allowed:
+    if not comparison.upper < allowed:  # also where it is NaN
         wanted = f"{allowed:+.4f}, the margin for freshness" if allowed > 0 else "0"
         return GateResult(False, f"not shown to be better: {measured}; its upper bound must be below {wanted}")
     judged = [part for part in slices if part.rows >= gate.slice_rows]
-    worst = max(judged, key=lambda part: part.mean, default=None)
-    if worst and worst.mean > gate.slice_margin:
+    worst = max(judged, key=lambda part: (math.isnan(part.mean), part.mean), default=None)
+    if worst and not worst.mean <= gate.slice_margin:
         return GateResult(
             False,
             f"{worst.name} collapses: {worst.mean:+.4f} on {worst.rows} rows, allowed {gate.slice_margin:+.4f}; {measured}",
         )
-    if speed.latency_ms > gate.max_latency_ms:
+    if not speed.latency_ms <= gate.max_latency_ms:
         return GateResult(False, _too_slow(gate, speed, measured))
     fresh = "; newer data may cost the margin" if comparison.upper >= 0 else ""
     slowest = f"; worst slice {worst.name} {worst.mean:+.4f}" if worst else ""
@@ -62,7 +63,7 @@ def check_first_candidate(gate: Gate, task: Task, loss: float, baseline_loss: fl
     measured = f"{task.loss_name} {loss:.4f} against {baseline_loss:.4f} of always answering the {task.baseline_name}"
     if not loss < baseline_loss:
         return GateResult(False, f"knows nothing: {measured}; a first champion must be below it")
-    if speed.latency_ms > gate.max_latency_ms:
+    if not speed.latency_ms <= gate.max_latency_ms:
         return GateResult(False, _too_slow(gate, speed, measured))
     return GateResult(True, f"first champion: {measured}; {speed.latency_ms:.2f} ms an answer")
 

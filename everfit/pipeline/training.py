@@ -4,7 +4,9 @@ A feature without information, a fold that cannot be trained for, a candidate th
 reason in the manifest. What may pass by itself, such as a full disk, is raised, so that the run is tried again.
 """
 
+import errno
 import logging
+import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
-from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServableError, ServiceError
+from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServableError, RecipeError
 from everfit.evaluation.folds import Fold, folds
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
@@ -22,6 +24,7 @@ from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet
 from everfit.runtime import Runtime
 from everfit.store import ledger
 from everfit.store.failures import describe
+from everfit.store.isolation import is_shared
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from everfit.training.latency import Latency
 
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are compared with the native ones
-MAY_PASS = (ServiceError, LakeError, OSError, MemoryError)  # no fault of the data's: the run fails, and is tried again
+MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_versio
     """Fit every candidate: on rolling origins over the days that the champion has not seen, and on everything.
 
     Raises:
-        Exception: of whatever kind, when it is no reason that everfit knows, and no candidate is left: a fault of the code's.
+        RecipeError: when no candidate is left, and one failed for no reason that everfit knows: a fault of the code's.
+        Exception: what concerns all candidates, such as a full disk.
     """
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
@@ -51,20 +55,29 @@ def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_versio
     for recipe in model.candidates:
         try:
             fitted.append(_train_one(runtime, model, recipe, rows, origins, training_set.cutoff))
-        except MAY_PASS:
-            raise
         except Exception as error:  # a recipe may raise anything; the others go on
+            if _concerns_all(error):
+                raise
             logger.warning("%s: candidate %s is set aside: %s", model.name, recipe.name, error, exc_info=error)
             failed[recipe.name] = error
-    unknown = next((error for error in failed.values() if not isinstance(error, EverfitError)), None)
+    unknown = next(((name, error) for name, error in failed.items() if not isinstance(error, EverfitError)), None)
     if unknown and not fitted:
-        raise unknown
+        name, cause = unknown
+        reason = f"recipe {name} fails by {type(cause).__name__}: {cause}"
+        raise RecipeError(f"{model.name}: no candidate is left; {reason}; repair the recipe, and train again") from cause
     return TrainedModel(
         training_set=data_version,
         champion=champion.version if champion else None,
         candidates=fitted,
         set_aside={name: describe(error) for name, error in failed.items()},
     )
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether it is no fault of a recipe or its data, but of the database, the lake or the machine: the run is tried again."""
+    if isinstance(error, OSError):
+        return error.errno in MACHINE
+    return isinstance(error, LakeError | MemoryError) or is_shared(error)
 
 
 def _train_one(
@@ -96,7 +109,7 @@ def _train_one(
         reference=runtime.lake.put_frame(reference),
         calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
         profile=quality.profile(model, rows),
-        metrics=_metrics(model, tested.rows),
+        metrics=_metrics(model, recipe, tested.rows),
         latency_ms=latency.ms,
         slowdown=latency.slowdown,
         signature=signature,
@@ -118,5 +131,15 @@ def _checked(onnx: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: 
         return Latency(0.0, 1.0), str(error)
 
 
-def _metrics(model: Model, tested: "pl.DataFrame") -> dict[str, float]:
-    return model.task.summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
+def _metrics(model: Model, recipe: Recipe, tested: "pl.DataFrame") -> dict[str, float]:
+    """The task's figures on the folds' rows; none where there are no rows.
+
+    Raises:
+        RecipeError: when one of them is not finite.
+    """
+    figures = model.task.summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
+    if wrong := {name: figure for name, figure in figures.items() if not math.isfinite(figure)}:
+        raise RecipeError(
+            f"recipe {recipe.name}: {type(model.task).__name__}.summary gives {wrong}; figures are finite numbers"
+        )
+    return figures

@@ -27,21 +27,15 @@ class Lake:
     root: Path
 
     def put(self, content: bytes, kind: str) -> str:
-        """Store bytes; returns their SHA-256, the object's name."""
+        """Store bytes; returns their SHA-256, the object's name.
+
+        Raises:
+            LakeError: when the disk does not take them, such as a full one.
+        """
         digest = hashlib.sha256(content).hexdigest()
-        target = self.path(digest, kind)
-        if target.exists():
-            return digest
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(target)
+            _write(self.path(digest, kind), content)
         except OSError as error:
-            Path(temporary).unlink(missing_ok=True)
             raise LakeError(
                 f"cannot write {len(content)} bytes to the lake at {self.root}: {error}; free space or move EVERFIT_LAKE"
             ) from error
@@ -52,12 +46,16 @@ class Lake:
 
         Raises:
             MissingObjectError: when there is none.
-            LakeError: when it was altered.
+            LakeError: when it was altered, or the disk fails.
         """
         file = self.path(digest, kind)
-        if not file.exists():
-            raise MissingObjectError(f"no object {digest}.{kind} in the lake at {self.root}; materialize its asset again")
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            missing = f"no object {digest}.{kind} in the lake at {self.root}; materialize its asset again"
+            raise MissingObjectError(missing) from error
+        except OSError as error:
+            raise LakeError(f"object {file} cannot be read: {error}; repair the disk or its permissions") from error
         if hashlib.sha256(content).hexdigest() != digest:
             raise LakeError(f"object {file} was altered: its content does not match its name; restore or delete it")
         return content
@@ -81,3 +79,20 @@ class Lake:
     def put_json(self, value: Any) -> str:
         """Store a JSON document with its keys sorted."""
         return self.put(msgspec.json.encode(value, order="deterministic"), "json")
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a file that is complete or absent; one that is there stays."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,4 +1,4 @@
-"""Fit a recipe: the labels are checked before, and what the fit returns after."""
+"""Fit a recipe: the labels are checked before, and what the fit returns after, its answers included."""
 
 from typing import TYPE_CHECKING
 
@@ -6,12 +6,13 @@ from everfit.declaration.recipes import FitContext, Fitted, Recipe
 from everfit.declaration.tasks import Task
 from everfit.errors import FeatureError, RecipeError
 from everfit.training.arrays import Features, Floats
+from everfit.training.checked_fit import CheckedFit
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def fit_recipe(recipe: Recipe, rows: "pl.DataFrame", *, task: Task, features: Features, label: str) -> Fitted:
+def fit_recipe(recipe: Recipe, rows: "pl.DataFrame", *, task: Task, features: Features, label: str) -> CheckedFit:
     """Fit a recipe on labelled rows; the same rows in the same order and seed give the same model.
 
     Args:
@@ -25,14 +26,17 @@ def fit_recipe(recipe: Recipe, rows: "pl.DataFrame", *, task: Task, features: Fe
         FeatureError: when a column is missing or of a wrong type, or nothing can be learnt from the labels.
         RecipeError: when the fit returns what cannot predict or cannot be exported.
     """
-    fitted = recipe.fit(rows, FitContext(task=task, features=features, labels=_targets(task, rows, label), seed=recipe.seed))
+    context = FitContext(task=task, features=features, labels=_targets(task, rows, label), seed=recipe.seed)
+    fitted = recipe.fit(rows.clone(), context)  # a fit that changes its frame changes no other's
+    returned = f"recipe {recipe.name}: {type(recipe).__name__}.fit returns"
+    if isinstance(fitted, type):
+        raise RecipeError(f"{returned} the class {fitted.__name__}; return an object of it")
     if not isinstance(fitted, Fitted):
         missing = [name for name in ("predict", "to_onnx") if not hasattr(fitted, name)]
         raise RecipeError(
-            f"recipe {recipe.name}: {type(recipe).__name__}.fit returns {type(fitted).__name__} without "
-            f"{' and '.join(missing)}; a Fitted has predict(frame) and to_onnx()"
+            f"{returned} {type(fitted).__name__} without {' and '.join(missing)}; a Fitted has predict(frame) and to_onnx()"
         )
-    return fitted
+    return CheckedFit(recipe, task, fitted)
 
 
 def _targets(task: Task, rows: "pl.DataFrame", label: str) -> Floats:

@@ -1,5 +1,6 @@
 """What a fault in the data spoils of a training is set aside with its reason; the rest goes on, to a verdict."""
 
+import errno
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +10,10 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import Fitted, GradientBoosting, Model, Recipe, TorchMLP
+from everfit import FitContext, Fitted, GradientBoosting, Model, Recipe, TorchMLP
+from everfit.declaration import Name
 from everfit.environment.settings import Settings
-from everfit.errors import FeatureError, LakeError
+from everfit.errors import FeatureError, LakeError, RecipeError
 from everfit.pipeline import evaluation, manifests
 from everfit.pipeline import training as pipeline_training
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
@@ -94,17 +96,82 @@ def test_one_candidate_that_fails_is_set_aside_and_the_other_goes_on(
     assert "log loss" in told["gradient_boosting"]
 
 
+class Spoilt(Recipe):
+    """Fits trees as the first candidate does, and spoils its rows or its answers."""
+
+    name: Name = "spoilt"
+    how: str
+
+    def fit(self, rows: pl.DataFrame, context: FitContext) -> Any:
+        if self.how == "file":
+            Path("/nowhere/weights.bin").read_bytes()
+        fitted: Any = GradientBoosting(trees=3).fit(rows, context)
+        if self.how == "rows":
+            for name, _ in context.features:
+                rows.replace_column(rows.columns.index(name), pl.Series(name, [None] * rows.height))
+            context.labels[:] = 0.0
+        return SpoiltFit(fitted) if self.how == "nan" else fitted
+
+
+@dataclass
+class SpoiltFit:
+    """Answers NaN in its first row."""
+
+    fitted: Fitted
+
+    def predict(self, frame: pl.DataFrame) -> Any:
+        answers = self.fitted.predict(frame)
+        answers[0] = float("nan")
+        return answers
+
+    def to_onnx(self) -> bytes:
+        return self.fitted.to_onnx()
+
+
+@pytest.mark.parametrize(
+    ("how", "set_aside"),
+    [
+        ("rows", None),
+        ("nan", "RecipeError: recipe spoilt: predict answers nan in row 0 of 21, no finite number"),
+        ("file", "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/weights.bin'"),
+    ],
+)
+def test_a_candidate_that_spoils_something_spoils_no_other(training: Training, how: str, set_aside: str | None) -> None:
+    good = BOTH[0]
+    rows = labelled(alternate, price=alternate)
+    training.model = training.model.model_copy(update={"candidates": [good]})
+    (alone,) = training.trained(rows).candidates
+    training.model = training.model.model_copy(update={"candidates": [Spoilt(how=how), good]})
+    trained = training.trained(rows)
+    beside = trained.candidates[-1]
+    assert (beside.onnx, beside.backtest, beside.metrics) == (alone.onnx, alone.backtest, alone.metrics)
+    assert [name for name, reason in trained.set_aside.items() if reason.startswith(str(set_aside))] == ["spoilt"][
+        : how != "rows"
+    ]
+    digest = training.runtime.lake.put_json(trained)
+    assert manifests.get(training.runtime.lake, digest, TrainedModel) == trained
+    assert training.judged(trained).winner == ("spoilt" if how == "rows" else "gradient_boosting")
+
+
 def test_what_no_candidate_survives_for_a_reason_of_the_codes_fails_the_run(
     training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, {"mlp": FeatureError("no"), "gradient_boosting": TypeError("a mistake")})
-    with pytest.raises(TypeError, match="a mistake"):
+    message = (
+        "electricity_price: no candidate is left; recipe gradient_boosting fails by TypeError: a mistake; repair the recipe"
+    )
+    with pytest.raises(RecipeError, match=message):
         training.trained(labelled(alternate))
 
 
-def test_what_may_pass_is_tried_again_and_not_set_aside(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing(monkeypatch, {"mlp": LakeError("no space left")})
-    with pytest.raises(LakeError):
+@pytest.mark.parametrize(
+    "error", [LakeError("no space left"), OSError(errno.ENOSPC, "no space left"), MemoryError("no space left")]
+)
+def test_what_may_pass_is_tried_again_and_not_set_aside(
+    training: Training, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    failing(monkeypatch, {"mlp": error})
+    with pytest.raises(type(error), match="no space left"):
         training.trained(labelled(alternate))
 
 

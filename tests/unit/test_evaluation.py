@@ -118,6 +118,16 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
         ("drift", BETTER, [Slice("weekday=6", 0.05, 192)], 1.0, True, r"worst slice weekday=6 \+0.0500"),
         ("drift", BETTER, [], 20.5, False, "too slow: 20.50 ms an answer, allowed 20"),
         ("drift", Comparison(-1.0, -math.inf, math.inf, 1, 48), [], 1.0, False, "not shown to be better"),
+        ("drift", Comparison(math.nan, math.nan, math.nan, 28, 1344), [], 1.0, False, "not shown to be better"),
+        (
+            "drift",
+            BETTER,
+            [Slice("a=1", -0.1, 99), Slice("a=2", math.nan, 99), Slice("a=3", 0.0, 99)],
+            1.0,
+            False,
+            "a=2 collapses",
+        ),
+        ("drift", BETTER, [], math.nan, False, "too slow: nan ms"),
     ],
 )
 def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
@@ -133,6 +143,7 @@ def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms
         (0.69, 1.0, False, "knows nothing"),
         (math.nan, 1.0, False, "knows nothing"),
         (0.6, 21.0, False, "too slow"),
+        (0.6, math.nan, False, "too slow"),
     ],
 )
 def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:

@@ -1,0 +1,82 @@
+"""A fitted recipe whose answers and export are checked: whatever a recipe returns, what goes on is of the task."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from everfit.declaration.recipes import Fitted, Recipe
+from everfit.declaration.task_failure import failed_check, require_text
+from everfit.declaration.tasks import Task
+from everfit.errors import RecipeError
+from everfit.training.arrays import Floats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedFit:
+    """What a recipe's fit returned, as a Fitted of the task."""
+
+    recipe: Recipe
+    task: Task
+    fitted: Fitted
+
+    def predict(self, frame: "pl.DataFrame") -> Floats:
+        """The answers, float64[N] or of the task's shape, finite; the frame stays as it is.
+
+        Raises:
+            FeatureError: when a feature's column is missing or of a type that does not fit.
+            RecipeError: when they are anything else; the message has the row and the value.
+        """
+        import numpy as np
+
+        answers = self.fitted.predict(frame.clone())
+        wanted = (frame.height, *self.task.output.shape)
+        if not isinstance(answers, np.ndarray) or answers.dtype != np.float64 or answers.shape != wanted:
+            raise self._error(f"predict returns {_form(answers)} for {frame.height} rows; return float64{list(wanted)}")
+        if len(answers):
+            self._require_valid(frame, answers)
+        return answers
+
+    def to_onnx(self) -> bytes:
+        """The exported graph.
+
+        Raises:
+            RecipeError: when it is not given as bytes.
+        """
+        onnx = self.fitted.to_onnx()
+        if not isinstance(onnx, bytes):
+            raise self._error(f"to_onnx returns {_form(onnx)}; return the graph as bytes, such as model.SerializeToString()")
+        return onnx
+
+    def _require_valid(self, frame: "pl.DataFrame", answers: Floats) -> None:
+        """Refuse an answer that is not finite, and the lowest and the highest where the task refuses them."""
+        import numpy as np
+
+        by_row = answers.reshape(len(answers), -1)
+        finite = np.isfinite(by_row).all(axis=1)
+        if not finite.all():
+            raise self._refused(frame, answers, int(finite.argmin()), "finite number")
+        for place in (by_row.argmin(), by_row.argmax()):
+            row = int(place) // by_row.shape[1]
+            if fault := self._fault(answers[row].tolist()):
+                raise self._refused(frame, answers, row, fault)
+
+    def _fault(self, answer: Any) -> str:
+        try:
+            return require_text(self.task.answer_fault(answer))
+        except Exception as error:  # a task may raise anything
+            raise self._error(failed_check(self.task, f"answer {answer}", error)) from error
+
+    def _refused(self, frame: "pl.DataFrame", answers: Floats, row: int, fault: str) -> RecipeError:
+        values = frame.row(row, named=True)
+        return self._error(f"predict answers {answers[row].tolist()} in row {row} of {len(answers)}, no {fault}: {values}")
+
+    def _error(self, what: str) -> RecipeError:
+        return RecipeError(f"recipe {self.recipe.name}: {what}")
+
+
+def _form(value: Any) -> str:
+    """Type and shape of what was returned, for a message."""
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else f"{getattr(value, 'dtype', type(value).__name__)}{list(shape)}"
