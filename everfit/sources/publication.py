@@ -61,8 +61,8 @@ def publish(engine: sa.Engine, models: Mapping[str, Model], source: str, rows: P
         ServiceError: when the database does not answer.
     """
     declared = find_source(models, source)
-    portion = _Portion(len(rows), check(declared, rows, wall_clock()))
-    return _publish(engine, models, declared, [portion]).changed
+    checked = check(declared, rows, wall_clock())
+    return _publish(engine, models, declared, [_Portion(len(rows), checked)]).changed
 
 
 def publish_from(engine: sa.Engine, models: Mapping[str, Model], source: str, location: str) -> Published:

@@ -54,7 +54,7 @@ def read(source: Source, location: str) -> Iterator[Portion]:
         yield from reader(source, location)
     except SourceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         kind = "" if isinstance(error, OSError | pl.exceptions.PolarsError) else f"{type(error).__name__}: "
         raise SourceError(f"{location} cannot be read: {kind}{error}") from error
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,8 +45,11 @@ def check(source: Source, rows: Sequence[Row] | pl.DataFrame, now: datetime, fir
     back, for its time is mostly part of its identity.
 
     Raises:
-        SourceError: at the first row that does not fit, with its number (counted from ``first``), column and value.
+        SourceError: when these are no rows; or at the first row that does not fit, with its number (counted from ``first``),
+            column and value.
     """
+    if not isinstance(rows, Sequence | pl.DataFrame) or isinstance(rows, str | bytes):
+        raise SourceError(f"source {source.name} takes a list of mappings or a polars.DataFrame, not {_typed(rows)}")
     if isinstance(rows, pl.DataFrame):
         _require_no_float32(source, rows, first)
     mappings = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
@@ -85,6 +89,8 @@ def frame_of(source: Source, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, number: int, row: Row) -> CheckedRow:
+    if not isinstance(row, Mapping):
+        raise SourceError(f"source {source.name}, row {number}: a row is a mapping of its columns, not {_typed(row)}")
     if row.keys() != readers.keys():
         raise _misnamed(source, number, row)
     values = {}
@@ -105,6 +111,11 @@ def _checked(source: Source, readers: Mapping[str, Reader], latest: datetime, nu
             f"source {source.name}, row {number}: its identity has {len(identity)} bytes, of at most {MAX_IDENTITY}"
         )
     return CheckedRow(identity, at, written, values)
+
+
+def _typed(value: object) -> str:
+    """What came in place of rows: its type, and how it begins."""
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.") + f" {reprlib.repr(value)}"
 
 
 def _log_corrected(source: Source, corrected: Sequence[tuple[int, int]]) -> None:

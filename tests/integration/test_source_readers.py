@@ -89,6 +89,40 @@ def test_a_reader_with_the_name_of_one_of_ours_is_refused(engine: sa.Engine, ins
         publish_from(engine, MODELS, "half_hours", "a.csv")
 
 
+NOT_ROWS = ": source half_hours takes a list of mappings or a polars.DataFrame, not "
+
+
+@pytest.mark.parametrize(
+    ("portions", "fault"),
+    [
+        ("[5]", NOT_ROWS + "int 5"),
+        ("['ab']", NOT_ROWS + "str 'ab'"),
+        ("[{'price': 1}]", NOT_ROWS + "dict {'price': 1}"),
+        ("[iter([])]", NOT_ROWS + "list_iterator <"),
+        ("[pl.LazyFrame()]", NOT_ROWS + "polars.lazyframe.frame.LazyFrame <"),
+        ("[['a', 'b']]", ": source half_hours, row 1: a row is a mapping of its columns, not str 'a'"),
+        ("[[5]]", ": source half_hours, row 1: a row is a mapping of its columns, not int 5"),
+        ("None", " cannot be read: TypeError: 'NoneType' object is not iterable"),
+        ("exit(0)", " cannot be read: SystemExit: 0"),
+    ],
+)
+def test_a_reader_that_gives_no_rows_is_refused_with_the_location_and_what_came(
+    engine: sa.Engine, install: Install, portions: str, fault: str
+) -> None:
+    install(f"import polars as pl\ndef rows(source, location):\n    return {portions}\n", sources="rows")
+    with pytest.raises(SourceError) as refused:
+        publish_from(engine, MODELS, "half_hours", "rows://here")
+    assert str(refused.value).startswith("rows://here" + fault)
+    assert landed(engine) == 0
+
+
+def test_what_is_no_rows_is_refused_when_it_is_published_in_python(engine: sa.Engine) -> None:
+    with pytest.raises(SourceError, match=r"row 1: a row is a mapping of its columns, not int 5"):
+        publish(engine, MODELS, "half_hours", [5])  # type: ignore[list-item]
+    with pytest.raises(SourceError, match=r"takes a list of mappings or a polars\.DataFrame, not polars\.lazyframe"):
+        publish(engine, MODELS, "half_hours", pl.LazyFrame())  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_portions_leave_the_same_as_one_publication(
     engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
