@@ -4,16 +4,20 @@ The default tracker is MLflow. A package adds another beside it by an entry poin
 (:mod:`everfit.environment.extensions`): a class that is called with the :class:`TrackedRun` when a run first records something.
 """
 
+import operator
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from logging import Logger
 from typing import Any, Protocol
 
-from everfit.environment.extensions import extensions
-from everfit.errors import SettingsError
+from everfit.environment.extensions import usable
+from everfit.environment.member_thread import MemberThread
+from everfit.errors import ServiceError
 
 Number = int | float
+DEADLINE_SECONDS = 60.0  # of one call of an installed tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +50,31 @@ class Tracker(Protocol):
 class Trackers:
     """The default tracker and the installed ones, as one tracker.
 
-    What an installed one raises is logged with its name, and the run goes on; what the default raises is raised.
+    Each gets copies. Where an installed one raises, or takes longer than a minute for a call, that is logged with its name, and
+    the run goes on; what the default raises is raised.
     """
 
     def __init__(self, default: Tracker, run: TrackedRun, logger: Logger) -> None:
         self._default = default
         self._run = run
         self._logger = logger
+        self._threads: dict[str, MemberThread] = {}
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """As :meth:`Tracker.log_tags`, to each."""
-        self._each("log_tags", lambda tracker: tracker.log_tags(tags))
+        self._each("log_tags", lambda tracker: tracker.log_tags(deepcopy(tags)))
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """As :meth:`Tracker.log_params`, to each."""
-        self._each("log_params", lambda tracker: tracker.log_params(params))
+        self._each("log_params", lambda tracker: tracker.log_params(deepcopy(params)))
 
     def log_metrics(self, metrics: Mapping[str, Number]) -> None:
         """As :meth:`Tracker.log_metrics`, to each."""
-        self._each("log_metrics", lambda tracker: tracker.log_metrics(metrics))
+        self._each("log_metrics", lambda tracker: tracker.log_metrics(deepcopy(metrics)))
 
     def log_document(self, document: Mapping[str, Any], name: str) -> None:
         """As :meth:`Tracker.log_document`, to each."""
-        self._each("log_document", lambda tracker: tracker.log_document(document, name))
+        self._each("log_document", lambda tracker: tracker.log_document(deepcopy(document), name))
 
     def end(self, *, failed: bool) -> None:
         """End each that has begun."""
@@ -87,18 +93,17 @@ class Trackers:
     @cached_property
     def _installed(self) -> dict[str, Tracker]:
         """The installed trackers that could be made, by name."""
-        try:
-            makers = extensions("trackers")
-        except SettingsError as error:
-            self._logger.warning("the run is tracked by the default tracker alone: %s", error)
-            return {}
-        made = {name: self._attempt(name, "begin", partial(make, self._run)) for name, make in makers.items()}
+        makers, faults = usable("trackers")
+        for fault in faults:
+            self._logger.warning("%s; the run goes on without it", fault)
+        made = {name: self._attempt(name, "begin", partial(operator.call, make, self._run)) for name, make in makers.items()}
         return {name: tracker for name, tracker in made.items() if tracker is not None}
 
     def _attempt(self, name: str, call: str, do: Callable[[], Any]) -> Any:
-        """What the call returns; None, and the reason in the log, where it raises."""
+        """What the call returns; None, and the reason in the log, where it raises or takes too long."""
+        thread = self._threads.setdefault(name, MemberThread(f"tracker {name}"))
         try:
-            return do()
-        except Exception as error:  # noqa: BLE001 - whatever a tracker raises, the training goes on
-            self._logger.warning("tracker %s fails at %s: %s: %s; the run goes on", name, call, type(error).__name__, error)
+            return thread.call(call, do, DEADLINE_SECONDS)
+        except ServiceError as error:
+            self._logger.warning("%s; the run goes on", error)
             return None
