@@ -36,5 +36,5 @@ def _log_format(environ: Mapping[str, str]) -> list[Check]:
     except DeclarationError:
         return []
     except SettingsError as error:
-        return [Check("log format", str(error), f"install the package of {environ[LOG_FORMAT]}, or unset {LOG_FORMAT}")]
+        return [Check("log format", str(error), f"install, repair or uninstall its package, or change {LOG_FORMAT}")]
     return [Check("log format", f"{chosen.name}, by {LOG_FORMAT}")] if chosen else []

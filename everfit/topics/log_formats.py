@@ -6,12 +6,12 @@ JSON, which needs no translation.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from everfit.declaration import Model
-from everfit.environment.extensions import extensions
+from everfit.environment.extensions import members
 from everfit.errors import EventError, SettingsError
 from everfit.topics.events import PREDICTIONS, Outcome, Prediction, encode
 
@@ -59,27 +59,41 @@ class Translator:
         """
         is_prediction = record.topic == PREDICTIONS
         decode = self.log_format.decode_predictions if is_prediction else self.log_format.decode_outcomes
+        expected = Prediction if is_prediction else Outcome
         try:
-            return [encode(event) for event in decode(record)]
-        except Exception as error:
+            return [encode(_required(event, expected)) for event in decode(record)]
+        except (Exception, SystemExit) as error:
             raise EventError(f"log format {self.name} cannot decode it: {type(error).__name__}: {error}") from error
+
+
+def _required(event: Prediction | Outcome, expected: type[Prediction | Outcome]) -> Prediction | Outcome:
+    if not isinstance(event, expected):
+        raise TypeError(f"it gives {type(event).__name__}, where {expected.__name__} is expected")
+    return event
 
 
 def translator(models: Mapping[str, Model], environ: Mapping[str, str] = os.environ) -> Translator | None:
     """What translates the records of the log format that ``EVERFIT_LOG_FORMAT`` names; None where that is everfit's own.
 
     Raises:
-        SettingsError: when no installed package has that format, or it cannot be made.
+        SettingsError: when no installed package has that format, it cannot be made, or lacks a method; and when any installed
+            format cannot be imported, or has the name of everfit's own.
     """
     name = environ.get(LOG_FORMAT) or OWN
-    if name == OWN:
-        return None
-    installed = extensions("log_formats")
-    if name not in installed:
-        known = ", ".join([OWN, *installed])
-        raise SettingsError(f"{LOG_FORMAT}={name!r} is no log format; there are {known}: install its package, or set another")
+    formats = members("log_formats", {OWN: None})
+    if name not in formats:
+        choices = ", ".join(formats)
+        raise SettingsError(f"{LOG_FORMAT}={name!r} is no log format; there are {choices}: install its package, or set another")
+    return None if name == OWN else Translator(name, _made(name, formats[name], models))
+
+
+def _made(name: str, make: Callable[[Mapping[str, Model]], LogFormat], models: Mapping[str, Model]) -> LogFormat:
+    remedy = f"repair its package, or set another {LOG_FORMAT}"
     try:
-        return Translator(name, installed[name](models))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise SettingsError(f"log format {name} cannot be made ({reason}); repair its package, or set {LOG_FORMAT}") from error
+        log_format = make(models)
+    except (Exception, SystemExit) as error:
+        raise SettingsError(f"log format {name} cannot be made ({type(error).__name__}: {error}); {remedy}") from error
+    for method in ("decode_predictions", "decode_outcomes"):
+        if not callable(getattr(log_format, method, None)):
+            raise SettingsError(f"log format {name} has no method {method}(record); {remedy}")
+    return log_format

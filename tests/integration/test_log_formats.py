@@ -11,11 +11,12 @@ from kafka import KafkaProducer
 from everfit.declaration import Model
 from everfit.doctor.extension_checks import extension_checks
 from everfit.environment.kafka_options import options
-from everfit.errors import SettingsError
+from everfit.errors import EventError, SettingsError
 from everfit.store import letters
 from everfit.store.lake import Lake
 from everfit.store.tables import outcomes, predictions
-from everfit.topics.events import OUTCOMES, PREDICTIONS
+from everfit.topics.events import OUTCOMES, PREDICTIONS, Outcome, encode
+from everfit.topics.log_formats import LogRecord, translator
 from monitors.log_pass import run_pass
 from monitors.log_reader import LogReader
 from monitors.redrive import redrive
@@ -129,3 +130,52 @@ def test_a_format_that_is_not_there_is_refused_with_those_that_are_and_told_by_t
         with pytest.raises(SettingsError) as refused:
             begin()
         assert str(refused.value) == told == check.found
+
+
+FAULTS = {
+    "class Other:\n def __init__(self, _): ...\n def decode_predictions(self, _): ...": "has no method decode_outcomes(record)",
+    "class Other:\n def __init__(self, _): ...\n decode_predictions = 5": "has no method decode_predictions(record)",
+    "def Other(models): raise SystemExit(3)": "cannot be made (SystemExit: 3)",
+    "Other = 5": "cannot be made (TypeError: 'int' object is not callable)",
+}
+
+
+@pytest.mark.parametrize("source", FAULTS)
+def test_a_format_that_cannot_decode_is_refused_before_anything_is_read(install: Install, source: str) -> None:
+    install(source, log_formats="Other")
+    reason = f"log format other {FAULTS[source]}; repair its package, or set another EVERFIT_LOG_FORMAT"
+    with pytest.raises(SettingsError) as refused:
+        translator(MODELS, {"EVERFIT_LOG_FORMAT": "other"})
+    assert str(refused.value) == reason
+    (check,) = extension_checks({"EVERFIT_LOG_FORMAT": "other"})
+    assert (check.found, check.ok) == (reason, False)
+
+
+def test_a_format_with_the_name_of_everfits_own_is_refused(install: Install) -> None:
+    install("class Everfit: ...", log_formats="Everfit")
+    with pytest.raises(SettingsError, match=r"'everfit' of extension_1_.* has the name of everfit's own; rename it"):
+        translator(MODELS, {})
+    (check,) = extension_checks({})
+    assert not check.ok
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "reason"),
+    [
+        (PREDICTIONS, "[decode(OUTCOMES, record.value)]", "TypeError: it gives Outcome, where Prediction is expected"),
+        (OUTCOMES, "[5]", "TypeError: it gives int, where Outcome is expected"),
+        (OUTCOMES, "exit(3)", "SystemExit: 3"),
+    ],
+)
+def test_what_is_no_event_of_the_topic_is_refused_with_the_format_and_what_is_expected(
+    install: Install, topic: str, body: str, reason: str
+) -> None:
+    imports = "from everfit.topics.events import OUTCOMES, decode\n"
+    methods = f" def decode_predictions(self, record): return {body}\n decode_outcomes = decode_predictions\n"
+    install(f"{imports}class Other:\n def __init__(self, models): ...\n{methods}", log_formats="Other")
+    other = translator(MODELS, {"EVERFIT_LOG_FORMAT": "other"})
+    assert other
+    value = encode(Outcome(request_id="a", model=MODEL.name, outcome=1.0, observed_at=MODEL.go_live))
+    with pytest.raises(EventError) as refused:
+        other.values(LogRecord(topic, 0, 0, value))
+    assert str(refused.value) == f"log format other cannot decode it: {reason}"
