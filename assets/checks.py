@@ -63,7 +63,7 @@ def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]
         metadata["statistic"] = dg.MetadataValue.float(readable(judgement.statistic))
     if judgement.threshold is not None:
         metadata["threshold"] = dg.MetadataValue.float(readable(judgement.threshold))
-    if measured := judgement.detail.get("columns"):
+    if judgement.kind == Drift.name and (measured := judgement.detail.get("columns")):
         shares = {
             f"{column['column']} ({column['measure']})": column["distance"] / column["threshold"]
             for column in measured

@@ -4,7 +4,7 @@ A window that spans a swap of champions is judged for each version apart; the po
 on the version that answered a whole window in its place.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.declaration.retraining import Decision, History
+from everfit.declaration.retraining import Decision
 from everfit.declaration.window_grid import Span
 from everfit.evidence.kinds import kinds
 from everfit.evidence.quality import EVERY
@@ -56,8 +56,8 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
     stand_in = _stand_in(window, champion)
     history = decisions.history(connection, model, champion, stand_in)
     judged = [*_recorded(window, attempt, [*window.evidence(champion.version, attempt)])]
-    decision = attempt(partial(_decide, model, span, {champion.version, stand_in}, judged, history), _undecided)
-    decisions.record(connection, model, span[1], champion.version, decision)
+    current = [judgement.finding() for judgement in judged if judgement.version in (champion.version, stand_in)]
+    decision = _decided(window, champion.version, attempt, partial(decide, model, span[1], current, history))
     _quarantine(connection, model, span, judged)
     return Judged(judged, _request(connection, model, span, champion.version, decision))
 
@@ -107,15 +107,17 @@ def _stand_in(window: ClosedWindow, champion: Champion) -> int | None:
     return version if ledger.promoted(connection, name, version) else None
 
 
-def _decide(
-    model: Model, span: Span, versions: Collection[int | None], judged: Sequence[Judgement], history: History
-) -> Decision:
-    current = [judgement.finding() for judgement in judged if judgement.version in versions]
-    return decide(model, span[1], current, history)
+def _decided(window: ClosedWindow, champion: int, attempt: Attempt, policy: Callable[[], Decision]) -> Decision:
+    """The decision once it is written; in the last attempt, one that cannot be made or written is recorded as none."""
 
+    def record(decision: Decision) -> Decision:
+        decisions.record(window.connection, window.model, window.span[1], champion, decision)
+        return decision
 
-def _undecided(error: Exception) -> Decision:
-    return Decision("none", None, f"could not be decided: {describe(error)}")
+    def record_undecided(error: Exception) -> Decision:
+        return record(Decision("none", None, f"could not be decided: {describe(error)}"))
+
+    return attempt(lambda: record(policy()), record_undecided)
 
 
 def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: list[Judgement]) -> None:

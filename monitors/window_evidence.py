@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from everfit.declaration.window_grid import Span
 from everfit.errors import EvidenceError
 from everfit.evidence import Evidence, EvidenceKind
 from everfit.evidence.kinds import Quality, kinds
+from everfit.evidence.quality import EVERY
 from everfit.store import frames, ledger
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -75,7 +77,22 @@ class ClosedWindow:
         evidence = kind.judge(share)
         if not isinstance(evidence, Evidence):
             raise EvidenceError(f"{type(kind).__name__}.judge returned {evidence!r}; it must return Evidence")
+        if kind.triggers == "quarantine" and evidence.verdict == "alarm" and "by_column" in evidence.detail:
+            _check_columns(kind, evidence.detail["by_column"], share)
         return self.judgement(share.version, kind.name, evidence)
+
+
+def _check_columns(kind: EvidenceKind, by_column: Any, share: "VersionShare") -> None:
+    """Whether what is to be quarantined are columns of the window, or all of them, each with its reason."""
+    if not isinstance(by_column, dict) or not by_column or not all(isinstance(why, str) and why for why in by_column.values()):
+        raise EvidenceError(f"{kind.name}: detail['by_column'] is {by_column!r}; give a dict of columns to reasons")
+    model = share.model
+    columns = {name for name, _ in [*model.features, *share.inputs]} | {column.name for column in model.request} | {model.label}
+    if unknown := by_column.keys() - columns - {EVERY}:
+        known = ", ".join(sorted(columns))
+        raise EvidenceError(
+            f"{kind.name}: detail['by_column'] names {sorted(unknown, key=repr)}; there are {known}, and {EVERY}"
+        )
 
 
 def _of_an_unknown_version(version: int, rows: int) -> Evidence:

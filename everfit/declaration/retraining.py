@@ -53,7 +53,9 @@ class Decision:
     """What to do about a window, why, and on which evidence, by its ids.
 
     Raises:
-        ValueError: for an unknown action, a retraining without a cause, or a cause that is no name or a person's.
+        TypeError: for a cause or reason that is no text, or evidence that is no sequence of ids.
+        ValueError: for an unknown action, a retraining without a cause, a cause that is no name or a person's, or a reason
+            with NUL, which Postgres cannot store.
     """
 
     action: Action
@@ -64,11 +66,22 @@ class Decision:
     def __post_init__(self) -> None:
         if self.action not in get_args(Action):
             raise ValueError(f"action {self.action!r}: a decision is one of {', '.join(get_args(Action))}")
+        self._check_types()
         if self.cause is None and self.action == "retrain":
             raise ValueError("a retraining without a cause: name one, such as 'drift'")
+        if "\0" in self.reason:
+            raise ValueError(f"reason {self.reason!r}: a reason is text without NUL")
         if self.cause is not None and (not NAME.fullmatch(self.cause) or self.cause in BY_HAND):
             also = f"; {' and '.join(BY_HAND)} stand for what people request"
             raise ValueError(f"cause {self.cause!r}: a cause is a lower-case name, such as 'drift'{also}")
+
+    def _check_types(self) -> None:
+        if not isinstance(self.cause, str | None):
+            raise TypeError(f"cause {self.cause!r}: a cause is a lower-case name, such as 'drift', or None")
+        if not isinstance(self.reason, str):
+            raise TypeError(f"reason {self.reason!r}: a reason is text")
+        if not isinstance(self.evidence, list | tuple) or not all(isinstance(name, str) for name in self.evidence):
+            raise TypeError(f"evidence {self.evidence!r}: give the findings' ids, such as (finding.id,)")
 
 
 def policy_fault(policy: Any) -> str:

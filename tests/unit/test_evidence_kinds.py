@@ -3,8 +3,9 @@
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -76,6 +77,30 @@ def test_a_kind_that_cannot_judge_is_refused(install: Install) -> None:
 def test_a_verdict_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="verdict 'bad': evidence is one of ok, alarm, insufficient"):
         Evidence(verdict="bad", reason="")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"reason": None}, "reason None, report '': both are text"),
+        ({"report": b"<p>"}, "report b'<p>': both are text"),
+        ({"reason": " "}, "evidence without a reason"),
+        ({"statistic": "high"}, "statistic 'high': give a number"),
+        ({"threshold": float("nan")}, "threshold nan: give a finite number"),
+        ({"statistic": np.float32("inf")}, "give a finite number"),
+        ({"detail": ["a"]}, r"detail \['a'\]: give a dict"),
+        ({"detail": {"a": float("nan")}}, "is no JSON"),
+        ({"detail": {"a": np.int64(3)}}, "is no JSON .*; give Python's own text, finite numbers"),
+    ],
+)
+def test_evidence_that_cannot_be_stored_is_refused(given: dict[str, Any], why: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=why):
+        Evidence(**{"verdict": "ok", "reason": "fine", **given})
+
+
+def test_any_finite_number_is_a_statistic() -> None:
+    evidence = Evidence(verdict="ok", reason="fine", statistic=np.float32(0.5), threshold=1)  # type: ignore[arg-type]
+    assert [(type(value), value) for value in (evidence.statistic, evidence.threshold)] == [(float, 0.5), (float, 1.0)]
 
 
 def test_the_table_is_read_without_libraries_of_arrays() -> None:

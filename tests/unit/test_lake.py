@@ -57,3 +57,15 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_written(lake: Lake, monke
     with pytest.raises(LakeError, match="No space left"):
         lake.put(b"content", "txt")
     assert files(lake) == []
+
+
+def test_an_object_that_the_disk_does_not_give_is_the_lakes_failure(lake: Lake) -> None:
+    lake.path("abcd", "txt").mkdir(parents=True)
+    with pytest.raises(LakeError, match=r"abcd\.txt cannot be read: .*Is a directory"):
+        lake.get("abcd", "txt")
+
+
+def test_a_lake_where_no_folder_can_be_made_is_the_lakes_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LakeError, match="cannot write 7 bytes to the lake"):
+        Lake(tmp_path / "file").put(b"content", "txt")

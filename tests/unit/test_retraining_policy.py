@@ -95,6 +95,22 @@ def test_a_decision_that_says_nothing_clear_is_refused(action: Any, cause: str |
         Decision(action, cause, "")
 
 
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ({"cause": 3}, "cause 3: a cause is a lower-case name"),
+        ({"reason": None}, "reason None: a reason is text"),
+        ({"reason": "a\0b"}, "a reason is text without NUL"),
+        ({"evidence": None}, r"evidence None: give the findings' ids, such as \(finding.id,\)"),
+        ({"evidence": "abc"}, "evidence 'abc': give"),
+        ({"evidence": (1,)}, r"evidence \(1,\): give"),
+    ],
+)
+def test_a_decision_that_cannot_be_stored_is_refused(parts: dict[str, Any], why: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=why):
+        Decision(**{"action": "none", "cause": None, "reason": "why", **parts})
+
+
 def test_a_policy_is_any_object_with_the_method() -> None:
     policy = SimpleNamespace(decide=lambda model, at, current, history: Decision("none", None, "never"))
     with pytest.raises(DeclarationError, match="the same in every process"):
