@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from everfit.errors import DeclarationError
 
@@ -31,6 +31,15 @@ def _message(part: str, values: dict[str, Any], error: ValidationError) -> str:
         got = "" if mistake["type"] in ("missing", "value_error") else f", got {mistake['input']!r}"
         lines.append(f"{label}: {field}: {what}{got}")
     return "\n".join(lines)
+
+
+def name_flaw(value: Any) -> str | None:
+    """Why a value is no name, such as a default that a subclass gives; None for a name."""
+    try:
+        TypeAdapter(Name).validate_python(value)
+    except ValidationError:
+        return f"{value!r}; a name is up to 63 lower-case letters, digits and underscores, a letter first"
+    return None
 
 
 def require_unique(what: str, names: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 from pydantic import BeforeValidator
 from pydantic_core import PydanticSerializationError
 
-from everfit.declaration.part import Name, Part
+from everfit.declaration.part import Name, Part, name_flaw
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import Features
 
@@ -89,14 +89,24 @@ def _flaw(value: Any) -> str | None:
         return f"{name} is a class; write {name}()"
     if not isinstance(value, Recipe):
         return f"{name} is no recipe; write a class on everfit.Recipe with a method fit(rows, context)"
-    if type(value).fit is Recipe.fit:
+    return _fit_flaw(value, name) or _record_flaw(value, name)
+
+
+def _fit_flaw(recipe: Recipe, name: str) -> str | None:
+    if type(recipe).fit is Recipe.fit:
         return f"{name} has no method fit; write fit(self, rows, context), which returns a Fitted"
     try:
-        inspect.signature(value.fit).bind("rows", "context")
+        inspect.signature(recipe.fit).bind("rows", "context")
     except TypeError as error:
         return f"{name}.fit cannot be called as fit(rows, context): {error}"
+    return None
+
+
+def _record_flaw(recipe: Recipe, name: str) -> str | None:
+    if flaw := name_flaw(recipe.name):
+        return f"{name} has the name {flaw}"
     try:
-        value.model_dump(mode="json")
+        recipe.model_dump(mode="json")
     except PydanticSerializationError as error:
         return f"{name} has a parameter that cannot be recorded as JSON: {error}"
     return None

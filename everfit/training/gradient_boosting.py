@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from everfit.training.tree_ensemble import FittedTrees
 
 
+LOSSES = ("log_loss", "squared_error", "absolute_error", "poisson", "gamma")  # those of scikit-learn without a parameter
+
+
 class GradientBoosting(Recipe):
     """scikit-learn's ``HistGradientBoostingClassifier``, or ``HistGradientBoostingRegressor`` with the loss of the task."""
 
@@ -24,14 +27,20 @@ class GradientBoosting(Recipe):
     l2: float = Field(0.0, ge=0)
 
     def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedTrees":
-        """Fit on rows in their order; categories are split natively, unknown ones go where missing ones go."""
+        """Fit on rows in their order; categories are split natively, unknown ones go where missing ones go.
+
+        Raises:
+            DeclarationError: when it has no loss by the name of the task's.
+        """
         import numpy as np
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         from everfit.training.arrays import split
         from everfit.training.encoding import Encoding
+        from everfit.training.losses import require_loss
         from everfit.training.tree_ensemble import FittedTrees, columns, one_thread
 
+        require_loss(self, context.task, LOSSES)
         numbers, categories = split(context.features, rows)
         encoding = Encoding.fit(numbers, categories)
         numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing

@@ -24,13 +24,20 @@ class TorchMLP(Recipe):
     weight_decay: float = Field(1e-3, ge=0)
 
     def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedNetwork":
-        """Fit by AdamW on mini-batches in an order drawn from the seed."""
+        """Fit by AdamW on mini-batches in an order drawn from the seed.
+
+        Raises:
+            DeclarationError: when it has no loss by the name of the task's.
+        """
         import torch
 
         from everfit.training import network
         from everfit.training.arrays import split
         from everfit.training.encoding import Encoding
+        from everfit.training.losses import require_loss
 
+        losses = network.losses()
+        require_loss(self, context.task, losses)
         numbers, categories = split(context.features, rows)
         encoding = Encoding.fit(numbers, categories)
         inputs = torch.from_numpy(network.inputs_of(encoding, numbers, categories))
@@ -38,7 +45,7 @@ class TorchMLP(Recipe):
         generator = torch.Generator().manual_seed(context.seed)
         layers = network.perceptron([inputs.shape[1], *self.hidden, 1], generator)
         optimizer = torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        loss = network.loss_of(context.task)
+        loss = losses[context.task.loss]()
         with network.one_thread():
             for _ in range(self.epochs):
                 network.train_epoch(layers, optimizer, inputs, labels, generator, loss, self.batch_rows)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everfit.declaration.tasks import Task
-from everfit.errors import DeclarationError
 from everfit.training.arrays import Features, Floats, split
 from everfit.training.encoding import Encoding
 
@@ -97,20 +96,11 @@ def train_epoch(
         optimizer.step()
 
 
-def loss_of(task: Task) -> "nn.Module":
-    """The task's loss, of raw values float32[N, 1] and labels float32[N, 1].
-
-    Raises:
-        DeclarationError: when there is none by its name here.
-    """
+def losses() -> "dict[str, type[nn.Module]]":
+    """The losses that there are, each of raw values float32[N, 1] and labels float32[N, 1]."""
     from torch import nn
 
-    losses: dict[str, type[nn.Module]] = {"log_loss": nn.BCEWithLogitsLoss, "squared_error": nn.MSELoss}
-    if task.loss not in losses:
-        raise DeclarationError(
-            f"TorchMLP minimises {' or '.join(losses)}, not {task.loss!r} of {type(task).__name__}; use another recipe"
-        )
-    return losses[task.loss]()
+    return {"log_loss": nn.BCEWithLogitsLoss, "squared_error": nn.MSELoss}
 
 
 def silence_constants(network: "nn.Sequential", inputs: "torch.Tensor") -> None:

@@ -3,16 +3,20 @@
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import polars as pl
 import pytest
 
-from everfit import FitContext, Model, Recipe
+from everfit import BinaryClassification, FitContext, GradientBoosting, Model, Recipe, TorchMLP
 from everfit.declaration import Name
 from everfit.errors import DeclarationError, RecipeError
+from everfit.training.gradient_boosting import LOSSES
+from everfit.training.recipe_fit import fit_recipe
 from models.electricity_price import electricity_price
 from tests.recipes import fit
+from tests.tasks import Bounded
 
 
 class Unwritten(Recipe):
@@ -49,12 +53,30 @@ class Mute(Recipe):
         return rows.height, context
 
 
+class Misnamed(Unwritten):
+    """Has a default name that is no name."""
+
+    name: str = "My recipe!"
+
+    def fit(self, rows: pl.DataFrame, context: FitContext) -> Any:
+        return rows, context
+
+
+class Ranking(BinaryClassification):
+    """Has a loss that no ready recipe minimises."""
+
+    @property
+    def loss(self) -> str:
+        return "hinge"
+
+
 @pytest.mark.parametrize(
     ("candidate", "message"),
     [
         (Unwritten(), "candidates.0: Unwritten has no method fit; write fit(self, rows, context)"),
         (Untaught(), "candidates.0: Untaught.fit cannot be called as fit(rows, context): too many positional arguments"),
         (Unrecorded(), "candidates.0: Unrecorded has a parameter that cannot be recorded as JSON"),
+        (Misnamed(), "candidates.0: Misnamed has the name 'My recipe!'; a name is up to 63 lower-case letters, digits and"),
         (Unwritten, "candidates.0: Unwritten is a class; write Unwritten()"),
         ({"name": "mapped"}, "candidates.0: dict is no recipe; write a class on everfit.Recipe"),
         ("forest", "candidates.0: str is no recipe"),
@@ -70,6 +92,33 @@ def test_what_is_no_recipe_is_refused_when_it_is_declared(candidate: Any, messag
 def test_a_fit_that_returns_no_fitted_model_is_named_with_what_it_lacks() -> None:
     with pytest.raises(RecipeError, match=r"recipe mute: Mute.fit returns tuple without predict and to_onnx"):
         fit(Mute(), pl.DataFrame({"up": [0.0, 1.0]}), features=[], label="up")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "minimised"),
+    [
+        (GradientBoosting(), "GradientBoosting minimises log_loss or squared_error or absolute_error or poisson or gamma"),
+        (TorchMLP(), "TorchMLP minimises log_loss or squared_error"),
+    ],
+)
+def test_a_loss_that_a_ready_recipe_lacks_is_named(recipe: Recipe, minimised: str) -> None:
+    rows = pl.DataFrame({"up": [0.0, 1.0]})
+    with pytest.raises(DeclarationError, match=rf"^{minimised}, not 'hinge' of Ranking; use another recipe"):
+        fit_recipe(recipe, rows, task=Ranking(label="up"), features=[], label="up")
+
+
+@pytest.mark.parametrize("loss", LOSSES[1:])
+def test_gradient_boosting_has_the_losses_of_numbers_that_it_names(loss: str) -> None:
+    class Task(Bounded):
+        loss: ClassVar[str]
+
+    Task.loss = loss
+    number = pl.Series("number", range(1, 101)) / 101
+    rows = pl.DataFrame({"number": number, "label": number})
+    fitted = fit_recipe(
+        GradientBoosting(trees=3), rows, task=Task(label="label"), features=[("number", "number")], label="label"
+    )
+    assert np.isfinite(fitted.predict(rows)).all()
 
 
 def test_to_declare_the_ready_recipes_loads_no_heavy_package() -> None:
