@@ -11,6 +11,7 @@ from assets import model_assets, model_checks
 from everfit.declaration import Model
 from everfit.declaration.discovery import Catalogue, load_models
 from everfit.errors import DeclarationError
+from everfit.evidence.kinds import kinds
 
 Assets = Sequence[dg.AssetsDefinition | dg.AssetSpec]
 
@@ -30,7 +31,9 @@ def declared() -> Declared:
 
     Raises:
         DeclarationError: when no model can be used.
+        SettingsError: when an installed kind of evidence cannot be used, which every model's windows are judged by.
     """
+    kinds()
     loaded = load_models()
     usable: dict[str, Model] = {}
     broken = dict(loaded.broken)

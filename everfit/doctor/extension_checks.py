@@ -8,7 +8,9 @@ from everfit.doctor.connections import Check
 from everfit.environment.extensions import usable
 from everfit.environment.settings import models_package
 from everfit.errors import DeclarationError, SettingsError
+from everfit.evidence.kinds import kinds
 from everfit.sources import readers
+from everfit.topics import log_formats
 from everfit.topics.log_formats import LOG_FORMAT, translator
 
 # By group: what its members are, and the names of everfit's own.
@@ -16,7 +18,10 @@ GROUPS: Mapping[str, tuple[str, Collection[str]]] = {
     "sources": ("readers of sources", readers.OWN),
     "trackers": ("trackers", ()),
     "alert_channels": ("alert channels", channels.OWN),
+    "log_formats": ("log formats", (log_formats.OWN,)),
+    "evidence": ("kinds of evidence", ()),
 }
+REMEDY = "repair or uninstall the package"
 
 
 def extension_checks(environ: Mapping[str, str]) -> list[Check]:
@@ -25,8 +30,18 @@ def extension_checks(environ: Mapping[str, str]) -> list[Check]:
     for group, (noun, own) in GROUPS.items():
         loaded, faults = usable(group, own)
         checks += [Check(noun, f"installed: {', '.join(loaded)}")] if loaded else []
-        checks += [Check(noun, str(fault), "repair or uninstall the package") for fault in faults]
-    return [*checks, *_log_format(environ)]
+        checks += [Check(noun, str(fault), REMEDY) for fault in faults]
+    reported = {check.found for check in checks}
+    return [*checks, *(check for check in [*_kinds(), *_log_format(environ)] if check.found not in reported)]
+
+
+def _kinds() -> list[Check]:
+    """Whether the table of evidence can be made, without which no definitions load and no window is judged."""
+    try:
+        kinds()
+    except SettingsError as error:
+        return [Check("kinds of evidence", str(error), REMEDY)]
+    return []
 
 
 def _log_format(environ: Mapping[str, str]) -> list[Check]:

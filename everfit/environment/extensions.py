@@ -54,6 +54,11 @@ def usable(group: str, own: Collection[str] = ()) -> tuple[dict[str, Any], list[
     return loaded, faults
 
 
+def origin(group: str, name: str) -> str:
+    """The group's installed member of that name with its package, for a message."""
+    return _described(next(iter(entry_points(group=f"everfit.{group}", name=name))))
+
+
 def _all_of(group: str, own: Collection[str]) -> dict[str, Any]:
     loaded, faults = usable(group, own)
     if faults:

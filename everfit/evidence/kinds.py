@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from everfit.declaration.retraining import BY_HAND, FRESHNESS, NAME
-from everfit.environment.extensions import extensions
+from everfit.environment.extensions import extensions, origin
 from everfit.errors import SettingsError
 from everfit.evidence import Evidence, EvidenceKind, Trigger
 
@@ -98,26 +98,38 @@ def kinds() -> Mapping[str, EvidenceKind]:
     """Every kind of evidence by name, in the order of judging: everfit's own, then those of installed packages.
 
     Raises:
-        SettingsError: when what a package adds is no kind of evidence, or its name is taken.
+        SettingsError: when what a package adds cannot be made or is no kind of evidence, or its name is taken.
     """
     table: dict[str, EvidenceKind] = {kind.name: kind for kind in (Quality(), Drift(), Performance(), Freshness())}
+    points: dict[str, str] = {}  # of the installed kinds, by their names
     for point, member in extensions("evidence").items():
-        kind = member() if isinstance(member, type) else member
-        if fault := _fault(kind, table):
-            raise SettingsError(f"everfit.evidence {point!r}: {fault}; repair or uninstall the package")
-        table[kind.name] = kind
+        try:
+            kind = member() if isinstance(member, type) else member
+            fault = _fault(kind, table, points)
+        except (Exception, SystemExit) as error:
+            raise _refusal(point, f"cannot be made ({type(error).__name__}: {error})") from error
+        if fault:
+            raise _refusal(point, fault)
+        table[kind.name], points[kind.name] = kind, point
     return table
 
 
-def _fault(kind: Any, table: Mapping[str, EvidenceKind]) -> str:
+def _refusal(point: str, fault: str) -> SettingsError:
+    return SettingsError(f"{origin('evidence', point)}: {fault}; repair or uninstall the package")
+
+
+def _fault(kind: Any, table: Mapping[str, EvidenceKind], points: Mapping[str, str]) -> str:
     """Why an object is no further kind of evidence; empty where it is one."""
-    name, triggers = getattr(kind, "name", None), getattr(kind, "triggers", "nothing")
+    name, triggers = getattr(kind, "name", None), getattr(kind, "triggers", None)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return f"its name is {name!r}; a kind has a lower-case name"
-    if name in table or name in BY_HAND:
-        return f"the name {name!r} is taken"
+    if name in table:
+        return f"the name {name!r} is taken by {origin('evidence', points[name]) if name in points else 'everfit'}"
+    if name in BY_HAND:
+        return f"the name {name!r} is taken by the retrainings that people request"
     if not isinstance(getattr(kind, "describes", None), str):
         return f"{name} does not describe what it measures"
     if triggers not in get_args(Trigger):
         return f"{name} triggers {triggers!r}; a kind triggers one of {', '.join(get_args(Trigger))}"
-    return "" if callable(getattr(kind, "judge", None)) else f"{name} has no method judge(window)"
+    judges = callable(getattr(kind, "judge", None)) and getattr(type(kind), "judge", None) is not EvidenceKind.judge
+    return "" if judges else f"{name} has no method judge(window)"

@@ -119,10 +119,12 @@ def test_a_format_that_is_not_there_is_refused_with_those_that_are_and_told_by_t
     engine: sa.Engine, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [(check.name, check.found) for check in extension_checks({"EVERFIT_LOG_FORMAT": "inference"})] == [
-        ("log format", "inference, by EVERFIT_LOG_FORMAT")
+        ("log formats", "installed: inference"),
+        ("log format", "inference, by EVERFIT_LOG_FORMAT"),
     ]
-    assert extension_checks({"EVERFIT_LOG_FORMAT": "everfit"}) == extension_checks({}) == []
-    (check,) = extension_checks({"EVERFIT_LOG_FORMAT": "seldon"})
+    (installed,) = extension_checks({"EVERFIT_LOG_FORMAT": "everfit"})
+    assert [installed] == extension_checks({})
+    installed, check = extension_checks({"EVERFIT_LOG_FORMAT": "seldon"})
     assert not check.ok
     monkeypatch.setenv("EVERFIT_LOG_FORMAT", "seldon")
     told = "EVERFIT_LOG_FORMAT='seldon' is no log format; there are everfit, inference: install its package, or set another"
@@ -147,7 +149,7 @@ def test_a_format_that_cannot_decode_is_refused_before_anything_is_read(install:
     with pytest.raises(SettingsError) as refused:
         translator(MODELS, {"EVERFIT_LOG_FORMAT": "other"})
     assert str(refused.value) == reason
-    (check,) = extension_checks({"EVERFIT_LOG_FORMAT": "other"})
+    _, check = extension_checks({"EVERFIT_LOG_FORMAT": "other"})
     assert (check.found, check.ok) == (reason, False)
 
 
@@ -155,7 +157,7 @@ def test_a_format_with_the_name_of_everfits_own_is_refused(install: Install) -> 
     install("class Everfit: ...", log_formats="Everfit")
     with pytest.raises(SettingsError, match=r"'everfit' of extension_1_.* has the name of everfit's own; rename it"):
         translator(MODELS, {})
-    (check,) = extension_checks({})
+    _, check = extension_checks({})
     assert not check.ok
 
 

@@ -10,11 +10,13 @@ import polars as pl
 import pytest
 
 from assets.checks import evidence_checks
+from everfit.doctor.extension_checks import extension_checks
 from everfit.errors import SettingsError
 from everfit.evidence import Evidence
 from everfit.evidence.judged_window import JudgedWindow
 from everfit.evidence.kinds import kinds
 from models.electricity_price import electricity_price
+from orchestration.declared_assets import declared
 from tests.extensions import Install, documented
 
 KIND = """
@@ -56,8 +58,10 @@ def test_a_kind_of_another_package_comes_last_and_is_a_check(install: Install) -
             "name = 'Coverage'",
             "its name is 'Coverage'; a kind has a lower-case name; repair or uninstall the package",
         ),
-        ("name = 'drift'", "the name 'drift' is taken"),
-        ("name = 'person'", "the name 'person' is taken"),
+        ("name = 'drift'", "'coverage' of extension_0_.*: the name 'drift' is taken by everfit; repair or uninstall"),
+        ("name = 'person'", "the name 'person' is taken by the retrainings that people request"),
+        ("__init__ = lambda self: 1 / 0", r"extension_0_.*: cannot be made \(ZeroDivisionError: division by zero\)"),
+        ("def __init__(self): raise SystemExit(3)", r"extension_0_.*: cannot be made \(SystemExit: 3\)"),
         ("describes = None", "coverage does not describe what it measures"),
         ("triggers = 'alarm'", "coverage triggers 'alarm'; a kind triggers one of quarantine, retraining, nothing"),
     ],
@@ -68,10 +72,34 @@ def test_what_is_no_kind_is_refused_with_its_package(install: Install, line: str
         kinds()
 
 
-def test_a_kind_that_cannot_judge_is_refused(install: Install) -> None:
-    install("class Mute:\n    name = 'mute'\n    describes = 'Nothing.'", evidence="Mute")
+@pytest.mark.parametrize("base", ["", "(EvidenceKind)"])
+def test_a_kind_that_cannot_judge_is_refused(install: Install, base: str) -> None:
+    head = f"from everfit.evidence import EvidenceKind\nclass Mute{base}:"
+    install(f"{head}\n    name = 'mute'\n    describes = 'Nothing.'\n    triggers = 'nothing'", evidence="Mute")
     with pytest.raises(SettingsError, match=r"mute has no method judge\(window\)"):
         kinds()
+
+
+def test_two_packages_with_kinds_of_one_name_are_both_named(install: Install) -> None:
+    install(KIND.format(""), evidence="Coverage")
+    install(KIND.format("").replace("class Coverage", "class Other"), evidence="Other")
+    taken = r"'other' of extension_1_.*: the name 'coverage' is taken by everfit.evidence 'coverage' of extension_0_"
+    with pytest.raises(SettingsError, match=taken):
+        kinds()
+
+
+@pytest.mark.parametrize(
+    ("source", "why"), [("raise SystemExit(3)", "SystemExit: 3"), (KIND.format("name = 'drift'"), "is taken by everfit")]
+)
+def test_a_kind_that_cannot_be_used_stops_the_definitions_and_the_doctor_names_its_package(
+    install: Install, source: str, why: str
+) -> None:
+    install(source, evidence="Coverage")
+    with pytest.raises(SettingsError, match=why) as refused:
+        declared.__wrapped__()
+    (check,) = extension_checks({})[-1:]
+    assert (check.name, check.found, check.ok) == ("kinds of evidence", str(refused.value), False)
+    assert "'coverage' of extension_0_" in check.found
 
 
 def test_a_verdict_that_nobody_knows_is_refused() -> None:

@@ -1,10 +1,13 @@
 """Members that other packages add by entry points."""
 
+import re
+
 import pytest
 
+from everfit.doctor.extension_checks import GROUPS
 from everfit.environment.extensions import extensions, usable
 from everfit.errors import SettingsError
-from tests.extensions import Install
+from tests.extensions import ROOT, Install
 
 
 def test_what_a_package_adds_is_loaded_by_its_name(install: Install) -> None:
@@ -40,3 +43,8 @@ def test_what_can_be_used_is_given_beside_the_reasons_why_the_rest_cannot(instal
     assert mail.endswith("cannot be imported (SystemExit: 3); repair or uninstall the package")
     assert "'webhook' of extension_2_" in webhook
     assert webhook.endswith("has the name of everfit's own; rename it, or uninstall the package")
+
+
+def test_the_doctor_reports_every_group_that_is_read() -> None:
+    code = "".join(file.read_text() for file in (ROOT / "everfit").rglob("*.py"))
+    assert set(re.findall(r"(?:extensions|members|usable)\(\"(\w+)\"", code)) == GROUPS.keys()
