@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from everfit.errors import NotServableError
+from everfit.errors import NotServableError, RecipeError
 from everfit.training.arrays import Features, Floats, split
 from everfit.training.artifact import Signature, open_session, run_session
 from everfit.training.latency import ROWS, WIDTH, Latency, measure, reference_session
@@ -48,6 +48,7 @@ def check_parity(
 
     Raises:
         NotServableError: when the graph does not load, crashes, or answers differently; the message has the worst row.
+        RecipeError: when its output is not of the answers' shape.
     """
     import numpy as np
     import polars as pl
@@ -55,6 +56,11 @@ def check_parity(
     tested = pl.concat([frame.select(name for name, _ in signature.features), *hostile(signature.features, frame)])
     native = predict(tested)
     scores, latency = _answers(onnx, signature.features, tested)
+    if scores.shape != native.shape or scores.dtype.kind != "f":
+        got, wanted = f"{scores.dtype}{list(scores.shape)}", f"float64{list(native.shape)}"
+        raise RecipeError(
+            f"{signature.model}: the exported graph answers {got} to {len(native)} rows; its output must be {wanted}"
+        )
     differences = np.where(np.isfinite(scores) & np.isfinite(native), np.abs(scores - native), np.inf)
     worst = int(differences.argmax())
     if differences[worst] > tolerance:
