@@ -13,11 +13,16 @@ from everfit.pipeline.code_versions import stage_version
 from everfit.runtime import Runtime
 
 
+def champion_key(name: str) -> dg.AssetKey:
+    """The asset of a model's champion, which its checks and its events are about."""
+    return dg.AssetKey([name, "champion"])
+
+
 def champion(model: Model) -> dg.AssetsDefinition:
     """The registered version behind the alias ``champion``."""
 
     @dg.asset(
-        key=[model.name, "champion"],
+        key=champion_key(model.name),
         code_version=stage_version(model, "champion"),
         description="The registered version that serving answers with. A rejected evaluation leaves it, and is reported as "
         "an observation, not as a materialization.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.champion import champion_key
 from assets.pages import readable
 from assets.plots import share_of_threshold
 from everfit.declaration import Model
@@ -32,7 +33,7 @@ def check_evaluation(judgement: "Judgement", pages: str) -> dg.AssetCheckEvaluat
 def not_judged(model: Model, kind: str) -> dg.AssetCheckEvaluation:
     """Of a champion of which no window was judged yet: no pass, and no alarm."""
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey([model.name, "champion"]),
+        asset_key=champion_key(model.name),
         check_name=kind,
         passed=False,
         severity=dg.AssetCheckSeverity.WARN,
@@ -43,7 +44,7 @@ def not_judged(model: Model, kind: str) -> dg.AssetCheckEvaluation:
 
 def _verdict(judgement: "Judgement", pages: str) -> dict[str, Any]:
     return {
-        "asset_key": dg.AssetKey([judgement.model, "champion"]),
+        "asset_key": champion_key(judgement.model),
         "check_name": judgement.kind,
         "passed": judgement.verdict == "ok",
         "severity": dg.AssetCheckSeverity.ERROR if judgement.verdict == "alarm" else dg.AssetCheckSeverity.WARN,
@@ -78,7 +79,7 @@ def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]
 
 def evidence_checks(model: Model) -> dg.AssetChecksDefinition:
     """Re-report the newest stored evidence of a model's champion, as far as it was judged."""
-    key = dg.AssetKey([model.name, "champion"])
+    key = champion_key(model.name)
 
     @dg.multi_asset_check(
         name=f"{model.name}__evidence",

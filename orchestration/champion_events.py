@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.champion import champion_key
 from assets.checks import check_evaluation, newest_evidence, not_judged
 from assets.provenance import DATA_VERSION
 from everfit.declaration import Model
@@ -41,7 +42,7 @@ def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Ite
         step = ledger.newest_step(connection, model.name)
     if step is None or not step.actor.startswith("person"):
         return
-    key = dg.AssetKey([model.name, "champion"])
+    key = champion_key(model.name)
     record = instance.get_latest_materialization_event(key)
     known = record.asset_materialization if record else None
     if known and (known.tags or {}).get(DATA_VERSION) == str(step.version):

@@ -9,6 +9,7 @@ import dagster as dg
 from assets.candidates import REQUEST_TAG
 from everfit.declaration import Model
 from everfit.errors import EmptyPartitionError
+from everfit.pipeline.code_versions import STAGES
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from monitors.launches import Launch
     from monitors.transient_failures import Failure
 
-STAGES = ("raw_data", "features", "training_set", "trained_model", "evaluation", "champion")
 PRIORITY = "10"  # before backfills, which have -10, and what a person launches, which has 0
 RUN_KEY_TAG = "dagster/run_key"
 OUTSIDE = "This run has been marked as failed"  # Dagster's message where it has no reason

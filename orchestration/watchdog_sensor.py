@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
 
+from assets.champion import champion_key
 from everfit.runtime import Runtime
 from orchestration.activation import sensor_status
 
@@ -43,7 +44,7 @@ def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourcePa
 
 def too_old(instance: dg.DagsterInstance, names: Iterable[str]) -> Mapping[str, datetime | None]:
     """The models whose champion fails Dagster's freshness policy, and when each was last promoted."""
-    keys = {dg.AssetKey([name, "champion"]): name for name in names}
+    keys = {champion_key(name): name for name in names}
     states = instance.get_freshness_state_records(list(keys))
     failed = [key for key, record in states.items() if record.freshness_state == FreshnessState.FAIL]
     return {keys[key]: _materialized_at(instance, key) for key in failed}

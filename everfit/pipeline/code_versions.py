@@ -16,6 +16,7 @@ from everfit.pipeline.source_closure import source_closure
 from everfit.pipeline.source_module import source_module
 
 Stage = Literal["raw_data", "features", "training_set", "trained_model", "evaluation", "champion"]
+STAGES: tuple[Stage, ...] = get_args(Stage)  # in their order
 
 LOOK_BACK = "look_back"  # what the features of a day see of raw_data; versioned, never stored
 
@@ -70,7 +71,7 @@ def stage_version(model: Model, stage: Stage) -> str:
 
 def code_version(model: Model) -> str:
     """Twelve hex digits that change with the version of any stage of this model."""
-    return _digest(*(stage_version(model, stage) for stage in get_args(Stage)))
+    return _digest(*(stage_version(model, stage) for stage in STAGES))
 
 
 @cache

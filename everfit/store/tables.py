@@ -213,7 +213,7 @@ evidence = Table(
     Column("version", Integer, nullable=False),
     _time("window_start"),
     _time("window_end"),
-    _text("kind"),  # quality, drift, performance, freshness
+    _text("kind"),  # of the table of kinds when it was judged
     _text("verdict"),  # ok, alarm, insufficient
     Column("statistic", Float(53)),
     Column("threshold", Float(53)),
@@ -251,7 +251,7 @@ decisions = Table(
     _time("at", primary_key=True),  # the end of the window it was decided on
     Column("champion", Integer, nullable=False),
     _text("action"),  # retrain, wait, none
-    _text("cause", nullable=True),  # drift, performance, freshness
+    _text("cause", nullable=True),  # a kind of evidence, or a policy's own
     _text("reason"),
     Column("evidence", ARRAY(Text), nullable=False),
 )
@@ -261,7 +261,7 @@ retrain_requests = Table(
     metadata,
     _text("id", primary_key=True),
     _text("model"),
-    _text("cause"),  # drift, performance, freshness, bootstrap, person
+    _text("cause"),  # of the decision; bootstrap and person stand for what people request
     _text("reason"),
     Column("champion", Integer),  # the version it would replace; null before the first
     _time("cutoff"),  # nothing known after it is trained on
