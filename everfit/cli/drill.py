@@ -32,10 +32,10 @@ def drill(
     order = Order(events or chosen.events, chosen.kills if kills is None else kills, broker, seed)
     report = chosen.run(order, lambda line: typer.echo(line, err=True))
     if as_json:
-        print_json(asdict(report) | {"held": report.held})
+        print_json(asdict(report) | {"held": report.passed})
     else:
         _print(report)
-    if not report.held:
+    if not report.passed:
         raise typer.Exit(1)
 
 
@@ -54,4 +54,4 @@ def _print(report: "Report") -> None:
         typer.echo(f"  {count:<13} {number:>9,}")
     for line in report.wrong:
         typer.echo(f"  WRONG: {line}")
-    typer.echo(f"{report.drill}: {'the guarantee held' if report.held else 'the guarantee did NOT hold'}")
+    typer.echo(f"{report.drill}: {'the guarantee held' if report.passed else 'the guarantee did NOT hold'}")

@@ -38,10 +38,10 @@ LOCATIONS = """{
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check: ``found`` describes it, ``todo`` is the remedy and empty where nothing is wrong."""
+    """The result of one check: ``message`` describes it, ``todo`` is the remedy and empty where nothing is wrong."""
 
     name: str
-    found: str
+    message: str
     todo: str = ""
 
     @property

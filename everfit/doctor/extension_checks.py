@@ -31,8 +31,8 @@ def extension_checks(environ: Mapping[str, str]) -> list[Check]:
         loaded, faults = usable(group, own)
         checks += [Check(noun, f"installed: {', '.join(loaded)}")] if loaded else []
         checks += [Check(noun, str(fault), REMEDY) for fault in faults]
-    reported = {check.found for check in checks}
-    return [*checks, *(check for check in [*_kinds(), *_log_format(environ)] if check.found not in reported)]
+    reported = {check.message for check in checks}
+    return [*checks, *(check for check in [*_kinds(), *_log_format(environ)] if check.message not in reported)]
 
 
 def _kinds() -> list[Check]:

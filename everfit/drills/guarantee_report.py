@@ -20,7 +20,7 @@ class Report:
     wrong: list[str] = field(default_factory=list)
 
     @property
-    def held(self) -> bool:
+    def passed(self) -> bool:
         """Whether the guarantee held."""
         return not self.wrong
 

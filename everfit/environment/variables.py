@@ -172,7 +172,7 @@ class Problem:
     """A variable whose name or value cannot be meant."""
 
     variable: str
-    found: str
+    message: str
     todo: str
 
 
@@ -205,7 +205,7 @@ def setting(variable: str, default: str = "", environ: Mapping[str, str] = os.en
     """
     text = environ.get(variable) or default
     if wrong := problem(variable, text):
-        raise SettingsError(f"{wrong.found}; {wrong.todo}")
+        raise SettingsError(f"{wrong.message}; {wrong.todo}")
     return SHAPES[variable].read(text) if text else None
 
 
@@ -233,4 +233,4 @@ def require_sound(environ: Mapping[str, str]) -> None:
         SettingsError: with one line a problem.
     """
     if wrong := problems(environ):
-        raise SettingsError("\n".join(f"{fault.found}; {fault.todo}" for fault in wrong))
+        raise SettingsError("\n".join(f"{fault.message}; {fault.todo}" for fault in wrong))

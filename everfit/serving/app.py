@@ -117,8 +117,8 @@ class _Endpoints:
         name = request.path_params["name"]
         try:
             model = self._service.model(name)
-            asked = read(model, await request.body())
-            response = as_json(write(model, asked, await self._service.answer(model, asked)))
+            checked = read(model, await request.body())
+            response = as_json(write(model, checked, await self._service.answer(model, checked)))
         except EverfitError as error:
             response = _refused(request, error)
         label = name if name in self._service.models else "unknown"

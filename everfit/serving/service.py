@@ -81,8 +81,8 @@ class Service:
         roles = [_answering(model, request, active), *(role for role in active.by_role if role not in ANSWERING)]
         versions = [active.by_role[role] for role in roles]
         inputs = [self.views.inputs(model, version.scorer.signature) for version in versions]
-        found = await self._lookup.features_of([one.readings for one in inputs], request.rows, request.at)
-        rows, *along = (_rows(model, request, *one) for one in zip(inputs, found, strict=True))
+        views = await self._lookup.features_of([source.readings for source in inputs], request.rows, request.at)
+        rows, *along = (_rows(model, request, source, read) for source, read in zip(inputs, views, strict=True))
         answers = self._score(model, roles[0], versions[0], request, rows)
         for role, version, its_rows in zip(roles[1:], versions[1:], along, strict=True):
             # run by the loop once this answer is written
@@ -153,11 +153,11 @@ def _answering(model: Model, request: CheckedRequest, active: ActiveVersions) ->
     return role if named else "champion"
 
 
-def _rows(model: Model, request: CheckedRequest, inputs: Inputs, found: Sequence[ViewFeatures]) -> list[_Scored]:
-    """The rows of a request as one version is asked them."""
+def _rows(model: Model, request: CheckedRequest, inputs: Inputs, views: Sequence[ViewFeatures]) -> list[_Scored]:
+    """The rows of a request as a version scores them, with the features of its views for each row."""
     return [
-        _Scored(request_id, key_of(row[model.entity]), inputs.values(row, one.features), one.degraded or inputs.degraded)
-        for request_id, row, one in zip(request.ids, request.rows, found, strict=True)
+        _Scored(request_id, key_of(row[model.entity]), inputs.values(row, read.features), read.degraded or inputs.degraded)
+        for request_id, row, read in zip(request.ids, request.rows, views, strict=True)
     ]
 
 

@@ -145,8 +145,8 @@ def test_a_channel_with_the_name_of_ours_is_left_out_and_named_with_its_package(
     assert [posted["cause"] for posted in hook.posted] == ["request:1", "request:2"]
     (check,) = extension_checks({})
     assert not check.ok
-    assert check.found in caplog.text
-    assert "everfit.alert_channels 'webhook' of extension_0_" in check.found
+    assert check.message in caplog.text
+    assert "everfit.alert_channels 'webhook' of extension_0_" in check.message
 
 
 def test_alerts_that_fail_are_logged_and_do_not_fail_the_tick(

@@ -27,7 +27,7 @@ GUARDED, PASSWORD = "guarded", "windmill"
 def told(**addresses: str) -> tuple[str, str]:
     """What one connection is found to be, and what is to be done."""
     (check,) = connections(addresses)
-    return check.found, check.todo
+    return check.message, check.todo
 
 
 @pytest.fixture
@@ -118,10 +118,10 @@ def test_a_lake_that_is_not_the_deployments(engine: sa.Engine, tmp_path: Path) -
         partitions.record(connection, [PartitionVersion("half_hours", "1996-09-04", "1", 48, "", {})])
     assert [check.todo for check in connections(both | {"lake": str(lake.root)})] == ["", ""]
     _, wrong = connections(both)
-    assert f"does not contain {digest}, which the database refers to" in wrong.found
+    assert f"does not contain {digest}, which the database refers to" in wrong.message
     assert wrong.todo.startswith("set EVERFIT_LAKE to the lake of this deployment")
     _, away = connections(both, lake_is_here=False)
-    assert (away.todo, "EVERFIT_LAKE is not set" in away.found) == ("", True)
+    assert (away.todo, "EVERFIT_LAKE is not set" in away.message) == ("", True)
 
 
 def test_prepare_makes_ready_and_doctor_checks_only_what_is_elsewhere(

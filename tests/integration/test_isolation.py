@@ -113,8 +113,8 @@ def test_the_doctor_tells_of_what_is_set_aside(engine: sa.Engine, database_url: 
     Isolation(engine).failed(Part("m", "window", "1996-09-04T00:00:00Z"), "LakeError: gone")
     (check,) = aside_checks(database_url)
     assert (check.name, check.ok) == ("m", False)
-    assert check.found.startswith("window 1996-09-04T00:00:00Z fails since ")
-    assert check.found.endswith("LakeError: gone")
+    assert check.message.startswith("window 1996-09-04T00:00:00Z fails since ")
+    assert check.message.endswith("LakeError: gone")
     assert aside_checks("postgresql+psycopg://nobody@127.0.0.1:1/everfit") == [], "the database's own check tells that"
 
 

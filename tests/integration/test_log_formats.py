@@ -118,7 +118,7 @@ def test_a_letter_is_redriven_by_the_format(engine: sa.Engine, kafka: str, tmp_p
 def test_a_format_that_is_not_there_is_refused_with_those_that_are_and_told_by_the_doctor(
     engine: sa.Engine, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [(check.name, check.found) for check in extension_checks({"EVERFIT_LOG_FORMAT": "inference"})] == [
+    assert [(check.name, check.message) for check in extension_checks({"EVERFIT_LOG_FORMAT": "inference"})] == [
         ("log formats", "installed: inference"),
         ("log format", "inference, by EVERFIT_LOG_FORMAT"),
     ]
@@ -131,7 +131,7 @@ def test_a_format_that_is_not_there_is_refused_with_those_that_are_and_told_by_t
     for begin in (lambda: LogReader(kafka, MODELS), lambda: redrive(engine, MODELS, [])):
         with pytest.raises(SettingsError) as refused:
             begin()
-        assert str(refused.value) == told == check.found
+        assert str(refused.value) == told == check.message
 
 
 FAULTS = {
@@ -150,7 +150,7 @@ def test_a_format_that_cannot_decode_is_refused_before_anything_is_read(install:
         translator(MODELS, {"EVERFIT_LOG_FORMAT": "other"})
     assert str(refused.value) == reason
     _, check = extension_checks({"EVERFIT_LOG_FORMAT": "other"})
-    assert (check.found, check.ok) == (reason, False)
+    assert (check.message, check.ok) == (reason, False)
 
 
 def test_a_format_with_the_name_of_everfits_own_is_refused(install: Install) -> None:

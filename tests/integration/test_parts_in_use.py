@@ -50,7 +50,7 @@ def test_a_broker_that_is_given_is_used_by_all_and_not_started(home: Path, tmp_p
         with pytest.raises(SettingsError, match=rf"is {other}, and the stack works with {given}: .*everfit down"):
             Stack(home, tmp_path, ("postgres", "broker"), split).up()
         wrong = [check for check in examine(home, split) if check.name == "environment"]
-        assert [(other in check.found, given in check.found, check.ok) for check in wrong] == [(True, True, False)]
+        assert [(other in check.message, given in check.message, check.ok) for check in wrong] == [(True, True, False)]
     finally:
         stack.down()
 
@@ -64,7 +64,7 @@ def test_doctor_asks_serving_what_it_works_with(database_url: str, tmp_path: Pat
         with served(Starlette(routes=[Route(USES, Using(theirs).answer)])) as url:
             (check,) = shared(replace(settings, serving=url))
         assert check.ok is holds
-        assert holds or f"Kafka at {other}, and this command Kafka at {own}" in check.found
+        assert holds or f"Kafka at {other}, and this command Kafka at {own}" in check.message
 
 
 def test_outcomes_that_never_arrive_are_told_with_the_kafka_that_they_were_sent_to(engine: Engine, kafka: str) -> None:

@@ -164,7 +164,7 @@ def test_a_service_that_fails_shows_the_end_of_its_log(stack: Stack, tmp_path: P
 def test_what_was_half_made_is_removed(stack: Stack, home: Path) -> None:
     half_made = home / "postgres.making-1"
     half_made.mkdir(parents=True)
-    assert [check.found for check in examine(home, {}) if check.name == "left over"] == [
+    assert [check.message for check in examine(home, {}) if check.name == "left over"] == [
         f"{half_made} belongs to nothing that runs"
     ]
     stack.down()

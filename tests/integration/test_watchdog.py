@@ -165,7 +165,7 @@ def test_doctor_tells_a_loop_that_writes_elsewhere(engine: sa.Engine, settings: 
     addresses = {"database_url": settings.database_url, "kafka": settings.kafka}
     nothing = loop_check(ticked_at, addresses)
     assert nothing is not None
-    assert "no pass has written to this database since" in nothing.found
+    assert "no pass has written to this database since" in nothing.message
     beat(engine, SENSOR, minutes_ago)
     check = loop_check(ticked_at, addresses)
     assert check is not None
@@ -183,7 +183,7 @@ def test_doctor_tells_a_loop_that_reads_another_kafka(engine: sa.Engine, setting
         connection.execute(written, row)
     check = loop_check(wall_clock() - timedelta(minutes=1), {"database_url": settings.database_url, "kafka": settings.kafka})
     assert check is not None
-    assert f"it works with Kafka at kafka:19092, and this command Kafka at {settings.kafka}" in check.found
+    assert f"it works with Kafka at kafka:19092, and this command Kafka at {settings.kafka}" in check.message
 
 
 def test_certificates_that_cannot_be_read_stop_no_pass_and_no_watchdog(

@@ -98,8 +98,8 @@ def test_a_kind_that_cannot_be_used_stops_the_definitions_and_the_doctor_names_i
     with pytest.raises(SettingsError, match=why) as refused:
         declared.__wrapped__()
     (check,) = extension_checks({})[-1:]
-    assert (check.name, check.found, check.ok) == ("kinds of evidence", str(refused.value), False)
-    assert "'coverage' of extension_0_" in check.found
+    assert (check.name, check.message, check.ok) == ("kinds of evidence", str(refused.value), False)
+    assert "'coverage' of extension_0_" in check.message
 
 
 def test_a_verdict_that_nobody_knows_is_refused() -> None:

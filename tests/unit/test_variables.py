@@ -98,5 +98,5 @@ def test_no_secret_is_shown() -> None:
     assert "windmill" not in shown
     assert "wind%2Fmill" not in shown
     malformed = {**GOOD, "EVERFIT_DATABASE_URL": "mysql://everfit:windmill@db/everfit"}
-    assert "windmill" not in "".join(one.found for one in problems(malformed))
+    assert "windmill" not in "".join(one.message for one in problems(malformed))
     assert masked("postgresql://db/everfit?user=me&password=windmill") == "postgresql://db/everfit?user=me&password=***"
