@@ -6,9 +6,11 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from everfit.alerts.channels import installed_channels
 from everfit.environment.settings import Settings
 from everfit.runtime import Runtime
-from everfit.store import requests
+from everfit.store import heartbeats, requests
+from everfit.store.heartbeats import SENSOR
 from everfit.store.requests import RetrainRequest
 from orchestration.sensors import prediction_log
 from tests.events import MODEL, prediction, produce
@@ -51,3 +53,18 @@ def test_a_launch_that_was_deleted_is_retried_and_given_up_where_nothing_has_lan
     assert (ended.status, ended.attempt) == ("failed", 2)
     assert "nothing has landed before" in str(ended.result)
     assert (untouched.status, untouched.attempt) == ("pending", 1)
+
+
+def test_alerts_that_cannot_be_sent_stop_neither_the_tick_nor_its_heartbeat(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("EVERFIT_ALERT_REMINDER", "soon")
+    installed_channels.cache_clear()
+    produce(runtime.settings.kafka, [prediction(number) for number in range(3)])
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = tick(runtime, instance)
+    assert result.skip_reason is not None
+    assert result.skip_reason.skip_message == "read 3 rows, judged 0 windows; nothing to launch"
+    assert "alerts are not sent; the next tick tries again" in caplog.text
+    with runtime.engine.connect() as connection:
+        assert SENSOR in heartbeats.newest(connection)

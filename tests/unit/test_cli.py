@@ -85,7 +85,9 @@ def test_drills_are_listed_and_one_that_is_unknown_is_refused() -> None:
 def test_doctor_finds_nothing_wrong_with_a_stack_that_is_down() -> None:
     answer = everfit("doctor", "--json")
     assert answer.returncode == 0, answer.stdout
-    assert json.loads(answer.stdout)["ok"] is True
+    document = json.loads(answer.stdout)
+    assert document["ok"] is True
+    assert {tuple(check) for check in document["checks"]} == {("name", "found", "todo", "ok")}
 
 
 def test_doctor_tells_a_malformed_declaration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
