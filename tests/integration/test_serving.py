@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from everfit import BinaryClassification
 from everfit.topics.contract import MAX_SENT
 from models.electricity_price import electricity_price
 from tests.serving import WatchedRegistry
-from tests.serving_over_http import INPUTS, NAME, logged, predict, two_days
+from tests.serving_over_http import INPUTS, NAME, Serve, logged, predict, two_days
 
 
 def asking(**changes: Any) -> bytes:
@@ -43,6 +44,22 @@ def test_a_prediction_is_answered_and_logged(client: httpx.Client, kafka: str, e
     }
     assert (prediction.role, prediction.version, prediction.score) == ("champion", 1, 0.5)
     assert (prediction.request_id, prediction.schema, prediction.degraded) == ("r1", electricity_price.schema_id, False)
+
+
+class Raising(BinaryClassification):
+    """Fails at answers above 0.6."""
+
+    def answer_fault(self, answer: Any) -> str:
+        return "" if answer <= 0.6 else str(1 / 0)
+
+
+def test_an_answer_at_which_the_task_raises_is_refused_with_a_sentence(kafka: str, serve: Serve, event_time: str) -> None:
+    task = Raising(label=electricity_price.task.label)
+    client = serve(kafka, models={NAME: electricity_price.model_copy(update={"task": task})})
+    refused = predict(client, inputs=INPUTS | {"half_hour": 1}, event_time=event_time)
+    assert refused.status_code == 500
+    assert refused.json()["error"].endswith("and task Raising cannot check it: ZeroDivisionError: division by zero; repair it")
+    assert predict(client, event_time=event_time).json()["score"] == 0.5, "the others are answered"
 
 
 def test_v2_answers_rows(client: httpx.Client, kafka: str, event_time: str) -> None:
