@@ -55,8 +55,9 @@ def usable(group: str, own: Collection[str] = ()) -> tuple[dict[str, Any], list[
 
 
 def origin(group: str, name: str) -> str:
-    """The group's installed member of that name with its package, for a message."""
-    return _described(next(iter(entry_points(group=f"everfit.{group}", name=name))))
+    """The group's member of that name, for a message: with its package, unless that was uninstalled since it was loaded."""
+    points = entry_points(group=f"everfit.{group}", name=name)
+    return _described(next(iter(points))) if points else f"everfit.{group} {name!r}"
 
 
 def _all_of(group: str, own: Collection[str]) -> dict[str, Any]:

@@ -80,6 +80,12 @@ def test_a_kind_that_cannot_judge_is_refused(install: Install, base: str) -> Non
         kinds()
 
 
+def test_a_kind_that_does_not_say_what_it_triggers_is_refused(install: Install) -> None:
+    install("class Mute:\n    name = 'mute'\n    describes = 'Nothing.'\n    judge = print", evidence="Mute")
+    with pytest.raises(SettingsError, match="mute triggers None; a kind triggers one of quarantine, retraining, nothing"):
+        kinds()
+
+
 def test_two_packages_with_kinds_of_one_name_are_both_named(install: Install) -> None:
     install(KIND.format(""), evidence="Coverage")
     install(KIND.format("").replace("class Coverage", "class Other"), evidence="Other")

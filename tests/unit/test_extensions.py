@@ -5,7 +5,7 @@ import re
 import pytest
 
 from everfit.doctor.extension_checks import GROUPS
-from everfit.environment.extensions import extensions, usable
+from everfit.environment.extensions import extensions, origin, usable
 from everfit.errors import SettingsError
 from tests.extensions import ROOT, Install
 
@@ -43,6 +43,12 @@ def test_what_can_be_used_is_given_beside_the_reasons_why_the_rest_cannot(instal
     assert mail.endswith("cannot be imported (SystemExit: 3); repair or uninstall the package")
     assert "'webhook' of extension_2_" in webhook
     assert webhook.endswith("has the name of everfit's own; rename it, or uninstall the package")
+
+
+def test_a_member_is_named_with_its_package_as_long_as_that_is_installed(install: Install) -> None:
+    install("class Pager:\n    pass\n", alert_channels="Pager")
+    assert re.fullmatch(r"everfit.alert_channels 'pager' of (extension_0_\w+) \(\1:Pager\)", origin("alert_channels", "pager"))
+    assert origin("alert_channels", "other") == "everfit.alert_channels 'other'"
 
 
 def test_the_doctor_reports_every_group_that_is_read() -> None:
