@@ -151,11 +151,9 @@ def test_killed_in_the_middle(stack: Stack, home: Path, moment: str, then: Calla
 
 
 def test_a_service_that_fails_shows_the_end_of_its_log(stack: Stack, tmp_path: Path) -> None:
-    package = tmp_path / "orchestration"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "definitions.py").write_text("raise RuntimeError('the roof is on fire')\n")
-    broken = Stack(stack.home, tmp_path, ("postgres", "code"), stack.environ)
+    (tmp_path / "roofless").mkdir()
+    (tmp_path / "roofless" / "__init__.py").write_text("raise RuntimeError('the roof is on fire')\n")
+    broken = Stack(stack.home, tmp_path, ("postgres", "code"), {**stack.environ, "EVERFIT_MODELS": "roofless"})
     with pytest.raises(StackError, match=r"(?s)code ended .*code\.log.*the roof is on fire"):
         broken.up()
     broken.down()
@@ -165,7 +163,7 @@ def test_what_was_half_made_is_removed(stack: Stack, home: Path) -> None:
     half_made = home / "postgres.making-1"
     half_made.mkdir(parents=True)
     assert [check.message for check in examine(home, {}) if check.name == "left over"] == [
-        f"{half_made} belongs to nothing that runs"
+        f"{half_made} belongs to no running stack"
     ]
     stack.down()
     assert not half_made.exists()
