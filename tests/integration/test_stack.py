@@ -150,10 +150,11 @@ def test_killed_in_the_middle(stack: Stack, home: Path, moment: str, then: Calla
     assert nothing_runs(home)
 
 
-def test_a_service_that_fails_shows_the_end_of_its_log(stack: Stack, tmp_path: Path) -> None:
+def test_a_service_that_fails_shows_the_end_of_its_log(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "roofless").mkdir()
     (tmp_path / "roofless" / "__init__.py").write_text("raise RuntimeError('the roof is on fire')\n")
-    broken = Stack(stack.home, tmp_path, ("postgres", "code"), {**stack.environ, "EVERFIT_MODELS": "roofless"})
+    monkeypatch.setenv("EVERFIT_MODELS", "roofless")
+    broken = Stack(stack.home, tmp_path, ("postgres", "code"), stack.environ)
     with pytest.raises(StackError, match=r"(?s)code ended .*code\.log.*the roof is on fire"):
         broken.up()
     broken.down()
