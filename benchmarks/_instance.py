@@ -47,7 +47,7 @@ def running(folder: Path, models: str, bare_definitions: str) -> Iterator[Instan
 def seconds(dagster: Orchestrator, run: str) -> float:
     """From a run's creation to its end, as Dagster recorded them, once it has succeeded."""
     wait_until(lambda: dagster.statuses([run])[run], ENDED.__contains__, f"run {run}.", stall_seconds=300)
-    told = dagster.ask(_TIMES, id=run)["runOrError"]
-    if told["status"] != "SUCCESS":
-        raise RuntimeError(f"run {run} is {told['status']}")
-    return float(told["endTime"] - told["creationTime"])
+    times = dagster.execute(_TIMES, id=run)["runOrError"]
+    if times["status"] != "SUCCESS":
+        raise RuntimeError(f"run {run} is {times['status']}")
+    return float(times["endTime"] - times["creationTime"])

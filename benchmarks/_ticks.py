@@ -61,8 +61,8 @@ def _measured(stack: Stack, told: dict[str, str]) -> float:
             context = dg.build_sensor_context(instance, repository_def=repository, resources={"everfit": runtime})
             result = prediction_log.evaluate_tick(context)
             seconds = time.perf_counter() - began
-            for asked in result.dynamic_partitions_requests:
-                instance.add_dynamic_partitions(asked.partitions_def_name, list(asked.partition_keys))
+            for added in result.dynamic_partitions_requests or ():
+                instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
             return seconds
 
         tick(), tick()  # reads what was sent, and adds the days that have landed

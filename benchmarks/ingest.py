@@ -64,7 +64,7 @@ def peak(count: int) -> int:
     """Bytes that everfit's process held at most while it read so many."""
     with open_test_bed("embedded") as bed:
         fill(bed.kafka, count)
-        return measure(bed, contestants.everfit, count)[1]
+        return int(measure(bed, contestants.everfit, count)[1])
 
 
 def figures() -> dict[str, float]:

@@ -12,7 +12,6 @@ import json
 import math
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -174,4 +173,4 @@ def _peak_megabytes() -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -70,7 +70,7 @@ def quix(kafka: str, url: str, count: int) -> Measured:
     logging.disable(logging.WARNING)
     parts = urlsplit(url)
     sink = PostgreSQLSink(
-        parse_qs(parts.query)["host"][0], 5432, parts.path.strip("/"), parts.username, parts.password or "", "quix"
+        parse_qs(parts.query)["host"][0], 5432, parts.path.strip("/"), parts.username or "", parts.password or "", "quix"
     )
     application = Application(kafka, consumer_group="quix", auto_offset_reset="earliest", loglevel="ERROR")
     application.dataframe(application.topic(PREDICTIONS, value_deserializer="json")).sink(sink)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from confluent_kafka import Producer
 
 from everfit.drills.models.drill import MEASURES, SITES, drill
-from everfit.topics.events import PREDICTIONS, Prediction, encode
+from everfit.topics.events import PREDICTIONS, Prediction, Value, encode
 
 STEP = timedelta(seconds=2)
 
@@ -17,7 +17,9 @@ def predictions(count: int) -> Iterator[tuple[bytes, bytes]]:
     draw = random.Random(7)
     for number in range(count):
         site = SITES[number % len(SITES)]
-        features = {"site": site, "hour": float(number // 1_800 % 24)} | {name: round(draw.random(), 4) for name in MEASURES}
+        features: dict[str, Value] = {"site": site, "hour": float(number // 1_800 % 24)} | {
+            name: round(draw.random(), 4) for name in MEASURES
+        }
         event = Prediction(
             request_id=f"request-{number:08}",
             model=drill.name,
