@@ -17,9 +17,8 @@ def predictions(count: int) -> Iterator[tuple[bytes, bytes]]:
     draw = random.Random(7)
     for number in range(count):
         site = SITES[number % len(SITES)]
-        features: dict[str, Value] = {"site": site, "hour": float(number // 1_800 % 24)} | {
-            name: round(draw.random(), 4) for name in MEASURES
-        }
+        features: dict[str, Value] = {"site": site, "hour": float(number // 1_800 % 24)}
+        features |= {name: round(draw.random(), 4) for name in MEASURES}
         event = Prediction(
             request_id=f"request-{number:08}",
             model=drill.name,
