@@ -113,12 +113,16 @@ class _Guarded:
         if _key(notice) in self._accepted:
             return True
         try:
-            self._thread.call("send", lambda: self._make().send(notice), DEADLINE_SECONDS)
+            self._thread.call("send", partial(self._send, notice), DEADLINE_SECONDS)
         except ServiceError as error:
             logger.warning("%s", error)
             return False
-        self._accepted.add(_key(notice))
         return True
+
+    def _send(self, notice: Notice) -> None:
+        """In the channel's thread, so that what it accepts after the deadline counts as accepted, too."""
+        self._make().send(notice)
+        self._accepted.add(_key(notice))
 
     def forget(self, notice: Notice) -> None:
         """All channels have accepted the notice: it will not come again."""

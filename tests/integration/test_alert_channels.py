@@ -89,11 +89,13 @@ class _Slow:
 
     def __init__(self) -> None:
         self.release = threading.Event()
+        self.accepted: list[str] = []
         self.accepted_one = threading.Event()
 
-    def send(self, _: Notice) -> None:
+    def send(self, notice: Notice) -> None:
         """Hang, then accept."""
         assert self.release.wait(30)
+        self.accepted.append(notice.alert.cause)
         self.accepted_one.set()
 
 
@@ -115,6 +117,7 @@ def test_a_channel_that_hangs_holds_up_nothing(
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 10.0)
     assert slow.accepted_one.wait(30)
     assert a_pass(engine, channels) == CAUSES
+    assert slow.accepted == ["request:1", "request:2"], "what was accepted late is not sent again"
 
 
 BROKEN: Mapping[str, tuple[str, str]] = {
