@@ -102,6 +102,4 @@ def newest_evidence(runtime: Runtime, model: Model) -> "Sequence[Judgement]":
     from everfit.store import judgements, ledger
 
     with runtime.engine.connect() as connection:
-        champion = ledger.champion(connection, model.name)
-        versions = ledger.same_artifact(connection, model.name, champion.version) if champion else []
-        return judgements.newest(connection, model, versions)
+        return judgements.newest(connection, model, ledger.champion_numbers(connection, model.name))

@@ -17,7 +17,7 @@ from everfit.declaration.window_grid import Span
 from everfit.evidence.kinds import kinds
 from everfit.evidence.quality import EVERY
 from everfit.policy.decision import decide
-from everfit.store import closed_windows, decisions, frames, judgements, ledger, quarantines, requests
+from everfit.store import closed_windows, decisions, judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -98,9 +98,8 @@ def _stand_in(window: ClosedWindow, champion: Champion) -> int | None:
     It answered a whole window that began after the champion was promoted. None where the champion answered any of it, or where
     the ledger does not know who did.
     """
-    connection, name = window.connection, window.model.name
+    connection, name, counts = window.connection, window.model.name, window.answered
     promoted_at = ledger.since(connection, name)
-    counts = frames.answered(connection, window.model, window.span)
     if not counts or champion.version in counts or promoted_at is None or promoted_at > window.span[0]:
         return None
     version = max(counts, key=lambda answered: counts[answered])
@@ -123,8 +122,9 @@ def _decided(window: ClosedWindow, champion: int, attempt: Attempt, policy: Call
 def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: list[Judgement]) -> None:
     """What is broken is not trained on until somebody releases it: by column, every day of the window."""
     reasons: dict[str, str] = {}
+    quarantining = {name for name, kind in kinds().items() if kind.triggers == "quarantine"}
     for judgement in judged:
-        if judgement.verdict == "alarm" and kinds()[judgement.kind].triggers == "quarantine":
+        if judgement.verdict == "alarm" and judgement.kind in quarantining:
             for column, reason in judgement.detail.get("by_column", {EVERY: judgement.reason}).items():
                 reasons[column] = "; ".join(filter(None, [reasons.get(column), reason]))
     quarantines.put(connection, model.name, span, reasons)

@@ -1,10 +1,10 @@
 """The evidence on one closed window: of each version that answered in it, and of the champion, every kind in its order."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from monitors.attempts import Attempt, unjudged
 from monitors.version_share import VersionShare
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClosedWindow:
     """One closed window of a model, and where its rows and the versions' records are."""
 
@@ -37,16 +37,20 @@ class ClosedWindow:
         """When it could close at the earliest: outcomes observed later do not count."""
         return self.model.windows.complete_at(self.span[1])
 
+    @cached_property
+    def answered(self) -> Mapping[int, int]:
+        """Number of requests that each version answered to clients, without late rows."""
+        return frames.answered(self.connection, self.model, self.span)
+
     def evidence(self, champion: int, attempt: Attempt) -> Iterator[Judgement]:
         """All evidence; a window that spans a swap of champions is judged for each version apart."""
-        counts = frames.answered(self.connection, self.model, self.span)
-        for version in sorted({*counts, champion}):
-            count = counts.get(version, 0)
+        for version in sorted({*self.answered, champion}):
+            count = self.answered.get(version, 0)
             promoted = ledger.promoted(self.connection, self.model.name, version)
             if promoted is None:
                 yield self.judgement(version, Quality.name, _of_an_unknown_version(version, count))
                 continue
-            alone = count == sum(counts.values())
+            alone = count == sum(self.answered.values())
             share = VersionShare(self.connection, self.lake, self.model, self.span, promoted, count, is_whole=alone)
             for kind in kinds().values():
                 yield attempt(partial(self._judge, kind, share), partial(self.unjudged, version, kind.name))

@@ -22,9 +22,10 @@ def verdicts(runtime: Runtime, model: Model, judged: "Sequence[Judgement]") -> I
     """The verdicts on the present champion as check evaluations; those on other versions are left out."""
     from everfit.store import ledger
 
+    if not judged:
+        return
     with runtime.engine.connect() as connection:
-        champion = ledger.champion(connection, model.name)
-        versions = ledger.same_artifact(connection, model.name, champion.version) if champion else []
+        versions = ledger.champion_numbers(connection, model.name)
     for judgement in judged:
         if judgement.version in versions:
             yield check_evaluation(judgement, runtime.settings.serving_pages)

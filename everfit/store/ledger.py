@@ -103,6 +103,12 @@ def same_artifact(connection: sa.Connection, model: str, version: int) -> list[i
     return chain
 
 
+def champion_numbers(connection: sa.Connection, model: str) -> list[int]:
+    """The numbers of the champion's artifact, newest first; none where there is no champion."""
+    holder = champion(connection, model)
+    return same_artifact(connection, model, holder.version) if holder else []
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
     """The result of an evaluation: the promoted version, or None where all candidates were rejected."""
