@@ -1,6 +1,5 @@
 """Attempts at one part of a window's judgement: a failure ends the attempt, or, where it is the last, only that part."""
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,9 +9,7 @@ import sqlalchemy as sa
 from everfit.errors import LakeError, MissingObjectError
 from everfit.evidence import Evidence
 from everfit.store.failures import describe
-from everfit.store.isolation import is_shared
-
-OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE}  # this machine's failures
+from everfit.store.isolation import MACHINE, is_shared
 
 T = TypeVar("T")
 
@@ -53,7 +50,7 @@ def _is_of_a_disk(error: Exception) -> bool:
     """Whether the lake or this machine's disk fails; a lost object, and what else a kind or a policy opens, affect it alone."""
     if isinstance(error, LakeError):
         return isinstance(error.__cause__, OSError) and not isinstance(error, MissingObjectError)
-    return isinstance(error, OSError) and error.errno in OUT_OF_ROOM
+    return isinstance(error, OSError) and error.errno in MACHINE
 
 
 def unjudged(error: Exception) -> Evidence:

@@ -25,20 +25,15 @@ def untrained(model: Model, **trained: Any) -> Version:
     nothing: dict[str, Any] = {"name": "none", "config": {}, "onnx": "", "backtest": "", "metrics": {}, "latency_ms": 0.1}
     known = {"calibration": NO_ALARM, "profile": Profile(model.schema_id, 0.0, []), "refused": None, "seconds": 0.1}
     candidate = Trained(**(nothing | known | trained))
-    training_set = TrainingSet(
-        model=model.name,
-        cutoff=model.go_live,
-        cause="person",
-        reason="by hand",
-        request=None,
-        rows_hash="",
-        rows=1,
-        baseline=0.5,
-        days={},
-        code_version="",
-    )
     judged = Evaluation(trained_model="", champion=None, compared=[], winner=candidate.name, reason="better")
-    return Version(model=model.name, candidate=candidate, training_set=training_set, evaluation=judged, expected_loss=0.6)
+    given = training_set(model, cutoff=model.go_live, cause="person", reason="by hand")
+    return Version(model=model.name, candidate=candidate, training_set=given, evaluation=judged, expected_loss=0.6)
+
+
+def training_set(model: Model, *, cutoff: datetime, **fields: Any) -> TrainingSet:
+    """A training set of which nothing is on record but these fields."""
+    nothing: dict[str, Any] = {"request": None, "rows_hash": "", "rows": 1, "baseline": 0.5, "days": {}, "code_version": ""}
+    return TrainingSet(**(nothing | {"model": model.name, "cutoff": cutoff} | fields))
 
 
 def described(lake: Lake, model: Model, bias: float, *, signed: bool = True) -> Version:

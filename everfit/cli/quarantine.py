@@ -27,7 +27,7 @@ app = typer.Typer(
 
 
 @app.command("list", epilog="Example: everfit quarantine list electricity_price --json")
-def list_held(model: ModelName, as_json: AsJson = False) -> None:
+def list_quarantines(model: ModelName, as_json: AsJson = False) -> None:
     """List what is quarantined now: one line for each day and column, oldest first."""
     with _rows(model, None, None, None) as (_, rows):
         active = [row for row in rows if row.release is None]

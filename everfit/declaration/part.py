@@ -1,5 +1,7 @@
 """What every part of a declaration is: frozen, validated at construction, unknown keys refused."""
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -47,3 +49,12 @@ def require_unique(what: str, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{what}: {', '.join(twice)} declared twice; every name must be its own")
+
+
+def call_fault(function: Callable[..., Any], *names: str) -> str:
+    """Why a function cannot be called with as many arguments as there are names; empty where it can."""
+    try:
+        inspect.signature(function).bind(*names)
+    except TypeError as error:
+        return str(error)
+    return ""

@@ -1,13 +1,12 @@
 """What may become the champion: a recipe, which is fitted on labelled rows and exports what it has learnt."""
 
-import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticSerializationError
 
-from everfit.declaration.part import Name, Part, name_flaw
+from everfit.declaration.part import Name, Part, call_fault, name_flaw
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import Features
 
@@ -95,11 +94,8 @@ def _flaw(value: Any) -> str | None:
 def _fit_flaw(recipe: Recipe, name: str) -> str | None:
     if type(recipe).fit is Recipe.fit:
         return f"{name} has no method fit; write fit(self, rows, context), which returns a Fitted"
-    try:
-        inspect.signature(recipe.fit).bind("rows", "context")
-    except TypeError as error:
-        return f"{name}.fit cannot be called as fit(rows, context): {error}"
-    return None
+    fault = call_fault(recipe.fit, "rows", "context")
+    return f"{name}.fit cannot be called as fit(rows, context): {fault}" if fault else None
 
 
 def _record_flaw(recipe: Recipe, name: str) -> str | None:

@@ -1,11 +1,12 @@
 """When a model is retrained: what a policy is given, and what it answers."""
 
-import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
+
+from everfit.declaration.part import call_fault
 
 Action = Literal["retrain", "wait", "none"]
 Status = Literal["pending", "launched", "promoted", "rejected", "failed"]
@@ -90,10 +91,8 @@ def policy_fault(policy: Any) -> str:
         return f"{policy.__name__} is a class; give an object of it, {policy.__name__}(…)"
     if not callable(getattr(policy, "decide", None)):
         return f"{policy!r} has no method decide(model, at, current, history)"
-    try:
-        inspect.signature(policy.decide).bind("model", "at", "current", "history")
-    except TypeError as error:
-        return f"{type(policy).__name__}.decide takes other arguments than (model, at, current, history): {error}"
+    if fault := call_fault(policy.decide, "model", "at", "current", "history"):
+        return f"{type(policy).__name__}.decide takes other arguments than (model, at, current, history): {fault}"
     if ADDRESS.search(repr(policy)):
         return f"{type(policy).__name__} has no representation that is the same in every process; make it a frozen dataclass"
     return ""

@@ -1,10 +1,9 @@
 """How what passes the gate takes over: the roles that versions have, and the version that answers a request."""
 
-import inspect
 from collections.abc import Collection
 from typing import Any, ClassVar, Literal, get_args
 
-from everfit.declaration.part import Part
+from everfit.declaration.part import Part, call_fault
 
 Role = Literal["champion", "challenger", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -43,8 +42,5 @@ def rollout_fault(rollout: Any) -> str:
     name, roles = type(rollout).__name__, rollout.roles
     if not isinstance(roles, tuple) or roles[:1] != ("champion",) or not set(roles) <= set(ROLES):
         return f"{name}.roles is {roles!r}; it is a tuple that begins with 'champion', of {', '.join(ROLES)}"
-    try:
-        inspect.signature(rollout.answering).bind("request_id", ("champion",))
-    except TypeError as error:
-        return f"{name}.answering takes other arguments than (request_id, loaded): {error}"
-    return ""
+    fault = call_fault(rollout.answering, "request_id", "loaded")
+    return f"{name}.answering takes other arguments than (request_id, loaded): {fault}" if fault else ""

@@ -12,7 +12,6 @@ from everfit.dagster_api.automation import HEARTBEAT_SECONDS
 from everfit.environment import http_client
 from everfit.environment.variables import masked
 from everfit.errors import EverfitError, ServiceError, SettingsError
-from everfit.topics.events import DEPLOYMENTS, OUTCOMES, PREDICTIONS
 
 if TYPE_CHECKING:
     import httpx
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 5
 DIGEST_LENGTH = 64  # of an object's name: SHA-256 in hexadecimal
-TOPICS = (PREDICTIONS, OUTCOMES, DEPLOYMENTS)
 PREPARE = "run `everfit prepare`"
 # Error messages of Postgres on a refused connection, and the remedy for each.
 REFUSALS = {
@@ -119,7 +117,7 @@ def _kafka(bootstrap: str) -> Check:
     """Answers, and has the topics."""
     from kafka.errors import KafkaError
 
-    from everfit.topics.admin import partitions
+    from everfit.topics.admin import TOPICS, partitions
 
     try:
         there = partitions(bootstrap)

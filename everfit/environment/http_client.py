@@ -66,8 +66,8 @@ def _authorities(file: str, folder: str) -> ssl.SSLContext:
         ) from error
 
 
-def get(url: str, *, timeout: float, token: str = "") -> "httpx.Response":
-    """One GET.
+def get(url: str, *, timeout: float, token: str = "", **options: Any) -> "httpx.Response":
+    """One GET; ``options`` are httpx's, such as ``params``.
 
     Raises:
         SettingsError: as :func:`server`.
@@ -77,7 +77,7 @@ def get(url: str, *, timeout: float, token: str = "") -> "httpx.Response":
 
     server(url)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.get(url, timeout=timeout, headers=headers, verify=authorities(), trust_env=False)
+    return httpx.get(url, timeout=timeout, headers=headers, verify=authorities(), trust_env=False, **options)
 
 
 def client(url: str, *, timeout: float, **options: Any) -> "httpx.Client":

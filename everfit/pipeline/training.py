@@ -24,7 +24,7 @@ from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet
 from everfit.runtime import Runtime
 from everfit.store import ledger
 from everfit.store.failures import describe
-from everfit.store.isolation import is_shared
+from everfit.store.isolation import MACHINE, is_shared
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from everfit.training.latency import Latency
 
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are compared with the native ones
-MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+OF_MEMORY = {errno.ENOMEM, errno.EAGAIN}  # no memory left, or no process
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_versio
 def _concerns_all(error: Exception) -> bool:
     """Whether it is no fault of a recipe or its data, but of the database, the lake or the machine: the run is tried again."""
     if isinstance(error, OSError):
-        return error.errno in MACHINE
+        return error.errno in MACHINE | OF_MEMORY
     return isinstance(error, LakeError | MemoryError) or is_shared(error)
 
 

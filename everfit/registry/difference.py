@@ -87,11 +87,9 @@ def _get(mlflow: str, collection: str, **parameters: str) -> Any:
 
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     login = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
-    url = f"{mlflow.rstrip('/')}/api/2.0/mlflow/{collection}/get"
     try:
-        answer = httpx.get(
-            url, params=parameters, auth=login, timeout=TIMEOUT_SECONDS, trust_env=False, verify=http_client.authorities()
-        )
+        url = http_client.joined(mlflow, f"/api/2.0/mlflow/{collection}/get")
+        answer = http_client.get(url, params=parameters, auth=login, timeout=TIMEOUT_SECONDS)
         document = answer.json()
     except (httpx.HTTPError, OSError, ValueError) as error:
         raise ServiceError(f"MLflow does not answer at {mlflow} ({error!r}); see `everfit doctor`") from error

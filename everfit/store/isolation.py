@@ -3,6 +3,7 @@
 A failure that concerns all parts, such as an unreachable server, is raised instead.
 """
 
+import errno
 import logging
 from collections.abc import Callable, Collection
 from datetime import timedelta
@@ -17,6 +18,14 @@ from everfit.store.failures import Failure, Part, describe
 from everfit.timing import wall_clock
 
 RETRY_AFTER = timedelta(seconds=30)
+MACHINE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+}  # a disk, or no files left
 SHARED_SQLSTATES = {"08", "40", "53", "57", "58"}  # classes of SQLSTATE: connection, rollback, resources, operator, system
 
 T = TypeVar("T")

@@ -26,7 +26,7 @@ from everfit.training import recipe_fit
 from models.electricity_price import electricity_price
 from tests.recipes import appended
 from tests.unit.test_data_faults import CUTOFF, alternate, labelled
-from tests.versions import described
+from tests.versions import described, training_set
 
 BOTH: list[Recipe] = [GradientBoosting(trees=3), TorchMLP(hidden=(4,), epochs=1)]
 
@@ -39,18 +39,8 @@ class Training:
     model: Model
 
     def set_of(self, rows: pl.DataFrame, request: str | None = None) -> TrainingSet:
-        return TrainingSet(
-            model=self.model.name,
-            cutoff=CUTOFF,
-            cause="drift",
-            reason="price moved",
-            request=request,
-            rows_hash=self.runtime.lake.put_frame(rows),
-            rows=rows.height,
-            baseline=0.5,
-            days={},
-            code_version="",
-        )
+        kept = {"rows_hash": self.runtime.lake.put_frame(rows), "rows": rows.height}
+        return training_set(self.model, cutoff=CUTOFF, cause="drift", reason="price moved", request=request, **kept)
 
     def trained(self, rows: pl.DataFrame, request: str | None = None) -> TrainedModel:
         given = self.set_of(rows, request)

@@ -13,6 +13,7 @@ from models.electricity_price import electricity_price
 from tests.extensions import documented
 from tests.loop import Loop
 from tests.unit.test_data_faults import CUTOFF, alternate, labelled
+from tests.versions import training_set
 
 
 def test_a_recipe_from_outside_becomes_champion(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,18 +27,8 @@ def test_a_recipe_from_outside_becomes_champion(engine: sa.Engine, tmp_path: Pat
     loop = Loop(engine, tmp_path, model)
     number = next(name for name, kind in model.features if kind == "number")
     rows = labelled(alternate, **{number: alternate})
-    given = manifests.TrainingSet(
-        model=model.name,
-        cutoff=CUTOFF,
-        cause="bootstrap",
-        reason="the first version",
-        request=None,
-        rows_hash=loop.runtime.lake.put_frame(rows),
-        rows=rows.height,
-        baseline=0.5,
-        days={},
-        code_version="",
-    )
+    kept = {"rows_hash": loop.runtime.lake.put_frame(rows), "rows": rows.height}
+    given = training_set(model, cutoff=CUTOFF, cause="bootstrap", reason="the first version", **kept)
     trained = train(loop.runtime, model, given, manifests.put(loop.runtime, model, "training_set", given, rows.height))
     (candidate,) = trained.candidates
     assert candidate.refused is None, "the exported graph answers as the recipe does"
