@@ -13,7 +13,8 @@ from everfit.environment.settings import VARIABLES
 from everfit.stack.ports import VARIABLES as PORTS
 
 settings.register_profile("everfit", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
-settings.load_profile("everfit")
+settings.register_profile("ci", settings.get_profile("everfit"), derandomize=True)  # the same commit, the same examples
+settings.load_profile("ci" if os.environ.get("CI") else "everfit")
 
 pytest_plugins = ["tests.extensions"]
 _folder = pytest.StashKey[Path]()

@@ -30,6 +30,8 @@ from everfit.declaration.views import FeatureView, Kind
 from everfit.declaration.window_grid import WindowGrid
 from everfit.timing import Moment
 
+HISTORY_TIMES = ("event_time", "observed_at")  # columns that every history makes beside the label
+
 
 @runtime_checkable
 class RetrainingPolicy(Protocol):
@@ -113,6 +115,12 @@ class Model(Part):
         require_unique("views", [view.name for view in self.views])
         require_unique("candidates", [candidate.name for candidate in self.candidates])
         require_unique("features", [name for name, _ in self.features])
+        return self
+
+    @model_validator(mode="after")
+    def _label_is_no_time(self) -> Self:
+        if self.label in HISTORY_TIMES:
+            raise ValueError(f"the label is called {self.label!r}, as a time that history makes; give the label another name")
         return self
 
     @model_validator(mode="after")

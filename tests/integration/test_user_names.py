@@ -28,6 +28,7 @@ from everfit import (
     Time,
     feature_view,
 )
+from everfit.declaration.model import HISTORY_TIMES
 from everfit.declaration.views import Latest, Windowed
 from everfit.serving.request_schema import read_predict
 from everfit.stack.postgres import Postgres
@@ -61,7 +62,7 @@ OTHERS = ["target", "prediction", "index", "id", "user", "order", "select", "gro
 
 
 class Names(NamedTuple):
-    """What a user calls things; the label may be called like any of them."""
+    """What a user calls things; the label may be called like a feature."""
 
     entity: str
     number: str
@@ -74,11 +75,12 @@ class Names(NamedTuple):
 
 @st.composite
 def names(draw: st.DrawFn) -> Names:
-    """Five features of distinct names, four columns of a source, a label."""
+    """Five features of distinct names, four columns of a source, a label that is called like neither time of a history."""
     name = st.sampled_from(OURS + OTHERS)
     entity, number, text, newest, mean = draw(st.lists(name, min_size=5, max_size=5, unique=True))
     columns = draw(st.lists(name, min_size=4, max_size=4, unique=True))
-    return Names(entity, number, text, newest, mean, columns, draw(name))
+    label = draw(name.filter(lambda one: one not in HISTORY_TIMES))
+    return Names(entity, number, text, newest, mean, columns, label)
 
 
 def a_model(of: Names) -> Model:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from everfit import (
+    BinaryClassification,
     Category,
     DriftPolicy,
     Gate,
@@ -104,6 +105,10 @@ def namesake() -> FeatureView:
         (lambda: changed(history=lambda unheard_of: unheard_of), "history reads 'unheard_of'"),
         (lambda: changed(gate=Gate(slices=["mood"])), "gate.slices names 'mood'"),
         (lambda: changed(candidates=[]), "candidates"),
+        (
+            lambda: changed(task=BinaryClassification(label="event_time")),
+            "the label is called 'event_time', as a time that history",
+        ),
         (lambda: changed(task="up"), "Model electricity_price: task: Input should be an instance of Task, got 'up'"),
         (lambda: changed(task={"label": "up"}), "task: Input should be an instance of Task"),
         (lambda: changed(candidates=[GradientBoosting(), GradientBoosting()]), "gradient_boosting declared twice"),
