@@ -55,7 +55,7 @@ def _source(model: Model, name: str, days: dg.PartitionsDefinition[str]) -> dg.A
         owners=model.owners,
         kinds={"postgres"},
         partitions_def=days,
-        metadata=columns(source_columns(model.source(name).columns)) | declared_in(model),
+        metadata=source_columns(model.source(name).columns) | declared_in(model),
     )
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 
 from everfit.declaration import Column, Model
+from everfit.declaration.feature_notes import FeatureNote
+from everfit.declaration.feature_notes import feature_notes as notes_of
 from everfit.declaration.reserved_columns import LABEL
-from everfit.declaration.views import Latest
-from everfit.timing import format_duration
 
 LOGGED = {
     "predictions": {
@@ -38,13 +38,14 @@ def columns(named: Iterable[tuple[str, str]], notes: Mapping[str, str] = Mapping
 
 
 def feature_notes(model: Model) -> dict[str, str]:
-    """The origin of each model input."""
-    notes = {column.name: "of the request" for column in model.request}
-    for view in model.views:
-        for name, feature in view.features.items():
-            taken = "newest" if isinstance(feature, Latest) else f"{feature.statistic} over {format_duration(feature.over)} of"
-            notes[name] = f"{taken} {feature.column} of {view.source}, by {view.key} (view {view.name})"
-    return notes
+    """What each model input is: its description, its unit and where it comes from."""
+    return {note.name: _sentence(note) for note in notes_of(model)}
+
+
+def _sentence(note: FeatureNote) -> str:
+    unit = f" ({note.unit})" if note.unit else ""
+    origin = f"{note.definition} (view {note.view})" if note.view else note.definition
+    return f"{note.description}{unit}; {origin}" if note.description else f"{origin}{unit}"
 
 
 def label_note(model: Model) -> dict[str, str]:
@@ -52,16 +53,18 @@ def label_note(model: Model) -> dict[str, str]:
     return {LABEL: f"{model.label}: the observed outcome"}
 
 
-def source_columns(declared: Iterable[Column]) -> list[tuple[str, str]]:
-    """Names and kinds of a source's columns."""
-    return [(column.name, f"{column.kind}, may be null" if column.nullable else column.kind) for column in declared]
+def source_columns(declared: Sequence[Column]) -> dict[str, Any]:
+    """The column schema of a source's rows, with the columns' descriptions and units."""
+    named = [(column.name, f"{column.kind}, may be null" if column.nullable else column.kind) for column in declared]
+    notes = {column.name: f"{column.description}{column.unit and f' ({column.unit})'}".strip() for column in declared}
+    return columns(named, {name: note for name, note in notes.items() if note})
 
 
 def raw_columns(model: Model) -> dict[str, Any]:
     """The columns of raw data: the page's schema where there is one source, else a schema per source."""
     if len(model.sources) == 1:
-        return columns(source_columns(model.sources[0].columns))
-    schemas = {source.name: columns(source_columns(source.columns)) for source in model.sources}
+        return source_columns(model.sources[0].columns)
+    schemas = {source.name: source_columns(source.columns) for source in model.sources}
     return {f"columns of {name}": dg.MetadataValue.table_schema(*schema.values()) for name, schema in schemas.items()}
 
 

@@ -28,6 +28,7 @@ from everfit import (
 )
 
 MARKET_TIME = "10h"  # the market's clock is UTC+10 all year
+SCALED = "of its range"  # the record was scaled to 0 to 1
 
 
 def recorded_half_hours() -> Any:
@@ -44,11 +45,11 @@ half_hours = Source(
     columns=[
         Time("period_start"),
         Category("region"),
-        Number("price", between=(0, 1)),
-        Number("demand", between=(0, 1)),
-        Number("neighbour_price", between=(0, 1)),
-        Number("neighbour_demand", between=(0, 1)),
-        Number("transfer", between=(0, 1)),
+        Number("price", between=(0, 1), description="price in New South Wales", unit=SCALED),
+        Number("demand", between=(0, 1), description="demand in New South Wales", unit=SCALED),
+        Number("neighbour_price", between=(0, 1), description="price in Victoria", unit=SCALED),
+        Number("neighbour_demand", between=(0, 1), description="demand in Victoria", unit=SCALED),
+        Number("transfer", between=(0, 1), description="scheduled transfer between the two states", unit=SCALED),
     ],
     identity=["region", "period_start"],
     event_time="period_start",
@@ -83,7 +84,10 @@ def market_means(half_hours: Any) -> Any:
     return half_hours.with_columns(period_end=nw.col("period_start").dt.offset_by("30m"))
 
 
-@feature_view(key="region", known_at="day_later", ttl="1d", features=latest("demand_yesterday"))
+DEMAND_YESTERDAY = latest("demand_yesterday", description="demand of the same half-hour of the day before", unit=SCALED)
+
+
+@feature_view(key="region", known_at="day_later", ttl="1d", features=DEMAND_YESTERDAY)
 def market_yesterday(half_hours: Any) -> Any:
     """The same half-hour of the day before: taken a day after it began."""
     return half_hours.with_columns(day_later=nw.col("period_start").dt.offset_by("24h"), demand_yesterday=nw.col("demand"))
@@ -117,7 +121,13 @@ electricity_price = Model(
     event_time="period_start",
     go_live="1996-09-04",
     sources=[half_hours],
-    request=[Category("region"), Integer("half_hour", between=(0, 47)), Integer("weekday", between=(0, 6))],
+    request=[
+        Category("region", description="region of the market"),
+        Integer(
+            "half_hour", between=(0, 47), description="half-hour of the day in market time", unit="half-hours from midnight"
+        ),
+        Integer("weekday", between=(0, 6), description="day of the week in market time", unit="days from Monday"),
+    ],
     views=[market_now, market_means, market_yesterday],
     history=labelled_half_hours,
     candidates=[GradientBoosting(trees=100, leaves=15), TorchMLP()],

@@ -53,14 +53,14 @@ weather = Source(
     columns=[
         Time("hour"),
         Category("origin"),
-        Number("temp", nullable=True),
-        Number("dewp", nullable=True),
-        Number("humid", nullable=True),
-        Number("wind_speed", nullable=True),
-        Number("wind_gust", nullable=True),
-        Number("precip", nullable=True),
-        Number("pressure", nullable=True),
-        Number("visib", nullable=True),
+        Number("temp", nullable=True, description="temperature", unit="°F"),
+        Number("dewp", nullable=True, description="dew point", unit="°F"),
+        Number("humid", nullable=True, description="relative humidity", unit="%"),
+        Number("wind_speed", nullable=True, description="speed of the wind", unit="mph"),
+        Number("wind_gust", nullable=True, description="speed of gusts", unit="mph"),
+        Number("precip", nullable=True, description="precipitation of the hour", unit="inches"),
+        Number("pressure", nullable=True, description="pressure at sea level", unit="mbar"),
+        Number("visib", nullable=True, description="visibility", unit="miles"),
     ],
     identity=["hour", "origin"],
     event_time="hour",
@@ -73,7 +73,9 @@ weather = Source(
     key="origin",
     known_at="out_at",
     ttl="6h",
-    features=latest("temp", "dewp", "humid", "wind_speed", "gust", "precip", "visib"),
+    features=latest("temp", "dewp", "humid", "wind_speed")
+    | latest("gust", description="speed of gusts, or of a steady wind", unit="mph")
+    | latest("precip", "visib"),
 )
 def weather_now(weather: Any) -> Any:
     """The newest report of the airport. Pressure is left out: of some weeks a fifth is missing, of others next to nothing."""
@@ -81,10 +83,15 @@ def weather_now(weather: Any) -> Any:
     return weather.with_columns(out_at=nw.col("hour").dt.offset_by("1h"), gust=gust)
 
 
+def _late_share(whose: str, over: str) -> Any:
+    described = f"share of late flights {whose} among those landed in the last {over}"
+    return mean("late", over=over, resolution=1, description=described)
+
+
 @feature_view(
     key="origin",
     known_at="known_at",
-    features={f"origin_late_{over}": mean("late", over=over, resolution=1) for over in SPANS},
+    features={f"origin_late_{over}": _late_share("from the airport", over) for over in SPANS},
 )
 def origin_lateness(flights: Any) -> Any:
     """Share of late flights among those from the airport that have landed."""
@@ -94,7 +101,7 @@ def origin_lateness(flights: Any) -> Any:
 @feature_view(
     key="carrier",
     known_at="known_at",
-    features={f"carrier_late_{over}": mean("late", over=over, resolution=1) for over in SPANS},
+    features={f"carrier_late_{over}": _late_share("of the carrier", over) for over in SPANS},
 )
 def carrier_lateness(flights: Any) -> Any:
     """Share of late flights among the carrier's that have landed."""
@@ -130,12 +137,12 @@ flight_delay = Model(
     go_live="2013-03-02",  # sixty days of flights
     sources=[flights, weather],
     request=[
-        Category("carrier"),
-        Category("origin"),
-        Category("destination"),
-        Integer("distance", between=(0, 12_000)),
-        Integer("hour", between=(0, 23)),
-        Integer("weekday", between=(0, 6)),
+        Category("carrier", description="airline, by its two letters"),
+        Category("origin", description="airport of departure"),
+        Category("destination", description="airport of arrival"),
+        Integer("distance", between=(0, 12_000), description="distance of the two airports", unit="miles"),
+        Integer("hour", between=(0, 23), description="scheduled hour of departure in New York", unit="hours from midnight"),
+        Integer("weekday", between=(0, 6), description="day of the week in New York", unit="days from Monday"),
     ],
     views=[weather_now, origin_lateness, carrier_lateness],
     history=scheduled_flights,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Column(Part):
     """A named, typed column. ``nullable`` says whether a null is a value like another.
 
+    ``description`` and ``unit`` are for people; no version of anything changes with them.
+
     A subclass says what its values are: ``kind``; ``datatype``, of the Open Inference Protocol, where it may be a field of a
     request; :meth:`frame_type`; :meth:`reader`.
     """
@@ -26,6 +28,8 @@ class Column(Part):
     datatype: ClassVar[str]
     name: Name
     nullable: bool = False
+    description: str = ""
+    unit: str = ""
 
     @property
     def input_kind(self) -> Kind:

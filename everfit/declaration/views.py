@@ -7,7 +7,7 @@ taken. Everything else (the as-of join offline, the running sums online) is the 
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -22,10 +22,15 @@ Schemas = Mapping[str, Features]  # by schema id
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest known value of a column."""
+    """The newest known value of a column.
+
+    ``description`` and ``unit`` are for people: neither equality nor the representation, which versions are made of, has them.
+    """
 
     column: str
     kind: Kind = "number"
+    description: str = field(default="", compare=False, repr=False)
+    unit: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +46,35 @@ class Windowed:
     over: timedelta
     resolution: float = 1e-9
     kind: Kind = "number"
+    description: str = field(default="", compare=False, repr=False)
+    unit: str = field(default="", compare=False, repr=False)
 
 
 Feature = Latest | Windowed
 
 
-def latest(*columns: str, kind: Kind = "number") -> dict[str, Feature]:
-    """The newest known value of each column, under the column's own name."""
-    return {column: Latest(column, kind) for column in columns}
+def latest(*columns: str, kind: Kind = "number", description: str = "", unit: str = "") -> dict[str, Feature]:
+    """The newest known value of each column, under the column's own name.
+
+    Without a ``description`` and a ``unit``, those of the source's column of that name are meant; so it is in ``mean``,
+    ``total`` and ``count``.
+    """
+    return {column: Latest(column, kind, description, unit) for column in columns}
 
 
-def mean(column: str, *, over: str, resolution: float = 1e-9) -> Windowed:
+def mean(column: str, *, over: str, resolution: float = 1e-9, description: str = "", unit: str = "") -> Windowed:
     """Mean of a column over a trailing duration; null where no value is known in it."""
-    return Windowed(column, "mean", parse_duration(over), resolution)
+    return Windowed(column, "mean", parse_duration(over), resolution, description=description, unit=unit)
 
 
-def total(column: str, *, over: str, resolution: float = 1e-9) -> Windowed:
+def total(column: str, *, over: str, resolution: float = 1e-9, description: str = "", unit: str = "") -> Windowed:
     """Sum of a column over a trailing duration; 0 where no value is known in it."""
-    return Windowed(column, "sum", parse_duration(over), resolution)
+    return Windowed(column, "sum", parse_duration(over), resolution, description=description, unit=unit)
 
 
-def count(column: str, *, over: str) -> Windowed:
+def count(column: str, *, over: str, description: str = "") -> Windowed:
     """Number of non-null values of a column over a trailing duration."""
-    return Windowed(column, "count", parse_duration(over))
+    return Windowed(column, "count", parse_duration(over), description=description)
 
 
 @dataclass(frozen=True, slots=True)

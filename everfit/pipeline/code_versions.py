@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Literal, get_args
 
-from everfit.declaration import Model, Part
+from everfit.declaration import Column, Model, Part
 from everfit.features.fingerprint import class_version, function_version
 from everfit.pipeline.source_closure import source_closure
 from everfit.pipeline.source_module import source_module
@@ -113,7 +113,8 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
 
 
 def _values(part: Part) -> tuple[str, dict[str, Any]]:
-    return type(part).__name__, part.model_dump(mode="json")
+    for_people = {"description", "unit"} if isinstance(part, Column) else None
+    return type(part).__name__, part.model_dump(mode="json", exclude=for_people)
 
 
 def _with_code(part: Part) -> tuple[str, dict[str, Any], str]:
