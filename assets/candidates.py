@@ -4,21 +4,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import msgspec
 
 from assets.launch_config import Cutoff, Fit, chosen_candidates, chosen_cutoff
-from assets.pages import columns, declared_in, feature_notes, label_note, readable
-from assets.plots import calibration, intervals
+from assets.pages import columns, declared_in, feature_notes, label_note, markdown, readable
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
-from everfit.declaration.reserved_columns import CANDIDATE, LABEL, OBSERVED_AT, renewed
+from everfit.declaration.reserved_columns import LABEL, OBSERVED_AT
+from everfit.evaluation.plots import calibration, intervals
 from everfit.pipeline.code_versions import stage_version
 from everfit.runtime import Runtime
 from everfit.timing import format_time
 
 if TYPE_CHECKING:
-    from everfit.pipeline.manifests import Compared, TrainedModel, TrainingSet
-    from everfit.pipeline.trackers import Tracker
+    from everfit.pipeline.manifests import Compared, TrainedModel
+    from everfit.pipeline.trackers import Trackers
 
 REQUEST_TAG = "everfit/request"
 Metadata = dict[str, Any]
@@ -81,23 +80,24 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
     def trained_model(
         context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Runtime], tracking: dg.ResourceParam[Any]
     ) -> dg.MaterializeResult[Any]:
-        from everfit.pipeline import manifests, training
+        from everfit.pipeline import manifests, training, training_record
         from everfit.pipeline.manifests import TrainingSet
 
         began = time.monotonic()
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
-        made = training.train(everfit, chosen_candidates(config, model), given, version)
+        chosen = chosen_candidates(config, model)
+        training_record.begin(tracking, everfit, chosen, given)
+        made = training.train(everfit, chosen, given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
-        _track(tracking, model, given, made)
+        training_record.finish(tracking, everfit, model, made)
         metadata: Metadata = {
             "training seconds": readable(time.monotonic() - began),
             "dagster/row_count": given.rows,
-            "MLflow run": dg.MetadataValue.url(tracking.mlflow.page),
-        }
+        } | tracked_at(tracking)
         for candidate in made.candidates:
             values = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
             metadata |= {f"{candidate.name} {name}": readable(value) for name, value in values.items()}
-        metadata |= _left_out(made)
+        metadata |= training_record.left_out(made)
         metadata["calibration on the rolling origins"] = _calibration(everfit, model, made)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
@@ -119,48 +119,43 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         pool=training_of(model),
         metadata=declared_in(model),
     )
-    def evaluation(context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[Any]:
-        from everfit.pipeline import evaluation, manifests
+    def evaluation(
+        context: dg.AssetExecutionContext, everfit: dg.ResourceParam[Runtime], tracking: dg.ResourceParam[Any]
+    ) -> dg.MaterializeResult[Any]:
+        from everfit.pipeline import evaluation, manifests, training_record
         from everfit.pipeline.manifests import TrainedModel
 
         trained, version = manifests.of(everfit, model, TrainedModel, made_here(context, model, "trained_model"))
         made = evaluation.evaluate(everfit, model, trained, version)
         digest = manifests.put(everfit, model, "evaluation", made, sum(compared.rows for compared in made.compared))
+        training_record.judged(tracking, model, made)
         table = [_record(compared) for compared in made.compared]
         metadata: Metadata = {
             "reason": made.reason,
             "winner": made.winner or "none",
             "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
-        } | _left_out(trained)
-        shown = {compared.name: bounds for compared in made.compared if (bounds := _bounds(compared))}
-        if shown:
-            metadata["mean daily difference of the loss from the champion's"] = intervals(shown, model.gate.margin)
+        } | training_record.left_out(trained)
+        if shown := training_record.bounds(made):
+            metadata["mean daily difference of the loss from the champion's"] = markdown(
+                "intervals", intervals(shown, model.gate.margin)
+            )
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return evaluation
 
 
-def _left_out(made: "TrainedModel") -> Metadata:
-    """What a fault in the data affected, and why: isolated candidates, folds and features left out."""
-    values = {f"{name} set aside": reason for name, reason in made.set_aside.items()}
-    for candidate in made.candidates:
-        for what, left_out in (("features", candidate.left_out), ("folds", candidate.folds_left_out)):
-            if left_out:
-                values[f"{candidate.name}, {what} left out"] = "; ".join(
-                    f"{compared}: {why}" for compared, why in left_out.items()
-                )
-    return dict(values)
-
-
 def _calibration(runtime: Runtime, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
     """Each candidate's answers on the rolling origins against what came true."""
-    curves = {}
-    for candidate in made.candidates:
-        tested = renewed(runtime.lake.get_frame(candidate.backtest), model.label)
-        if tested.height:
-            curves[candidate.name] = model.task.curve(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy())
-    return calibration(curves)
+    from everfit.pipeline.training_record import curves
+
+    return markdown("calibration", calibration(curves(runtime, model, made)))
+
+
+def tracked_at(tracking: "Trackers") -> Metadata:
+    """Links to what is tracked: the page of each tracker that has one."""
+    shown = {"mlflow": "MLflow run"}
+    return {shown.get(name, f"{name} run"): dg.MetadataValue.url(page) for name, page in tracking.pages().items()}
 
 
 def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> str | None:
@@ -172,25 +167,6 @@ def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> st
             if event.asset_key == key:
                 return (event.tags or {}).get("dagster/data_version")
     return None
-
-
-def _track(tracker: "Tracker", model: Model, given: "TrainingSet", made: "TrainedModel") -> None:
-    """Record data version, code version, config, seed, metrics and manifests on the run."""
-    tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
-    tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()})
-    for candidate in made.candidates:
-        tracker.log_params({f"{candidate.name}.{key}": value for key, value in candidate.config.items()})
-        tracker.log_metrics({f"{candidate.name}.{key}": value for key, value in candidate.metrics.items()})
-    tracker.log_document(dict(_left_out(made)), "left_out.json")
-    tracker.log_metrics({"rows": given.rows, model.task.baseline_name.replace(" ", "_"): given.baseline})
-    tracker.log_document(msgspec.to_builtins(given), "training_set.json")
-
-
-def _bounds(compared: "Compared") -> tuple[float, float, float] | None:
-    """The interval of a candidate's difference; None where there was nothing to compare with."""
-    if compared.lower is None or compared.mean is None or compared.upper is None:
-        return None
-    return compared.lower, compared.mean, compared.upper
 
 
 def _record(compared: "Compared") -> dg.TableRecord:

@@ -42,10 +42,11 @@ def champion(model: Model) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
         from everfit.pipeline.promotion import conclude
 
+        pages = tracking.pages()  # a version is registered in the run that is tracked
         concluded = conclude(
             everfit, model, actor=f"dagster run {context.run.run_id}", digest=made_here(context, model, "evaluation")
         )
-        context.log.info("MLflow run %s: %s", tracking.mlflow.run_id, concluded.reason)
+        context.log.info("%s; tracked by %s", concluded.reason, pages or "nothing")
         metadata = {"reason": concluded.reason}
         if concluded.version is None:
             yield dg.AssetObservation(asset_key=context.asset_key, metadata=metadata)

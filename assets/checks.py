@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.champion import champion_key
-from assets.pages import readable
-from assets.plots import share_of_threshold
+from assets.pages import markdown, readable
 from everfit.declaration import Model
+from everfit.evaluation.plots import share_of_threshold
 from everfit.evidence.kinds import Drift, kinds
 from everfit.runtime import Runtime
 
@@ -70,7 +70,9 @@ def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]
             for column in measured
             if column["threshold"]
         }
-        metadata["distance from the reference, as a share of the threshold"] = share_of_threshold(shares)
+        metadata["distance from the reference, as a share of the threshold"] = markdown(
+            "share of threshold", share_of_threshold(shares)
+        )
     if "html" in judgement.detail:
         title = "Evidently's report" if judgement.kind == Drift.name else "report"
         metadata[title] = dg.MetadataValue.url(f"{pages.rstrip('/')}/reports/{judgement.detail['html']}")

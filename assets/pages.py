@@ -1,5 +1,6 @@
 """Static metadata of the assets' pages: columns, and where a model is declared."""
 
+import base64
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,6 +72,11 @@ def raw_columns(model: Model) -> dict[str, Any]:
 def readable(value: Any) -> Any:
     """A number rounded to five digits after the point; anything else unchanged."""
     return round(value, 5) if isinstance(value, float) else value
+
+
+def markdown(title: str, svg: str) -> dg.MarkdownMetadataValue:
+    """A plot inlined in markdown, as a page shows it."""
+    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
 
 
 def declared_in(model: Model) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from everfit.environment.extensions import usable
 from everfit.environment.settings import models_package
 from everfit.errors import DeclarationError, SettingsError
 from everfit.evidence.kinds import kinds
+from everfit.pipeline.chosen_trackers import OWN, TRACKERS, tracker_faults
 from everfit.sources import readers
 from everfit.topics import log_formats
 from everfit.topics.log_formats import LOG_FORMAT, translator
@@ -16,7 +17,7 @@ from everfit.topics.log_formats import LOG_FORMAT, translator
 # By group: what its members are, and the names of everfit's own.
 GROUPS: Mapping[str, tuple[str, Collection[str]]] = {
     "sources": ("readers of sources", readers.OWN),
-    "trackers": ("trackers", ()),
+    "trackers": ("trackers", OWN),
     "alert_channels": ("alert channels", channels.OWN),
     "log_formats": ("log formats", (log_formats.OWN,)),
     "evidence": ("kinds of evidence", ()),
@@ -32,7 +33,10 @@ def extension_checks(environ: Mapping[str, str]) -> list[Check]:
         checks += [Check(noun, f"installed: {', '.join(loaded)}")] if loaded else []
         checks += [Check(noun, str(fault), REMEDY) for fault in faults]
     reported = {check.message for check in checks}
-    return [*checks, *(check for check in [*_kinds(), *_log_format(environ)] if check.message not in reported)]
+    return [
+        *checks,
+        *(check for check in [*_kinds(), *_log_format(environ), *_trackers(environ)] if check.message not in reported),
+    ]
 
 
 def _kinds() -> list[Check]:
@@ -42,6 +46,11 @@ def _kinds() -> list[Check]:
     except SettingsError as error:
         return [Check("kinds of evidence", str(error), REMEDY)]
     return []
+
+
+def _trackers(environ: Mapping[str, str]) -> list[Check]:
+    """What keeps a tracker that the environment names from recording."""
+    return [Check("trackers", fault, f"install it, or change {TRACKERS}") for fault in tracker_faults(environ)]
 
 
 def _log_format(environ: Mapping[str, str]) -> list[Check]:

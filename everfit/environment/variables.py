@@ -114,6 +114,11 @@ NAME = Shape(
     "write the name of an installed one, such as everfit",
     _matching(lambda text: re.fullmatch(r"[\w.-]+", text) is not None),
 )
+NAMES = Shape(
+    "list of names",
+    "write the names of trackers with commas, such as mlflow,wandb",
+    _matching(lambda text: re.fullmatch(r"[\w.-]+(,[\w.-]+)*", text) is not None),
+)
 TEXT = Shape("text", "", str)
 
 SECRET = {"EVERFIT_ALERT_WEBHOOK", "EVERFIT_HEARTBEAT_URL"}  # values that no message shows: their path may be a secret
@@ -149,6 +154,7 @@ SHAPES: dict[str, Shape] = {
     "EVERFIT_ALERT_DEAD_LETTERS": SHARE,
     "EVERFIT_ALERT_LAG": DURATION,
     "EVERFIT_LOG_FORMAT": NAME,
+    "EVERFIT_TRACKERS": NAMES,
     "EVERFIT_KAFKA_PORT": PORT,
     "EVERFIT_MLFLOW_PORT": PORT,
     "EVERFIT_CODE_PORT": PORT,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from everfit.alerts.channels import Channels
 from everfit.alerts.notification import notify
 from everfit.alerts.state import Findings
+from everfit.environment.extensions import extensions
 from everfit.pipeline.trackers import TrackedRun, Trackers
 from everfit.sources.publication import publish_from
 from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step
@@ -48,13 +49,9 @@ def test_the_format_of_an_inference_table(engine: sa.Engine, install: Install, m
 
 
 def test_the_tracker_that_keeps_a_diary(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Nothing:
-        def __getattr__(self, name: str) -> object:
-            return lambda *_, **__: None
-
     monkeypatch.chdir(tmp_path)
     install(documented("Trackers"), trackers="Diary")
-    trackers = Trackers(Nothing(), TrackedRun("1a2b", "m"), logging.getLogger())  # type: ignore[arg-type] # the default tracker
+    trackers = Trackers(extensions("trackers"), TrackedRun("1a2b", "m"), logging.getLogger())
     trackers.log_tags({"cause": "drift"})
     trackers.log_params({"mlp.epochs": 2})
     trackers.log_metrics({"mlp.log_loss": 0.5})

@@ -38,6 +38,12 @@ class Diary:
     def log_metrics(self, metrics):
         self.calls.append(("metrics", metrics))
 
+    def log_plot(self, svg, name):
+        self.calls.append(("plot", name))
+
+    def log_dataset(self, dataset):
+        self.calls.append(("dataset", dataset))
+
     def log_document(self, document, name):
         self.calls.append((name, document))
 
@@ -110,7 +116,13 @@ def test_a_tracker_from_outside_gets_what_mlflow_gets_and_one_that_fails_stops_n
     assert params == kept["params"]
     assert metrics == pytest.approx(kept["metrics"])
     assert {"gradient_boosting.seed", "gradient_boosting.log_loss", "rows"} <= params.keys() | metrics.keys()
-    assert [name for name, _ in calls if name.endswith(".json")] == ["left_out.json", "training_set.json"]
+    documents = [name for name, _ in calls if name.endswith(".json")]
+    assert documents == [
+        "training_set.json",
+        "environment.json",
+        "left_out.json",
+        "evaluation.json",
+    ]
     (made,) = done.asset_materializations_for_node(f"{MODEL.name}__trained_model")
     page = str(made.metadata["MLflow run"].value)
     assert page == f"{tracking}/#/experiments/{page.split('/')[-3]}/runs/{kept['id']}"
@@ -131,7 +143,7 @@ def test_a_run_that_fails_ends_as_failed_and_a_step_that_tracks_nothing_begins_n
     def fail(*_: object) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr("assets.candidates._calibration", fail)
+    monkeypatch.setattr("everfit.pipeline.training.train", fail)
     done = materialize(runtime, tmp_path, STAGES[:2])
     assert not done.success
     assert in_mlflow(tracking, done.run_id)["status"] == "FAILED"

@@ -90,7 +90,7 @@ def edit(monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None
         ("everfit/pipeline/lineage.py", "outdated", set()),
         ("everfit/errors.py", "FeatureError", set()),
         ("everfit/store/partitions.py", "record", set()),
-        ("assets/plots.py", "intervals", set()),
+        ("everfit/evaluation/plots.py", "intervals", set()),
     ],
 )
 def test_a_change_marks_what_it_makes(

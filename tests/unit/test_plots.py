@@ -1,19 +1,13 @@
 """The pages' plots: well-formed, complete, with what passes a threshold in another colour."""
 
-import base64
-import re
 from xml.etree import ElementTree
 
-import dagster as dg
-
-from assets import plots
 from everfit.declaration.tasks import Curve
+from everfit.evaluation import plots
 
 
-def drawn(value: dg.MarkdownMetadataValue) -> ElementTree.Element:
-    found = re.fullmatch(r"!\[[^\]]*\]\(data:image/svg\+xml;base64,([^)]+)\)", str(value.value))
-    assert found
-    return ElementTree.fromstring(base64.b64decode(found[1]))
+def drawn(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
 
 
 def texts(svg: ElementTree.Element) -> list[str]:

@@ -3,14 +3,15 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from everfit.environment.extensions import extensions
 from everfit.pipeline import trackers as module
-from everfit.pipeline.trackers import TrackedRun, Trackers
+from everfit.pipeline.chosen_trackers import chosen_trackers
+from everfit.pipeline.trackers import Makers, TrackedRun, Tracker, Trackers
 from tests.extensions import Install
 
 RECORDER = """
@@ -55,7 +56,7 @@ class Exiting:
 """
 
 
-class Default:
+class Default(Tracker):
     """The default tracker, which keeps what it gets."""
 
     def __init__(self) -> None:
@@ -69,7 +70,7 @@ class Default:
         """Keep them."""
         self.calls.append(params)
 
-    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Keep them."""
         self.calls.append(metrics)
 
@@ -88,16 +89,19 @@ def default() -> Default:
 
 
 @pytest.fixture
-def trackers(default: Default, caplog: pytest.LogCaptureFixture) -> Iterator[Trackers]:
+def begin(default: Default, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], Trackers]]:
+    """Trackers of a run: the default one, and those that the test has installed."""
+    run, logger = TrackedRun("r1", "m"), logging.getLogger("run")
     with caplog.at_level(logging.WARNING):
-        yield Trackers(default, TrackedRun("r1", "m"), logging.getLogger("run"))
+        yield lambda: Trackers(chosen_trackers({"mlflow": lambda _: default}, logger, {}), run, logger, here="mlflow")
 
 
 def test_a_tracker_that_changes_its_values_changes_them_for_no_other(
-    trackers: Trackers, default: Default, install: Install
+    begin: Callable[[], Trackers], default: Default, install: Install
 ) -> None:
     install(CHANGING, trackers="Changing")
     install(RECORDER, trackers="Recorder")
+    trackers = begin()
     params, document = {"depth": 3}, {"rows": [1, 2]}
     trackers.log_params(params)
     trackers.log_params(params)
@@ -110,10 +114,15 @@ def test_a_tracker_that_changes_its_values_changes_them_for_no_other(
 
 
 def test_a_tracker_that_hangs_holds_up_the_run_for_one_call_alone(
-    trackers: Trackers, default: Default, install: Install, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    begin: Callable[[], Trackers],
+    default: Default,
+    install: Install,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.5)
     install(HANGING, trackers="Hanging")
+    trackers = begin()
     began = time.monotonic()
     trackers.log_params({"depth": 3})
     trackers.log_document({}, "a.json")
@@ -131,14 +140,38 @@ def test_a_tracker_that_hangs_holds_up_the_run_for_one_call_alone(
 
 
 def test_a_tracker_that_exits_or_cannot_be_imported_is_logged_and_the_others_go_on(
-    trackers: Trackers, install: Install, caplog: pytest.LogCaptureFixture
+    begin: Callable[[], Trackers], install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install(EXITING, trackers="Exiting")
     install("import not_there", trackers="Absent")
     install(RECORDER, trackers="Recorder")
+    trackers = begin()
     trackers.log_params({"depth": 3})
     trackers.end(failed=True)
     absent, *exits = [record.message for record in caplog.records]
     assert "'absent' of extension_1_" in absent
     assert absent.endswith("repair or uninstall the package; the run goes on without it")
     assert exits == [f"tracker exiting fails at {call}: SystemExit: 3; the run goes on" for call in ("log_params", "end")]
+
+
+def test_a_default_tracker_that_fails_stops_nothing_and_a_slow_one_is_left_out(
+    default: Default, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Away(Tracker):
+        def log_params(self, params: Mapping[str, Any]) -> None:
+            time.sleep(0.02)
+            raise ConnectionError("no server")
+
+    makers: Makers = {"mlflow": lambda _: Away(), "second": lambda _: default}
+    trackers = Trackers(makers, TrackedRun("r1", "m"), logging.getLogger("run"), here="mlflow")
+    trackers.log_params({"depth": 1})
+    monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.01)
+    trackers.log_params({"depth": 2})
+    monkeypatch.setattr(module, "DEADLINE_SECONDS", 60)
+    trackers.log_params({"depth": 3})
+    assert default.calls[0] == {"depth": 1}
+    assert default.calls[-1] == {"depth": 3}
+    failed = "tracker mlflow fails at log_params: ConnectionError: no server; the run goes on"
+    slow = "tracker mlflow took more than 0.01 s for log_params; it is left out from here on"
+    told = [message for message in caplog.messages if "mlflow" in message]
+    assert told == [failed, slow, failed]

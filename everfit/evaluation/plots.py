@@ -1,10 +1,7 @@
-"""Small plots for Dagster's pages: SVG as text, inlined in markdown, so that no plotting library is loaded."""
+"""Small plots for pages and trackers: SVG as text, so that no plotting library is loaded."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-
-import dagster as dg
 
 from everfit.declaration.tasks import Curve
 
@@ -14,7 +11,7 @@ COLOURS = ("#3b6ea5", "#d9822b", "#5b8c5a", "#8a5aa8")
 ALARM, QUIET, INK, FAINT = "#c23030", "#3b6ea5", "#30404d", "#c5cbd3"
 
 
-def share_of_threshold(shares: Mapping[str, float]) -> dg.MarkdownMetadataValue:
+def share_of_threshold(shares: Mapping[str, float]) -> str:
     """One bar a name; 1 is the threshold, drawn as a line. What passes it is red."""
     furthest = max([1.2, *shares.values()])
     scale = (WIDTH - LABELS - RIGHT) / furthest
@@ -24,10 +21,10 @@ def share_of_threshold(shares: Mapping[str, float]) -> dg.MarkdownMetadataValue:
     limit = LABELS + scale
     drawn.append(_line(limit, ROW, limit, height - ROW, INK, dashed=True))
     drawn.append(_text(limit, height - 5, "threshold", anchor="middle"))
-    return _shown("share of threshold", WIDTH, height, drawn)
+    return _svg(WIDTH, height, drawn)
 
 
-def intervals(bounds: Mapping[str, tuple[float, float, float]], limit: float) -> dg.MarkdownMetadataValue:
+def intervals(bounds: Mapping[str, tuple[float, float, float]], limit: float) -> str:
     """One interval a name (lower, middle, upper) on a common axis, with a line at 0 and one at the limit for ``upper``."""
     low = min([-limit or -1e-3, 0.0, *(lower for lower, _, _ in bounds.values())])
     high = max([limit, 1e-3, *(upper for _, _, upper in bounds.values())])
@@ -46,10 +43,10 @@ def intervals(bounds: Mapping[str, tuple[float, float, float]], limit: float) ->
         y = ROW * (n + 1) + ROW / 2
         drawn += [_text(LABELS - 8, y + 4, name, anchor="end"), _line(at(lower), y, at(upper), y, QUIET, width=3)]
         drawn += [_dot(at(middle), y, QUIET), _text(WIDTH - RIGHT + 8, y + 4, f"{middle:+.4f}")]
-    return _shown("intervals", WIDTH, height, drawn)
+    return _svg(WIDTH, height, drawn)
 
 
-def calibration(curves: Mapping[str, Curve]) -> dg.MarkdownMetadataValue:
+def calibration(curves: Mapping[str, Curve]) -> str:
     """Curves of what was answered and what came true, on common axes; on the diagonal answers mean what they say."""
     full = SIDE + 2 * EDGE
     low = min((curve.low for curve in curves.values()), default=0.0)
@@ -69,7 +66,7 @@ def calibration(curves: Mapping[str, Curve]) -> dg.MarkdownMetadataValue:
         drawn.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         drawn += [_dot(*place(*point), colour) for point in curve.points]
         drawn.append(_text(EDGE + 12, EDGE + 16 + 16 * n, name, colour=colour))
-    return _shown("calibration", full, full, drawn)
+    return _svg(full, full, drawn)
 
 
 def _row(number: int, name: str, share: float, scale: float) -> str:
@@ -92,7 +89,6 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start", colour: str =
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
 
 
-def _shown(title: str, width: float, height: float, drawn: Sequence[str]) -> dg.MarkdownMetadataValue:
+def _svg(width: float, height: float, drawn: Sequence[str]) -> str:
     style = 'font-family="sans-serif" font-size="12" style="background:#fff"'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {style}>{"".join(drawn)}</svg>'
-    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {style}>{"".join(drawn)}</svg>'

@@ -1,0 +1,103 @@
+"""What a training leaves on its trackers: all that it is made from before the first fit, then its figures, then the verdict."""
+
+import os
+import platform
+import sys
+from importlib.metadata import distributions
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
+from everfit.evaluation.plots import calibration, intervals
+from everfit.pipeline.trackers import Dataset, Tracker
+from everfit.runtime import Runtime
+
+if TYPE_CHECKING:
+    from everfit.declaration.tasks import Curve
+    from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def begin(tracker: Tracker, runtime: Runtime, model: Model, given: "TrainingSet") -> None:
+    """Record data, code, cause, settings and environment, so that a run that fails says what it tried."""
+    import polars as pl
+
+    tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
+    tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()})
+    for candidate in model.candidates:
+        tracker.log_params(flat(candidate.name, candidate.model_dump(mode="json")))
+    tracker.log_metrics({"rows": given.rows, model.task.baseline_name.replace(" ", "_"): given.baseline})
+    tracker.log_document(msgspec.to_builtins(given), "training_set.json")
+    tracker.log_document(environment(), "environment.json")
+    path = runtime.lake.path(given.rows_hash, "parquet")
+    columns = {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
+    tracker.log_dataset(Dataset(model.name, given.rows_hash, path.as_uri(), given.rows, columns))
+
+
+def finish(tracker: Tracker, runtime: Runtime, model: Model, made: "TrainedModel") -> None:
+    """Record each candidate's figures and curve, and what was left out."""
+    for candidate in made.candidates:
+        tracker.log_metrics({f"{candidate.name}.{name}": value for name, value in candidate.metrics.items()})
+    tracker.log_document(left_out(made), "left_out.json")
+    tracker.log_plot(calibration(curves(runtime, model, made)), "calibration.svg")
+
+
+def judged(tracker: Tracker, model: Model, made: "Evaluation") -> None:
+    """Record how each candidate compares with the champion, and the verdict."""
+    tracker.log_tags({"everfit.winner": made.winner or "none", "everfit.verdict": made.reason[:4_000]})
+    tracker.log_document(msgspec.to_builtins(made), "evaluation.json")
+    if shown := bounds(made):
+        tracker.log_plot(intervals(shown, model.gate.margin), "comparison.svg")
+
+
+def environment() -> dict[str, Any]:
+    """Interpreter, machine, threads and installed packages of this process; nothing that a secret may be in."""
+    packages = {each.metadata["Name"]: each.version for each in distributions()}
+    return {
+        "python": sys.version.split()[0],
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
+        "packages": dict(sorted(packages.items())),
+    }
+
+
+def flat(name: str, value: Any) -> dict[str, Any]:
+    """A setting by its name; one that has parts as one each, ``{name}.{part}``."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {key: each for part, inner in value.items() for key, each in flat(f"{name}.{part}", inner).items()}
+
+
+def left_out(made: "TrainedModel") -> dict[str, str]:
+    """What a fault in the data affected, and why: isolated candidates, folds and features left out."""
+    values = {f"{name} set aside": reason for name, reason in made.set_aside.items()}
+    for candidate in made.candidates:
+        for what, reasons in (("features", candidate.left_out), ("folds", candidate.folds_left_out)):
+            if reasons:
+                told = "; ".join(f"{each}: {why}" for each, why in reasons.items())
+                values[f"{candidate.name}, {what} left out"] = told
+    return values
+
+
+def curves(runtime: Runtime, model: Model, made: "TrainedModel") -> "dict[str, Curve]":
+    """Each candidate's answers on the rolling origins against what came true; none where it was not tested."""
+    tested = {each.name: renewed(runtime.lake.get_frame(each.backtest), model.label) for each in made.candidates}
+    return {
+        name: model.task.curve(rows[LABEL].to_numpy(), rows[CANDIDATE].to_numpy())
+        for name, rows in tested.items()
+        if rows.height
+    }
+
+
+def bounds(made: "Evaluation") -> dict[str, tuple[float, float, float]]:
+    """The interval of each candidate's difference from the champion, where there was something to compare with."""
+    return {
+        each.name: (each.lower, each.mean, each.upper)
+        for each in made.compared
+        if each.lower is not None and each.mean is not None and each.upper is not None
+    }
