@@ -5,6 +5,7 @@ import gc
 import dagster as dg
 
 from orchestration.declared_assets import declared
+from orchestration.experiments import experiment
 from orchestration.resources import everfit, tracking
 from orchestration.schedules import nightly_backfills, source_days
 from orchestration.sensors import prediction_log
@@ -17,6 +18,7 @@ def build() -> dg.Definitions:
     return dg.Definitions(
         assets=loaded.assets,
         asset_checks=loaded.checks,
+        jobs=[experiment],
         schedules=nightly_backfills(loaded.models.values()),
         sensors=[prediction_log, source_days, dead_mans_switch],
         resources={"everfit": everfit, "tracking": tracking},

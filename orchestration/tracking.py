@@ -9,6 +9,7 @@ import dagster as dg
 from everfit.environment.settings import Settings
 from everfit.pipeline.chosen_trackers import MLFLOW, chosen_trackers, own_trackers
 from everfit.pipeline.trackers import TrackedRun, Tracker, Trackers
+from orchestration.experiments import JOB, STEP
 
 
 class Tracking(Trackers):
@@ -42,5 +43,8 @@ def _mlflow(context: dg.InitResourceContext, settings: Settings, run: TrackedRun
 
 
 def _experiment(run: dg.DagsterRun) -> str:
-    """One experiment a model: the model whose assets the run materializes."""
+    """One experiment a model: the model whose assets the run materializes, or whose settings it tries."""
+    if run.job_name == JOB:
+        config: Any = run.run_config
+        return str(config["ops"][STEP]["config"]["model"])
     return min((key.path[0] for key in run.asset_selection or ()), default="everfit")

@@ -4,17 +4,31 @@ from typing import Annotated
 
 import typer
 
+from everfit.cli.experiment import dry_run
 from everfit.cli.output import print_json
+from everfit.errors import LaunchError
 
 
 def train(
     model: Annotated[str, typer.Argument(help="A declared model.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the request and its outcome as one JSON document.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="With --dry: another value, as mlp.learning_rate=1e-3; several times.")
+    ] = None,
+    dry: Annotated[bool, typer.Option("--dry", help="Train and compare here, tracked; nothing is promoted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as one JSON document.")] = False,
 ) -> None:
     """Train candidates and promote the winner of the gate. The first training uses the rows recorded before the go-live.
 
     A rejection is a normal outcome and is printed with its reason; only a failed run makes this command fail.
     """
+    if dry:
+        dry_run(model, settings or [], as_json=as_json)
+        return
+    if settings:
+        raise LaunchError(
+            "--set is for experiments, which are never promoted: add --dry; what is promoted is trained as declared, "
+            "so change the declaration for good"
+        )
     from everfit.declaration.discovery import find_model
     from everfit.pipeline.training_request import await_training, request_training
     from everfit.replay.bootstrap import bootstrap

@@ -36,7 +36,7 @@ def retrain(
         StaleChampionError: when another version became champion meanwhile.
     """
     until = cutoff or training_set.default_cutoff(runtime, model, request)
-    _make_days(runtime, model, until)
+    make_days(runtime, model, until)
     assembled = training_set.assemble(runtime, model, cutoff=until, request=request)
     digest = manifests.put(runtime, model, "training_set", assembled, assembled.rows)
     trained = training.train(runtime, model, assembled, digest)
@@ -46,7 +46,8 @@ def retrain(
     return conclude(runtime, model, actor=actor or person(), digest=digest)
 
 
-def _make_days(runtime: Runtime, model: Model, cutoff: datetime) -> None:
+def make_days(runtime: Runtime, model: Model, cutoff: datetime) -> None:
+    """Make the days before the cutoff that are out of date."""
     lineage = Lineage.up_to_date(runtime, model)
     days = stale_days(runtime, model, before=cutoff, lineage=lineage)
     if days:

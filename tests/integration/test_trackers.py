@@ -13,8 +13,13 @@ import sqlalchemy as sa
 from assets import model_assets
 from everfit.environment.extensions import extensions
 from everfit.pipeline import daily_partitions
+from everfit.pipeline.retraining import retrain
 from everfit.pipeline.trackers import TrackedRun
 from everfit.runtime import Runtime
+from everfit.store.tables import ledger as ledger_table
+from everfit.store.tables import partition_versions
+from everfit.store.tables import retrain_requests as requests_table
+from orchestration.experiments import JOB, STEP, experiment
 from orchestration.resources import tracking as resource
 from tests.examples import electricity
 from tests.extensions import Install
@@ -95,6 +100,8 @@ def in_mlflow(address: str, run_id: str) -> dict[str, Any]:
     }
     (run,) = httpx.post(f"{url}/runs/search", json=body, trust_env=False).json()["runs"]
     kept: dict[str, Any] = {name: {one["key"]: one["value"] for one in run["data"][name]} for name in ("params", "metrics")}
+    kept["tags"] = {one["key"]: one["value"] for one in run["data"]["tags"]}
+    kept["inputs"] = run.get("inputs", {}).get("dataset_inputs", [])
     return kept | {"status": run["info"]["status"], "id": run["info"]["run_id"]}
 
 
@@ -148,3 +155,35 @@ def test_a_run_that_fails_ends_as_failed_and_a_step_that_tracks_nothing_begins_n
     assert not done.success
     assert in_mlflow(tracking, done.run_id)["status"] == "FAILED"
     assert calls[-1] == ("end", True)
+
+
+def test_an_experiment_is_tracked_and_judged_and_changes_nothing_of_the_model(
+    runtime: Runtime, tracking: str, tmp_path: Path
+) -> None:
+    first = retrain(runtime, MODEL, actor="test")
+    before = state(runtime)
+    config = {"ops": {STEP: {"config": {"model": MODEL.name, "settings": {"gradient_boosting.trees": "7"}}}}}
+    resources = {"everfit": runtime, "tracking": resource}
+    job = dg.Definitions(jobs=[experiment], resources=resources).resolve_job_def(JOB)
+    with dg.DagsterInstance.ephemeral(str(tmp_path)) as instance:
+        done = job.execute_in_process(run_config=config, instance=instance)
+    assert done.success
+    assert first.version == 1
+    assert state(runtime) == before
+    kept = in_mlflow(tracking, done.run_id)
+    assert kept["params"]["gradient_boosting.trees"] == "7"
+    assert not [name for name in kept["params"] if name.startswith("mlp.")]
+    assert kept["tags"]["everfit.cause"] == "experiment"
+    assert "days that the champion has not seen" in kept["tags"]["everfit.verdict"]
+    (used,) = kept["inputs"]
+    assert (used["dataset"]["name"], used["tags"]) == (MODEL.name, [{"key": "mlflow.data.context", "value": "training"}])
+
+
+def state(runtime: Runtime) -> list[Any]:
+    """All that a training could have changed: requests, ledger, aliases, and the newest version of every stage."""
+    stages = [partition_versions.c.dataset == f"{MODEL.name}/{stage}" for stage in STAGES]
+    with runtime.engine.connect() as connection:
+        tables = [sa.select(table) for table in (ledger_table, requests_table)]
+        rows = [connection.execute(query).all() for query in [*tables, sa.select(partition_versions).where(sa.or_(*stages))]]
+    registry: Any = runtime.registry
+    return [*rows, sorted(registry.artifacts), dict(registry.pointers)]
