@@ -9,6 +9,7 @@ from assets.launch_config import Cutoff, Fit, chosen_candidates, chosen_cutoff
 from assets.pages import columns, declared_in, feature_notes, label_note, markdown, readable
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
+from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import LABEL, OBSERVED_AT
 from everfit.evaluation.plots import calibration, intervals
 from everfit.pipeline.code_versions import stage_version
@@ -129,17 +130,17 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         made = evaluation.evaluate(everfit, model, trained, version)
         digest = manifests.put(everfit, model, "evaluation", made, sum(compared.rows for compared in made.compared))
         training_record.judged(tracking, model, made)
-        table = [_record(compared) for compared in made.compared]
+        table = [_record(model.metric, compared) for compared in made.compared]
         metadata: Metadata = {
             "reason": made.reason,
+            "metric": model.metric.title,
             "winner": made.winner or "none",
             "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
         } | training_record.left_out(trained)
-        if shown := training_record.bounds(made):
-            metadata["mean daily difference of the loss from the champion's"] = markdown(
-                "intervals", intervals(shown, model.gate.margin)
-            )
+        if shown := training_record.bounds(model.metric, made):
+            plot = intervals(shown, training_record.margin(model.metric, made))
+            metadata[f"mean daily difference of the {model.metric.title} from the champion's"] = markdown("intervals", plot)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return evaluation
@@ -169,15 +170,18 @@ def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> st
     return None
 
 
-def _record(compared: "Compared") -> dg.TableRecord:
-    """A candidate's row in the comparison, with the reason why it passed or not."""
+def _record(metric: Metric, compared: "Compared") -> dg.TableRecord:
+    """A candidate's row in the comparison, the metric in its own direction."""
+    from everfit.pipeline.training_record import interval
+
+    lower, mean, upper = interval(metric, compared) or (None, None, None)
     values = {
         "candidate": compared.name,
-        "loss": compared.loss,
-        "champion's": compared.champion_loss,
-        "daily difference": compared.mean,
-        "from": compared.lower,
-        "to": compared.upper,
+        metric.title: metric.shown(compared.loss),
+        "champion's": metric.shown(compared.champion_loss),
+        "daily difference": mean,
+        "from": lower,
+        "to": upper,
         "days": compared.days,
     }
     return dg.TableRecord({name: readable(value) for name, value in values.items()})

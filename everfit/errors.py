@@ -29,6 +29,10 @@ class RecipeError(EverfitError, TypeError):
     """A recipe's fit returns what cannot predict, or cannot be exported."""
 
 
+class MetricError(EverfitError, ValueError):
+    """A metric of the user's fails, or gives something else than a finite loss for each row."""
+
+
 class FeatureError(EverfitError, ValueError):
     """Rows for a model lack one of its features, or have it with a wrong type."""
 

@@ -19,8 +19,10 @@ from everfit.declaration.views import Features
 from everfit.declaration.window_grid import Span
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.counts import Tally, tally
+from everfit.evidence.performance import Expectation
 from everfit.evidence.quality import Profile
 from everfit.pipeline import manifests
+from everfit.pipeline.expectation import expectation
 from everfit.pipeline.manifests import Version
 from everfit.store import frames, ledger, schemas, window_counts
 from everfit.store.lake import Lake
@@ -108,6 +110,6 @@ class VersionShare:
     def reference(self) -> pl.DataFrame:
         return renewed(self.lake.get_frame(self.manifest.candidate.reference), self.model.label)
 
-    @property
-    def expected_loss(self) -> float:
-        return self.manifest.expected_loss
+    @cached_property
+    def expectation(self) -> Expectation:
+        return expectation(self.lake, self.model, self.manifest)

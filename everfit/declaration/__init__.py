@@ -7,6 +7,7 @@ from typing import Any
 
 from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Time
+from everfit.declaration.metrics import Metric, RankMetric, RowMetric
 from everfit.declaration.model import Model, RetrainingPolicy
 from everfit.declaration.part import Name, Part
 from everfit.declaration.policies import (
@@ -19,19 +20,26 @@ from everfit.declaration.policies import (
     QualityPolicy,
     TrainingWindow,
 )
+from everfit.declaration.rank_metrics import AUC, AveragePrecision
 from everfit.declaration.recipes import FitContext, Fitted, Recipe
 from everfit.declaration.retraining import Decision, Finding, History
 from everfit.declaration.rollouts import Rollout, Straight
+from everfit.declaration.row_metrics import AbsoluteError, Brier, CostMatrix, PoissonDeviance, SquaredError
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, count, feature_view, latest, mean, total
 from everfit.environment.former_names import former_attribute
 
 __all__ = [
+    "AUC",
+    "AbsoluteError",
+    "AveragePrecision",
     "BackfillPolicy",
     "BinaryClassification",
+    "Brier",
     "Category",
     "Column",
+    "CostMatrix",
     "Decision",
     "DriftPolicy",
     "FeatureView",
@@ -43,17 +51,22 @@ __all__ = [
     "History",
     "Integer",
     "Limits",
+    "Metric",
     "Model",
     "Name",
     "Number",
     "Numeric",
     "Part",
+    "PoissonDeviance",
     "PredictionLog",
     "QualityPolicy",
+    "RankMetric",
     "Recipe",
     "RetrainingPolicy",
     "Rollout",
+    "RowMetric",
     "Source",
+    "SquaredError",
     "Straight",
     "Task",
     "Time",

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol, Self, runtime_checkable
 
-from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_validator
+from pydantic import ConfigDict, Field, InstanceOf, SerializeAsAny, field_validator, model_validator
 
 from everfit.declaration.columns import Column, Number
+from everfit.declaration.metric_choice import chosen_metric
+from everfit.declaration.metrics import Metric, OwnLoss
 from everfit.declaration.part import Name, Part, require_unique
 from everfit.declaration.policies import (
     BackfillPolicy,
@@ -60,13 +62,18 @@ class Model(Part):
     afterwards the prediction log and its outcomes are, and ``history`` serves only the replay, as the outside world.
     Where it leaves ``event_time`` out, the column that the model's ``event_time`` names is taken: a time of one of the sources.
     ``identity`` names the columns of ``history`` that tell apart requests of one event time; by default the entity does.
+    ``metric`` is what versions are compared and judged by: a metric, its name, or a function ``losses(labels, answers)``; by
+    default the task's loss.
     ``retraining`` decides when to retrain; by default a change that evidence shows does, and training data that are too old.
     """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     name: Name
     description: str = ""
     owners: list[str] = []
     task: SerializeAsAny[InstanceOf[Task]]
+    declared_metric: SerializeAsAny[InstanceOf[Metric]] | None = Field(None, alias="metric")
     entity: Name
     identity: list[Name] = []
     event_time: Name | None = None
@@ -86,6 +93,20 @@ class Model(Part):
     retraining: RetrainingPolicy | None = None
     rollout: InstanceOf[Rollout] = Straight()
     limits: Limits = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metric_fits_the_task(cls, values: Any) -> Any:
+        """Brings the metric into its form, and the task into the one that minimises it where recipes can."""
+        task, given = values.get("task"), values.get("metric", values.get("declared_metric"))
+        if given is None or not isinstance(task, Task):
+            return values
+        try:
+            metric = chosen_metric(given, task)
+        except ValueError as error:
+            raise ValueError(f"metric: {error}") from error
+        rest = {name: value for name, value in values.items() if name != "declared_metric"}
+        return rest | {"metric": metric, "task": task.minimising(metric.fit_loss) if metric.fit_loss else task}
 
     @field_validator("request")
     @classmethod
@@ -167,6 +188,11 @@ class Model(Part):
     def label(self) -> str:
         """Name of the label column."""
         return self.task.label
+
+    @property
+    def metric(self) -> Metric:
+        """What versions are compared and judged by."""
+        return self.declared_metric or OwnLoss.of(self.task)
 
     @property
     def features(self) -> list[tuple[str, Kind]]:

@@ -25,7 +25,8 @@ class FitContext:
     """What a fit is given beside its rows.
 
     Attributes:
-        task: what is predicted.
+        task: what is predicted; ``task.loss`` is to be minimised, which a declared metric may have chosen (Poisson loss for
+            ``metric="poisson_deviance"``), and ``task.answers`` and ``task.head`` go with it.
         features: name and kind of every input, in the order of the exported graph.
         labels: float64[N], the label of each row as the task checked it and made it a number.
         seed: of every random draw; the same rows, context and recipe give the same model.

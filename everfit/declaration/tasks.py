@@ -69,7 +69,16 @@ class Task(Part, ABC):
     @property
     @abstractmethod
     def loss(self) -> str:
-        """Name of the loss, as scikit-learn calls it: recipes minimise it, candidates and champion are compared by it."""
+        """Name of the loss, as scikit-learn calls it: recipes minimise it, and where no metric is declared, versions are
+        compared by it."""
+
+    def minimising(self, loss: str) -> "Task":  # noqa: ARG002
+        """This task with another loss for recipes to minimise, and the head that goes with it; itself where it has one loss.
+
+        A declared metric asks for it, such as ``poisson`` for the Poisson deviance: the model's task, which recipes are given,
+        is then the one that this returns.
+        """
+        return self
 
     @property
     def loss_name(self) -> str:

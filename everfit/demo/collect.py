@@ -55,7 +55,7 @@ def collect(
         start=span[0],
         end=span[1],
         counts=_counts(frame.height, observed, answered, losses.height, closed, alarms, retrainings, len(promotions)),
-        loss=model.task.loss,
+        loss=scores.metric_of(model).name,
         losses=scores.mean_losses(losses),
         weeks=scores.weekly(losses, closed),
         alarms=alarms,

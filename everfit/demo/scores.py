@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.metrics import OwnLoss, RowMetric
 from everfit.declaration.reserved_columns import CONTINUOUS, EVENT_TIME, LABEL, REQUEST_ID, SCORE, STATIC, TIMER, VERSION
 from everfit.demo.baseline import timer_scores
 from everfit.demo.result import Losses, Timer, Week
@@ -41,8 +42,13 @@ def answers(connection: sa.Connection, model: Model, span: tuple[datetime, datet
     return joined.rename({SCORE: CONTINUOUS})
 
 
+def metric_of(model: Model) -> RowMetric:
+    """The model's metric, or its task's loss where the metric has no loss a row."""
+    return model.metric if isinstance(model.metric, RowMetric) else OwnLoss.of(model.task)
+
+
 def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataFrame") -> "pl.DataFrame":
-    """The task's loss of each line on each request that all three can be scored on.
+    """The loss of each line on each request that all three can be scored on.
 
     Args:
         model: the declaration.
@@ -64,7 +70,7 @@ def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataF
         raise EmptyPartitionError(f"{model.name}: no request has an outcome and both answers: did version 1 run as shadow?")
     labels = scored[LABEL].to_numpy()
     lines = dict(zip(LINES, _SCORES, strict=True))
-    each = [pl.Series(line, model.task.losses(labels, scored[score].to_numpy())) for line, score in lines.items()]
+    each = [pl.Series(line, metric_of(model).losses(labels, scored[score].to_numpy())) for line, score in lines.items()]
     return scored.select(EVENT_TIME, VERSION).with_columns(each)
 
 

@@ -25,9 +25,9 @@ def share_of_threshold(shares: Mapping[str, float]) -> str:
 
 
 def intervals(bounds: Mapping[str, tuple[float, float, float]], limit: float) -> str:
-    """One interval a name (lower, middle, upper) on a common axis, with a line at 0 and one at the limit for ``upper``."""
-    low = min([-limit or -1e-3, 0.0, *(lower for lower, _, _ in bounds.values())])
-    high = max([limit, 1e-3, *(upper for _, _, upper in bounds.values())])
+    """One interval a name (lower, middle, upper) on a common axis, with a line at 0 and one at the limit."""
+    low = min([-abs(limit) or -1e-3, 0.0, *(lower for lower, _, _ in bounds.values())])
+    high = max([abs(limit), 1e-3, *(upper for _, _, upper in bounds.values())])
     scale = (WIDTH - LABELS - RIGHT) / (high - low)
 
     def at(value: float) -> float:

@@ -14,6 +14,8 @@ from everfit.evidence.quality import Profile
 if TYPE_CHECKING:
     import polars as pl
 
+    from everfit.evidence.performance import Expectation
+
 
 class JudgedWindow(Protocol):
     """One version's share of a closed window. Rows and records are read when they are first used, and once."""
@@ -79,5 +81,5 @@ class JudgedWindow(Protocol):
         """The version's reference sample: EVENT_TIME, inputs and SCORE."""
 
     @property
-    def expected_loss(self) -> float:
-        """Mean loss of the version's own backtest."""
+    def expectation(self) -> "Expectation":
+        """What the version's own backtest promised, by the model's metric."""

@@ -7,7 +7,7 @@ import msgspec
 
 from everfit.declaration.retraining import BY_HAND, FRESHNESS, NAME
 from everfit.environment.extensions import extensions, origin
-from everfit.errors import SettingsError
+from everfit.errors import MetricError, SettingsError
 from everfit.evidence import Evidence, EvidenceKind, Trigger
 
 if TYPE_CHECKING:
@@ -58,25 +58,28 @@ class Drift(EvidenceKind):
 
 
 class Performance(EvidenceKind):
-    """A loss worse than promised: see :mod:`everfit.evidence.performance`."""
+    """A metric worse than promised: see :mod:`everfit.evidence.performance`."""
 
     name = "performance"
     describes = "The metric on the newest window's matured labels, with its interval, against what the gate had measured."
     triggers: Trigger = "retraining"
 
     def judge(self, window: "JudgedWindow") -> Evidence:
-        """Compare the losses of matured rows with what the backtest promised."""
+        """Compare matured rows with what the backtest promised; a metric of the user's that fails is told, and no evidence."""
         from everfit.evidence.performance import judge_performance, matured
 
         days, labels, answers = matured(window.model, window.rows, window.complete_at)
-        evidence = judge_performance(
-            window.model.task,
-            days,
-            labels,
-            answers,
-            expected=window.expected_loss,
-            min_rows=window.model.drift.min_rows,
-        )
+        try:
+            evidence = judge_performance(
+                window.model.metric,
+                days,
+                labels,
+                answers,
+                expected=window.expectation,
+                min_rows=window.model.drift.min_rows,
+            )
+        except MetricError as error:
+            return Evidence(verdict="insufficient", reason=str(error), detail={"rows": len(labels)})
         return msgspec.structs.replace(evidence, detail=evidence.detail | window.sampling)
 
 

@@ -1,6 +1,8 @@
-"""Performance: is the loss on the window's matured labels worse than the backtest promised?"""
+"""Performance: is the metric on the window's matured labels worse than the backtest promised?"""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -8,16 +10,42 @@ import numpy as np
 import numpy.typing as npt
 
 from everfit.declaration import Model
+from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
-from everfit.declaration.tasks import Floats, Labels, Task
-from everfit.evaluation.comparison import mean_interval
+from everfit.declaration.tasks import Floats, Labels
+from everfit.evaluation.comparison import loss_interval
 from everfit.evidence import Evidence
 
 if TYPE_CHECKING:
     import polars as pl
 
-TOLERANCE = 0.1  # of the loss: weeks differ by this much with nothing amiss, as the backtest's own weeks do
+TOLERANCE = 0.1  # of log loss, where the backtest has too few windows to know how much they vary
+MIN_WINDOWS = 3
 CONFIDENCE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The loss that a version's backtest promised, and the loss of each whole window of the backtest."""
+
+    loss: float
+    windows: Sequence[float] = ()
+
+    def tolerance(self, metric: Metric) -> tuple[float, str]:
+        """How much worse a window may be with nothing amiss, and what says so.
+
+        It is the upper half of the 90 % prediction interval for the next of normally distributed windows: Student's t times
+        their standard deviation times √(1 + 1/n). Of fewer than :data:`MIN_WINDOWS` it is 0.1 of log loss, or of another
+        metric the same share of the promised loss as that is of a coin's log loss (14 %).
+        """
+        from scipy.special import stdtrit
+
+        number = len(self.windows)
+        if number < MIN_WINDOWS:
+            return TOLERANCE * metric.unit(self.loss), f"its {number} whole windows are too few to tell how much they vary"
+        spread = float(np.std(self.windows, ddof=1))
+        quantile = float(stdtrit(number - 1, (1 + CONFIDENCE) / 2))
+        return quantile * spread * math.sqrt(1 + 1 / number), f"its {number} windows vary by {spread:.3f}"
 
 
 def matured(model: Model, rows: "pl.DataFrame", complete_at: datetime) -> "tuple[npt.NDArray[np.generic], Labels, Floats]":
@@ -36,41 +64,52 @@ def matured(model: Model, rows: "pl.DataFrame", complete_at: datetime) -> "tuple
 
 
 def judge_performance(
-    task: Task,
+    metric: Metric,
     days: npt.NDArray[np.generic],
     labels: Labels,
     answers: Floats,
     *,
-    expected: float,
+    expected: Expectation,
     min_rows: int,
-    tolerance: float = TOLERANCE,
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Evidence:
-    """Judge one window: an alarm where even the interval's lower bound is ``tolerance`` above what was expected.
+    """Judge one window: an alarm where even the interval's lower bound of the loss is worse than expected and tolerated.
 
     Args:
-        task: what is predicted.
+        metric: what the answers are judged by.
         days: days[N], the day of each row: days are resampled whole.
         labels: labels[N] of the rows whose outcome is known.
-        answers: answers[N] of the champion.
-        expected: mean loss of the champion's own backtest.
+        answers: answers[N] or [N, K] of the champion.
+        expected: of the champion's own backtest.
         min_rows: fewer are no evidence.
-        tolerance: how much worse than expected is still nothing to act on.
         confidence: of the two-sided interval.
         seed: of the resampling.
+
+    Raises:
+        MetricError: when a function of the user's fails.
     """
-    detail = {"rows": len(labels), "expected": expected, "tolerance": tolerance}
+    tolerance, because = expected.tolerance(metric)
+    detail = {"metric": metric.name, "rows": len(labels), "expected": expected.loss, "tolerance": tolerance}
     if len(labels) < min_rows or len(np.unique(days)) < 2:
         reason = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
         return Evidence(verdict="insufficient", reason=reason, detail=detail)
-    mean, lower, upper = mean_interval(days, task.losses(labels, answers), confidence=confidence, seed=seed)
-    assert math.isfinite(lower), "two days or more have an interval"
+    mean, lower, upper = loss_interval(metric, days, labels, answers, confidence=confidence, seed=seed)
+    if not math.isfinite(lower):
+        reason = f"{metric.title} has no interval on these {len(labels)} labels: too few days hold both outcomes"
+        return Evidence(verdict="insufficient", reason=reason, detail=detail)
     return Evidence(
-        verdict="alarm" if lower >= expected + tolerance else "ok",
+        verdict="alarm" if lower >= expected.loss + tolerance else "ok",
         statistic=lower,
-        threshold=expected + tolerance,
-        reason=f"{task.loss_name} {mean:.3f}, {confidence:.0%} interval [{lower:.3f}, {upper:.3f}], "
-        f"on {len(labels)} labels; the backtest promised {expected:.3f}, {tolerance:g} more are tolerated",
+        threshold=expected.loss + tolerance,
+        reason=f"{_measured(metric, mean, lower, upper, confidence)}, on {len(labels)} labels; the backtest promised "
+        f"{metric.shown(expected.loss):.3f}, {tolerance:.3g} {'less' if metric.higher_is_better else 'more'} are tolerated: "
+        f"{because}",
         detail=detail | {"mean": mean, "lower": lower, "upper": upper},
     )
+
+
+def _measured(metric: Metric, mean: float, lower: float, upper: float, confidence: float) -> str:
+    """The metric with its interval as people know them."""
+    low, high = sorted((metric.shown(lower), metric.shown(upper)))
+    return f"{metric.title} {metric.shown(mean):.3f}, {confidence:.0%} interval [{low:.3f}, {high:.3f}]"

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Literal, get_args
 
 from everfit.declaration import Column, Model, Part
+from everfit.declaration.metrics import FunctionMetric
 from everfit.features.fingerprint import class_version, function_version
 from everfit.pipeline.source_closure import source_closure
 from everfit.pipeline.source_module import source_module
@@ -104,10 +105,10 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
             yield _with_code(model.task), model.go_live, _function(model.history), _values(model.training)
             yield [*map(_values, model.request)]
         case "trained_model":
-            yield _with_code(model.task), model.features, _values(model.gate), _values(model.drift)
+            yield _with_code(model.task), _metric(model), model.features, _values(model.gate), _values(model.drift)
             yield [*map(_with_code, model.candidates)]
         case "evaluation":
-            yield _with_code(model.task), _values(model.gate)
+            yield _with_code(model.task), _metric(model), _values(model.gate)
         case "champion":
             yield _values(model.rollout)
 
@@ -115,6 +116,15 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
 def _values(part: Part) -> tuple[str, dict[str, Any]]:
     for_people = {"description", "unit"} if isinstance(part, Column) else None
     return type(part).__name__, part.model_dump(mode="json", exclude=for_people)
+
+
+def _metric(model: Model) -> Any:
+    """The declared metric, with the code of its class and of a function of the user's."""
+    metric = model.declared_metric
+    if metric is None:
+        return None
+    code = _function(metric.function) if isinstance(metric, FunctionMetric) else ""
+    return _source(type(metric)) or class_version(type(metric)), metric.model_dump(exclude={"function"}), code
 
 
 def _with_code(part: Part) -> tuple[str, dict[str, Any], str]:

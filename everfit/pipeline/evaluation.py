@@ -1,16 +1,21 @@
 """The gate: compares every candidate with the champion on the same rows, which neither was trained on."""
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from everfit.declaration import Model
+from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
-from everfit.declaration.tasks import Floats
-from everfit.evaluation.comparison import Comparison, compare, slices
-from everfit.evaluation.gate import GateResult, Speed, check_candidate, check_first_candidate
+from everfit.declaration.tasks import Floats, Labels
+from everfit.errors import MetricError
+from everfit.evaluation.comparison import Comparison, compare, row_differences, slices
+from everfit.evaluation.gate import GateResult, Margins, Speed, check_candidate, check_first_candidate
 from everfit.pipeline import manifests
 from everfit.pipeline.champion_inputs import champion_inputs
+from everfit.pipeline.expectation import metric_key, window_losses
 from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
 from everfit.runtime import Runtime
 from everfit.store import ledger
@@ -33,6 +38,7 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
         champion=champion.version if champion else None,
         compared=compared,
         winner=best.name if best else None,
+        metric=metric_key(model.metric),
         reason=best.reason if best else "; ".join(f"{each.name}: {each.reason}" for each in compared),
     )
 
@@ -45,30 +51,60 @@ def _compare(
         return _unjudged(candidate.name, f"its exported answers are not its own: {candidate.refused}")
     if tested.is_empty():
         return _unjudged(candidate.name, _nothing_to_judge(model, candidate))
-    labels = tested[LABEL].to_numpy()
-    losses = model.task.losses(labels, tested[CANDIDATE].to_numpy())
-    speed = Speed(candidate.latency_ms, candidate.slowdown)
-    if current is None:
-        baseline = np.full(len(labels), training_set.baseline)
-        baseline_loss = float(model.task.losses(labels, baseline).mean())
-        verdict = check_first_candidate(model.gate, model.task, float(losses.mean()), baseline_loss, speed)
-        return _compared(candidate.name, None, verdict, float(losses.mean()), baseline_loss)
-    champion_losses, note = _champion_losses(runtime, model, current, tested)
+    try:
+        if current is None:
+            return _first(model, candidate, tested, training_set)
+        return _against(runtime, model, candidate, tested, current, training_set.cause)
+    except MetricError as error:
+        return _unjudged(candidate.name, str(error))
+
+
+def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_set: TrainingSet) -> Compared:
+    """A candidate against the task's baseline."""
+    labels, speed = tested[LABEL].to_numpy(), Speed(candidate.latency_ms, candidate.slowdown)
+    loss = _loss(model.metric, labels, tested[CANDIDATE].to_numpy())
+    baseline_loss = _loss(model.metric, labels, np.full(len(labels), training_set.baseline))
+    verdict = check_first_candidate(model.gate, model.metric, model.task.baseline_name, loss, baseline_loss, speed)
+    return _compared(candidate.name, None, verdict, loss, baseline_loss, window_losses(model, tested))
+
+
+def _against(
+    runtime: Runtime, model: Model, candidate: Trained, tested: "pl.DataFrame", current: Version, cause: str
+) -> Compared:
+    """A candidate against the champion."""
+    labels, answers = tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()
+    champion, note = _champion_answers(runtime, model, current, tested)
+    losses = _loss(model.metric, labels, answers), _loss(model.metric, labels, champion)
     days = tested[EVENT_TIME].dt.date().to_numpy()
-    comparison = compare(days, champion_losses, losses, confidence=model.gate.confidence)
-    parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), losses - champion_losses)]
-    verdict = check_candidate(model.gate, model.task, training_set.cause, comparison, parts, speed)
+    comparison = compare(model.metric, days, labels, champion, answers, confidence=model.gate.confidence)
+    difference = row_differences(model.metric, labels, champion, answers) if model.gate.slices else None
+    parts = [part for name in model.gate.slices if difference for part in slices(name, tested[name].to_numpy(), difference)]
+    speed = Speed(candidate.latency_ms, candidate.slowdown)
+    verdict = check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1])
     verdict = GateResult(verdict.passed, f"{verdict.reason}{note}")
-    return _compared(candidate.name, comparison, verdict, float(losses.mean()), float(champion_losses.mean()))
+    margin = Margins.of(model.gate, model.metric, losses[1]).freshness
+    return _compared(candidate.name, comparison, verdict, *losses, window_losses(model, tested), margin)
 
 
-def _champion_losses(runtime: Runtime, model: Model, current: Version, tested: "pl.DataFrame") -> tuple[Floats, str]:
-    """The champion's losses by the inputs of its own schema, and a note where that is not the declared one."""
+def _loss(metric: Metric, labels: Labels, answers: Floats) -> float:
+    """The metric's loss.
+
+    Raises:
+        MetricError: when it has none on these rows.
+    """
+    loss = metric.loss(labels, answers)
+    if not math.isfinite(loss):
+        raise MetricError(f"{metric.title} cannot be computed: the {len(labels)} labels to judge by are all {labels[0]}")
+    return loss
+
+
+def _champion_answers(runtime: Runtime, model: Model, current: Version, tested: "pl.DataFrame") -> tuple[Floats, str]:
+    """The champion's answers by the inputs of its own schema, and a note where that is not the declared one."""
     from everfit.training.artifact import Scorer
 
     own = champion_inputs(runtime, model, current, tested)
     scorer = Scorer(runtime.lake.get(current.candidate.onnx, "onnx"), own.signature)
-    return model.task.losses(tested[LABEL].to_numpy(), scorer.score(own.rows)), own.note
+    return scorer.score(own.rows), own.note
 
 
 def _nothing_to_judge(model: Model, candidate: Trained) -> str:
@@ -82,7 +118,15 @@ def _unjudged(name: str, reason: str) -> Compared:
     return _compared(name, None, GateResult(False, reason), 0.0, 0.0)
 
 
-def _compared(name: str, comparison: Comparison | None, verdict: GateResult, loss: float, champion_loss: float) -> Compared:
+def _compared(
+    name: str,
+    comparison: Comparison | None,
+    verdict: GateResult,
+    loss: float,
+    champion_loss: float,
+    by_window: Sequence[float] = (),
+    margin: float | None = None,
+) -> Compared:
     return Compared(
         name=name,
         mean=comparison.mean if comparison else None,
@@ -94,4 +138,6 @@ def _compared(name: str, comparison: Comparison | None, verdict: GateResult, los
         champion_loss=champion_loss,
         passed=verdict.passed,
         reason=verdict.reason,
+        window_losses=list(by_window),
+        margin=margin,
     )

@@ -79,7 +79,10 @@ class TrainedModel(Kept, frozen=True, kw_only=True):
 
 class Compared(Kept, frozen=True, kw_only=True):
     """One candidate against the champion: the mean daily difference of the metric with its interval (null where there
-    was nothing to compare with), and the verdict."""
+    was nothing to compare with), and the verdict. All of the metric are losses, the lower the better.
+
+    ``window_losses`` are those of the candidate's backtest, window by window; ``margin`` is what freshness might cost.
+    """
 
     name: str
     mean: float | None
@@ -91,6 +94,8 @@ class Compared(Kept, frozen=True, kw_only=True):
     champion_loss: float
     passed: bool
     reason: str
+    window_losses: list[float] = msgspec.field(default_factory=list)
+    margin: float | None = None
 
 
 class Evaluation(Kept, frozen=True, kw_only=True):
@@ -101,6 +106,7 @@ class Evaluation(Kept, frozen=True, kw_only=True):
     compared: list[Compared]
     winner: str | None
     reason: str
+    metric: str = ""  # what was compared by, as expectation.metric_key names it
 
 
 class Version(Kept, frozen=True, kw_only=True):

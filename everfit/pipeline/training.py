@@ -132,12 +132,18 @@ def _checked(onnx: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: 
 
 
 def _metrics(model: Model, recipe: Recipe, tested: "pl.DataFrame") -> dict[str, float]:
-    """The task's figures on the folds' rows; none where there are no rows.
+    """The task's figures on the folds' rows, and the metric where it is defined; none where there are no rows.
 
     Raises:
+        MetricError: when a function of the user's fails.
         RecipeError: when one of them is not finite.
     """
-    figures = model.task.summary(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()) if tested.height else {}
+    if tested.is_empty():
+        return {}
+    labels, answers, metric = tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy(), model.metric
+    figures = model.task.summary(labels, answers)
+    if metric.name not in figures and not math.isnan(loss := metric.loss(labels, answers)):
+        figures[metric.name] = metric.shown(loss)
     if wrong := {name: figure for name, figure in figures.items() if not math.isfinite(figure)}:
         raise RecipeError(
             f"recipe {recipe.name}: {type(model.task).__name__}.summary gives {wrong}; figures are finite numbers"

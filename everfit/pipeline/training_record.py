@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from everfit.declaration import Model
+from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
 from everfit.evaluation.plots import calibration, intervals
 from everfit.pipeline.trackers import Dataset, Tracker
@@ -16,7 +17,7 @@ from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
     from everfit.declaration.tasks import Curve
-    from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
+    from everfit.pipeline.manifests import Compared, Evaluation, TrainedModel, TrainingSet
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -49,8 +50,8 @@ def judged(tracker: Tracker, model: Model, made: "Evaluation") -> None:
     """Record how each candidate compares with the champion, and the verdict."""
     tracker.log_tags({"everfit.winner": made.winner or "none", "everfit.verdict": made.reason[:4_000]})
     tracker.log_document(msgspec.to_builtins(made), "evaluation.json")
-    if shown := bounds(made):
-        tracker.log_plot(intervals(shown, model.gate.margin), "comparison.svg")
+    if shown := bounds(model.metric, made):
+        tracker.log_plot(intervals(shown, margin(model.metric, made)), "comparison.svg")
 
 
 def environment() -> dict[str, Any]:
@@ -94,10 +95,21 @@ def curves(runtime: Runtime, model: Model, made: "TrainedModel") -> "dict[str, C
     }
 
 
-def bounds(made: "Evaluation") -> dict[str, tuple[float, float, float]]:
+def interval(metric: Metric, compared: "Compared") -> tuple[float, float, float] | None:
+    """Bound, mean and bound of a candidate's difference, in the metric's own direction; None without a comparison."""
+    if compared.lower is None or compared.mean is None or compared.upper is None:
+        return None
+    mean, lower, upper = metric.shown_interval(compared.mean, compared.lower, compared.upper)
+    return lower, mean, upper
+
+
+def bounds(metric: Metric, made: "Evaluation") -> dict[str, tuple[float, float, float]]:
     """The interval of each candidate's difference from the champion, where there was something to compare with."""
-    return {
-        each.name: (each.lower, each.mean, each.upper)
-        for each in made.compared
-        if each.lower is not None and each.mean is not None and each.upper is not None
-    }
+    found = {each.name: interval(metric, each) for each in made.compared}
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def margin(metric: Metric, made: "Evaluation") -> float:
+    """What newer data might cost, in the metric's own direction; 0 without a comparison."""
+    found = next((each.margin for each in made.compared if each.margin is not None), 0.0)
+    return -found if metric.higher_is_better else found

@@ -47,6 +47,7 @@ def new(model: Model, cause: str, reason: str, *, champion: int | None, cutoff: 
     """
     policies = f"{model.drift!r}{model.freshness!r}{model.gate!r}{model.limits!r}"
     policies += repr(model.retraining) if model.retraining else ""
+    policies += model.metric.name if model.declared_metric else ""
     text = "|".join([model.name, str(champion), format_time(cutoff), cause, policies])
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     return RetrainRequest(name, model.name, cause, reason, champion, cutoff, requested_at=cutoff)

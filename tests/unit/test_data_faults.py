@@ -149,11 +149,16 @@ def test_a_category_never_seen_in_training_costs_nothing_else(recipe: Recipe) ->
 
 
 def test_nulls_are_a_slice_of_their_own() -> None:
-    found = slices("region", np.array(["NSW", None, "VIC", None], dtype=object), np.array([0.1, 0.2, 0.3, 0.4]))
+    differences = np.array([0.1, 0.2, 0.3, 0.4])
+
+    def mean(rows: Any) -> float:
+        return float(differences[: len(rows)][rows].mean())
+
+    found = slices("region", np.array(["NSW", None, "VIC", None], dtype=object), mean)
     assert [(one.name, one.rows) for one in found] == [("region=NSW", 1), ("region=VIC", 1), ("region=null", 2)]
     assert found[-1].mean == pytest.approx(0.3)
-    assert [one.name for one in slices("price", np.array([1.0, np.nan]), np.zeros(2))] == ["price=1.0", "price=null"]
-    assert [one.name for one in slices("price", np.array([None, None], dtype=object), np.zeros(2))] == ["price=null"]
+    assert [one.name for one in slices("price", np.array([1.0, np.nan]), mean)] == ["price=1.0", "price=null"]
+    assert [one.name for one in slices("price", np.array([None, None], dtype=object), mean)] == ["price=null"]
 
 
 def test_metrics_of_one_class_are_told_as_far_as_they_are_defined() -> None:

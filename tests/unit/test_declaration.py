@@ -33,6 +33,7 @@ from everfit.errors import DeclarationError, UnknownModelError
 from models.electricity_price import electricity_price
 
 MISSPELT = {"fold": 3}
+FORMER: dict[str, Any] = {"metric": "brier"}
 
 
 def changed(**fields: Any) -> Model:
@@ -70,6 +71,7 @@ def namesake() -> FeatureView:
     ("build", "told"),
     [
         (lambda: Gate(**MISSPELT), "Gate: fold: Extra inputs are not permitted, got 3"),
+        (lambda: Gate(**FORMER), "the metric is the model's; write Model(metric='brier')"),
         (lambda: Gate(folds=0), "Gate: folds: Input should be greater than or equal to 1, got 0"),
         (lambda: Gate(folds=53), "less than or equal to 52"),
         (lambda: Gate(confidence=1.0), "Gate: confidence: Input should be less than 1"),
@@ -245,14 +247,6 @@ def test_modules_of_the_working_folder_are_found_last(tmp_path: Path, monkeypatc
     assert found is not None
     assert found.origin == str(tmp_path / "only_here.py")
     assert list(hidden_modules(tmp_path, ["json", "only_here", "assets"])) == ["json"]
-
-
-def test_a_metric_of_the_gate_is_accepted_for_one_more_version() -> None:
-    with pytest.warns(
-        DeprecationWarning, match=r"Gate\.metric has no effect, and goes with the next version; leave it out"
-    ) as warned:
-        assert Gate(metric="log_loss") == Gate()
-    assert warned[0].filename == __file__
 
 
 class NoChampion(Rollout):

@@ -10,12 +10,14 @@ from sklearn.metrics import roc_auc_score
 
 from everfit import BinaryClassification, Gate
 from everfit.declaration.binary_classification import auc
-from everfit.evaluation.comparison import Comparison, Slice, compare, slices
+from everfit.declaration.metrics import OwnLoss
+from everfit.evaluation.comparison import Comparison, Slice, compare, mean_interval, row_differences, slices
 from everfit.evaluation.folds import folds
 from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
 
 CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
 UP = BinaryClassification(label="up")
+LOG_LOSS = OwnLoss.of(UP)
 GATE = Gate(backtest=timedelta(days=28), folds=4, min_unseen_days=7, margin=0.002, slice_margin=0.1, slice_rows=50)
 
 
@@ -66,14 +68,11 @@ def test_folds_leave_out_what_the_champion_has_seen(unseen_days: float | None, e
     assert [((CUTOFF - fold.start) / timedelta(days=1), (CUTOFF - fold.end) / timedelta(days=1)) for fold in found] == expected
 
 
-def test_compare_weighs_days_by_their_rows_and_repeats_itself() -> None:
-    days = np.array(["a"] * 30 + ["b"] * 10)
-    champion, candidate = np.full(40, 0.5), np.array([0.4] * 30 + [0.6] * 10)
-    found = compare(days, champion, candidate, confidence=0.9, seed=3)
-    assert found == compare(days, champion, candidate, confidence=0.9, seed=3)
-    assert found.mean == pytest.approx(-0.05)
-    assert (found.lower, found.upper) == pytest.approx((-0.1, 0.1))
-    assert (found.days, found.rows) == (2, 40)
+def test_an_interval_weighs_days_by_their_rows_and_repeats_itself() -> None:
+    days, differences = np.array(["a"] * 30 + ["b"] * 10), np.array([-0.1] * 30 + [0.1] * 10)
+    found = mean_interval(days, differences, confidence=0.9, seed=3)
+    assert found == mean_interval(days, differences, confidence=0.9, seed=3)
+    assert found == pytest.approx((-0.05, -0.1, 0.1))
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -82,22 +81,26 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     covered = 0
     for trial in range(100):
         shared = np.repeat(random.normal(0, 0.05, 28), 48)
-        found = compare(days, np.zeros(len(days)), shared + random.normal(0.01, 0.2, len(days)), confidence=0.9, seed=trial)
-        covered += found.lower <= 0.01 <= found.upper
+        _, lower, upper = mean_interval(days, shared + random.normal(0.01, 0.2, len(days)), confidence=0.9, seed=trial)
+        covered += lower <= 0.01 <= upper
     assert 80 <= covered <= 97
 
 
 def test_one_day_says_nothing_of_the_next() -> None:
-    found = compare(np.zeros(48), np.ones(48), np.zeros(48), confidence=0.9)
-    assert (found.mean, found.lower, found.upper) == (-1, -math.inf, math.inf)
+    labels = np.array([1.0, 0.0] * 24)
+    found = compare(LOG_LOSS, np.zeros(48), labels, np.full(48, 0.5), np.where(labels, 0.9, 0.1), confidence=0.9)
+    assert found.mean == pytest.approx(math.log(0.5 / 0.9))
+    assert (found.lower, found.upper, found.days, found.rows) == (-math.inf, math.inf, 1, 48)
     with pytest.raises(ValueError, match="no rows"):
-        compare(np.array([]), np.array([]), np.array([]), confidence=0.9)
+        compare(LOG_LOSS, np.array([]), np.array([]), np.array([]), np.array([]), confidence=0.9)
 
 
-def test_slices_are_means_by_value() -> None:
-    found = slices("weekday", np.array([0.0, 1.0, 1.0]), np.array([0.3, -0.1, 0.2]))
-    assert [(part.name, part.rows) for part in found] == [("weekday=0.0", 1), ("weekday=1.0", 2)]
-    assert [part.mean for part in found] == pytest.approx([0.3, 0.05])
+def test_slices_are_means_by_value_null_included() -> None:
+    labels, champion, candidate = np.array([1.0, 0.0, 1.0, 0.0]), np.full(4, 0.5), np.array([0.25, 0.25, 0.5, 0.5])
+    difference = row_differences(LOG_LOSS, labels, champion, candidate)
+    found = slices("weekday", np.array([0.0, 1.0, 1.0, np.nan]), difference)
+    assert [(part.name, part.rows) for part in found] == [("weekday=0.0", 1), ("weekday=1.0", 2), ("weekday=null", 1)]
+    assert [part.mean for part in found] == pytest.approx([math.log(2), math.log(0.5 / 0.75) / 2, 0])
 
 
 BETTER = Comparison(-0.02, -0.03, -0.01, 28, 1344)
@@ -131,7 +134,7 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
     ],
 )
 def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
-    verdict = check_candidate(GATE, UP, cause, comparison, parts, Speed(latency_ms))
+    verdict = check_candidate(GATE, LOG_LOSS, cause, comparison, parts, Speed(latency_ms), 0.6)
     assert verdict.passed is passed
     assert re.search(told, verdict.reason)
 
@@ -147,13 +150,13 @@ def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms
     ],
 )
 def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:
-    verdict = check_first_candidate(GATE, UP, loss, 0.69, Speed(latency_ms))
+    verdict = check_first_candidate(GATE, LOG_LOSS, "share of positives", loss, 0.69, Speed(latency_ms))
     assert verdict.passed is passed
     assert told in verdict.reason
 
 
 def test_a_reason_tells_what_was_measured_on_a_busy_machine() -> None:
-    reason = check_candidate(GATE, UP, "drift", BETTER, [], Speed(25.0, 3.0)).reason
+    reason = check_candidate(GATE, LOG_LOSS, "drift", BETTER, [], Speed(25.0, 3.0), 0.6).reason
     assert reason.startswith(
         "too slow: 25.00 ms an answer (75.00 measured while a fixed graph took 3.0 times its time), allowed 20"
     )

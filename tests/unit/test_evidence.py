@@ -16,7 +16,7 @@ from everfit.evidence.drift import judge_drift
 from everfit.evidence.freshness import judge_freshness
 from everfit.evidence.measures import measure_named
 from everfit.evidence.out_of_bounds import within
-from everfit.evidence.performance import judge_performance
+from everfit.evidence.performance import Expectation, judge_performance
 from everfit.evidence.quality import judge_quality, profile
 from models.electricity_price import electricity_price
 
@@ -175,19 +175,14 @@ def test_distances_by_hand() -> None:
 def test_performance_alarms_where_even_the_lower_bound_is_worse_than_tolerated() -> None:
     days, labels = np.repeat(np.arange(7), 48), np.tile([1.0, 0.0], 168)
     good, bad = np.where(labels == 1, 0.8, 0.2), np.where(labels == 1, 0.55, 0.45)
-    expected = float(-np.log(0.8))
+    expected, metric = Expectation(float(-np.log(0.8))), electricity_price.metric
     verdicts = [
-        judge_performance(electricity_price.task, days, labels, scores, expected=expected, min_rows=200, tolerance=0.1).verdict
+        judge_performance(metric, days, labels, scores, expected=expected, min_rows=200).verdict
         for scores in (good, bad, 1 - good)
     ]
     assert verdicts == ["ok", "alarm", "alarm"]
-    assert (
-        judge_performance(electricity_price.task, days[:48], labels[:48], bad[:48], expected=expected, min_rows=10).verdict
-        == "insufficient"
-    )
-    assert (
-        judge_performance(electricity_price.task, days, labels, bad, expected=expected, min_rows=337).verdict == "insufficient"
-    )
+    assert judge_performance(metric, days[:48], labels[:48], bad[:48], expected=expected, min_rows=10).verdict == "insufficient"
+    assert judge_performance(metric, days, labels, bad, expected=expected, min_rows=337).verdict == "insufficient"
 
 
 @pytest.mark.parametrize(("age_days", "verdict"), [(89.9, "ok"), (90, "alarm"), (120, "alarm")])

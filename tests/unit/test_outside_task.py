@@ -16,8 +16,8 @@ from everfit.declaration.reserved_columns import LABEL, SCORE
 from everfit.declaration.views import Kind
 from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
-from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
-from everfit.evidence.performance import judge_performance
+from everfit.evaluation.gate import GateResult, Speed, check_candidate, check_first_candidate
+from everfit.evidence.performance import Expectation, judge_performance
 from everfit.serving.model_cache import ActiveVersions, ModelCache
 from everfit.serving.protocol import inferred, model_metadata, predicted
 from everfit.serving.request_schema import CheckedRequest
@@ -70,30 +70,38 @@ def test_answers_and_metadata_of_serving_are_the_tasks() -> None:
 
 
 def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
-    task, days = CHANGE.task, np.repeat(np.arange(28), 20)
+    metric, days = CHANGE.metric, np.repeat(np.arange(28), 20)
     labels = RANDOM.uniform(-1, 1, len(days))
-    champion, candidate = (task.losses(labels, labels + spread * RANDOM.normal(size=len(days))) for spread in (0.5, 0.1))
-    comparison = compare(days, champion, candidate, confidence=CHANGE.gate.confidence)
-    verdict = check_candidate(CHANGE.gate, task, "drift", comparison, [], Speed(1.0))
-    assert verdict.passed
-    assert verdict.reason.startswith("better: squared error -0.")
-    assert not check_candidate(
-        CHANGE.gate, task, "drift", compare(days, candidate, champion, confidence=0.9), [], Speed(1.0)
-    ).passed
+    answers = [labels + spread * RANDOM.normal(size=len(days)) for spread in (0.5, 0.1)]
+
+    def verdict(champion: Any, candidate: Any) -> GateResult:
+        comparison = compare(metric, days, labels, champion, candidate, confidence=0.9)
+        loss = metric.loss(labels, champion)
+        return check_candidate(CHANGE.gate, metric, "drift", comparison, [], Speed(1.0), loss)
+
+    better = verdict(*answers)
+    assert better.passed
+    assert better.reason.startswith("better: squared error -0.")
+    assert not verdict(*answers[::-1]).passed
 
 
 def test_the_first_champion_must_beat_the_tasks_baseline() -> None:
     task, labels = CHANGE.task, RANDOM.uniform(-1, 1, 500)
-    baseline = float(task.losses(labels, np.full(500, task.baseline(labels))).mean())
+    baseline = CHANGE.metric.loss(labels, np.full(500, task.baseline(labels)))
     told = f"first champion: squared error 0.0100 against {baseline:.4f} of always answering the mean label; "
-    assert check_first_candidate(CHANGE.gate, task, 0.01, baseline, Speed(1.0)).reason.startswith(told)
-    assert not check_first_candidate(CHANGE.gate, task, baseline, baseline, Speed(1.0)).passed
+    verdicts = [
+        check_first_candidate(CHANGE.gate, CHANGE.metric, task.baseline_name, loss, baseline, Speed(1.0))
+        for loss in (0.01, baseline)
+    ]
+    assert verdicts[0].reason.startswith(told)
+    assert [verdict.passed for verdict in verdicts] == [True, False]
 
 
 def test_performance_is_judged_by_the_tasks_loss() -> None:
     days, labels = np.repeat(np.arange(7), 50), RANDOM.uniform(-1, 1, 350)
     verdicts = [
-        judge_performance(CHANGE.task, days, labels, labels + wrong, expected=0.01, min_rows=200) for wrong in (0.1, 0.5)
+        judge_performance(CHANGE.metric, days, labels, labels + wrong, expected=Expectation(0.01), min_rows=200)
+        for wrong in (0.1, 0.5)
     ]
     assert [verdict.verdict for verdict in verdicts] == ["ok", "alarm"]
     assert verdicts[1].reason.startswith("squared error 0.250, ")
