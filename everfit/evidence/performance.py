@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.1  # of log loss, where the backtest has too few windows to know how much they vary
 MIN_WINDOWS = 3
+LEAST, MOST = 0.5, 3.0  # times that, whatever few windows say
 CONFIDENCE = 0.9
 
 
@@ -36,16 +37,18 @@ class Expectation:
 
         It is the upper half of the 90 % prediction interval for the next of normally distributed windows: Student's t times
         their standard deviation times √(1 + 1/n). Of fewer than :data:`MIN_WINDOWS` it is 0.1 of log loss, or of another
-        metric the same share of the promised loss as that is of a coin's log loss (14 %).
+        metric the same share of the promised loss as that is of a coin's log loss (14 %). Few windows are a poor estimate: the
+        interval counts for no less than half of that, and for no more than three times.
         """
         from scipy.special import stdtrit
 
-        number = len(self.windows)
+        number, usual = len(self.windows), TOLERANCE * metric.unit(self.loss)
         if number < MIN_WINDOWS:
-            return TOLERANCE * metric.unit(self.loss), f"its {number} whole windows are too few to tell how much they vary"
+            return usual, f"its {number} whole windows are too few to tell how much they vary"
         spread = float(np.std(self.windows, ddof=1))
         quantile = float(stdtrit(number - 1, (1 + CONFIDENCE) / 2))
-        return quantile * spread * math.sqrt(1 + 1 / number), f"its {number} windows vary by {spread:.3f}"
+        half_width = quantile * spread * math.sqrt(1 + 1 / number)
+        return min(max(half_width, LEAST * usual), MOST * usual), f"its {number} windows vary by {spread:.3f}"
 
 
 def matured(model: Model, rows: "pl.DataFrame", complete_at: datetime) -> "tuple[npt.NDArray[np.generic], Labels, Floats]":

@@ -251,9 +251,11 @@ def test_performance_is_judged_by_each_metric_in_its_own_direction(given: Any) -
 
 
 def test_the_tolerance_is_what_the_next_window_may_differ_by() -> None:
-    tolerance, because = Expectation(0.5, [0.4, 0.5, 0.6]).tolerance(metric_of("log_loss"))
-    assert tolerance == pytest.approx(2.919986 * 0.1 * math.sqrt(4 / 3))
-    assert because == "its 3 windows vary by 0.100"
+    tolerance, because = Expectation(0.5, [0.45, 0.5, 0.55]).tolerance(metric_of("log_loss"))
+    assert tolerance == pytest.approx(2.919986 * 0.05 * math.sqrt(4 / 3))
+    assert Expectation(0.5, [0.1, 0.5, 0.9]).tolerance(metric_of("log_loss"))[0] == pytest.approx(0.3)
+    assert Expectation(0.5, [0.5, 0.5, 0.5]).tolerance(metric_of("log_loss"))[0] == pytest.approx(0.05)
+    assert because == "its 3 windows vary by 0.050"
     few = Expectation(0.25, [0.2, 0.3])
     assert few.tolerance(metric_of("log_loss")) == (0.1, "its 2 whole windows are too few to tell how much they vary")
     assert few.tolerance(metric_of("brier"))[0] == pytest.approx(0.25 * 0.1 / math.log(2))
