@@ -8,6 +8,7 @@ import typer
 
 from everfit.cli import (
     backfill,
+    check,
     dead_letters,
     demo,
     doctor,
@@ -38,6 +39,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(epilog="Example: everfit check electricity_price --json")(check.check)
 app.command(epilog="Example: everfit up --broker kafka")(up.up)
 app.command(epilog="Example: everfit down")(down.down)
 app.command(epilog="Example: everfit status --json")(status.status)

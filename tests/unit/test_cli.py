@@ -118,3 +118,23 @@ def test_what_is_no_partition_is_not_skipped(place: str) -> None:
     answer = everfit("ingest", "--skip", place)
     assert answer.returncode == 2
     assert "TOPIC:PARTITION" in answer.stderr
+
+
+PUMPS = """
+from tests.unit.test_review import made, readings
+
+pump_stop = made(readings(), go_live="{go_live}")
+"""
+
+
+def test_check_fails_on_errors_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERFIT_MODELS", "pumps")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "pumps").mkdir()
+    (tmp_path / "pumps" / "__init__.py").touch()
+    for go_live, exit_code in (("2026-01-01", 0), ("2025-01-01", 1)):
+        (tmp_path / "pumps" / "pump.py").write_text(PUMPS.format(go_live=go_live))
+        answer = everfit("check", "pump_stop", "--json", folder=tmp_path)
+        (seen,) = json.loads(answer.stdout)["models"]
+        assert (answer.returncode, seen["model"]) == (exit_code, "pump_stop")
+        assert "go_live" in [remark[1] for remark in seen["remarks"]]

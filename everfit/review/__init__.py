@@ -1,0 +1,1 @@
+"""A declaration held against its recorded data, before anything is started."""
