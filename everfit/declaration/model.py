@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, InstanceOf, SerializeAsAny, field_valida
 from everfit.declaration.columns import Column, Number
 from everfit.declaration.metric_choice import chosen_metric
 from everfit.declaration.metrics import Metric, OwnLoss
-from everfit.declaration.part import Name, Part, require_unique
+from everfit.declaration.part import Name, Part, call_fault, require_unique
 from everfit.declaration.policies import (
     BackfillPolicy,
     DriftPolicy,
@@ -64,6 +64,8 @@ class Model(Part):
     ``identity`` names the columns of ``history`` that tell apart requests of one event time; by default the entity does.
     ``metric`` is what versions are compared and judged by: a metric, its name, or a function ``losses(labels, answers)``; by
     default the task's loss.
+    ``weights`` is a function of the rows (a frame of N with the features, the label and ``event_time``) to positive numbers,
+    float64[N]: how much each row counts in a fit. What the gate and the pages compare stays unweighted.
     ``retraining`` decides when to retrain; by default a change that evidence shows does, and training data that are too old.
     """
 
@@ -82,6 +84,7 @@ class Model(Part):
     request: list[Column] = Field(min_length=1)
     views: list[FeatureView] = []
     history: Callable[..., Any]
+    weights: Callable[[Any], Any] | None = None
     candidates: list[DeclaredRecipe] = Field(min_length=1)
     training: TrainingWindow = TrainingWindow()
     log: PredictionLog = PredictionLog()
@@ -115,6 +118,13 @@ class Model(Part):
             if column.kind == "time":
                 raise ValueError(f"{column.name!r} is a time; a request's only time is event_time")
         return columns
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_take_rows(cls, weights: Any) -> Any:
+        if weights is not None and (fault := call_fault(weights, "rows")):
+            raise ValueError(f"it cannot be called as weights(rows): {fault}")
+        return weights
 
     @field_validator("retraining", mode="before")
     @classmethod

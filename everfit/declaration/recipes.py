@@ -30,12 +30,14 @@ class FitContext:
         features: name and kind of every input, in the order of the exported graph.
         labels: float64[N], the label of each row as the task checked it and made it a number.
         seed: of every random draw; the same rows, context and recipe give the same model.
+        weights: float64[N], positive, how much each row counts in the fit; None where all count alike.
     """
 
     task: Task
     features: Features
     labels: Floats
     seed: int
+    weights: Floats | None = None
 
 
 @runtime_checkable
@@ -67,7 +69,7 @@ class Recipe(Part):
 
         Args:
             rows: one row an event, with a column for each feature; they are not changed.
-            context: the task, the inputs, the labels and the seed.
+            context: the task, the inputs, the labels, the weights and the seed.
 
         Raises:
             FeatureError: when a column is missing or of a wrong type, or nothing can be learnt from the rows.

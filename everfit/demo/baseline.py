@@ -63,5 +63,5 @@ def _fitted_scores(model: Model, recipe: Recipe, labelled: "pl.DataFrame", reque
 
     from everfit.training.recipe_fit import fit_recipe
 
-    fitted = fit_recipe(recipe, labelled, task=model.task, features=model.features, label=LABEL)
+    fitted = fit_recipe(recipe, labelled, task=model.task, features=model.features, label=LABEL, weights=model.weights)
     return requests.select(REQUEST_ID, pl.Series(TIMER, fitted.predict(requests), dtype=pl.Float64))

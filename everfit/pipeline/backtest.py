@@ -59,4 +59,4 @@ def _fit(model: Model, recipe: Recipe, known: "pl.DataFrame", fold: "pl.DataFram
 
     if known.is_empty() or fold.is_empty():
         raise FeatureError("no labelled row before it" if known.is_empty() else "no labelled row in it")
-    return fit_recipe(recipe, known, task=model.task, features=model.features, label=LABEL)
+    return fit_recipe(recipe, known, task=model.task, features=model.features, label=LABEL, weights=model.weights)

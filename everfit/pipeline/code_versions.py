@@ -107,6 +107,8 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
         case "trained_model":
             yield _with_code(model.task), _metric(model), model.features, _values(model.gate), _values(model.drift)
             yield [*map(_with_code, model.candidates)]
+            if model.weights is not None:
+                yield _function(model.weights)
         case "evaluation":
             yield _with_code(model.task), _metric(model), _values(model.gate)
         case "champion":

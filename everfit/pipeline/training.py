@@ -93,7 +93,7 @@ def _train_one(
     if rows.is_empty():
         raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
     tested = backtest(model, recipe, rows, origins)
-    fitted = fit_recipe(recipe, rows, task=model.task, features=model.features, label=LABEL)
+    fitted = fit_recipe(recipe, rows, task=model.task, features=model.features, label=LABEL, weights=model.weights)
     onnx = fitted.to_onnx()
     signature = Signature.of(model)
     latency, refused = _checked(onnx, signature, rows, fitted)

@@ -57,5 +57,5 @@ class GradientBoosting(Recipe):
             random_state=context.seed,
         )
         with one_thread():
-            estimator.fit(columns(encoding, numbers, categories), context.labels)
+            estimator.fit(columns(encoding, numbers, categories), context.labels, sample_weight=context.weights)
         return FittedTrees(context.features, context.task, encoding, estimator)

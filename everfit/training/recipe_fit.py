@@ -1,18 +1,28 @@
 """Fit a recipe: the labels are checked before, and what the fit returns after, its answers included."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from everfit.declaration.recipes import FitContext, Fitted, Recipe
 from everfit.declaration.tasks import Task
 from everfit.errors import FeatureError, RecipeError
 from everfit.training.arrays import Features, Floats
 from everfit.training.checked_fit import CheckedFit
+from everfit.training.row_weights import row_weights
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def fit_recipe(recipe: Recipe, rows: "pl.DataFrame", *, task: Task, features: Features, label: str) -> CheckedFit:
+def fit_recipe(
+    recipe: Recipe,
+    rows: "pl.DataFrame",
+    *,
+    task: Task,
+    features: Features,
+    label: str,
+    weights: Callable[[Any], Any] | None = None,
+) -> CheckedFit:
     """Fit a recipe on labelled rows; the same rows in the same order and seed give the same model.
 
     Args:
@@ -21,12 +31,16 @@ def fit_recipe(recipe: Recipe, rows: "pl.DataFrame", *, task: Task, features: Fe
         task: what is predicted.
         features: name and kind of every input, in order.
         label: name of the column of labels.
+        weights: how much each row counts, as ``Model(weights=…)`` declares it.
 
     Raises:
+        DeclarationError: when a weight is no positive number.
         FeatureError: when a column is missing or of a wrong type, or nothing can be learnt from the labels.
         RecipeError: when the fit returns what cannot predict or cannot be exported.
     """
-    context = FitContext(task=task, features=features, labels=_targets(task, rows, label), seed=recipe.seed)
+    labels = _targets(task, rows, label)
+    counted = row_weights(weights, rows, task) if weights else None
+    context = FitContext(task=task, features=features, labels=labels, seed=recipe.seed, weights=counted)
     fitted = recipe.fit(rows.clone(), context)  # a fit that changes its frame changes no other's
     returned = f"recipe {recipe.name}: {type(recipe).__name__}.fit returns"
     if isinstance(fitted, type):
