@@ -22,6 +22,7 @@ from everfit.declaration.policies import (
 )
 from everfit.declaration.rank_metrics import AUC, AveragePrecision
 from everfit.declaration.recipes import FitContext, Fitted, Recipe
+from everfit.declaration.regression import Regression
 from everfit.declaration.retraining import Decision, Finding, History
 from everfit.declaration.rollouts import Rollout, Straight
 from everfit.declaration.row_metrics import AbsoluteError, Brier, CostMatrix, PoissonDeviance, SquaredError
@@ -62,6 +63,7 @@ __all__ = [
     "QualityPolicy",
     "RankMetric",
     "Recipe",
+    "Regression",
     "RetrainingPolicy",
     "Rollout",
     "RowMetric",

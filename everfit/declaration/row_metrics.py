@@ -8,6 +8,7 @@ from pydantic import field_validator
 from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.metrics import RowMetric
 from everfit.declaration.part import Name
+from everfit.declaration.regression import absolute_error, poisson_deviance, squared_error
 from everfit.declaration.tasks import Floats, Labels, Task
 
 Class = float | str
@@ -35,7 +36,7 @@ class SquaredError(_OfNumbers):
 
     def losses(self, labels: Labels, answers: Floats) -> Floats:
         """Squared error of each row."""
-        return (answers - labels) ** 2
+        return squared_error(labels, answers)
 
 
 class AbsoluteError(_OfNumbers):
@@ -46,7 +47,7 @@ class AbsoluteError(_OfNumbers):
 
     def losses(self, labels: Labels, answers: Floats) -> Floats:
         """Absolute error of each row."""
-        return abs(answers - labels)
+        return absolute_error(labels, answers)
 
 
 class PoissonDeviance(_OfNumbers):
@@ -60,11 +61,7 @@ class PoissonDeviance(_OfNumbers):
 
     def losses(self, labels: Labels, answers: Floats) -> Floats:
         """2 (y log(y / answer) - y + answer) of each row."""
-        import numpy as np
-        from scipy.special import xlogy
-
-        expected = np.maximum(answers, 1e-9)
-        return 2 * (xlogy(labels, labels / expected) - labels + expected)  # type: ignore[no-any-return]
+        return poisson_deviance(labels, answers)
 
 
 class _OfClasses(RowMetric):

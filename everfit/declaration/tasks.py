@@ -125,6 +125,10 @@ class Task(Part, ABC):
         values = [value for point in points for value in point] or [0.0]
         return Curve(points, "mean answer", "mean label", min(values), max(values))
 
+    def spread(self, labels: Labels) -> float:  # noqa: ARG002
+        """What a difference of answers is measured against, above 0: 1 for probabilities, else the labels' spread."""
+        return 1.0
+
     def usable(self, labels: Labels) -> "npt.NDArray[np.bool_]":
         """Which of labels[N] are valid, bool[N]."""
         import numpy as np

@@ -96,7 +96,7 @@ def _train_one(
     fitted = fit_recipe(recipe, rows, task=model.task, features=model.features, label=LABEL, weights=model.weights)
     onnx = fitted.to_onnx()
     signature = Signature.of(model)
-    latency, refused = _checked(onnx, signature, rows, fitted)
+    latency, refused = _checked(onnx, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
     answers = model.task.watched(Scorer(onnx, signature).score(rows))
     watched = rows.with_columns(pl.Series(name, values) for (name, _), values in answers.items())
     columns = [*model.features, *answers]
@@ -120,13 +120,15 @@ def _train_one(
     )
 
 
-def _checked(onnx: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: "Fitted") -> "tuple[Latency, str | None]":
+def _checked(
+    onnx: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: "Fitted", *, spread: float
+) -> "tuple[Latency, str | None]":
     """The latency of the exported graph, and why it must not serve where its answers are not those of the fitted recipe."""
     from everfit.training.latency import Latency
     from everfit.training.parity import check_parity
 
     try:
-        return check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict).latency, None
+        return check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict, spread=spread).latency, None
     except NotServableError as error:
         return Latency(0.0, 1.0), str(error)
 

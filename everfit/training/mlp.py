@@ -44,10 +44,12 @@ class TorchMLP(Recipe):
         labels = torch.from_numpy(context.labels).float()[:, None]
         generator = torch.Generator().manual_seed(context.seed)
         layers = network.perceptron([inputs.shape[1], *self.hidden, 1], generator)
+        scale = network.Scale.of(context.task.loss, labels)
         optimizer = torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        loss = losses[context.task.loss]()
+        loss, reduced = losses[context.task.loss](), scale.reduced(labels)
         with network.one_thread():
             for _ in range(self.epochs):
-                network.train_epoch(layers, optimizer, inputs, labels, generator, loss, self.batch_rows)
+                network.train_epoch(layers, optimizer, inputs, reduced, generator, loss, self.batch_rows)
             network.silence_constants(layers, inputs)
+            scale.restore(layers)
         return network.FittedNetwork(context.features, context.task, encoding, layers)

@@ -100,7 +100,44 @@ def losses() -> "dict[str, type[nn.Module]]":
     """The losses that there are, each of raw values float32[N, 1] and labels float32[N, 1]."""
     from torch import nn
 
-    return {"log_loss": nn.BCEWithLogitsLoss, "squared_error": nn.MSELoss}
+    return {
+        "log_loss": nn.BCEWithLogitsLoss,
+        "squared_error": nn.MSELoss,
+        "absolute_error": nn.L1Loss,
+        "poisson": nn.PoissonNLLLoss,  # of the logarithm of the mean
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What labels are reduced by for training, so that steps suit any unit. Counts are learnt as shares of their mean."""
+
+    loss: str
+    centre: float = 0.0
+    spread: float = 1.0
+
+    @classmethod
+    def of(cls, loss: str, labels: "torch.Tensor") -> "Scale":
+        """The scale of labels float32[N, 1]."""
+        if loss in ("squared_error", "absolute_error"):
+            return cls(loss, float(labels.mean()), float(labels.std(correction=0)) or 1.0)
+        return cls(loss, 0.0, float(labels.mean())) if loss == "poisson" else cls(loss)
+
+    def reduced(self, labels: "torch.Tensor") -> "torch.Tensor":
+        """The labels to learn, as many."""
+        return (labels - self.centre) / self.spread
+
+    def restore(self, network: "nn.Sequential") -> None:
+        """Let the last layer answer in the unit of the labels."""
+        import torch
+
+        last: Any = network[-1]
+        with torch.no_grad():
+            if self.loss == "poisson":
+                last.bias += float(np.log(self.spread))
+            elif (self.centre, self.spread) != (0.0, 1.0):
+                last.weight *= self.spread
+                last.bias.mul_(self.spread).add_(self.centre)
 
 
 def silence_constants(network: "nn.Sequential", inputs: "torch.Tensor") -> None:

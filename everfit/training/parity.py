@@ -43,8 +43,11 @@ def check_parity(
     frame: "pl.DataFrame",
     predict: "Callable[[pl.DataFrame], Floats]",
     tolerance: float = 1e-5,
+    spread: float = 1.0,
 ) -> Parity:
     """Compare on all rows of ``frame`` and on rows derived from it with nulls and unknown categories.
+
+    ``tolerance`` is in units of ``spread``; see :meth:`everfit.declaration.tasks.Task.spread`.
 
     Raises:
         NotServableError: when the graph does not load, crashes, or answers differently; the message has the worst row.
@@ -61,12 +64,13 @@ def check_parity(
         raise RecipeError(
             f"{signature.model}: the exported graph answers {got} to {len(native)} rows; its output must be {wanted}"
         )
+    allowed = tolerance * spread
     differences = np.where(np.isfinite(scores) & np.isfinite(native), np.abs(scores - native), np.inf)
     worst = int(differences.argmax())
-    if differences[worst] > tolerance:
+    if differences[worst] > allowed:
         raise NotServableError(
             f"{signature.model}: the exported graph answers {scores[worst]:.6f} where the model answers {native[worst]:.6f} "
-            f"(row {worst} of {len(native)}: {tested.row(worst, named=True)}); allowed are {tolerance:g}; it must not serve"
+            f"(row {worst} of {len(native)}: {tested.row(worst, named=True)}); allowed are {allowed:g}; it must not serve"
         )
     return Parity(tested.height, float(differences[worst]), latency)
 

@@ -98,7 +98,7 @@ def test_a_fit_that_returns_no_fitted_model_is_named_with_what_it_lacks() -> Non
     ("recipe", "minimised"),
     [
         (GradientBoosting(), "GradientBoosting minimises log_loss or squared_error or absolute_error or poisson or gamma"),
-        (TorchMLP(), "TorchMLP minimises log_loss or squared_error"),
+        (TorchMLP(), "TorchMLP minimises log_loss or squared_error or absolute_error or poisson"),
     ],
 )
 def test_a_loss_that_a_ready_recipe_lacks_is_named(recipe: Recipe, minimised: str) -> None:
