@@ -121,10 +121,8 @@ def _values(part: Part) -> tuple[str, dict[str, Any]]:
 
 
 def _metric(model: Model) -> Any:
-    """The declared metric, with the code of its class and of a function of the user's."""
-    metric = model.declared_metric
-    if metric is None:
-        return None
+    """The metric, with the code of its class and of a function of the user's."""
+    metric = model.metric
     code = _function(metric.function) if isinstance(metric, FunctionMetric) else ""
     return _source(type(metric)) or class_version(type(metric)), metric.model_dump(exclude={"function"}), code
 

@@ -21,8 +21,8 @@ PARTS: dict[Stage, list[Part]] = {
     "raw_data": [*COLUMNS],
     "features": [*COLUMNS],  # by the versions of the raw data
     "training_set": [*COLUMNS, MODEL.task],
-    "trained_model": [MODEL.task, *MODEL.candidates],
-    "evaluation": [MODEL.task],
+    "trained_model": [MODEL.task, MODEL.metric, *MODEL.candidates],
+    "evaluation": [MODEL.task, MODEL.metric],
     "champion": [],
 }
 # What is reached by an object that is handed in: the model's values, and where the objects of the lake are.
