@@ -3,6 +3,7 @@
 import builtins
 import logging
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,16 @@ def records(folder: Path) -> Iterator[Any]:
     parse = vars(wandb_internal_pb2)["Record"].FromString
     for file in sorted(folder.rglob("*.wandb")):
         yield from map(parse, chunks(file.read_bytes()))
+
+
+def finished(folder: Path, *, runs: int) -> list[Any]:
+    """All records once so many runs have ended: the process of wandb that writes them may lag behind ours."""
+    for _ in range(100):
+        found = list(records(folder))
+        if sum(one.HasField("exit") for one in found) >= runs:
+            break
+        time.sleep(0.1)
+    return found
 
 
 def chunks(content: bytes) -> Iterator[bytes]:
@@ -68,7 +79,7 @@ def test_runs_parameters_curves_and_artifacts_are_read_back_and_no_secret_is_the
     trackers.log_trial("search 0", {"epochs": 2}, {"loss": 0.6})
     assert trackers.pages()["wandb"].startswith("file:///")
     trackers.end(failed=True)
-    found = list(records(tmp_path))
+    found = finished(tmp_path, runs=2)
     config = {key.key or ".".join(key.nested_key): key.value_json for one in found for key in one.run.config.update}
     config |= {key.key or ".".join(key.nested_key): key.value_json for one in found for key in one.config.update}
     assert (config["mlp.epochs"], config["everfit.data_version"], config["epochs"]) == ("3", '"abc"', "2")
