@@ -11,13 +11,12 @@ from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import LABEL, OBSERVED_AT
-from everfit.evaluation.plots import calibration, intervals
 from everfit.pipeline.code_versions import stage_version
 from everfit.runtime import Runtime
 from everfit.timing import format_time
 
 if TYPE_CHECKING:
-    from everfit.pipeline.manifests import Compared, TrainedModel
+    from everfit.pipeline.manifests import Compared
     from everfit.pipeline.trackers import Trackers
 
 REQUEST_TAG = "everfit/request"
@@ -90,7 +89,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         training_record.begin(tracking, everfit, chosen, given)
         made = training.train(everfit, chosen, given, version)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
-        training_record.finish(tracking, everfit, model, made)
+        drawing = training_record.finish(tracking, everfit, model, made)
         metadata: Metadata = {
             "training seconds": readable(time.monotonic() - began),
             "dagster/row_count": given.rows,
@@ -99,7 +98,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
             values = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
             metadata |= {f"{candidate.name} {name}": readable(value) for name, value in values.items()}
         metadata |= training_record.left_out(made)
-        metadata["calibration on the rolling origins"] = _calibration(everfit, model, made)
+        metadata["calibration on the rolling origins"] = markdown("calibration", drawing)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return trained_model
@@ -129,7 +128,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         trained, version = manifests.of(everfit, model, TrainedModel, made_here(context, model, "trained_model"))
         made = evaluation.evaluate(everfit, model, trained, version)
         digest = manifests.put(everfit, model, "evaluation", made, sum(compared.rows for compared in made.compared))
-        training_record.judged(tracking, model, made)
+        drawing = training_record.judged(tracking, model, made)
         table = [_record(model.metric, compared) for compared in made.compared]
         metadata: Metadata = {
             "reason": made.reason,
@@ -138,19 +137,11 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
             "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
         } | training_record.left_out(trained)
-        if shown := training_record.bounds(model.metric, made):
-            plot = intervals(shown, training_record.margin(model.metric, made))
-            metadata[f"mean daily difference of the {model.metric.title} from the champion's"] = markdown("intervals", plot)
+        if drawing:
+            metadata[f"mean daily difference of the {model.metric.title} from the champion's"] = markdown("intervals", drawing)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return evaluation
-
-
-def _calibration(runtime: Runtime, model: Model, made: "TrainedModel") -> dg.MarkdownMetadataValue:
-    """Each candidate's answers on the rolling origins against what came true."""
-    from everfit.pipeline.training_record import curves
-
-    return markdown("calibration", calibration(curves(runtime, model, made)))
 
 
 def tracked_at(tracking: "Trackers") -> Metadata:

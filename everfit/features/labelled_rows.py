@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from everfit.declaration import Column, Model
+from everfit.declaration.model import HISTORY_TIMES
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.errors import SourceError
 from everfit.features.point_in_time import MOMENT, key_text, number
@@ -37,7 +38,7 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     read = inspect.signature(model.history).parameters
     made = nw.from_native(model.history(*(nw.from_native(sources[name]) for name in read)), eager_only=True)
     identity = model.identity or [model.entity]
-    event_time, observed_at, label = (_own(model, made.columns, name) for name in ("event_time", "observed_at", model.label))
+    event_time, observed_at, label = (_own(model, made.columns, name) for name in (*HISTORY_TIMES, model.label))
     if event_time not in made.columns and model.event_time:
         event_time = model.event_time
     wanted = [event_time, *(column.name for column in model.request), label, observed_at, *identity]

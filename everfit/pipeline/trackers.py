@@ -124,7 +124,7 @@ class Trackers(Tracker):
         """End each that has begun."""
         if "_begun" in self.__dict__:
             for name, tracker in self._begun.items():
-                self._attempt(name, "end", partial(_ended, tracker, failed))
+                self._attempt(name, "end", partial(operator.methodcaller("end", failed=failed), tracker))
 
     def pages(self) -> dict[str, str]:
         """Where a person sees the run, by tracker; those that have a page."""
@@ -133,7 +133,7 @@ class Trackers(Tracker):
 
     def _each(self, call: str, *values: Any) -> None:
         for name, tracker in self._begun.items():
-            self._attempt(name, call, partial(_called, tracker, call, deepcopy(values)))
+            self._attempt(name, call, partial(operator.methodcaller(call, *deepcopy(values)), tracker))
 
     @cached_property
     def _begun(self) -> dict[str, Tracker]:
@@ -162,11 +162,3 @@ class Trackers(Tracker):
             if time.monotonic() - began > DEADLINE_SECONDS:
                 self._logger.warning("%s took more than %g s for %s; it is left out from here on", name, DEADLINE_SECONDS, call)
                 self._here_is_slow = True
-
-
-def _called(tracker: Tracker, call: str, values: tuple[Any, ...]) -> None:
-    getattr(tracker, call)(*values)
-
-
-def _ended(tracker: Tracker, failed: bool) -> None:
-    tracker.end(failed=failed)

@@ -38,20 +38,25 @@ def begin(tracker: Tracker, runtime: Runtime, model: Model, given: "TrainingSet"
     tracker.log_dataset(Dataset(model.name, given.rows_hash, path.as_uri(), given.rows, columns))
 
 
-def finish(tracker: Tracker, runtime: Runtime, model: Model, made: "TrainedModel") -> None:
-    """Record each candidate's figures and curve, and what was left out."""
+def finish(tracker: Tracker, runtime: Runtime, model: Model, made: "TrainedModel") -> str:
+    """Record each candidate's figures and curve, and what was left out; returns the drawing of the curves."""
     for candidate in made.candidates:
         tracker.log_metrics({f"{candidate.name}.{name}": value for name, value in candidate.metrics.items()})
     tracker.log_document(left_out(made), "left_out.json")
-    tracker.log_plot(calibration(curves(runtime, model, made)), "calibration.svg")
+    drawing = calibration(_curves(runtime, model, made))
+    tracker.log_plot(drawing, "calibration.svg")
+    return drawing
 
 
-def judged(tracker: Tracker, model: Model, made: "Evaluation") -> None:
-    """Record how each candidate compares with the champion, and the verdict."""
+def judged(tracker: Tracker, model: Model, made: "Evaluation") -> str:
+    """Record how each candidate compares with the champion, and the verdict; returns the drawing, empty without any."""
     tracker.log_tags({"everfit.winner": made.winner or "none", "everfit.verdict": made.reason[:4_000]})
     tracker.log_document(msgspec.to_builtins(made), "evaluation.json")
-    if shown := bounds(model.metric, made):
-        tracker.log_plot(intervals(shown, margin(model.metric, made)), "comparison.svg")
+    if not (shown := _bounds(model.metric, made)):
+        return ""
+    drawing = intervals(shown, _margin(model.metric, made))
+    tracker.log_plot(drawing, "comparison.svg")
+    return drawing
 
 
 def environment() -> dict[str, Any]:
@@ -85,7 +90,7 @@ def left_out(made: "TrainedModel") -> dict[str, str]:
     return values
 
 
-def curves(runtime: Runtime, model: Model, made: "TrainedModel") -> "dict[str, Curve]":
+def _curves(runtime: Runtime, model: Model, made: "TrainedModel") -> "dict[str, Curve]":
     """Each candidate's answers on the rolling origins against what came true; none where it was not tested."""
     tested = {each.name: renewed(runtime.lake.get_frame(each.backtest), model.label) for each in made.candidates}
     return {
@@ -103,13 +108,13 @@ def interval(metric: Metric, compared: "Compared") -> tuple[float, float, float]
     return lower, mean, upper
 
 
-def bounds(metric: Metric, made: "Evaluation") -> dict[str, tuple[float, float, float]]:
+def _bounds(metric: Metric, made: "Evaluation") -> dict[str, tuple[float, float, float]]:
     """The interval of each candidate's difference from the champion, where there was something to compare with."""
     found = {each.name: interval(metric, each) for each in made.compared}
     return {name: each for name, each in found.items() if each is not None}
 
 
-def margin(metric: Metric, made: "Evaluation") -> float:
+def _margin(metric: Metric, made: "Evaluation") -> float:
     """What newer data might cost, in the metric's own direction; 0 without a comparison."""
     found = next((each.margin for each in made.compared if each.margin is not None), 0.0)
     return -found if metric.higher_is_better else found

@@ -29,7 +29,7 @@ def review_features(model: Model, data: RecordedData) -> Iterator[Remark]:
         if usable.height:
             yield from _leak(model, usable, name)
     for view in model.views:
-        yield from _known_too_soon(view, model.source(view.source), data.rows[view.source])
+        yield from _ahead_of_publication(view, model.source(view.source), data.rows[view.source])
     if bare := [note.name for note in feature_notes(model) if not note.description]:
         todo = "write description='…' and unit='…' on the column or the feature; the pages show them"
         yield Remark("note", "features", f"{len(bare)} have no description: {some(bare)}", todo)
@@ -88,7 +88,7 @@ def _bins(values: "pl.Series") -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     return values.rank("dense").cast(int).fill_null(-1).to_numpy().astype(np.int64)
 
 
-def _known_too_soon(view: FeatureView, source: Source, rows: "pl.DataFrame") -> Iterator[Remark]:
+def _ahead_of_publication(view: FeatureView, source: Source, rows: "pl.DataFrame") -> Iterator[Remark]:
     """A view that says of a row that it was known before its source publishes it."""
     made = shaped(view, rows)
     if source.event_time not in made.columns:
