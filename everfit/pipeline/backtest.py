@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
-from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
+from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME
 from everfit.errors import FeatureError
 from everfit.evaluation.folds import Fold
 from everfit.pipeline.training_set import known_by
@@ -55,8 +55,8 @@ def _fit(model: Model, recipe: Recipe, known: "pl.DataFrame", fold: "pl.DataFram
     Raises:
         FeatureError: when there is nothing to learn from, or nothing to judge.
     """
-    from everfit.training.recipe_fit import fit_recipe
+    from everfit.training.recipe_fit import fit_candidate
 
     if known.is_empty() or fold.is_empty():
         raise FeatureError("no labelled row before it" if known.is_empty() else "no labelled row in it")
-    return fit_recipe(recipe, known, task=model.task, features=model.features, label=LABEL, weights=model.weights)
+    return fit_candidate(model, recipe, known)

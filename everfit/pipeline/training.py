@@ -87,13 +87,13 @@ def _train_one(
 
     from everfit.training.artifact import Scorer, Signature
     from everfit.training.constant_features import left_out
-    from everfit.training.recipe_fit import fit_recipe
+    from everfit.training.recipe_fit import fit_candidate
 
     began = time.monotonic()
     if rows.is_empty():
         raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
     tested = backtest(model, recipe, rows, origins)
-    fitted = fit_recipe(recipe, rows, task=model.task, features=model.features, label=LABEL, weights=model.weights)
+    fitted = fit_candidate(model, recipe, rows)
     onnx = fitted.to_onnx()
     signature = Signature.of(model)
     latency, refused = _checked(onnx, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))

@@ -61,8 +61,8 @@ def expect(model: Model, requests: "pl.DataFrame", sample: "pl.DataFrame") -> tu
 
 def _extrapolated(model: Model, recipe: Recipe, part: "pl.DataFrame", rows: int) -> float:
     """Seconds of the fits of the folds and of the last one, in proportion to their rows."""
-    from everfit.training.recipe_fit import fit_recipe
+    from everfit.training.recipe_fit import fit_candidate
 
     began = time.monotonic()
-    fit_recipe(recipe, part, task=model.task, features=model.features, label=LABEL)
+    fit_candidate(model, recipe, part)
     return (time.monotonic() - began) * max(1.0, rows / part.height) * (model.gate.folds + 1)

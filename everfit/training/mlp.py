@@ -46,10 +46,12 @@ class TorchMLP(Recipe):
         layers = network.perceptron([inputs.shape[1], *self.hidden, 1], generator)
         scale = network.Scale.of(context.task.loss, labels)
         optimizer = torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        loss, reduced = losses[context.task.loss](), scale.reduced(labels)
+        weights = None if context.weights is None else network.normalised(context.weights)
+        loss = losses[context.task.loss](reduction="mean" if weights is None else "none")
+        reduced = scale.reduced(labels)
         with network.one_thread():
             for _ in range(self.epochs):
-                network.train_epoch(layers, optimizer, inputs, reduced, generator, loss, self.batch_rows)
+                network.train_epoch(layers, optimizer, inputs, reduced, generator, loss, self.batch_rows, weights)
             network.silence_constants(layers, inputs)
             scale.restore(layers)
         return network.FittedNetwork(context.features, context.task, encoding, layers)

@@ -84,16 +84,28 @@ def train_epoch(
     generator: "torch.Generator",
     loss: "nn.Module",
     batch_rows: int,
+    weights: "torch.Tensor | None" = None,
 ) -> None:
-    """One pass over inputs float32[N, D] and labels float32[N, 1], in mini-batches of an order that the generator draws."""
+    """One pass over inputs float32[N, D] and labels float32[N, 1], in mini-batches of an order that the generator draws.
+
+    With weights float32[N, 1], of mean 1, the loss is one a row; without them it is the mean of a batch.
+    """
     import torch
 
     order = torch.randperm(len(inputs), generator=generator)
     for start in range(0, len(order), batch_rows):
         rows = order[start : start + batch_rows]
         optimizer.zero_grad()
-        loss(network(inputs[rows]), labels[rows]).backward()
+        losses = loss(network(inputs[rows]), labels[rows])
+        (losses if weights is None else (losses * weights[rows]).mean()).backward()
         optimizer.step()
+
+
+def normalised(weights: Floats) -> "torch.Tensor":
+    """Weights float64[N] as float32[N, 1] of mean 1: steps are as long as without them."""
+    import torch
+
+    return torch.from_numpy(weights / weights.mean()).float()[:, None]
 
 
 def losses() -> "dict[str, type[nn.Module]]":

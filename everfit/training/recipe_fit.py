@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from everfit.declaration import Model
 from everfit.declaration.recipes import FitContext, Fitted, Recipe
+from everfit.declaration.reserved_columns import LABEL
 from everfit.declaration.tasks import Task
 from everfit.errors import FeatureError, RecipeError
 from everfit.training.arrays import Features, Floats
@@ -12,6 +14,11 @@ from everfit.training.row_weights import row_weights
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+def fit_candidate(model: Model, recipe: Recipe, rows: "pl.DataFrame") -> CheckedFit:
+    """As :func:`fit_recipe`, by what the model declares: its task, its features and its weights; the label is LABEL."""
+    return fit_recipe(recipe, rows, task=model.task, features=model.features, label=LABEL, weights=model.weights)
 
 
 def fit_recipe(

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit import BinaryClassification, GradientBoosting, Model
+from everfit import BinaryClassification, GradientBoosting, Model, Recipe, TorchMLP
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL
 from everfit.errors import DeclarationError
 from everfit.training.row_weights import row_weights
@@ -64,16 +64,21 @@ def test_a_change_of_the_weights_makes_the_trained_model_out_of_date_alone() -> 
         assert len({stage_version(model, stage) for model in models}) == (3 if stage == "trained_model" else 1), stage
 
 
-def test_gradient_boosting_learns_by_them() -> None:
+@pytest.mark.parametrize(
+    ("recipe", "error"),
+    [(GradientBoosting(trees=1), 8e-7), (TorchMLP(hidden=(4,), epochs=200, batch_rows=60, learning_rate=0.05), 0.02)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_every_ready_recipe_learns_by_them(recipe: Recipe, error: float) -> None:
     from everfit.training.recipe_fit import fit_recipe
 
     rows = pl.DataFrame({"number": np.zeros(60), LABEL: [0.0, 1.0] * 30})
     fitted = fit_recipe(
-        GradientBoosting(trees=1),
+        recipe,
         rows,
         task=TASK,
         features=[("number", "number")],
         label=LABEL,
         weights=lambda rows: 1 + 3 * rows["up"],
     )
-    assert fitted.predict(rows) == pytest.approx(np.full(60, 0.8))
+    assert fitted.predict(rows) == pytest.approx(np.full(60, 0.8), abs=error)
