@@ -100,5 +100,6 @@ def _ahead_of_publication(view: FeatureView, source: Source, rows: "pl.DataFrame
         what = (
             f"{soon} rows are known by {view.known_at} before {source.name} publishes them, {delay} after {source.event_time}"
         )
-        todo = f"let {view.known_at} be at least {source.event_time} and {delay}: training would see what serving cannot"
-        yield Remark("error", f"view {view.name}", what, todo.replace(" and 0s", ""))
+        least = f"{source.event_time} and {delay}" if source.known_after else source.event_time
+        todo = f"let {view.known_at} be at least {least}: training would see what serving cannot"
+        yield Remark("error", f"view {view.name}", what, todo)

@@ -3,7 +3,6 @@
 import builtins
 import logging
 import struct
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from everfit.environment.settings import Settings
 from everfit.errors import SettingsError
 from everfit.pipeline.chosen_trackers import chosen_trackers, own_trackers, tracker_faults
 from everfit.pipeline.trackers import Dataset, TrackedRun, Trackers
+from everfit.waiting import wait_until
 
 SECRET = "hunter2-very-secret"
 BLOCK, FULL, LAST = 32_768, 1, 4
@@ -36,12 +36,11 @@ def records(folder: Path) -> Iterator[Any]:
 
 def finished(folder: Path, *, runs: int) -> list[Any]:
     """All records once so many runs have ended: the process of wandb that writes them may lag behind ours."""
-    for _ in range(100):
-        found = list(records(folder))
-        if sum(one.HasField("exit") for one in found) >= runs:
-            break
-        time.sleep(0.1)
-    return found
+
+    def ended(found: list[Any]) -> bool:
+        return len([one for one in found if one.HasField("exit")]) >= runs
+
+    return wait_until(lambda: list(records(folder)), ended, f"{runs} runs of wandb to end;", stall_seconds=60)
 
 
 def chunks(content: bytes) -> Iterator[bytes]:
