@@ -155,15 +155,15 @@ class FunctionMetric(RowMetric):
         """
         import numpy as np
 
-        told = f"metric {self.name}: {self.function.__name__}(labels, answers)"
+        call = f"metric {self.name}: {self.function.__name__}(labels, answers)"
         try:
             losses = np.asarray(self.function(labels.copy(), answers.copy()), dtype=np.float64)
         except Exception as error:
-            raise MetricError(f"{told} fails by {type(error).__name__}: {error}; repair it, and train again") from error
+            raise MetricError(f"{call} fails by {type(error).__name__}: {error}; repair it, and train again") from error
         if losses.shape != (len(labels),):
-            raise MetricError(f"{told} gives the shape {losses.shape}; give a loss a row, shape {(len(labels),)}")
+            raise MetricError(f"{call} gives the shape {losses.shape}; give a loss a row, shape {(len(labels),)}")
         if not np.isfinite(losses).all():
             row = int(np.argmin(np.isfinite(losses)))
             what = f"{losses[row]} for the label {labels[row]} and the answer {answers[row]}"
-            raise MetricError(f"{told} gives {what}; give a finite number for each row")
+            raise MetricError(f"{call} gives {what}; give a finite number for each row")
         return losses

@@ -65,7 +65,7 @@ class Performance(EvidenceKind):
     triggers: Trigger = "retraining"
 
     def judge(self, window: "JudgedWindow") -> Evidence:
-        """Compare matured rows with what the backtest promised; a metric of the user's that fails is told, and no evidence."""
+        """Compare matured rows with what the backtest promised; no evidence, with the reason, where a user's metric fails."""
         from everfit.evidence.performance import judge_performance, matured
 
         days, labels, answers = matured(window.model, window.rows, window.complete_at)

@@ -29,7 +29,7 @@ def chosen_trackers(own: Makers, logger: Logger, environ: Mapping[str, str] = os
 
     Args:
         own: everfit's own trackers, by name.
-        logger: where it is told which installed ones cannot be used and are left out.
+        logger: gets a warning for each installed one that cannot be used and is left out.
         environ: where the variable is read.
 
     Raises:

@@ -85,8 +85,8 @@ def left_out(made: "TrainedModel") -> dict[str, str]:
     for candidate in made.candidates:
         for what, reasons in (("features", candidate.left_out), ("folds", candidate.folds_left_out)):
             if reasons:
-                told = "; ".join(f"{each}: {why}" for each, why in reasons.items())
-                values[f"{candidate.name}, {what} left out"] = told
+                joined = "; ".join(f"{each}: {why}" for each, why in reasons.items())
+                values[f"{candidate.name}, {what} left out"] = joined
     return values
 
 
