@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from confluent_kafka import Producer
 
+from everfit.declaration.values import Value
 from everfit.drills.models.drill import MEASURES, SITES, drill
-from everfit.topics.events import PREDICTIONS, Prediction, Value, encode
+from everfit.topics.events import PREDICTIONS, Prediction, encode
 
 STEP = timedelta(seconds=2)
 

@@ -6,7 +6,7 @@ Budgets are stated, not thresholds: 'four false alarms a year', 'three retrainin
 from typing import Any
 
 from everfit.declaration.binary_classification import BinaryClassification
-from everfit.declaration.columns import Category, Column, Integer, Number, Numeric, Time
+from everfit.declaration.columns import Category, Column, Flag, Integer, Number, Numeric, Text, Time, Vector
 from everfit.declaration.metrics import Metric, RankMetric, RowMetric
 from everfit.declaration.model import Model, RetrainingPolicy
 from everfit.declaration.part import Name, Part
@@ -47,6 +47,7 @@ __all__ = [
     "Finding",
     "FitContext",
     "Fitted",
+    "Flag",
     "FreshnessPolicy",
     "Gate",
     "History",
@@ -71,8 +72,10 @@ __all__ = [
     "SquaredError",
     "Straight",
     "Task",
+    "Text",
     "Time",
     "TrainingWindow",
+    "Vector",
     "count",
     "feature_view",
     "latest",

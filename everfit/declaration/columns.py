@@ -1,14 +1,14 @@
-"""Columns of sources and requests: categories, numbers and times. A kind of column is a class; no other module lists them."""
+"""Columns of sources and requests: numbers, categories, flags, texts, vectors, times. A kind of column is a class."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from everfit.declaration import values
 from everfit.declaration.number_range import LARGEST
 from everfit.declaration.part import Name, Part
 from everfit.declaration.values import Door, Outside, Reader
-from everfit.declaration.views import Kind
+from everfit.declaration.views import MOST_COMPONENTS, Kind
 from everfit.timing import parse_time
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Column(Part):
     request; :meth:`frame_type`; :meth:`reader`.
     """
 
-    kind: ClassVar[Kind | Literal["time"]]
+    kind: ClassVar[str]
     datatype: ClassVar[str]
     name: Name
     nullable: bool = False
@@ -34,7 +34,12 @@ class Column(Part):
     @property
     def input_kind(self) -> Kind:
         """What the column is as an input of a model."""
-        return "category" if self.kind == "category" else "number"
+        return self.kind
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one value, as in the Open Inference Protocol."""
+        return ()
 
     def frame_type(self) -> "pl.DataType":
         """The type of the column in a frame of its source's rows."""
@@ -45,14 +50,10 @@ class Column(Part):
         raise NotImplementedError(f"{type(self).__name__} has no reader; define it")
 
 
-class Category(Column):
-    """A string from an open set."""
+class Worded(Column):
+    """A column of texts, whatever they are read for."""
 
-    kind = "category"
     datatype = "BYTES"
-
-    def __init__(self, name: str, **values: Any) -> None:
-        super().__init__(name=name, **values)
 
     def frame_type(self) -> "pl.DataType":
         """Text."""
@@ -63,6 +64,75 @@ class Category(Column):
     def reader(self, door: Door, *, named: bool) -> Reader:  # noqa: ARG002 - the same everywhere
         """Text without NUL."""
         return values.text
+
+
+class Category(Worded):
+    """A text from an open set: the name of something."""
+
+    kind = "category"
+
+    def __init__(self, name: str, **values: Any) -> None:
+        super().__init__(name=name, **values)
+
+
+class Text(Worded):
+    """A text that is read for what it says, such as a headline."""
+
+    kind = "text"
+
+    def __init__(self, name: str, **values: Any) -> None:
+        super().__init__(name=name, **values)
+
+
+class Flag(Column):
+    """Yes or no: ``true`` or ``false``."""
+
+    kind = "flag"
+    datatype = "BOOL"
+
+    def __init__(self, name: str, **values: Any) -> None:
+        super().__init__(name=name, **values)
+
+    def frame_type(self) -> "pl.DataType":
+        """A truth value."""
+        import polars as pl
+
+        return pl.Boolean()
+
+    def reader(self, door: Door, *, named: bool) -> Reader:  # noqa: ARG002 - the same everywhere
+        """A truth value, not a word or number for it."""
+        return values.flag
+
+
+class Vector(Column):
+    """A list of ``size`` float32 numbers, such as the embedding of a text or picture."""
+
+    kind = "vector"
+    datatype = "FP32"
+    size: int = Field(ge=1, le=MOST_COMPONENTS)
+
+    def __init__(self, name: str, size: int, **values: Any) -> None:
+        super().__init__(name=name, **({"size": size} | values))
+
+    @property
+    def input_kind(self) -> Kind:
+        """With the number of components."""
+        return f"vector[{self.size}]"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One axis of all components."""
+        return (self.size,)
+
+    def frame_type(self) -> "pl.DataType":
+        """An array of float32."""
+        import polars as pl
+
+        return pl.Array(pl.Float32, self.size)
+
+    def reader(self, door: Door, *, named: bool) -> Reader:  # noqa: ARG002 - the same everywhere
+        """All components, finite numbers, as float32."""
+        return values.vector(self.size)
 
 
 class Numeric(Column):

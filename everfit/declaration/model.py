@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from pydantic import ConfigDict, Field, InstanceOf, SerializeAsAny, field_validator, model_validator
 
 from everfit.declaration.columns import Column, Number
+from everfit.declaration.input_checks import inputs_fault
 from everfit.declaration.metric_choice import chosen_metric
 from everfit.declaration.metrics import Metric, OwnLoss
 from everfit.declaration.part import Name, Part, call_fault, require_unique
@@ -192,6 +193,12 @@ class Model(Part):
         for name in self.gate.slices:
             if name not in names:
                 raise ValueError(f"gate.slices names {name!r}; the features are {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _inputs_are_where_they_fit(self) -> Self:
+        if fault := inputs_fault(self):
+            raise ValueError(fault)
         return self
 
     @property

@@ -76,6 +76,10 @@ class Recipe(Part):
         """
         raise NotImplementedError(f"{type(self).__name__} has no method fit")
 
+    def inputs_fault(self, features: Features) -> str:  # noqa: ARG002 - any inputs, unless a recipe says otherwise
+        """Why it cannot be fitted on these inputs, and what to declare instead; empty where it can."""
+        return ""
+
 
 def _require_recipe(value: Any) -> Any:
     """Refuse what cannot be fitted, or whose parameters cannot be recorded."""
@@ -109,6 +113,13 @@ def _record_flaw(recipe: Recipe, name: str) -> str | None:
     except PydanticSerializationError as error:
         return f"{name} has a parameter that cannot be recorded as JSON: {error}"
     return None
+
+
+def texts_fault(recipe: Recipe, features: Features) -> str:
+    """Why a recipe that takes everything but texts cannot be fitted on these inputs; empty where it can."""
+    texts = ", ".join(name for name, kind in features if kind == "text")
+    named = f"{type(recipe).__name__} takes no text, and {texts} is one"
+    return f"{named}; declare a candidate that does, such as Sklearn with a TfidfVectorizer on {texts}" if texts else ""
 
 
 DeclaredRecipe = Annotated[Recipe, BeforeValidator(_require_recipe)]

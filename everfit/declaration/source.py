@@ -33,6 +33,8 @@ class Source(Part):
         for named in [*self.identity, self.event_time]:
             if named not in names:
                 raise ValueError(f"{named!r} is no column of source {self.name}; it has {', '.join(names)}")
+        if vectors := [column.name for column in self.columns if column.kind == "vector" and column.name in self.identity]:
+            raise ValueError(f"identity names {vectors[0]!r}, a vector, by which no two rows are told apart; name a Category")
         times = [column.name for column in self.columns if column.kind == "time"]
         if self.event_time not in times:
             raise ValueError(

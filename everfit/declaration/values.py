@@ -1,13 +1,15 @@
-"""How values are read: numbers, whole numbers and text, within bounds."""
+"""How values are read: numbers, whole numbers, texts, flags and vectors, within bounds."""
 
+from array import array
 from collections.abc import Callable
 from typing import Any, Literal
 
 from everfit.declaration.number_range import EXACT, LARGEST, WHOLE, is_exact
 
+Value = bool | float | str | list[float] | None  # of an input; a vector is a list of float32 numbers
 Door = Literal["source", "request"]
 Outside = Literal["refuse", "clip", "keep"]  # what becomes of a number beyond its bounds
-Reader = Callable[[Any], Any]  # to float, int, str, datetime or None
+Reader = Callable[[Any], Any]  # to float, int, str, bool, list of floats, datetime or None
 
 MOST_SHOWN = 80  # characters of a value in a message
 OUTSIDE: dict[Door, Outside] = {"source": "refuse", "request": "keep"}  # where the declaration does not say
@@ -92,10 +94,36 @@ def _integral(value: Any) -> float:
 
 def text(value: Any) -> str:
     """Unicode text without NUL."""
-    if not isinstance(value, str) or "\0" in value:
-        raise ValueError("a category is text, without NUL")
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004 - readers raise ValueError
+    if "\0" in value:
+        raise ValueError("a text with a NUL character, which no database holds; take it out")
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"no Unicode text: {error.reason}") from error
     return value
+
+
+def flag(value: Any) -> bool:
+    """A truth value."""
+    if not isinstance(value, bool):
+        raise ValueError("not true or false, without quotes")  # noqa: TRY004 - readers raise ValueError
+    return value
+
+
+def vector(size: int) -> Reader:
+    """What reads a vector of so many components, each rounded to float32."""
+
+    def read(value: Any) -> list[float]:
+        given = value.tolist() if hasattr(value, "tolist") else value  # of numpy, torch or an array
+        if not isinstance(given, list | tuple):
+            raise ValueError(f"not a list of {size} numbers")  # noqa: TRY004 - readers raise ValueError
+        if len(given) != size:
+            raise ValueError(f"{len(given)} components, and the vector has {size}; send all of them, or null")
+        for place, component in enumerate(given):
+            if not is_number(component) or not abs(component) <= LARGEST:
+                raise ValueError(f"component {place} is {shown(component)}, not a finite number within ±{LARGEST:g}")
+        return [rounded + 0.0 for rounded in array("f", given)]
+
+    return read

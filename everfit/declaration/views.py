@@ -15,7 +15,9 @@ from everfit.errors import DeclarationError
 from everfit.timing import parse_duration
 
 LONGEST = timedelta(days=365_250)
-Kind = Literal["number", "category"]
+MOST_COMPONENTS = 8_192
+KINDS = ("number", "category", "flag", "text", "vector")
+Kind = str  # one of KINDS, of a vector with its number of components, as vector[384]
 Features = Sequence[tuple[str, Kind]]  # the inputs of a model, in order
 Schemas = Mapping[str, Features]  # by schema id
 
@@ -53,13 +55,28 @@ class Windowed:
 Feature = Latest | Windowed
 
 
-def latest(*columns: str, kind: Kind = "number", description: str = "", unit: str = "") -> dict[str, Feature]:
+def latest(
+    *columns: str, kind: Kind = "number", size: int | None = None, description: str = "", unit: str = ""
+) -> dict[str, Feature]:
     """The newest known value of each column, under the column's own name.
+
+    ``kind`` is number, category, flag, text or vector; a vector also has its ``size``, the number of its components.
 
     Without a ``description`` and a ``unit``, those of the source's column of that name are meant; so it is in ``mean``,
     ``total`` and ``count``.
+
+    Raises:
+        DeclarationError: when there is no such kind, or a vector has no size.
     """
-    return {column: Latest(column, kind, description, unit) for column in columns}
+    if kind not in KINDS:
+        raise DeclarationError(f"latest {', '.join(columns)}: kind={kind!r} is none of {', '.join(KINDS)}")
+    if (kind == "vector") != (size is not None) or (size is not None and not 1 <= size <= MOST_COMPONENTS):
+        raise DeclarationError(
+            f"latest {', '.join(columns)}: size={size} of a {kind}; a vector has a size from 1 to {MOST_COMPONENTS}, as in "
+            "latest('embedding', kind='vector', size=384), and no other kind has one"
+        )
+    taken = kind if size is None else f"{kind}[{size}]"
+    return {column: Latest(column, taken, description, unit) for column in columns}
 
 
 def mean(column: str, *, over: str, resolution: float = 1e-9, description: str = "", unit: str = "") -> Windowed:
@@ -111,10 +128,15 @@ class FeatureView:
         return {feature.column for feature in self.features.values() if isinstance(feature, Windowed)}
 
     @property
+    def kinds(self) -> dict[str, Kind]:
+        """How each column is read: as the kind that is taken of it, as a number where windows sum it, else as text."""
+        taken = {f.column: f.kind for f in self.features.values() if isinstance(f, Latest)}
+        return dict.fromkeys(self.columns, "text") | dict.fromkeys(self.resolutions, "number") | taken
+
+    @property
     def numbers(self) -> set[str]:
-        """The columns that are read as numbers; the others are read as text."""
-        taken = {f.column for f in self.features.values() if isinstance(f, Latest) and f.kind == "number"}
-        return taken | set(self.resolutions)
+        """The columns that are read as numbers."""
+        return {column for column, kind in self.kinds.items() if kind == "number"}
 
     @property
     def windows(self) -> list[timedelta]:
@@ -173,7 +195,7 @@ def _usable_names(view: str, features: Mapping[str, Feature]) -> None:
 
 
 def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:
-    """Refuse a view that needs one column at two resolutions, or both as text and as a number."""
+    """Refuse a view that needs one column at two resolutions, or as two kinds."""
     readings: dict[str, str] = {}
     for name, feature in features.items():
         if isinstance(feature, Windowed) and (feature.over <= timedelta() or feature.resolution <= 0):
@@ -191,5 +213,5 @@ def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:
 
 def _reading(feature: Feature) -> str | None:
     if isinstance(feature, Latest):
-        return "as text" if feature.kind == "category" else None
+        return None if feature.kind == "number" else f"as {feature.kind}"
     return None if feature.statistic == "count" else f"at resolution {feature.resolution}"

@@ -17,7 +17,7 @@ from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.declaration.views import Kind
 from everfit.declaration.window_grid import WindowGrid
 from everfit.environment.formats import Kept
-from everfit.evidence.measures import LEAST_LIMIT, OF_EVERY_COLUMN, measure_for, measure_named
+from everfit.evidence.measures import LEAST_LIMIT, OF_EVERY_COLUMN, measure_named, measures_for
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,7 +99,9 @@ def calibrate(
         return Calibration(thresholds=[], limit=LEAST_LIMIT, **bounds)
     samples = [sample(window, policy.sample_rows, seed) for window in windows]
     measured = [
-        (name, measure_for(kind, reference[name], [rows[name] for rows in samples], policy.floor)) for name, kind in columns
+        (name, measure)
+        for name, kind in columns
+        for measure in measures_for(kind, reference[name], [rows[name] for rows in samples], policy.floor)
     ]
     measured += [(name, measure) for measure in OF_EVERY_COLUMN for name, _ in columns]
     distances = np.array([[measure.distance(reference[name], rows[name]) for name, measure in measured] for rows in samples])

@@ -1,12 +1,16 @@
 """What is read off one column, or off two that are compared: shares, spreads, magnitudes and common categories."""
 
+import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import polars as pl
+
+_WORD = re.compile(r"\w+")
 
 NOISE = 1e-9  # of a column's magnitude: what varies less is constant, written by different arithmetic
 COMMON_SHARE = 0.05  # of the rows: categories that are rarer in both columns are taken together
@@ -16,6 +20,33 @@ def present(column: "pl.Series") -> "pl.Series":
     """The values without nulls and, of numbers, without NaN and infinity."""
     column = column.drop_nulls()
     return column.filter(column.is_finite()) if column.dtype.is_float() else column
+
+
+def as_text(categories: "pl.Series") -> "pl.Series":
+    """Categories as text, flags as ``true`` and ``false``."""
+    import polars as pl
+
+    return categories.cast(pl.String) if categories.dtype == pl.Boolean else categories
+
+
+def vectors_of(column: "pl.Series") -> "npt.NDArray[np.float64]":
+    """The vectors that are present, float64[N, size]."""
+    return present(column).to_numpy().astype(np.float64)
+
+
+class WordCount(NamedTuple):
+    """How often a word occurs, and in how many texts."""
+
+    words: int
+    texts: int
+
+
+def word_counts(texts: "pl.Series") -> dict[str, WordCount]:
+    """The words of texts that are present, in small letters."""
+    split = [_WORD.findall(text.lower()) for text in present(texts).to_list()]
+    occurring = Counter(word for words in split for word in words)
+    holding = Counter(word for words in split for word in set(words))
+    return {word: WordCount(count, holding[word]) for word, count in occurring.items()}
 
 
 def null_share(column: "pl.Series") -> float:

@@ -7,6 +7,7 @@ import msgspec
 
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import SCHEMA, UNREADABLE
+from everfit.declaration.values import shown
 from everfit.errors import FeatureError
 from everfit.evidence.column_statistics import present
 from everfit.evidence.out_of_bounds import outside
@@ -19,7 +20,7 @@ class ColumnValues(msgspec.Struct, frozen=True):
     """How many values a column has, nulls not counted, and the value that all of them are, None where they differ."""
 
     values: int
-    constant: str | float | None = None
+    constant: str | float | None = None  # of a flag and a vector as text
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,4 +59,5 @@ def tally(model: Model, window: "pl.DataFrame", features: Sequence[str]) -> Tall
 
 def _column_values(column: "pl.Series") -> ColumnValues:
     values = present(column)
-    return ColumnValues(len(values), values[0] if values.n_unique() == 1 else None)
+    constant = values[:1].to_list()[0] if values.n_unique() == 1 else None
+    return ColumnValues(len(values), shown(constant) if isinstance(constant, bool | list) else constant)

@@ -13,7 +13,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from everfit.evidence.calibration import Threshold
-from everfit.evidence.column_statistics import NOISE, common, present
+from everfit.evidence.column_statistics import NOISE, as_text, common, present
 from everfit.evidence.measures import Measure, measure_named
 
 if TYPE_CHECKING:
@@ -34,18 +34,19 @@ def render(thresholds: Sequence[Threshold], reference: "pl.DataFrame", window: "
     """
     measures = {t.column: measure_named(t.measure) for t in thresholds}
     frames = {t.column: _shown(measures[t.column], reference[t.column], window[t.column]) for t in thresholds}
-    thresholds = [t for t in thresholds if measures[t.column].kind == "category" or _drawable(*frames[t.column])]
+    thresholds = [t for t in thresholds if not measures[t.column].draws_numbers or _drawable(*frames[t.column])]
+    titles = {column: f"{measure.drawn_as} {column}".strip() for column, measure in measures.items()}
     with _quiet():
         import pandas as pd  # type: ignore[import-untyped]
         from evidently import DataDefinition, Dataset, Report
         from evidently.metrics import ValueDrift
 
-        numbers = [t.column for t in thresholds if measures[t.column].kind == "number"]
-        categories = [t.column for t in thresholds if measures[t.column].kind == "category"]
+        numbers = [titles[t.column] for t in thresholds if measures[t.column].draws_numbers]
+        categories = [titles[t.column] for t in thresholds if not measures[t.column].draws_numbers]
         definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
         metrics = [
             ValueDrift(
-                column=t.column,
+                column=titles[t.column],
                 method=measures[t.column].evidently,
                 threshold=measures[t.column].drawn_threshold(t.threshold, reference[t.column], window[t.column]),
             )
@@ -53,7 +54,7 @@ def render(thresholds: Sequence[Threshold], reference: "pl.DataFrame", window: "
         ]
         past, current = (
             Dataset.from_pandas(
-                pd.DataFrame({t.column: frames[t.column][side] for t in thresholds}), data_definition=definition
+                pd.DataFrame({titles[t.column]: frames[t.column][side] for t in thresholds}), data_definition=definition
             )
             for side in (0, 1)
         )
@@ -104,9 +105,16 @@ def _numbered(text: str, numbers: dict[str, str]) -> str:
 
 def _shown(measure: Measure, reference: "pl.Series", window: "pl.Series") -> tuple[Any, ...]:
     """A column of the reference and of the window, as Evidently takes them."""
-    if measure.kind == "number":
-        return _numbers(reference, window)
+    if measure.draws_numbers:
+        return _numbers(*(_drawn(measure, column) if measure.drawn_as else column for column in (reference, window)))
+    reference, window = as_text(reference), as_text(window)
     return _categories(reference, window, together=measure.rare_share > 0)
+
+
+def _drawn(measure: Measure, column: "pl.Series") -> "pl.Series":
+    """What the page shows of a column in place of its values; nulls come last."""
+    values = measure.values(column)
+    return values.extend_constant(None, len(column) - len(values))
 
 
 def _drawable(*columns: Any) -> bool:

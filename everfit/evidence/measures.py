@@ -7,14 +7,27 @@ others stand in where these two could not tell a change from no change.
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from everfit.declaration.input_kinds import size_of
 from everfit.declaration.views import Kind
 from everfit.errors import FormatError
-from everfit.evidence.column_statistics import COMMON_SHARE, common, deviation_of, magnitude, null_share, present, unseen_share
+from everfit.evidence.column_statistics import (
+    COMMON_SHARE,
+    WordCount,
+    as_text,
+    common,
+    deviation_of,
+    magnitude,
+    null_share,
+    present,
+    unseen_share,
+    vectors_of,
+    word_counts,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +44,8 @@ class Measure(ABC):
 
     Attributes:
         name: as it is kept with the thresholds of a version.
-        kind: of the columns that it measures; None measures every column, beside the measure of its kind.
+        kind: of the columns that it measures; None measures every column, beside the measures of its kind.
+        drawn_as: what of the column Evidently's page shows, where it is not the column itself.
         evidently: the method that draws it on Evidently's page; None leaves it out.
         rare_share: categories that are rarer in both columns are taken together.
     """
@@ -39,16 +53,26 @@ class Measure(ABC):
     name: ClassVar[str]
     kind: ClassVar[Kind | None]
     evidently: ClassVar[str | None] = None
+    drawn_as: ClassVar[str] = ""
     rare_share: ClassVar[float] = 0.0
 
     def distance(self, reference: "pl.Series", window: "pl.Series") -> float:
         """The distance; 0 where either column holds no value, which is the null share's business."""
-        reference, window = present(reference), present(window)
+        reference, window = self.values(reference), self.values(window)
         return 0.0 if reference.is_empty() or window.is_empty() else self.between(reference, window)
+
+    def values(self, column: "pl.Series") -> "pl.Series":
+        """What is measured of a column: the values that are present, or what is computed of each."""
+        return present(column)
+
+    @property
+    def draws_numbers(self) -> bool:
+        """Whether Evidently's page shows numbers of it, and not categories."""
+        return self.evidently == Wasserstein.evidently
 
     @abstractmethod
     def between(self, reference: "pl.Series", window: "pl.Series") -> float:
-        """The distance of two columns of values that are present."""
+        """The distance of two columns of what :meth:`values` returns."""
 
     def farthest(self, reference: "pl.Series") -> float:
         """The largest distance that any window can have from the reference."""
@@ -89,11 +113,11 @@ class Wasserstein(Measure):
 
     def suits(self, reference: "pl.Series", windows: "Sequence[pl.Series]", floor: float) -> bool:  # noqa: ARG002
         """Whether the column varies on a scale that Evidently knows."""
-        return deviation_of(present(reference)) >= FINE
+        return deviation_of(self.values(reference)) >= FINE
 
     def obstacle(self, reference: "pl.Series", threshold: float) -> str:
         """Beside what holds for all: values so small that the least deviation hides them."""
-        values = present(reference)
+        values = self.values(reference)
         reason = super().obstacle(reference, threshold)
         if reason or deviation_of(values) >= FINE or threshold * LEAST_DEVIATION <= magnitude(values):
             return reason
@@ -121,7 +145,7 @@ class ScaledWasserstein(Wasserstein):
 
     def drawn_threshold(self, threshold: float, reference: "pl.Series", window: "pl.Series") -> float:
         """Evidently knows no scale below 0.001."""
-        values = present(reference), present(window)
+        values = self.values(reference), self.values(window)
         return threshold * self.scale(*values) / Wasserstein().scale(*values)
 
 
@@ -129,6 +153,10 @@ class JensenShannon(Measure):
     """Square root of the Jensen-Shannon divergence in nats, at most 0.8326, over the categories of both columns."""
 
     name, kind, evidently = "jensenshannon", "category", "jensenshannon"
+
+    def values(self, column: "pl.Series") -> "pl.Series":
+        """As text, a flag as ``true`` or ``false``."""
+        return as_text(present(column))
 
     def between(self, reference: "pl.Series", window: "pl.Series") -> float:
         """Of the shares of each category."""
@@ -148,7 +176,9 @@ class JensenShannon(Measure):
     def suits(self, reference: "pl.Series", windows: "Sequence[pl.Series]", floor: float) -> bool:
         """Whether usual windows leave room for an alarm, and most later rows will hold categories that the reference holds."""
         usual = np.median([self.distance(reference, window) for window in windows])
-        return bool(usual + LEAST_LIMIT * floor < self.farthest(reference) and unseen_share(reference) <= MOST_UNSEEN)
+        return bool(
+            usual + LEAST_LIMIT * floor < self.farthest(reference) and unseen_share(self.values(reference)) <= MOST_UNSEEN
+        )
 
 
 class CommonJensenShannon(JensenShannon):
@@ -159,6 +189,68 @@ class CommonJensenShannon(JensenShannon):
     def suits(self, reference: "pl.Series", windows: "Sequence[pl.Series]", floor: float) -> bool:  # noqa: ARG002
         """Any column of categories."""
         return True
+
+
+class TextLength(ScaledWasserstein):
+    """Earth mover's distance of the texts' numbers of characters, over their deviation."""
+
+    name, kind, drawn_as = "text_length", "text", "length of"
+
+    def values(self, column: "pl.Series") -> "pl.Series":
+        """Numbers of characters."""
+        return present(column).str.len_chars().cast(float)
+
+
+class UnseenWords(Measure):
+    """Share of the words that the reference does not hold, beyond the share that further texts of the same kind would have.
+
+    That is expected of further texts which each text of the reference has if the others alone are looked at.
+    """
+
+    name, kind = "unseen_words", "text"
+
+    def between(self, reference: "pl.Series", window: "pl.Series") -> float:
+        """Of all words of the window."""
+        known, words = word_counts(reference), word_counts(window)
+        return max(0.0, _share(words, [word for word in words if word not in known]) - _expected(known))
+
+    def farthest(self, reference: "pl.Series") -> float:
+        """That of a window none of whose words is known."""
+        return 1 - _expected(word_counts(reference))
+
+
+def _expected(known: Mapping[str, WordCount]) -> float:
+    return _share(known, [word for word, count in known.items() if count.texts == 1])
+
+
+def _share(counts: Mapping[str, WordCount], some: Sequence[str]) -> float:
+    return sum(counts[word].words for word in some) / max(1, sum(count.words for count in counts.values()))
+
+
+class VectorNorm(ScaledWasserstein):
+    """Earth mover's distance of the vectors' lengths, over their deviation."""
+
+    name, kind, drawn_as = "vector_norm", "vector", "norm of"
+
+    def values(self, column: "pl.Series") -> "pl.Series":
+        """The Euclidean norms."""
+        import polars as pl
+
+        return pl.Series(np.linalg.norm(vectors_of(column), axis=1), dtype=pl.Float64)
+
+
+class VectorMean(Measure):
+    """Distance of the mean vectors, over the root mean square distance of the reference's vectors from their mean."""
+
+    name, kind = "vector_mean", "vector"
+
+    def between(self, reference: "pl.Series", window: "pl.Series") -> float:
+        """Euclidean; of a reference that is constant over a thousandth of its norm."""
+        past, now = vectors_of(reference), vectors_of(window)
+        centre = past.mean(axis=0)
+        spread = float(np.sqrt(np.square(past - centre).sum(axis=1).mean()))
+        scale = max(spread, LEAST_DEVIATION * float(np.linalg.norm(centre)))
+        return float(np.linalg.norm(now.mean(axis=0) - centre)) / (scale or 1.0)
 
 
 class NullShare(Measure):
@@ -185,7 +277,11 @@ class NullShare(Measure):
         return f"{self.name} reaches {farthest:.3f} at most, its threshold is {threshold:.3f}" if threshold > farthest else ""
 
 
-TABLE: tuple[Measure, ...] = (Wasserstein(), ScaledWasserstein(), JensenShannon(), CommonJensenShannon(), NullShare())
+TABLE: tuple[Measure, ...] = (
+    *(Wasserstein(), ScaledWasserstein(), JensenShannon(), CommonJensenShannon()),
+    *(TextLength(), UnseenWords(), VectorNorm(), VectorMean(), NullShare()),
+)
+_ALL_OF = ("text", "vector")  # kinds of which every measure counts; of the others the first that suits the column
 OF_EVERY_COLUMN = tuple(measure for measure in TABLE if measure.kind is None)
 
 
@@ -201,6 +297,10 @@ def measure_named(name: str) -> Measure:
     raise FormatError(f"no measure {name!r} of drift; there are {', '.join(m.name for m in TABLE)}; upgrade everfit")
 
 
-def measure_for(kind: Kind, reference: "pl.Series", windows: "Sequence[pl.Series]", floor: float) -> Measure:
-    """The first measure of the kind that can tell a change of this column from no change."""
-    return next(measure for measure in TABLE if measure.kind == kind and measure.suits(reference, windows, floor))
+def measures_for(kind: Kind, reference: "pl.Series", windows: "Sequence[pl.Series]", floor: float) -> "Sequence[Measure]":
+    """The measures of a column: of a text and a vector all, else the first that can tell a change of it from no change."""
+    family = "vector" if size_of(kind) else "category" if kind == "flag" else kind
+    of_kind = [measure for measure in TABLE if measure.kind == family]
+    if family in _ALL_OF:
+        return of_kind
+    return [next(measure for measure in of_kind if measure.suits(reference, windows, floor))]

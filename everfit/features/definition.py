@@ -105,7 +105,7 @@ def define(view: FeatureView, source: Source) -> Definition:
 def _reading(column: Column) -> str:
     """The kind by which a column's landed values are read."""
     missing = f" without {column.missing}" if isinstance(column, Numeric) and column.missing else ""
-    return ("integer" if isinstance(column, Integer) else column.kind) + missing
+    return ("integer" if isinstance(column, Integer) else column.input_kind) + missing
 
 
 def alike(old: Definition, new: Definition, feature: str) -> bool:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from everfit.declaration import Column, Model
+from everfit.declaration.input_kinds import WORDS
 from everfit.declaration.model import HISTORY_TIMES
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.errors import SourceError
-from everfit.features.point_in_time import MOMENT, key_text, number
+from everfit.features.point_in_time import MOMENT, key_text, number, type_fault, with_vectors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,8 +30,8 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
             without.
 
     Returns:
-        One row per request: REQUEST_ID, EVENT_TIME, the request's fields (float64 or text), LABEL (float64) and OBSERVED_AT, by
-        the names of :mod:`everfit.declaration.reserved_columns`.
+        One row per request: REQUEST_ID, EVENT_TIME, the request's fields (as frames hold their kinds), LABEL (float64) and
+        OBSERVED_AT, by the names of :mod:`everfit.declaration.reserved_columns`.
 
     Raises:
         SourceError: when ``history`` lacks a column, or two of its rows have the same identity.
@@ -46,6 +47,11 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     if missing:
         names = ", ".join(map(repr, missing))
         raise SourceError(f"{model.name}: its history makes no column {names}; it makes {', '.join(made.columns)}")
+    kinds = {column.name: column.input_kind for column in model.request}
+    for field, kind in kinds.items():
+        if kind not in ("number", *WORDS) and (fault := type_fault(made.schema[field], kind)):
+            raise SourceError(f"{model.name}: its history makes {field!r} {fault.partition(';')[0]}; cast it")
+    made = with_vectors(made, kinds)
     at = nw.col(event_time).cast(MOMENT)
     name = [nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *(key_text(made, column) for column in identity)]
     rows: pl.DataFrame = made.select(
@@ -62,9 +68,9 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
 
 def _field(made: nw.DataFrame[Any], column: Column) -> nw.Expr:
     """A request's field as a model receives it: null where serving would refuse a number for its size."""
-    if column.kind == "category":
-        return nw.col(column.name).cast(nw.String)
-    return number(made, column.name).alias(column.name)
+    if column.input_kind == "number":
+        return number(made, column.name).alias(column.name)
+    return nw.col(column.name).cast(nw.String) if column.input_kind in WORDS else nw.col(column.name)
 
 
 def _own(model: Model, made: Sequence[str], name: str) -> str:

@@ -1,11 +1,13 @@
 """The rows of a view by the moment at which they became known, from which offline and online values are computed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from everfit.declaration.input_kinds import WORDS, size_of
 from everfit.declaration.number_range import EXACT, LARGEST
-from everfit.declaration.views import FeatureView
+from everfit.declaration.views import FeatureView, Kind
 from everfit.errors import SourceError
 
 MOMENT = nw.Datetime("us", "UTC")
@@ -39,11 +41,43 @@ def shaped(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
             f"it has {', '.join(made.columns)}"
         )
     schema = made.schema
-    for column in view.numbers:
-        if not (schema[column].is_numeric() or schema[column] in (nw.Boolean, nw.Unknown)):
-            raise SourceError(f"view {view.name}: {column!r} is {schema[column]}, no number; take it by kind='category'")
+    for column, kind in view.kinds.items():
+        if fault := type_fault(schema[column], kind):
+            raise SourceError(f"view {view.name}: {column!r} is {fault}")
     _require_times(view.known_at, schema[view.known_at])
-    return made
+    return with_vectors(made, view.kinds)
+
+
+def type_fault(held: nw.dtypes.DType, kind: Kind) -> str:
+    """Why a column of this type is not read as that kind, and how it would be; empty where it is."""
+    shape = held.shape if isinstance(held, nw.Array) else ()
+    fits = {
+        "number": held.is_numeric() or held == nw.Boolean,
+        "flag": held == nw.Boolean,
+        "category": not held.is_nested(),
+        "text": not held.is_nested(),
+    }
+    if held == nw.Unknown or fits.get(kind, len(shape) == 1 and shape[0] == size_of(kind)):
+        return ""
+    if held.is_nested():
+        remedy = f"take it by kind='vector', size={shape[0]}" if len(shape) == 1 else "cast it to nw.Array(nw.Float32, size)"
+    else:
+        remedy = "take it by kind='flag'" if held == nw.Boolean else "take it by kind='category'"
+    return f"{held}, no {kind}; {remedy}"
+
+
+def with_vectors(frame: nw.DataFrame[Any], kinds: Mapping[str, Kind]) -> nw.DataFrame[Any]:
+    """The frame with float32 arrays for its vectors, null where a component is no readable number."""
+    import numpy as np
+
+    for column, kind in kinds.items():
+        if size := size_of(kind):
+            vectors = frame[column].cast(nw.Array(nw.Float32, size))
+            readable = (np.abs(vectors.to_numpy()) <= LARGEST).reshape(len(vectors), size).all(axis=1)
+            mask = nw.new_series("_readable", readable, nw.Boolean, backend=frame.implementation)
+            frame = frame.with_columns(vectors, mask).with_columns(nw.when(nw.col("_readable")).then(nw.col(column)))
+            frame = frame.drop("_readable")
+    return frame
 
 
 def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
@@ -56,9 +90,9 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
 
     Returns:
         ``key`` (text), ``known_at`` (UTC, microseconds), and for the i-th of ``FeatureView.columns`` ``value_i`` (float64,
-        null as :func:`number` reads it, or text), ``held_i`` (int64, number of rows of that moment with a value) and,
-        where windows sum it, ``units_i`` (int64, their sum in units of the resolution): named by position, so that no user's
-        name can collide.
+        null as :func:`number` reads it, text, a truth value or an array of float32), ``held_i`` (int64, number of rows of that
+        moment with a value) and, where windows sum it, ``units_i`` (int64, their sum in units of the resolution): named by
+        position, so that no user's name can collide.
 
     Raises:
         SourceError: as :func:`shaped`.
@@ -82,8 +116,8 @@ def known_rows(view: FeatureView, source: Any) -> nw.DataFrame[Any]:
 
 
 def as_text(view: FeatureView, made: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """Categories, and boolean keys, as the text that they are offline, such as ``true``, whatever their type."""
-    texts = {column for column in view.columns if column not in view.numbers and made.schema[column] != nw.String}
+    """Categories, texts, and boolean keys, as the text that they are offline, such as ``true``, whatever their type."""
+    texts = {name for name, kind in view.kinds.items() if kind in WORDS and made.schema[name] != nw.String}
     if made.schema[view.key] == nw.Boolean:
         texts.add(view.key)
     return made.with_columns(nw.col(*sorted(texts)).cast(nw.String)) if texts else made
@@ -132,11 +166,9 @@ def _require_times(column: str, kind: nw.dtypes.DType) -> None:
 
 def _values(view: FeatureView, made: nw.DataFrame[Any]) -> list[nw.Expr]:
     values: list[nw.Expr] = []
-    for i, column in enumerate(view.columns):
-        if column in view.numbers:
-            values.append(number(made, column, largest=largest(view, column)).alias(f"value_{i}"))
-        else:
-            values.append(nw.col(column).cast(nw.String).alias(f"value_{i}"))
+    for i, (column, kind) in enumerate(view.kinds.items()):
+        value = number(made, column, largest=largest(view, column)) if kind == "number" else nw.col(column)
+        values.append((value.cast(nw.String) if kind in WORDS else value).alias(f"value_{i}"))
     return values
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from operator import add, itemgetter
 from typing import Any, NamedTuple
 
+from everfit.declaration.input_kinds import WORDS
 from everfit.declaration.number_range import EXACT, readable
-from everfit.declaration.views import FeatureView, Latest, Windowed
+from everfit.declaration.values import Value
+from everfit.declaration.views import FeatureView, Kind, Latest, Windowed
 from everfit.errors import SourceError
 from everfit.features.point_in_time import LARGEST_UNITS, as_text, shaped, too_large
 from everfit.features.value_limits import fits, limits_of, require_readable
-
-Value = float | str | None
 
 
 class Moment(NamedTuple):
@@ -124,12 +124,12 @@ def _moment(known_at: date) -> datetime:
 
 def _reader(view: FeatureView) -> Callable[[Sequence[Any]], Moment]:
     """A function that reads one row's values, in the order of ``FeatureView.columns``."""
-    limits = limits_of(view)
+    limits, kinds = limits_of(view), [*view.kinds.values()]
     summed = [(i, view.resolutions[column]) for i, column in enumerate(view.columns) if column in view.resolutions]
     nothing = [0] * len(limits)
 
     def read(values: Sequence[Any]) -> Moment:
-        taken = tuple(_value(value, limit) for value, limit in zip(values, limits, strict=True))
+        taken = tuple(_value(*each) for each in zip(values, kinds, limits, strict=True))
         units = nothing.copy()
         for i, resolution in summed:
             units[i] = _units(taken[i], resolution)
@@ -146,16 +146,16 @@ def _together(earlier: Moment, new: Moment, *, only_last: bool) -> Moment:
     return Moment(new.values, tuple(map(add, earlier.units, new.units)), tuple(map(add, earlier.counts, new.counts)), rows)
 
 
-def _value(value: Any, limit: float | None) -> Value:
-    """A value as the view reads it: text where there is no limit, else the number, or null where it cannot be read."""
+def _value(value: Any, kind: Kind, limit: float | None) -> Value:
+    """A value as the view reads it; null for a number that cannot be read."""
     if value is None:
         return None
-    if limit is None:
-        return str(value)
-    return float(value) if fits(value, limit) else None
+    if limit is not None:
+        return float(value) if fits(value, limit) else None
+    return str(value) if kind in WORDS else bool(value) if kind == "flag" else list(value)
 
 
-def _units(value: Value, resolution: float) -> int:
+def _units(value: Any, resolution: float) -> int:
     """A value in whole units of the resolution: rounded to nearest, halves upwards, as offline; 0 for null."""
     return 0 if value is None else math.floor(float(value) / resolution + 0.5)
 

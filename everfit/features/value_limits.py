@@ -13,7 +13,7 @@ MAX_KEY = 1_000  # bytes: a row of the online state's index has at most 2,704
 
 
 def limits_of(view: FeatureView) -> list[float | None]:
-    """The largest readable magnitude of each of the view's columns, None for text."""
+    """The largest readable magnitude of each of the view's columns, None for what is no number."""
     numbers = view.numbers
     return [largest(view, column) if column in numbers else None for column in view.columns]
 

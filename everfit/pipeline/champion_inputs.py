@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from everfit.declaration import Model
+from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID, SCHEMA
 from everfit.declaration.views import Features
 from everfit.pipeline import manifests
@@ -59,7 +60,7 @@ def _merged(model: Model, features: Features, logged: "pl.DataFrame", tested: "p
     columns = {}
     for name, kind in features:
         kept = (name, kind) in model.features
-        computed = tested[name].cast(frames.TYPES[kind]) if kept else rows[name].clear(tested.height)
+        computed = tested[name].cast(frame_type(kind)) if kept else rows[name].clear(tested.height)
         columns[name] = rows[name].zip_with(was_logged, computed)
     return pl.DataFrame(columns), int(was_logged.sum())
 

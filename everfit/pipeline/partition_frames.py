@@ -5,11 +5,12 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from everfit.declaration import Model, Source
+from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID, renewed
 from everfit.errors import LakeError
 from everfit.pipeline.lineage import raw_dataset
 from everfit.runtime import Runtime
-from everfit.store import frames, partitions
+from everfit.store import partitions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +34,7 @@ def load_features(runtime: Runtime, model: Model, hashes: Sequence[str]) -> "pl.
     """
     import polars as pl
 
-    kinds = {name: frames.TYPES[kind] for name, kind in model.features}
+    kinds = {name: frame_type(kind) for name, kind in model.features}
     parts = [renewed(runtime.lake.get_frame(digest), model.label) for digest in hashes]
     for part in parts:
         lacking = [name for name, kind in kinds.items() if part.columns and part.schema.get(name) != kind]

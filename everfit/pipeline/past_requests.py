@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID
 from everfit.features.labelled_rows import labelled
 from everfit.pipeline.code_versions import stage_version
@@ -56,7 +57,7 @@ def _make(connection: sa.Connection, model: Model, changes: Changes) -> "pl.Data
     import polars as pl
 
     read = [source for source in model.sources if source.name in inspect.signature(model.history).parameters]
-    fields = {column.name: frames.TYPES[column.input_kind] for column in model.request}
+    fields = {column.name: frame_type(column.input_kind) for column in model.request}
     wanted = {REQUEST_ID: pl.String(), EVENT_TIME: frames.MOMENT} | fields
     if not any(midnight(day) < model.go_live for source in read for day in changes[source.name]):
         return pl.DataFrame(schema=wanted)

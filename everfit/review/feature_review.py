@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from everfit.declaration import Model, Source
 from everfit.declaration.feature_notes import feature_notes
 from everfit.declaration.reserved_columns import LABEL
+from everfit.declaration.values import shown
 from everfit.declaration.views import FeatureView
 from everfit.features.point_in_time import moment, shaped
 from everfit.review.recorded_data import RecordedData
@@ -41,7 +42,8 @@ def _values(name: str, values: "pl.Series") -> Iterator[Remark]:
         todo = "look at the view's key, known_at and ttl; take the feature out where it is meant so"
         yield Remark("warning", f"feature {name}", f"{share:.0%} of its values are null", todo)
     elif values.drop_nulls().n_unique() == 1:
-        what = f"always {values.drop_nulls()[0]}: nothing can be learnt from it, and it is left out of fits"
+        value = shown(values.drop_nulls()[:1].to_list()[0])
+        what = f"always {value}: nothing can be learnt from it, and it is left out of fits"
         yield Remark("note", f"feature {name}", what, "nothing, if it will vary later; else take it out")
 
 
@@ -59,8 +61,8 @@ def _leak(model: Model, rows: "pl.DataFrame", name: str) -> Iterator[Remark]:
 def single_power(model: Model, rows: "pl.DataFrame", name: str) -> float:
     """The share of a constant answer's loss that one feature takes away: an answer for each bin, on rows not made from.
 
-    A number has up to 20 bins of equal counts, a category one a value; null is a bin too. Every second row makes the answers,
-    the others judge them; a bin that only these have gets the constant.
+    A number has up to 20 bins of equal counts, a category or flag one a value, a vector one; null is a bin too. Every
+    second row makes the answers, the others judge them; a bin that only these have gets the constant.
     """
     import numpy as np
 
@@ -85,6 +87,8 @@ def _bins(values: "pl.Series") -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         exact = np.unique(known)
         edges = exact if len(exact) <= BINS else edges
         return np.where(np.isfinite(numbers), np.searchsorted(edges, numbers, side="right"), -1).astype(np.int64)
+    if values.dtype.is_nested():  # hardly two vectors are equal
+        return np.where(values.is_null().to_numpy(), -1, 0).astype(np.int64)
     return values.rank("dense").cast(int).fill_null(-1).to_numpy().astype(np.int64)
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from everfit.declaration import Model
+from everfit.declaration.values import Value
 from everfit.declaration.views import Kind
 from everfit.features.definition import Definition, alike, define
 from everfit.serving.lookup import Reading
 from everfit.store.schemas import Use
 from everfit.store.view_versions import ViewVersion
-from everfit.topics.events import Value
 from everfit.training.artifact import Signature
 
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import psycopg
 import sqlalchemy as sa
 
+from everfit.declaration.values import Value
 from everfit.declaration.views import FeatureView
 from everfit.environment.variables import setting
-from everfit.features.running_sums import RunningRow, Value, answer, expired, key_of
+from everfit.features.running_sums import RunningRow, answer, expired, key_of
 from everfit.store.online import AS_SERVED, StateKey, bind, row_of
 from everfit.waiting import Patience
 

@@ -54,7 +54,7 @@ def model_metadata(model: Model, active: ActiveVersions) -> dict[str, Any]:
         "name": model.name,
         "versions": [str(number) for number in active.roles.values()],
         "platform": "onnxruntime_onnx",
-        "inputs": [{"name": field.name, "datatype": field.datatype, "shape": [-1]} for field in model.request],
+        "inputs": [{"name": field.name, "datatype": field.datatype, "shape": [-1, *field.shape]} for field in model.request],
         "outputs": [{"name": output.name, "datatype": output.datatype, "shape": [-1, *output.shape]}],
         "roles": active.roles,
     }

@@ -10,14 +10,14 @@ import msgspec
 
 from everfit.declaration import Column, Model
 from everfit.declaration.doors import naming_fault, reader
-from everfit.declaration.values import shown
+from everfit.declaration.values import Value, shown
 from everfit.errors import EventError, RequestError
 from everfit.timing import parse_time, wall_clock
 from everfit.topics.contract import require_time
-from everfit.topics.events import Value
 
 MAX_ROWS = 1_000
 MAX_ID_CHARACTERS = 200
+DATATYPES = ("BYTES", "BOOL", "FP32", "FP64", "INT64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def read_predict(model: Model, body: bytes) -> CheckedRequest:
 
 
 def read_infer(model: Model, body: bytes) -> CheckedRequest:
-    """Decode and check the body of a V2 inference request; every request field is a tensor of shape [N].
+    """Decode and check the body of a V2 inference request: every request field is a tensor, [N] or of a vector [N, size].
 
     Raises:
         RequestError: when it is no such JSON, or a tensor is unknown, missing, or of the wrong shape or type.
@@ -84,7 +84,8 @@ def read_infer(model: Model, body: bytes) -> CheckedRequest:
         infer = _INFER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is no inference request to {model.name}: {error}") from error
-    columns = {tensor.name: _checked(tensor).data for tensor in infer.inputs}
+    shapes = {column.name: column.shape for column in model.request}
+    columns = {tensor.name: _rows_of(tensor, shapes.get(tensor.name, ())) for tensor in infer.inputs}
     _named(model.request, columns)
     lengths = {name: len(data) for name, data in columns.items()}
     if len(set(lengths.values())) != 1 or not 1 <= max(lengths.values()) <= MAX_ROWS:
@@ -95,12 +96,17 @@ def read_infer(model: Model, body: bytes) -> CheckedRequest:
     return CheckedRequest(request_id, _time(model, infer.parameters.get("event_time")), ids, rows)
 
 
-def _checked(tensor: Tensor) -> Tensor:
-    if tensor.shape != [len(tensor.data)]:
-        raise RequestError(f"input {tensor.name!r}: shape {tensor.shape} for {len(tensor.data)} values; send a flat [N]")
-    if tensor.datatype not in ("BYTES", "FP64", "INT64"):
-        raise RequestError(f"input {tensor.name!r}: datatype {tensor.datatype!r}; send BYTES, FP64 or INT64")
-    return tensor
+def _rows_of(tensor: Tensor, of_one: tuple[int, ...]) -> Sequence[Any]:
+    """The values of a tensor by row; the numbers of vectors may come flat, or a list a vector."""
+    data = tensor.data
+    if of_one and data and not isinstance(data[0], list) and len(data) % of_one[0] == 0:
+        data = [data[at : at + of_one[0]] for at in range(0, len(data), of_one[0])]
+    if tensor.shape != [len(data), *of_one]:
+        wanted = f"[N, {of_one[0]}]" if of_one else "a flat [N]"
+        raise RequestError(f"input {tensor.name!r}: shape {tensor.shape} for {len(tensor.data)} values; send {wanted}")
+    if tensor.datatype not in DATATYPES:
+        raise RequestError(f"input {tensor.name!r}: datatype {tensor.datatype!r}; send {', '.join(DATATYPES)}")
+    return data
 
 
 def _fields(columns: Sequence[Column], inputs: Mapping[str, Any]) -> dict[str, Value]:

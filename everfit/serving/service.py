@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from everfit.declaration import Model
 from everfit.declaration.discovery import find_model
 from everfit.declaration.rollouts import ANSWERING, Role
+from everfit.declaration.values import Value
 from everfit.errors import EventError, EverfitError, RequestError, ServiceError
 from everfit.features.running_sums import key_of
 from everfit.serving.answer_check import answer_fields
@@ -21,7 +22,7 @@ from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.served_views import Views
 from everfit.timing import wall_clock
 from everfit.topics.contract import Contract, require_size
-from everfit.topics.events import Prediction, Value, encode
+from everfit.topics.events import Prediction, encode
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ PORTION_ROWS = 100_000
 
 
 def read_csv(source: Source, location: str) -> Iterator[Sequence[Row]]:
-    """Rows of a CSV file, compressed by gzip or not. It holds text only: what is a number is converted in number columns."""
-    numbers = {column.name for column in source.columns if column.kind == "number"}
+    """Rows of a CSV file, compressed by gzip or not. It holds text only, which is read by the kinds of the columns."""
+    readers = {column.name: _READERS[column.kind] for column in source.columns if column.kind in _READERS}
     for frame in _frames(source, location, pl.scan_csv(location, infer_schema=False, glob=False)):
         yield [
-            {name: _number(text) if name in numbers else text for name, text in row.items()}
+            {name: readers[name](text) if name in readers else text for name, text in row.items()}
             for row in frame.iter_rows(named=True)
         ]
 
@@ -70,3 +70,23 @@ def _number(text: str | None) -> float | str | None:
         except ValueError:
             continue
     return text
+
+
+def _flag(text: str | None) -> bool | str | None:
+    """``true`` and ``false``, in capitals or not."""
+    return text if text is None else {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _vector(text: str | None) -> Any:
+    """A JSON array such as ``[0.5, -1]``."""
+    try:
+        return None if text is None else msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+_READERS = {
+    "number": _number,
+    "flag": _flag,
+    "vector": _vector,
+}  # what is none of it stays text, and is refused

@@ -41,7 +41,7 @@ def facts(model: Model) -> dict[str, str]:
     for source in model.sources:
         recorded[f"{SOURCE}{source.name}: identity"] = ", ".join(source.identity)
         recorded[f"{SOURCE}{source.name}: event_time"] = source.event_time
-        recorded |= {f"{SOURCE}{source.name}: kind of {column.name}": column.kind for column in source.columns}
+        recorded |= {f"{SOURCE}{source.name}: kind of {column.name}": column.input_kind for column in source.columns}
     return recorded
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from everfit.declaration import Column, Model, Numeric, Source
+from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.number_range import LARGEST
 from everfit.declaration.reserved_columns import (
     DEGRADED,
@@ -22,7 +23,7 @@ from everfit.declaration.reserved_columns import (
     VERSION,
 )
 from everfit.declaration.rollouts import ANSWERING
-from everfit.declaration.views import Features, Kind
+from everfit.declaration.views import Features
 from everfit.errors import SourceError
 from everfit.store import schemas
 from everfit.store.documents import beyond, bounded, from_json
@@ -30,7 +31,6 @@ from everfit.store.tables import predictions, source_rows
 
 HASHES = 2**64  # the range of Postgres' hashes, which are signed 64-bit numbers
 MOMENT = pl.Datetime("us", "UTC")
-TYPES: dict[Kind, pl.DataType] = {"category": pl.String(), "number": pl.Float64()}  # of a model's inputs
 
 logger = logging.getLogger(__name__)
 
@@ -124,9 +124,9 @@ def logged(
 def _with_features(model: Model, frame: pl.DataFrame, own: Features, wanted: Features) -> pl.DataFrame:
     """Rows of one schema with the wanted features as columns instead of JSON."""
     missing = {name: values for name, values in _missing(model.request).items() if (name, "number") in own}
-    decoded = from_json(frame[FEATURES], {name: TYPES[kind] for name, kind in own}, missing)
+    decoded = from_json(frame[FEATURES], {name: frame_type(kind) for name, kind in own}, missing)
     unreadable = beyond(decoded).alias(UNREADABLE).to_frame()
-    null = [pl.Series(name, [None] * frame.height, dtype=TYPES[kind]) for name, kind in wanted if (name, kind) not in own]
+    null = [pl.Series(name, [None] * frame.height, dtype=frame_type(kind)) for name, kind in wanted if (name, kind) not in own]
     values = bounded(decoded).drop(column.name for column in null if column.name in decoded.columns).with_columns(null)
     return pl.concat([frame.drop(FEATURES), unreadable, values.select(name for name, _ in wanted)], how="horizontal")
 

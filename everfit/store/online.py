@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
+from everfit.declaration.values import Value
 from everfit.features.corrections import Corrected
-from everfit.features.running_sums import RunningRow, Value
+from everfit.features.running_sums import RunningRow
 
 ALWAYS = datetime.max.replace(tzinfo=UTC)
 

@@ -63,4 +63,4 @@ def uses(connection: sa.Connection) -> Mapping[str, list[Use]]:
 
 
 def _features(pairs: Sequence[Sequence[str]]) -> Features:
-    return [(name, "category" if kind == "category" else "number") for name, kind in pairs]
+    return [(name, kind) for name, kind in pairs]

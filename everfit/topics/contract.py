@@ -14,10 +14,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from everfit.declaration import Column, Integer, Model, Numeric, Task
+from everfit.declaration.input_kinds import size_of
 from everfit.declaration.number_range import EXACT, LARGEST
 from everfit.declaration.task_failure import failed_check, require_text
 from everfit.declaration.values import shown
-from everfit.declaration.views import Features, Schemas
+from everfit.declaration.views import Features, Kind, Schemas
 from everfit.errors import EventError, UnknownSchemaError
 from everfit.timing import format_time
 from everfit.topics.events import LoggedPrediction, Outcome, decode_as
@@ -27,7 +28,6 @@ MAX_SENT = 1_000_000  # of one record and its key as serving sends it; what Kafk
 
 _NUMBER = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 _WHOLE = Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)] | Annotated[float, msgspec.Meta(gt=-EXACT, lt=EXACT)]
-_KINDS: dict[str, Any] = {"category": str, "number": _NUMBER}
 _NUL = b"\\u0000"  # JSON cannot hold it otherwise, and Postgres cannot hold it at all
 
 Event = TypeVar("Event", LoggedPrediction, Outcome)
@@ -162,7 +162,7 @@ def _inputs(model: Model, features: Features) -> _Inputs:
     """The decoder of the features of one schema: a request's field as it is declared, the others by their kind."""
     declared = {(column.name, column.input_kind): column for column in model.request}
     columns = [declared.get(feature) for feature in features]
-    taken = [_KINDS[kind] if column is None else _taken(column) for (_, kind), column in zip(features, columns, strict=True)]
+    taken = [_logged(kind) if column is None else _taken(column) for (_, kind), column in zip(features, columns, strict=True)]
     fields = [
         (f"feature_{place}", kind | None, msgspec.field(name=name))
         for place, ((name, _), kind) in enumerate(zip(features, taken, strict=True))
@@ -176,7 +176,14 @@ def _taken(column: Column) -> Any:
     """The type of a request's field on the log."""
     if isinstance(column, Numeric) and not all(map(_bounded, column.missing)):
         return float
-    return _WHOLE if isinstance(column, Integer) else _KINDS[column.input_kind]
+    return _WHOLE if isinstance(column, Integer) else _logged(column.input_kind)
+
+
+def _logged(kind: Kind) -> Any:
+    """The type of an input of this kind on the log."""
+    if size := size_of(kind):
+        return Annotated[list[_NUMBER], msgspec.Meta(min_length=size, max_length=size)]
+    return {"number": _NUMBER, "flag": bool}.get(kind, str)
 
 
 def _bounded(value: float | None) -> bool:

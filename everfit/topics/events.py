@@ -11,13 +11,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from everfit.declaration.rollouts import Role
+from everfit.declaration.values import Value
 from everfit.errors import EventError
 
 PREDICTIONS = "everfit.predictions"
 OUTCOMES = "everfit.outcomes"
 DEPLOYMENTS = "everfit.deployments"
-
-Value = float | str | None
 
 
 MAX_ID_CHARACTERS = 512  # a key of the stores: an index of Postgres takes no row of more than 2,704 bytes

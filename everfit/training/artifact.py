@@ -1,19 +1,22 @@
 """What is registered and served: an ONNX graph and the signature that describes its inputs.
 
-Input ``numbers`` double[N, Dn] (NaN for null, and for what lies beyond ±1e37), input ``categories`` string[N, Dc] (null is "";
-absent when Dc is 0), output of the task's answers, such as ``score`` double[N]. Encodings are inside the graph.
+Input ``numbers`` double[N, Dn] (flags among them as 0 and 1; NaN for null, and for what lies beyond ±1e37), input
+``categories`` string[N, Dc] (null is ""), each absent where it would be empty; by its feature's name each text string[N] (null
+is "") and each vector float[N, size] (null is NaN). Output of the task's answers, such as ``score`` double[N]. Encodings are
+inside the graph.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from everfit.declaration import Model
+from everfit.declaration.input_kinds import NUMERIC, size_of
 from everfit.declaration.number_range import LARGEST
+from everfit.declaration.values import Value
 from everfit.declaration.views import Kind
 from everfit.environment.formats import Kept
 from everfit.errors import FeatureError, NotServableError
-from everfit.topics.events import Value
-from everfit.training.arrays import Floats, names_of, split
+from everfit.training.arrays import Arrays, Floats, names_of, split
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,8 +45,10 @@ class Scorer:
 
     def __init__(self, onnx: bytes, signature: Signature) -> None:
         self.signature = signature
-        self._numbers = names_of(signature.features, "number")
+        self._numbers = names_of(signature.features, *NUMERIC)
         self._categories = names_of(signature.features, "category")
+        self._texts = names_of(signature.features, "text")
+        self._vectors = {name: size_of(kind) for name, kind in signature.features if size_of(kind)}
         self._session = open_session(onnx)
 
     def score(self, frame: "pl.DataFrame") -> Floats:
@@ -55,7 +60,7 @@ class Scorer:
         Raises:
             FeatureError: when a feature's column is missing or holds values of another kind than the signature declares.
         """
-        return run_session(self._session, *split(self.signature.features, frame))
+        return run_session(self._session, split(self.signature.features, frame))
 
     def score_one(self, features: Mapping[str, Value]) -> float:
         """Score one row without building a frame.
@@ -70,11 +75,14 @@ class Scorer:
             numbers = np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
             numbers[np.abs(numbers) > LARGEST] = np.nan
             categories = np.array([[features[name] or "" for name in self._categories]], dtype=object)
+            texts = {name: np.array([features[name] or ""], dtype=object) for name in self._texts}
+            vectors = {name: _row(features[name], size) for name, size in self._vectors.items()}
         except KeyError as error:
             raise FeatureError(f"no feature {error.args[0]!r}; {self.signature.model} takes {', '.join(self._all)}") from error
         except (TypeError, ValueError) as error:
-            raise FeatureError(f"{self.signature.model} takes numbers for {', '.join(self._numbers)}: {error}") from error
-        return float(run_session(self._session, numbers, categories)[0])
+            taken = ", ".join([*self._numbers, *self._vectors])
+            raise FeatureError(f"{self.signature.model} takes numbers for {taken}: {error}") from error
+        return float(run_session(self._session, Arrays(numbers, categories, texts, vectors))[0])
 
     @property
     def _all(self) -> list[str]:
@@ -100,12 +108,22 @@ def open_session(onnx: bytes) -> "InferenceSession":
         raise NotServableError(f"{len(onnx)} bytes are no ONNX graph that the runtime loads: {error}") from error
 
 
-def run_session(session: "InferenceSession", numbers: Floats, categories: Any) -> Floats:
-    """Scores float64[N] of numbers float64[N, Dn] and categories str[N, Dc]."""
-    inputs: dict[str, Any] = {}
-    if numbers.shape[1]:
-        inputs["numbers"] = numbers
-    if categories.shape[1]:
-        inputs["categories"] = categories
+def run_session(session: "InferenceSession", arrays: Arrays) -> Floats:
+    """Answers float64[N], or of the task's shape, to the inputs of N rows."""
+    inputs: dict[str, Any] = {**arrays.texts, **arrays.vectors}
+    if arrays.numbers.shape[1]:
+        inputs["numbers"] = arrays.numbers
+    if arrays.categories.shape[1]:
+        inputs["categories"] = arrays.categories
     answers: Floats = session.run(None, inputs)[0]
     return answers
+
+
+def _row(vector: Any, size: int) -> Any:
+    """One vector float32[1, size], NaN for null."""
+    import numpy as np
+
+    values = np.full(size, np.nan) if vector is None else np.asarray(vector)
+    if values.shape != (size,):
+        raise ValueError(f"a vector of shape {list(values.shape)} in place of {size} components")
+    return values.astype(np.float32)[None]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from everfit.declaration.values import shown
 from everfit.training.arrays import Features
 
 if TYPE_CHECKING:
@@ -22,5 +23,5 @@ def left_out(features: Features, frame: "pl.DataFrame") -> dict[str, str]:
         if column.is_empty():
             reasons[name] = "holds no value"
         elif len(column) == frame.height and column.n_unique() == 1:
-            reasons[name] = f"is always {column[0]!r}"
+            reasons[name] = f"is always {shown(column[:1].to_list()[0])}"
     return reasons

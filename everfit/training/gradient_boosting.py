@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from everfit.declaration.part import Name
-from everfit.declaration.recipes import FitContext, Recipe
+from everfit.declaration.recipes import FitContext, Recipe, texts_fault
+from everfit.declaration.views import Features
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,13 +36,13 @@ class GradientBoosting(Recipe):
         import numpy as np
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        from everfit.training.arrays import split
+        from everfit.training.arrays import split, with_components
         from everfit.training.encoding import Encoding
         from everfit.training.losses import require_loss
         from everfit.training.tree_ensemble import FittedTrees, columns, one_thread
 
         require_loss(self, context.task, LOSSES)
-        numbers, categories = split(context.features, rows)
+        numbers, categories = with_components(split(context.features, rows))
         encoding = Encoding.fit(numbers, categories)
         numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing
         kind = HistGradientBoostingClassifier if context.task.loss == "log_loss" else HistGradientBoostingRegressor
@@ -59,3 +60,7 @@ class GradientBoosting(Recipe):
         with one_thread():
             estimator.fit(columns(encoding, numbers, categories), context.labels, sample_weight=context.weights)
         return FittedTrees(context.features, context.task, encoding, estimator)
+
+    def inputs_fault(self, features: Features) -> str:
+        """It takes no texts."""
+        return texts_fault(self, features)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from everfit.declaration.part import Name
-from everfit.declaration.recipes import FitContext, Recipe
+from everfit.declaration.recipes import FitContext, Recipe, texts_fault
+from everfit.declaration.views import Features
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,13 +33,13 @@ class TorchMLP(Recipe):
         import torch
 
         from everfit.training import network
-        from everfit.training.arrays import split
+        from everfit.training.arrays import split, with_components
         from everfit.training.encoding import Encoding
         from everfit.training.losses import require_loss
 
         losses = network.losses()
         require_loss(self, context.task, losses)
-        numbers, categories = split(context.features, rows)
+        numbers, categories = with_components(split(context.features, rows))
         encoding = Encoding.fit(numbers, categories)
         inputs = torch.from_numpy(network.inputs_of(encoding, numbers, categories))
         labels = torch.from_numpy(context.labels).float()[:, None]
@@ -55,3 +56,7 @@ class TorchMLP(Recipe):
             network.silence_constants(layers, inputs)
             scale.restore(layers)
         return network.FittedNetwork(context.features, context.task, encoding, layers)
+
+    def inputs_fault(self, features: Features) -> str:
+        """It takes no texts."""
+        return texts_fault(self, features)

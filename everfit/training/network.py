@@ -1,8 +1,8 @@
 """A network of linear layers on standardised inputs: its parts in training, its answers and its ONNX graph.
 
-Inputs float32[N, D]: numbers standardised, clipped to ±10 and 0 where missing; for each number a 1 where it is missing; each
-category one-hot with a last slot for what is unknown. What was the same in every training row has no weight: a column that
-was constant, or null, has no effect when it begins to vary, until a model was trained on it.
+Inputs float32[N, D]: numbers, and the components of vectors, standardised, clipped to ±10 and 0 where missing; for each of them
+a 1 where it is missing; each category one-hot with a last slot for what is unknown. What was the same in every training row has
+no weight: a column that was constant, or null, has no effect when it begins to vary, until a model was trained on it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everfit.declaration.tasks import Task
-from everfit.training.arrays import Features, Floats, split
+from everfit.training.arrays import Features, Floats, split, with_components
 from everfit.training.encoding import Encoding
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class FittedNetwork:
         """The answers of the task, float64[N]."""
         import torch
 
-        inputs = inputs_of(self.encoding, *split(self.features, frame))
+        inputs = inputs_of(self.encoding, *with_components(split(self.features, frame)))
         with one_thread(), torch.inference_mode():
             raw = self.network(torch.from_numpy(inputs)).double()[:, 0].numpy()
         return self.task.answers(raw)
@@ -189,8 +189,9 @@ def inputs_of(encoding: Encoding, numbers: Floats, categories: Any) -> Any:
 
 
 def _numbers_in(graph: Any, encoding: Encoding) -> list[str]:
-    missing = graph.add("IsNaN", "numbers")
-    known = graph.add("Where", missing, graph.constant(encoding.means), "numbers")
+    numbers = graph.numbers()
+    missing = graph.add("IsNaN", numbers)
+    known = graph.add("Where", missing, graph.constant(encoding.means), numbers)
     centred = graph.add("Sub", known, graph.constant(encoding.means))
     standard = graph.add("Div", centred, graph.constant(encoding.scales))
     clipped = graph.add("Clip", standard, graph.constant(-CLIP), graph.constant(CLIP))

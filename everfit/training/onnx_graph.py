@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from everfit.declaration.input_kinds import NUMERIC, size_of
 from everfit.declaration.tasks import Task
 from everfit.training.arrays import Features, names_of
 
@@ -15,24 +16,36 @@ OPSETS = {"": 21, ML: 5}
 
 
 class Graph:
-    """A graph in the making over the inputs ``numbers`` double[N, Dn] and ``categories`` string[N, Dc] of these features."""
+    """A graph in the making over the inputs of these features, as :mod:`everfit.training.artifact` names and types them."""
 
     def __init__(self, features: Features) -> None:
-        numbers, categories = names_of(features, "number"), names_of(features, "category")
+        numbers, categories = names_of(features, *NUMERIC), names_of(features, "category")
         widths = [("numbers", TensorProto.DOUBLE, len(numbers)), ("categories", TensorProto.STRING, len(categories))]
-        self._inputs = [helper.make_tensor_value_info(name, kind, ["N", width]) for name, kind, width in widths if width]
+        inputs: list[tuple[str, int, list[str | int]]] = [(name, kind, ["N", width]) for name, kind, width in widths if width]
+        inputs += [(name, TensorProto.STRING, ["N"]) for name in names_of(features, "text")]
+        self._vectors = {name: size_of(kind) for name, kind in features if size_of(kind)}
+        inputs += [(name, TensorProto.FLOAT, ["N", size]) for name, size in self._vectors.items()]
+        self._inputs = [helper.make_tensor_value_info(*each) for each in inputs]
+        self._taken = {name for name, _, _ in inputs}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
+    def numbers(self) -> str:
+        """The numbers and flags, and after them the components of the vectors: double[N, Dn + the sum of their sizes]."""
+        if not self._vectors:
+            return "numbers"
+        parts = [self.add("Cast", name, to=TensorProto.DOUBLE) for name in self._vectors]
+        return self.add("Concat", *(["numbers"] if "numbers" in self._taken else []), *parts, axis=1)
+
     def constant(self, value: Any) -> str:
         """A constant tensor; returns its name."""
-        name = f"constant_{len(self._constants)}"
+        name = self._free(f"constant_{len(self._constants)}")
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """One node of one output; returns the output's name."""
-        name = f"{operator}_{len(self._nodes)}"
+        name = self._free(f"{operator}_{len(self._nodes)}")
         self._nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
         return name
 
@@ -47,6 +60,10 @@ class Graph:
             values_tensor=numpy_helper.from_array(codes, "values"),
             default_tensor=numpy_helper.from_array(np.array([unknown], dtype=codes.dtype), "default"),
         )
+
+    def _free(self, name: str) -> str:
+        """A name that no input has."""
+        return f"{name}_" if name in self._taken else name
 
     def finish(self, raw: str, task: Task) -> bytes:
         """The model whose output is what the task's head makes of ``raw`` double[N, 1], or [N, K] for answers of K numbers."""

@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from everfit.declaration.input_kinds import size_of
 from everfit.errors import NotServableError, RecipeError
-from everfit.training.arrays import Features, Floats, split
+from everfit.training.arrays import Arrays, Features, Floats, names_of, split
 from everfit.training.artifact import Signature, open_session, run_session
 from everfit.training.latency import ROWS, WIDTH, Latency, measure, reference_session
 
@@ -35,6 +36,14 @@ class Parity:
     rows: int
     difference: float
     latency: Latency
+
+
+class _Words(msgspec.Struct):
+    """The categories by row, the texts by their names, and the names of the vectors."""
+
+    categories: list[list[str]]
+    texts: dict[str, list[str]]
+    vectors: list[str]
 
 
 def check_parity(
@@ -76,24 +85,31 @@ def check_parity(
 
 
 def hostile(features: Features, frame: "pl.DataFrame") -> "list[pl.DataFrame]":
-    """The first rows once more: with each feature null, each category unknown, and everything null."""
+    """The first rows once more: each feature null, each category and text unknown, each vector 0, and everything null."""
     import polars as pl
 
     head = frame.select(name for name, _ in features).head(HOSTILE_ROWS)
     null = {name: pl.lit(None, dtype=head.schema[name]).alias(name) for name, _ in features}
     blocks = [head.with_columns(expression) for expression in null.values()]
-    blocks += [head.with_columns(pl.lit(UNKNOWN).alias(name)) for name, kind in features if kind == "category"]
+    blocks += [head.with_columns(pl.lit(UNKNOWN).alias(name)) for name in names_of(features, "category", "text")]
+    blocks += [head.with_columns(_zeros(name, size_of(kind))) for name, kind in features if size_of(kind)]
     return [*blocks, head.head(1).with_columns(*null.values())]
+
+
+def _zeros(name: str, size: int) -> "pl.Expr":
+    import polars as pl
+
+    return pl.lit([0.0] * size, dtype=pl.Array(pl.Float32, size)).alias(name)
 
 
 def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Floats, Latency]:
     """Scores float64[N] of the graph and its latency, from a process of its own."""
     import numpy as np
 
-    numbers, categories = split(features, frame)
+    arrays = split(features, frame)
     with tempfile.TemporaryDirectory(prefix="everfit-parity-") as folder:
         (Path(folder) / "model.onnx").write_bytes(onnx)
-        write_inputs(Path(folder), numbers, categories)
+        write_inputs(Path(folder), arrays)
         command = [sys.executable, "-m", __name__, folder]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
@@ -107,41 +123,48 @@ def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Fl
         return np.load(Path(folder) / "scores.npy", allow_pickle=False), Latency(**json.loads(done.stdout))
 
 
-def write_inputs(folder: Path, numbers: Floats, categories: Any) -> None:
-    """Leave numbers float64[N, Dn] and categories str[N, Dc] for :func:`read_inputs`.
+def write_inputs(folder: Path, arrays: Arrays) -> None:
+    """Leave the inputs for :func:`read_inputs`.
 
     Texts are written at their own length: an array of numpy's texts gives each as much room as the longest of all needs.
     """
     import numpy as np
 
-    np.save(folder / "numbers.npy", numbers)
-    (folder / "categories.json").write_bytes(msgspec.json.encode(categories.tolist()))
+    np.savez(folder / "floats.npz", arrays.numbers, *arrays.vectors.values())
+    texts = {name: column.tolist() for name, column in arrays.texts.items()}
+    words = _Words(arrays.categories.tolist(), texts, list(arrays.vectors))
+    (folder / "words.json").write_bytes(msgspec.json.encode(words))
 
 
-def read_inputs(folder: Path) -> tuple[Floats, Any]:
+def read_inputs(folder: Path) -> Arrays:
     """What :func:`write_inputs` left."""
     import numpy as np
 
-    numbers = np.load(folder / "numbers.npy", allow_pickle=False)
-    rows = msgspec.json.decode((folder / "categories.json").read_bytes(), type=list[list[str]])
-    categories = np.empty((len(rows), len(rows[0]) if rows else 0), dtype=object)
-    for at, row in enumerate(rows):
+    words = msgspec.json.decode((folder / "words.json").read_bytes(), type=_Words)
+    with np.load(folder / "floats.npz", allow_pickle=False) as floats:
+        numbers, *vectors = floats.values()
+    categories = np.empty((len(numbers), len(words.categories[0]) if words.categories else 0), dtype=object)
+    for at, row in enumerate(words.categories):
         categories[at] = row
-    return numbers, categories
+    texts = {name: np.array(column, dtype=object) for name, column in words.texts.items()}
+    return Arrays(numbers, categories, texts, dict(zip(words.vectors, vectors, strict=True)))
+
+
+def _row(arrays: Arrays, row: int) -> Arrays:
+    one = slice(row, row + 1)
+    texts, vectors = ({name: column[one] for name, column in named.items()} for named in (arrays.texts, arrays.vectors))
+    return Arrays(arrays.numbers[one], arrays.categories[one], texts, vectors)
 
 
 def _main(folder: Path) -> None:
     import numpy as np
 
     session = open_session((folder / "model.onnx").read_bytes())
-    numbers, categories = read_inputs(folder)
-    np.save(folder / "scores.npy", run_session(session, numbers, categories))
-    reference, fixed = reference_session(), np.ones((1, WIDTH))
-    latency = measure(
-        lambda row: run_session(session, numbers[row : row + 1], categories[row : row + 1]),
-        lambda: run_session(reference, fixed, categories[:1, :0]),
-        rows=min(ROWS, len(numbers)),
-    )
+    arrays = read_inputs(folder)
+    np.save(folder / "scores.npy", run_session(session, arrays))
+    rows = [_row(arrays, row) for row in range(min(ROWS, len(arrays.numbers)))]
+    reference, fixed = reference_session(), Arrays(np.ones((1, WIDTH)), np.empty((1, 0), dtype=object))
+    latency = measure(lambda row: run_session(session, rows[row]), lambda: run_session(reference, fixed), rows=len(rows))
     sys.stdout.write(json.dumps(asdict(latency)))
 
 

@@ -42,9 +42,12 @@ def fit_recipe(
 
     Raises:
         DeclarationError: when a weight is no positive number.
-        FeatureError: when a column is missing or of a wrong type, or nothing can be learnt from the labels.
+        FeatureError: when a column is missing or of a wrong type, the recipe does not take one of the inputs, or nothing can
+            be learnt from the labels.
         RecipeError: when the fit returns what cannot predict or cannot be exported.
     """
+    if fault := recipe.inputs_fault(features):
+        raise FeatureError(f"recipe {recipe.name}: {fault}")
     labels = _targets(task, rows, label)
     counted = row_weights(weights, rows, task) if weights else None
     context = FitContext(task=task, features=features, labels=labels, seed=recipe.seed, weights=counted)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from everfit.declaration.tasks import Task
-from everfit.training.arrays import Features, Floats, split
+from everfit.training.arrays import Features, Floats, split, with_components
 from everfit.training.encoding import Encoding
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class FittedTrees:
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """The answers of the task, float64[N]."""
-        inputs = columns(self.encoding, *split(self.features, frame))
+        inputs = columns(self.encoding, *with_components(split(self.features, frame)))
         with one_thread():
             raw = self.estimator._raw_predict(inputs)  # noqa: SLF001 - what the graph makes its answers of, too
         return self.task.answers(raw[:, 0])
@@ -45,7 +45,7 @@ class FittedTrees:
         inputs = [
             graph.category(i, values, np.arange(len(values), dtype=np.float64), np.nan)
             for i, values in enumerate(self.encoding.vocabularies)
-        ] + (["numbers"] if len(self.encoding.means) else [])
+        ] + ([graph.numbers()] if len(self.encoding.means) else [])
         joined = graph.add("Concat", *inputs, axis=1)
         raw = graph.add("TreeEnsemble", joined, domain=ML, **_ensemble(self.estimator))
         baseline = graph.constant(self.estimator._baseline_prediction.astype(np.float64))  # noqa: SLF001

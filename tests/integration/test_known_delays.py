@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
 from everfit import Category, Integer, Model, Number, Source, Time, count, feature_view, latest, mean, total
-from everfit.features.running_sums import Value
+from everfit.declaration.values import Value
 from everfit.pipeline import daily_partitions, partition_frames
 from everfit.pipeline.lineage import features_dataset, outdated
 from everfit.serving.lookup import Lookup

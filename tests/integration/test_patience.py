@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from everfit.features.running_sums import Value
+from everfit.declaration.values import Value
 from everfit.pipeline.loop_progress import LoopProgress
 from everfit.serving.lookup import Lookup
 from everfit.store import heartbeats, requests

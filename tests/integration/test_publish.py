@@ -149,7 +149,7 @@ def test_publishers_side_by_side_lose_nothing(engine: Engine, expected: list[tup
         ({"price": -3.4e38}, r"-3.4e\+38 does not fit: beyond ±1e\+37; declare missing=\[…\] where it stands for nothing"),
         ({"price": 1.5}, r"column 'price': 1.5 does not fit: outside its bounds 0.0 to 1.0"),
         ({"price": None}, r"column 'price': null, and the column is not nullable"),
-        ({"region": 7}, r"column 'region': 7 does not fit: a category is text"),
+        ({"region": 7}, r"column 'region': 7 does not fit: not a text"),
         ({"region": "N\0W"}, r"column 'region': 'N\\x00W' does not fit: .*NUL"),
         ({"period_start": "noon"}, r"column 'period_start': 'noon' does not fit: 'noon' is no time"),
         ({"period_start": datetime(1996, 5, 8)}, r"column 'period_start': .* has no time zone"),  # noqa: DTZ001

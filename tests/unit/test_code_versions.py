@@ -76,7 +76,7 @@ def edit(monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None
         ("everfit/pipeline/training_set.py", "known_by", {"training_set", "trained_model"}),
         ("everfit/evidence/out_of_bounds.py", "within", {"training_set"}),
         ("everfit/evidence/quality.py", "profile", {"trained_model"}),
-        ("everfit/evidence/measures.py", "measure_for", {"trained_model"}),
+        ("everfit/evidence/measures.py", "measures_for", {"trained_model"}),
         ("everfit/evaluation/folds.py", "folds", {"trained_model"}),
         ("everfit/training/artifact.py", "run_session", {"trained_model", "evaluation", "champion"}),
         ("everfit/training/parity.py", "_main", {"trained_model"}),

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from everfit import feature_view, latest, mean, total
+from everfit.declaration.values import Value
 from everfit.declaration.views import FeatureView
 from everfit.errors import DeclarationError, SourceError
 from everfit.features.offline import compute
-from everfit.features.running_sums import RunningRow, Value, answer, expired, extend, key_of, known_values
+from everfit.features.running_sums import RunningRow, answer, expired, extend, key_of, known_values
 from tests.unit.test_features_offline import MINUTE, START, VIEWS, random_sales, random_spine
 
 
@@ -106,7 +107,7 @@ def test_a_resolution_is_declared_where_sums_are_large() -> None:
         ({"a": mean("price", over="1h"), "b": total("price", over="1h", resolution=1.0)}, "b takes 'price' at resolution 1.0"),
         (
             latest("price", kind="category") | {"a": mean("price", over="1h")},
-            "a takes 'price' at resolution 1e-09, another .* as text",
+            "a takes 'price' at resolution 1e-09, another .* as category",
         ),
         ({"a": mean("price", over="0s")}, "a: over 0:00:00 at resolution 1e-09; both must be positive"),
         ({"a": mean("price", over="1h", resolution=0)}, "both must be positive"),

@@ -121,7 +121,7 @@ def test_what_is_sound_has_no_error_and_its_figures() -> None:
     assert seen.expected
     assert seen.expected.rows == 26 * 24
     assert seen.expected.seconds["gradient_boosting"] > 0
-    assert "always p1" in only(seen, "note", "feature pump").what
+    assert "always 'p1'" in only(seen, "note", "feature pump").what
 
 
 def test_naive_times_are_named_with_the_row() -> None:

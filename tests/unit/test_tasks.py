@@ -8,6 +8,7 @@ import pytest
 
 from everfit import BinaryClassification, Task
 from everfit.errors import FeatureError
+from everfit.training.arrays import Arrays
 from everfit.training.artifact import open_session, run_session
 from everfit.training.onnx_graph import Graph
 from tests.tasks import Bounded
@@ -121,7 +122,7 @@ def test_the_head_of_a_graph_answers_as_the_task_does(case: Case) -> None:
     session = open_session(graph.finish("numbers", case.task))
     (output,) = session.get_outputs()
     assert (output.name, output.shape, output.type) == (case.task.output.name, ["N", *case.task.output.shape], "tensor(double)")
-    answers = run_session(session, case.raw[:, None], np.empty((500, 0)))
+    answers = run_session(session, Arrays(case.raw[:, None], np.empty((500, 0))))
     assert np.abs(answers - case.task.answers(case.raw)).max() < 1e-12
 
 

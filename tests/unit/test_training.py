@@ -9,23 +9,30 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto
 
 from everfit import Fitted, GradientBoosting, Recipe, TorchMLP
+from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.views import Kind
 from everfit.errors import FeatureError, NotServableError
 from everfit.features.labelled_rows import labelled
+from everfit.training.arrays import Arrays
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.encoding import MOST_CATEGORIES, Encoding
+from everfit.training.onnx_graph import Graph
 from everfit.training.parity import check_parity, hostile, read_inputs, write_inputs
 from models.electricity_price import electricity_price
 from tests.recipes import fit
+from tests.tasks import Bounded
 
-CANDIDATES: list[Recipe] = [GradientBoosting(trees=20), TorchMLP(hidden=(16,), epochs=10)]
+CANDIDATES: list[Recipe] = [GradientBoosting(trees=20), TorchMLP(hidden=(16,), epochs=10, batch_rows=128)]
 FEATURES: list[tuple[str, Kind]] = [
     ("carrier", "category"),
     ("distance", "number"),
     ("still", "number"),
     ("origin", "category"),
+    ("direct", "flag"),
+    ("route", "vector[3]"),
 ]
 SIGNATURE = Signature("made", FEATURES, "0" * 8)
 
@@ -33,16 +40,19 @@ every_trainer = pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda cand
 
 
 def made_rows(rows: int = 2_000) -> pl.DataFrame:
-    """Rows with nulls in a number and a category, and a number that never moves."""
+    """Rows with nulls in every kind of input, and a number that never moves."""
     random = np.random.default_rng(7)
     carrier = random.choice(["AA", "DL", "UA"], rows)
     distance = random.normal(500, 200, rows)
+    routes = np.random.default_rng(8).normal(size=(rows, 3)).tolist()
     return pl.DataFrame(
         {
             "carrier": pl.Series(carrier).set(pl.Series(random.random(rows) < 0.1), None),
             "distance": pl.Series(distance).set(pl.Series(random.random(rows) < 0.1), None),
             "still": np.full(rows, 0.1 + 0.2),
             "origin": random.choice(["EWR", "JFK"], rows),
+            "direct": pl.Series(distance < 400).set(pl.Series(np.random.default_rng(9).random(rows) < 0.1), None),
+            "route": pl.Series([None if n % 9 == 0 else row for n, row in enumerate(routes)], dtype=pl.Array(pl.Float32, 3)),
             "late": ((carrier == "DL") ^ (distance > 600)).astype(int),
         }
     )
@@ -127,7 +137,7 @@ def test_a_constant_column_that_comes_alive_has_no_say(candidate: Recipe) -> Non
 def test_the_exported_graph_answers_as_the_model_does(candidate: Recipe) -> None:
     model = fitted(candidate)
     parity = check_parity(model.to_onnx(), SIGNATURE, made_rows(), model.predict)
-    assert parity.rows == 2_000 + 6 * 50 + 1
+    assert parity.rows == 2_000 + 9 * 50 + 1
     assert parity.difference < 1e-6
     assert 0 < parity.latency.ms < 1_000
 
@@ -153,29 +163,58 @@ def test_one_row_is_scored_as_many_are(candidate: Recipe) -> None:
 
 def test_a_row_that_does_not_fit_is_refused() -> None:
     scorer = Scorer(fitted(CANDIDATES[0]).to_onnx(), SIGNATURE)
-    row: dict[str, Any] = {"carrier": "AA", "distance": 1.0, "still": None, "origin": "JFK"}
+    row: dict[str, Any] = {"carrier": "AA", "distance": 1.0, "still": None, "origin": "JFK", "direct": True, "route": None}
     with pytest.raises(FeatureError, match="no feature 'distance'"):
         scorer.score_one({name: value for name, value in row.items() if name != "distance"})
     with pytest.raises(FeatureError, match="numbers for distance"):
         scorer.score_one(row | {"distance": "far"})
+    with pytest.raises(FeatureError, match=r"numbers for .*route: a vector of shape \[2\] in place of 3 components"):
+        scorer.score_one(row | {"route": [1.0, 2.0]})
     with pytest.raises(NotServableError, match="no ONNX graph"):
         Scorer(b"garbage", SIGNATURE)
 
 
 def test_parity_refuses_a_graph_that_answers_otherwise_and_tells_the_worst_row() -> None:
     graph, other = fitted(CANDIDATES[0]).to_onnx(), fitted(CANDIDATES[1])
-    with pytest.raises(NotServableError, match=r"row \d+ of 2301: \{'carrier'"):
+    with pytest.raises(NotServableError, match=r"row \d+ of 2451: \{'carrier'"):
         check_parity(graph, SIGNATURE, made_rows(), other.predict)
     with pytest.raises(NotServableError, match="exit code"):
         check_parity(b"garbage", SIGNATURE, made_rows(), other.predict)
 
 
-@pytest.mark.parametrize("kind", ["number", "category"])
+@pytest.mark.parametrize("kind", ["number", "category", "flag", "vector[3]"])
 @every_trainer
 def test_inputs_of_one_kind_alone_are_enough(candidate: Recipe, kind: Kind) -> None:
     features = [(name, its_kind) for name, its_kind in FEATURES if its_kind == kind]
     model = fit(candidate, made_rows(), features=features, label="late")
     assert check_parity(model.to_onnx(), Signature("made", features, ""), made_rows(), model.predict).difference < 1e-6
+
+
+@every_trainer
+def test_a_vector_is_learnt_from_and_a_text_is_refused_with_the_recipe_that_takes_one(candidate: Recipe) -> None:
+    rows = made_rows().with_columns(late=(pl.col("route").arr.get(1) > 0).fill_null(value=False).cast(pl.Int64))
+    answers = fitted(candidate, rows).predict(rows)
+    assert answers[rows["late"].to_numpy() == 1].mean() > answers[rows["late"].to_numpy() == 0].mean() + 0.3
+    with pytest.raises(FeatureError, match=r"takes no text, and headline is one; .* such as Sklearn with a TfidfVectorizer"):
+        fit(candidate, rows.with_columns(headline=pl.lit("")), features=[*FEATURES, ("headline", "text")], label="late")
+    for wrong in (pl.lit("far"), pl.lit([1.0, 2.0], dtype=pl.Array(pl.Float32, 2))):
+        with pytest.raises(FeatureError, match=r"'route' holds .*, not vectors of 3 numbers"):
+            fitted(candidate, rows.with_columns(route=wrong))
+
+
+def test_a_graph_takes_each_text_and_vector_by_its_name_whatever_that_is() -> None:
+    features: list[tuple[str, Kind]] = [("constant_0", "text"), ("Cast_0", "vector[2]"), ("direct", "flag")]
+    graph = Graph(features)
+    words = graph.add("StringConcat", "constant_0", graph.constant(np.array([""], dtype=object)))
+    known = graph.add("Equal", words, graph.constant(np.array(["yes"], dtype=object)))
+    asked = graph.add("Unsqueeze", graph.add("Cast", known, to=TensorProto.DOUBLE), graph.constant(np.array([1])))
+    whole = graph.add("ReduceSum", graph.numbers(), graph.constant(np.array([1])))
+    scorer = Scorer(graph.finish(graph.add("Add", asked, whole), Bounded(label="amount")), Signature("made", features, ""))
+    row: dict[str, Any] = {"constant_0": "yes", "Cast_0": [0.25, 0.5], "direct": True}
+    assert scorer.score_one(row) == 2.75
+    assert np.isnan(scorer.score_one(row | {"Cast_0": None}))
+    types = {name: frame_type(kind) for name, kind in features}
+    assert scorer.score(pl.DataFrame([row, row | {"constant_0": None}], schema=types)).tolist() == [2.75, 1.75]
 
 
 @every_trainer
@@ -203,22 +242,26 @@ def test_encoding_keeps_the_most_frequent_categories_and_scales_constants_by_one
     assert np.isnan(encoding.codes(np.array([["never"]], dtype=object))).all()
 
 
-@given(st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=5))
+@given(st.lists(st.lists(st.text(), min_size=3, max_size=3), max_size=5))
 def test_inputs_of_the_parity_check_are_read_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, texts: Any) -> None:
     folder = tmp_path_factory.mktemp("inputs")
-    categories = np.array(texts, dtype=object).reshape(len(texts), 2)
+    words = np.array(texts, dtype=object).reshape(len(texts), 3)
     numbers = np.full((len(texts), 1), np.nan)
-    write_inputs(folder, numbers, categories)
-    read_numbers, read_categories = read_inputs(folder)
-    assert np.array_equal(read_numbers, numbers, equal_nan=True)
-    assert read_categories.tolist() == texts
+    vectors = {"odd / name": np.full((len(texts), 2), 0.1, dtype=np.float32)}
+    write_inputs(folder, Arrays(numbers, words[:, :2], {"headline": words[:, 2]}, vectors))
+    arrays = read_inputs(folder)
+    assert np.array_equal(arrays.numbers, numbers, equal_nan=True)
+    assert arrays.categories.tolist() == words[:, :2].tolist()
+    assert {name: column.tolist() for name, column in arrays.texts.items()} == {"headline": words[:, 2].tolist()}
+    assert arrays.vectors.keys() == vectors.keys()
+    assert np.array_equal(arrays.vectors["odd / name"], vectors["odd / name"])
 
 
 def test_one_long_text_costs_the_parity_check_its_own_length(tmp_path: Path) -> None:
     categories = np.full((5_000, 3), "NSW", dtype=object)
     categories[17, 1] = "x" * 20_000
     tracemalloc.start()
-    write_inputs(tmp_path, np.zeros((5_000, 1)), categories)
+    write_inputs(tmp_path, Arrays(np.zeros((5_000, 1)), categories))
     read_inputs(tmp_path)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
