@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from everfit.training.gradient_boosting import GradientBoosting
     from everfit.training.mlp import TorchMLP
+    from everfit.training.sklearn_recipe import Sklearn
 
 __all__ = [
     "AUC",
@@ -94,6 +95,7 @@ __all__ = [
     "RetrainingPolicy",
     "Rollout",
     "RowMetric",
+    "Sklearn",
     "Source",
     "SquaredError",
     "Straight",
@@ -110,7 +112,11 @@ __all__ = [
     "total",
 ]
 
-_RECIPES = {"GradientBoosting": "everfit.training.gradient_boosting", "TorchMLP": "everfit.training.mlp"}
+_RECIPES = {
+    "GradientBoosting": "everfit.training.gradient_boosting",
+    "Sklearn": "everfit.training.sklearn_recipe",
+    "TorchMLP": "everfit.training.mlp",
+}
 
 former_names.install()
 

@@ -64,6 +64,10 @@ class Recipe(Part):
     name: Name
     seed: int = 0
 
+    def parameters(self) -> dict[str, Any]:
+        """What is recorded with a version and tracked: the values of all fields, as JSON can hold them."""
+        return self.model_dump(mode="json")
+
     def fit(self, rows: "pl.DataFrame", context: FitContext) -> Fitted:
         """Fit on labelled rows in event order.
 

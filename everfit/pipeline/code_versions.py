@@ -8,6 +8,7 @@ another learning rate leaves the features as they are, and another plot leaves e
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import cache
+from types import FunctionType
 from typing import Any, Literal, get_args
 
 from everfit.declaration import Column, Model, Part
@@ -127,10 +128,11 @@ def _metric(model: Model) -> Any:
     return _source(type(metric)) or class_version(type(metric)), metric.model_dump(exclude={"function"}), code
 
 
-def _with_code(part: Part) -> tuple[str, dict[str, Any], str]:
-    """The values of a part that does something itself, and the version of its class, the user's own included."""
+def _with_code(part: Part) -> tuple[Any, ...]:
+    """The values of a part that does something itself, and the versions of its class and of the functions among its values."""
     kind = type(part)
-    return *_values(part), _source(kind) or class_version(kind)
+    functions = [_function(value) for _, value in part if isinstance(value, FunctionType)]
+    return *_values(part), _source(kind) or class_version(kind), *functions
 
 
 def _function(function: Callable[..., Any]) -> tuple[str, str]:

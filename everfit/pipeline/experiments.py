@@ -48,7 +48,7 @@ def experiment(runtime: Runtime, model: Model, tracker: Tracker, *, cutoff: date
     return Experiment(
         model=model.name,
         cutoff=until,
-        settings={each.name: each.model_dump(mode="json") for each in model.candidates},
+        settings={each.name: each.parameters() for each in model.candidates},
         metrics={each.name: each.metrics for each in trained.candidates},
         verdict=verdict,
     )

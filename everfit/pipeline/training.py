@@ -103,7 +103,7 @@ def _train_one(
     reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
     return Trained(
         name=recipe.name,
-        config=recipe.model_dump(mode="json"),
+        config=recipe.parameters(),
         onnx=runtime.lake.put(onnx, "onnx"),
         backtest=runtime.lake.put_frame(tested.rows),
         reference=runtime.lake.put_frame(reference),

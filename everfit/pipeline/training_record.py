@@ -29,7 +29,7 @@ def begin(tracker: Tracker, runtime: Runtime, model: Model, given: "TrainingSet"
     tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
     tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()})
     for candidate in model.candidates:
-        tracker.log_params(flat(candidate.name, candidate.model_dump(mode="json")))
+        tracker.log_params(flat(candidate.name, candidate.parameters()))
     tracker.log_metrics({"rows": given.rows, model.task.baseline_name.replace(" ", "_"): given.baseline})
     tracker.log_document(msgspec.to_builtins(given), "training_set.json")
     tracker.log_document(environment(), "environment.json")

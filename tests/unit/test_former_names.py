@@ -72,7 +72,11 @@ def test_an_instance_of_dagster_finds_the_launcher_under_its_former_name() -> No
 
 def test_what_a_model_file_needs_comes_from_everfit_itself() -> None:
     assert everfit.__all__ == sorted(everfit.__all__)
-    homes = {"GradientBoosting": "everfit.training.gradient_boosting", "TorchMLP": "everfit.training.mlp"}
+    homes = {
+        "GradientBoosting": "everfit.training.gradient_boosting",
+        "Sklearn": "everfit.training.sklearn_recipe",
+        "TorchMLP": "everfit.training.mlp",
+    }
     for name in everfit.__all__:
         assert getattr(everfit, name) is getattr(import_module(homes.get(name, "everfit.declaration")), name)
 

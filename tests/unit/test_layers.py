@@ -30,7 +30,7 @@ def test_the_contract_names_every_part_of_the_house() -> None:
 
 def test_nothing_but_the_simplest_lies_at_the_root_of_the_package() -> None:
     files = {path.stem for path in (ROOT / "everfit").glob("*.py")} - {"__init__"}
-    assert files == {"errors", "timing", "waiting", "runtime"}
+    assert files == {"errors", "timing", "waiting", "runtime", "testing"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,123 @@
+"""The contract suite holds for recipes of every kind, and names what does not keep to it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from everfit import BinaryClassification, FitContext, GradientBoosting, Recipe, Regression, Sklearn, Task, TorchMLP
+from everfit.declaration import Name
+from everfit.errors import NotServableError, RecipeError
+from everfit.testing import check_recipe
+from everfit.training.row_weights import row_weights
+from tests import estimators
+from tests.estimators import FEATURES, made_rows
+from tests.extensions import documented
+
+LATE, MINUTES = BinaryClassification(label="late"), Regression("minutes")
+ROWS = made_rows(300)
+PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def written(source: str, name: str) -> Any:
+    names: dict[str, Any] = {"__name__": "tests.written"}
+    exec(source, names)
+    return names[name]
+
+
+RECIPES: list[tuple[Recipe, Task]] = [
+    (GradientBoosting(trees=3), LATE),
+    (GradientBoosting(trees=3), MINUTES),
+    (TorchMLP(hidden=(4,), epochs=1), LATE),
+    (TorchMLP(hidden=(4,), epochs=1), MINUTES),
+    (Sklearn("words", estimators.words), LATE),
+    (Sklearn("embedded", estimators.embedded), LATE),
+    (Sklearn("ridge", estimators.ridge), MINUTES),
+    (Sklearn("xgboost", estimators.extreme), LATE),
+    (written(documented("Recipes"), "Logistic")(), LATE),
+]
+
+
+@pytest.mark.parametrize(("recipe", "task"), RECIPES, ids=lambda each: each.name if isinstance(each, Recipe) else each.label)
+def test_every_recipe_keeps_the_contract(recipe: Recipe, task: Task) -> None:
+    taken = [feature for feature in FEATURES if not recipe.inputs_fault([feature])]
+    assert check_recipe(recipe, ROWS, task=task, features=taken).difference <= 1e-3 * task.spread(ROWS["minutes"].to_numpy())
+
+
+def test_inputs_that_it_does_not_take_are_named() -> None:
+    with pytest.raises(RecipeError, match=r"recipe gradient_boosting: .*note"):
+        check_recipe(GradientBoosting(trees=1), ROWS, task=LATE, features=FEATURES)
+
+
+class Breaking(Recipe):
+    """Answers the share of 1, and breaks the contract in one way."""
+
+    name: Name = "breaking"
+    how: str
+
+    def fit(self, rows: pl.DataFrame, context: FitContext) -> Any:
+        if self.how == "rows":
+            rows.drop_in_place("note")
+        if self.how == "labels":
+            context.labels[0] = 1 - context.labels[0]
+        made = GradientBoosting(trees=1).fit(rows if "note" in rows.columns else rows.with_columns(note=None), context)
+        return Broken(self.how, made)
+
+
+class Broken:
+    def __init__(self, how: str, made: Any) -> None:
+        self.how, self.made, self.drawn = how, made, np.random.default_rng().random() / 10
+
+    def predict(self, frame: pl.DataFrame) -> Any:
+        if self.how == "answered rows":
+            frame.drop_in_place("hour")
+            return np.full(frame.height, 0.5)
+        if self.how == "columns":
+            return np.full(frame.height, 0.5)
+        answers = self.made.predict(frame)
+        if self.how == "nulls" and frame["distance"].null_count() == frame.height:
+            return answers * np.nan
+        if self.how == "graph":
+            return answers * 0.9
+        if self.how == "neighbours":
+            return answers * 0 + 1 / (1 + frame.height)
+        return answers * 0.5 + self.drawn if self.how == "seed" else answers
+
+    def to_onnx(self) -> bytes:
+        return bytes(self.made.to_onnx())
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("rows", "fit changes its rows"),
+        ("labels", r"fit changes context\.labels"),
+        ("answered rows", "predict changes its rows"),
+        ("seed", "two fits on the same rows answer differently"),
+        ("neighbours", "the first row alone is answered"),
+        ("nulls", "no finite number"),
+        ("columns", "predict of rows without column 'distance' raises no FeatureError"),
+    ],
+)
+def test_what_breaks_it_is_named(how: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=f"recipe breaking: .*{message}"):
+        check_recipe(Breaking(how=how), ROWS, task=LATE, features=FEATURES)
+
+
+def test_a_graph_that_answers_otherwise_is_named() -> None:
+    with pytest.raises(NotServableError, match="the exported graph answers"):
+        check_recipe(Breaking(how="graph"), ROWS, task=LATE, features=FEATURES)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_the_pages_estimators_keep_the_contract_as_it_is_written_there(at: int) -> None:
+    check = written(EXAMPLES[3], "check")
+    assert check(written(EXAMPLES[at], "candidate"), ROWS).difference <= 1e-5
+
+
+def test_the_pages_weights_are_weights() -> None:
+    assert set(row_weights(written(EXAMPLES[2], "weights"), ROWS, LATE).tolist()) == {1.0, 5.0}
