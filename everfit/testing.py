@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from everfit.declaration.recipes import FitContext, Recipe
+from everfit.declaration.fit_context import FitContext
+from everfit.declaration.recipes import Recipe
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import Features
 from everfit.errors import FeatureError, RecipeError

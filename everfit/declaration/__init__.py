@@ -7,6 +7,7 @@ from typing import Any
 
 from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Flag, Integer, Number, Numeric, Text, Time, Vector
+from everfit.declaration.fit_context import Champion, FitContext
 from everfit.declaration.metrics import Metric, RankMetric, RowMetric
 from everfit.declaration.model import Model, RetrainingPolicy
 from everfit.declaration.part import Name, Part
@@ -21,7 +22,7 @@ from everfit.declaration.policies import (
     TrainingWindow,
 )
 from everfit.declaration.rank_metrics import AUC, AveragePrecision
-from everfit.declaration.recipes import FitContext, Fitted, Recipe
+from everfit.declaration.recipes import Fitted, Recipe
 from everfit.declaration.regression import Regression
 from everfit.declaration.retraining import Decision, Finding, History
 from everfit.declaration.rollouts import Rollout, Straight
@@ -39,6 +40,7 @@ __all__ = [
     "BinaryClassification",
     "Brier",
     "Category",
+    "Champion",
     "Column",
     "CostMatrix",
     "Decision",

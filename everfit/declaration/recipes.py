@@ -1,43 +1,16 @@
 """What may become the champion: a recipe, which is fitted on labelled rows and exports what it has learnt."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticSerializationError
 
+from everfit.declaration.fit_context import FitContext, Floats
 from everfit.declaration.part import Name, Part, call_fault, name_flaw
-from everfit.declaration.tasks import Task
 from everfit.declaration.views import Features
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import polars as pl
-
-    Floats = npt.NDArray[np.float64]
-else:
-    Floats = Any
-
-
-@dataclass(frozen=True, slots=True)
-class FitContext:
-    """What a fit is given beside its rows.
-
-    Attributes:
-        task: what is predicted; ``task.loss`` is to be minimised, which a declared metric may have chosen (Poisson loss for
-            ``metric="poisson_deviance"``), and ``task.answers`` and ``task.head`` go with it.
-        features: name and kind of every input, in the order of the exported graph.
-        labels: float64[N], the label of each row as the task checked it and made it a number.
-        seed: of every random draw; the same rows, context and recipe give the same model.
-        weights: float64[N], positive, how much each row counts in the fit; None where all count alike.
-    """
-
-    task: Task
-    features: Features
-    labels: Floats
-    seed: int
-    weights: Floats | None = None
 
 
 @runtime_checkable
@@ -73,7 +46,7 @@ class Recipe(Part):
 
         Args:
             rows: one row an event, with a column for each feature; they are not changed.
-            context: the task, the inputs, the labels, the weights and the seed.
+            context: the task, the inputs, the labels, the weights, the seed, and where the fit keeps and reports how far it is.
 
         Raises:
             FeatureError: when a column is missing or of a wrong type, or nothing can be learnt from the rows.

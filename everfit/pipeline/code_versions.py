@@ -40,6 +40,7 @@ ROOTS: dict[Stage, tuple[str, ...]] = {
 # record of what was made from what, and what a person is shown.
 NEUTRAL = (
     "everfit.declaration.columns",
+    "everfit.declaration.fit_context",
     "everfit.declaration.part",
     "everfit.declaration.recipes",
     "everfit.declaration.values",

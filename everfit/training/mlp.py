@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from everfit.declaration.fit_context import FitContext
 from everfit.declaration.part import Name
-from everfit.declaration.recipes import FitContext, Recipe, texts_fault
+from everfit.declaration.recipes import Recipe, texts_fault
 from everfit.declaration.views import Features
 
 if TYPE_CHECKING:

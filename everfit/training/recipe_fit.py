@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from everfit.declaration import Model
-from everfit.declaration.recipes import FitContext, Fitted, Recipe
+from everfit.declaration.fit_context import FitContext
+from everfit.declaration.recipes import Fitted, Recipe
 from everfit.declaration.reserved_columns import LABEL
 from everfit.declaration.tasks import Task
 from everfit.errors import FeatureError, RecipeError

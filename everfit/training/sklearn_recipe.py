@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import field_serializer, field_validator
 
+from everfit.declaration.fit_context import FitContext
 from everfit.declaration.part import call_fault
-from everfit.declaration.recipes import FitContext, Recipe
+from everfit.declaration.recipes import Recipe
 from everfit.declaration.views import Features
 
 if TYPE_CHECKING:
