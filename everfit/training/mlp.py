@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class TorchMLP(Recipe):
-    """A multilayer perceptron of PyTorch on standardised inputs, trained by AdamW."""
+    """A multilayer perceptron of PyTorch on standardised inputs, trained by AdamW.
+
+    A training that is killed goes on at its last checkpoint: one after each epoch, or every ``checkpoint_seconds``.
+    """
 
     name: Name = "mlp"
     hidden: tuple[Annotated[int, Field(ge=1, le=4_096)], ...] = (64, 32)
@@ -24,6 +27,7 @@ class TorchMLP(Recipe):
     batch_rows: int = Field(512, ge=1)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(1e-3, ge=0)
+    checkpoint_seconds: float | None = Field(None, ge=0, exclude=True)
 
     def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedNetwork":
         """Fit by AdamW on mini-batches in an order drawn from the seed.
@@ -35,7 +39,9 @@ class TorchMLP(Recipe):
 
         from everfit.training import network
         from everfit.training.arrays import split, with_components
+        from everfit.training.checkpoint import checkpoint_of
         from everfit.training.encoding import Encoding
+        from everfit.training.epochs import Epochs
         from everfit.training.losses import require_loss
 
         losses = network.losses()
@@ -47,13 +53,22 @@ class TorchMLP(Recipe):
         generator = torch.Generator().manual_seed(context.seed)
         layers = network.perceptron([inputs.shape[1], *self.hidden, 1], generator)
         scale = network.Scale.of(context.task.loss, labels)
-        optimizer = torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        weights = None if context.weights is None else network.normalised(context.weights)
-        loss = losses[context.task.loss](reduction="mean" if weights is None else "none")
         reduced = scale.reduced(labels)
+        weights = None if context.weights is None else network.normalised(context.weights)
+        training = Epochs(
+            module=layers,
+            optimizer=torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay),
+            loss_of=network.mean_loss(losses[context.task.loss], layers, inputs, reduced, weights),
+            rows=len(inputs),
+            epochs=self.epochs,
+            batch_rows=self.batch_rows,
+            generator=generator,
+            checkpoint=checkpoint_of(self, context, [inputs, reduced, weights]),
+            checkpoint_seconds=self.checkpoint_seconds,
+            report=context.report,
+        )
         with network.one_thread():
-            for _ in range(self.epochs):
-                network.train_epoch(layers, optimizer, inputs, reduced, generator, loss, self.batch_rows, weights)
+            training.run()
             network.silence_constants(layers, inputs)
             scale.restore(layers)
         return network.FittedNetwork(context.features, context.task, encoding, layers)

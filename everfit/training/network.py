@@ -5,7 +5,7 @@ a 1 where it is missing; each category one-hot with a last slot for what is unkn
 no weight: a column that was constant, or null, has no effect when it begins to vary, until a model was trained on it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -76,29 +76,21 @@ def perceptron(widths: Sequence[int], generator: "torch.Generator") -> "nn.Seque
     return nn.Sequential(*layers[:-1])
 
 
-def train_epoch(
+def mean_loss(
+    loss: "type[nn.Module]",
     network: "nn.Sequential",
-    optimizer: "torch.optim.Optimizer",
     inputs: "torch.Tensor",
     labels: "torch.Tensor",
-    generator: "torch.Generator",
-    loss: "nn.Module",
-    batch_rows: int,
     weights: "torch.Tensor | None" = None,
-) -> None:
-    """One pass over inputs float32[N, D] and labels float32[N, 1], in mini-batches of an order that the generator draws.
+) -> "Callable[[torch.Tensor], torch.Tensor]":
+    """The mean loss of rows int64[B], of inputs float32[N, D], labels float32[N, 1] and weights float32[N, 1] of mean 1."""
+    measure = loss(reduction="mean" if weights is None else "none")
 
-    With weights float32[N, 1], of mean 1, the loss is one a row; without them it is the mean of a batch.
-    """
-    import torch
+    def of(rows: "torch.Tensor") -> "torch.Tensor":
+        losses: torch.Tensor = measure(network(inputs[rows]), labels[rows])
+        return losses if weights is None else (losses * weights[rows]).mean()
 
-    order = torch.randperm(len(inputs), generator=generator)
-    for start in range(0, len(order), batch_rows):
-        rows = order[start : start + batch_rows]
-        optimizer.zero_grad()
-        losses = loss(network(inputs[rows]), labels[rows])
-        (losses if weights is None else (losses * weights[rows]).mean()).backward()
-        optimizer.step()
+    return of
 
 
 def normalised(weights: Floats) -> "torch.Tensor":
