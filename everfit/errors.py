@@ -93,6 +93,10 @@ class NotServableError(EverfitError):
     """An exported model does not answer as the native one does, or is too slow; it must not be promoted."""
 
 
+class ProcessEndedError(NotServableError):
+    """The process of a version that runs in one of its own crashed, hung or does not start; the next answer starts it again."""
+
+
 class LostVersionError(EverfitError, LookupError):
     """The registry has lost a version or its artifact."""
 

@@ -47,7 +47,9 @@ def check_recipe(recipe: Recipe, rows: "pl.DataFrame", *, task: Task, features: 
     for block in hostile(features, rows):
         made.predict(block)
     _require_columns(recipe, made, rows, features)
-    return check_parity(made.to_onnx(), Signature(recipe.name, list(features), ""), rows, made.predict, spread=spread)
+    trusted = recipe.trusted_types()
+    signature = Signature(recipe.name, list(features), "", native=None if trusted is None else list(trusted))
+    return check_parity(made.export(), signature, rows, made.predict, spread=spread)
 
 
 def _fitted(recipe: Recipe, rows: "pl.DataFrame", task: Task, features: Features) -> CheckedFit:

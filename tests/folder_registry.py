@@ -20,7 +20,7 @@ class FolderRegistry:
         version = 1 + max([above, *(int(folder.name) for folder in self.root.glob(f"{model}/*") if folder.is_dir())])
         folder = self.root / model / str(version)
         folder.mkdir(parents=True)
-        (folder / "model.onnx").write_bytes(artifact.onnx)
+        (folder / "model.onnx").write_bytes(artifact.content)
         (folder / "about.json").write_bytes(msgspec.json.encode((artifact.signature, artifact.tags)))
         return version
 

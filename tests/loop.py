@@ -63,7 +63,7 @@ class Loop:
             champion = ledger.champion(connection, self.model.name)
         assert champion is not None
         artifact = self.registry.fetch(self.model.name, champion.version)
-        scores = Scorer(artifact.onnx, artifact.signature).score(rows)
+        scores = Scorer(artifact.content, artifact.signature).score(rows)
         names = [name for name, _ in self.model.features]
         predictions = [
             Prediction(

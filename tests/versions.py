@@ -22,7 +22,7 @@ NO_ALARM = Calibration(thresholds=[], limit=2.0, windows=0, min_rows=2, sample_r
 
 def untrained(model: Model, **trained: Any) -> Version:
     """A version trained up to the go-live, as far as its manifest says; ``trained`` are fields of its :class:`Trained`."""
-    nothing: dict[str, Any] = {"name": "none", "config": {}, "onnx": "", "backtest": "", "metrics": {}, "latency_ms": 0.1}
+    nothing: dict[str, Any] = {"name": "none", "config": {}, "artifact": "", "backtest": "", "metrics": {}, "latency_ms": 0.1}
     known = {"calibration": NO_ALARM, "profile": Profile(model.schema_id, 0.0, []), "refused": None, "seconds": 0.1}
     candidate = Trained(**(nothing | known | trained))
     judged = Evaluation(trained_model="", champion=None, compared=[], winner=candidate.name, reason="better")
@@ -44,7 +44,7 @@ def described(lake: Lake, model: Model, bias: float, *, signed: bool = True) -> 
         model,
         name="gradient_boosting",
         config=GradientBoosting().model_dump(mode="json"),
-        onnx=lake.put(graph(model, bias), "onnx"),
+        artifact=lake.put(graph(model, bias), "onnx"),
         backtest=lake.put_frame(pl.DataFrame()),
         reference=lake.put_frame(pl.DataFrame(columns, schema=schema)),
         profile=Profile(model.schema_id, 0.0, [ColumnProfile(name, 0.0, False) for name, _ in model.features]),

@@ -1,5 +1,6 @@
 """What may become the champion: a recipe, which is fitted on labelled rows and exports what it has learnt."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BeforeValidator
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Fitted(Protocol):
-    """A fitted recipe: native answers, and the graph that gives the same."""
+    """A fitted recipe: native answers, and the graph that gives the same.
+
+    Where no graph can be, it has ``to_native()`` in place of ``to_onnx()``: an object with the same ``predict`` that skops can
+    keep, of the recipe's :meth:`Recipe.trusted_types`. Such a version answers from a process of its own.
+    """
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """The answers of the task, float64[N].
@@ -52,6 +57,13 @@ class Recipe(Part):
             FeatureError: when a column is missing or of a wrong type, or nothing can be learnt from the rows.
         """
         raise NotImplementedError(f"{type(self).__name__} has no method fit")
+
+    def trusted_types(self) -> Sequence[str] | None:
+        """Of a recipe whose fit has ``to_native()`` in place of ``to_onnx()``: the types within that object that are trusted.
+
+        None, the default, for one that is exported; empty where it has none beyond those that skops trusts by itself.
+        """
+        return None
 
     def inputs_fault(self, features: Features) -> str:  # noqa: ARG002 - any inputs, unless a recipe says otherwise
         """Why it cannot be fitted on these inputs, and what to declare instead; empty where it can."""

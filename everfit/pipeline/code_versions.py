@@ -31,8 +31,8 @@ ROOTS: dict[Stage, tuple[str, ...]] = {
         "everfit.features.spans",
     ),
     "training_set": ("everfit.pipeline.training_set.assemble",),
-    "trained_model": ("everfit.pipeline.training.train", "everfit.training.parity"),
-    "evaluation": ("everfit.pipeline.evaluation.evaluate",),
+    "trained_model": ("everfit.pipeline.training.train", "everfit.training.parity", "everfit.training.native_process"),
+    "evaluation": ("everfit.pipeline.evaluation.evaluate", "everfit.training.native_process"),
     "champion": ("everfit.pipeline.promotion.conclude",),
 }
 
@@ -42,7 +42,6 @@ NEUTRAL = (
     "everfit.declaration.columns",
     "everfit.declaration.fit_context",
     "everfit.declaration.part",
-    "everfit.declaration.recipes",
     "everfit.declaration.values",
     "everfit.declaration.views",
     "everfit.environment",

@@ -10,7 +10,7 @@ from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
 from everfit.declaration.tasks import Floats, Labels
-from everfit.errors import MetricError
+from everfit.errors import MetricError, NotServableError
 from everfit.evaluation.comparison import Comparison, compare, row_differences, slices
 from everfit.evaluation.gate import GateResult, Margins, Speed, check_candidate, check_first_candidate
 from everfit.pipeline import manifests
@@ -55,7 +55,7 @@ def _compare(
         if current is None:
             return _first(model, candidate, tested, training_set)
         return _against(runtime, model, candidate, tested, current, training_set.cause)
-    except MetricError as error:
+    except (MetricError, NotServableError) as error:
         return _unjudged(candidate.name, str(error))
 
 
@@ -100,10 +100,10 @@ def _loss(metric: Metric, labels: Labels, answers: Floats) -> float:
 
 def _champion_answers(runtime: Runtime, model: Model, current: Version, tested: "pl.DataFrame") -> tuple[Floats, str]:
     """The champion's answers by the inputs of its own schema, and a note where that is not the declared one."""
-    from everfit.training.artifact import Scorer
+    from everfit.training.version_scorer import open_scorer
 
     own = champion_inputs(runtime, model, current, tested)
-    scorer = Scorer(runtime.lake.get(current.candidate.onnx, "onnx"), own.signature)
+    scorer = open_scorer(manifests.content_of(runtime.lake, current), own.signature)
     return scorer.score(own.rows), own.note
 
 

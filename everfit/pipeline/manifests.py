@@ -42,13 +42,13 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
 class Trained(Kept, frozen=True, kw_only=True):
     """One candidate, refit on everything up to the cutoff, and what its recipe answered on the rolling origins.
 
-    ``onnx``, ``backtest`` (the folds' rows with their label and ``candidate`` score) and ``reference`` name objects of the
+    ``artifact``, ``backtest`` (the folds' rows with their label and ``candidate`` score) and ``reference`` name objects of the
     lake. ``refused`` says why it must not serve, where its exported answers are not its own.
     """
 
     name: str
     config: dict[str, Any]
-    onnx: str
+    artifact: str = msgspec.field(name="onnx")  # a graph, or what its signature's kind says
     backtest: str
     reference: str
     calibration: Calibration
@@ -117,6 +117,15 @@ class Version(Kept, frozen=True, kw_only=True):
     training_set: TrainingSet
     evaluation: Evaluation
     expected_loss: float
+
+
+def content_of(lake: Lake, version: Version) -> bytes:
+    """The artifact of a version.
+
+    Raises:
+        LakeError: when it is missing.
+    """
+    return lake.get(version.candidate.artifact, signature_of(lake, version).kind)
 
 
 def signature_of(lake: Lake, version: Version) -> Signature:

@@ -12,12 +12,13 @@ from everfit.errors import LostVersionError, PromotionError
 from everfit.pipeline import manifests
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Version
+from everfit.pipeline.native_versions import require_loading
 from everfit.pipeline.promotion import promote, register
 from everfit.registry import MANIFEST, Artifact
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks
+from everfit.store.lake import Lake
 from everfit.store.ledger import Champion
-from everfit.training.artifact import Scorer
 
 
 class Promoted(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,21 +91,21 @@ def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: s
     described = manifests.get(runtime.lake, digest, Version)
     if described.model != model.name:
         raise PromotionError(f"version {version} was made for {described.model}, not for {model.name}")
-    _require_servable(model, version, registered)
+    _require_servable(runtime.lake, model, version, registered)
     why = reason or "chosen by hand"
     replaced = champion.version if champion else None
     _promote(runtime, model, described, _Step(replaced, version, digest, actor, why))
     return Promoted(model=model.name, done="adopted", version=version, replaced=replaced, reason=why)
 
 
-def _require_servable(model: Model, version: int, registered: Artifact) -> None:
+def _require_servable(lake: Lake, model: Model, version: int, registered: Artifact) -> None:
     declared = dict(model.features)
     undeclared = ", ".join(name for name, kind in registered.signature.features if declared.get(name) != kind)
     if undeclared:
         raise PromotionError(
             f"version {version} of {model.name} takes {undeclared}, which the model does not declare so; train again"
         )
-    Scorer(registered.onnx, registered.signature)
+    require_loading(lake, registered)
 
 
 def _register_anew(runtime: Runtime, model: Model, champion: Champion, actor: str, reason: str | None) -> Promoted:

@@ -10,10 +10,10 @@ from everfit.declaration.retraining import Status
 from everfit.pipeline import manifests
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
+from everfit.pipeline.native_versions import NOT_PORTABLE, not_portable, require_loading
 from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, requests, schemas
-from everfit.training.artifact import Scorer
 
 TAG_CHARACTERS = 4_000  # below what MLflow takes
 
@@ -68,8 +68,7 @@ def _promote_winner(runtime: Runtime, case: _Case) -> int:
     described = _describe(case)
     manifest = runtime.lake.put_json(described)
     version = register(runtime, described, manifest)
-    registered = runtime.registry.fetch(case.model.name, version)
-    Scorer(registered.onnx, registered.signature)  # a version that cannot be fetched and loaded never becomes champion
+    require_loading(runtime.lake, runtime.registry.fetch(case.model.name, version))
     until = case.training_set.cutoff.isoformat()
     detail = {"manifest": manifest, "trained_until": until, "candidate": described.candidate.name, "evaluation": case.digest}
     signature = manifests.signature_of(runtime.lake, described)
@@ -136,8 +135,9 @@ def register(runtime: Runtime, described: Version, manifest: str) -> int:
         "everfit.code_version": given.code_version,
         "everfit.left_out": ", ".join(described.candidate.left_out)[:TAG_CHARACTERS],
     }
-    onnx = runtime.lake.get(described.candidate.onnx, "onnx")
-    artifact = Artifact(onnx, manifests.signature_of(runtime.lake, described), tags)
+    signature = manifests.signature_of(runtime.lake, described)
+    tags |= {NOT_PORTABLE: not_portable(signature)} if signature.native is not None else {}
+    artifact = Artifact(manifests.content_of(runtime.lake, described), signature, tags)
     with runtime.engine.connect() as connection:
         used = ledger.highest(connection, described.model)
     return runtime.registry.register(described.model, artifact, above=used)

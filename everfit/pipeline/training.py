@@ -85,26 +85,27 @@ def _train_one(
 ) -> Trained:
     import polars as pl
 
-    from everfit.training.artifact import Scorer, Signature
+    from everfit.training.artifact import Signature
     from everfit.training.constant_features import left_out
     from everfit.training.recipe_fit import fit_candidate
+    from everfit.training.version_scorer import open_scorer
 
     began = time.monotonic()
     if rows.is_empty():
         raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
     tested = backtest(model, recipe, rows, origins)
     fitted = fit_candidate(model, recipe, rows)
-    onnx = fitted.to_onnx()
-    signature = Signature.of(model)
-    latency, refused = _checked(onnx, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
-    answers = model.task.watched(Scorer(onnx, signature).score(rows))
+    content = fitted.export()
+    signature = Signature.of(model, recipe.trusted_types())
+    latency, refused = _checked(content, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
+    answers = model.task.watched(open_scorer(content, signature).score(rows))
     watched = rows.with_columns(pl.Series(name, values) for (name, _), values in answers.items())
     columns = [*model.features, *answers]
     reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
     return Trained(
         name=recipe.name,
         config=recipe.parameters(),
-        onnx=runtime.lake.put(onnx, "onnx"),
+        artifact=runtime.lake.put(content, signature.kind),
         backtest=runtime.lake.put_frame(tested.rows),
         reference=runtime.lake.put_frame(reference),
         calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
@@ -121,14 +122,14 @@ def _train_one(
 
 
 def _checked(
-    onnx: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: "Fitted", *, spread: float
+    content: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: "Fitted", *, spread: float
 ) -> "tuple[Latency, str | None]":
-    """The latency of the exported graph, and why it must not serve where its answers are not those of the fitted recipe."""
+    """The latency of what is exported, and why it must not serve where its answers are not those of the fitted recipe."""
     from everfit.training.latency import Latency
     from everfit.training.parity import check_parity
 
     try:
-        return check_parity(onnx, signature, rows.tail(PARITY_ROWS), fitted.predict, spread=spread).latency, None
+        return check_parity(content, signature, rows.tail(PARITY_ROWS), fitted.predict, spread=spread).latency, None
     except NotServableError as error:
         return Latency(0.0, 1.0), str(error)
 

@@ -38,24 +38,15 @@ class MlflowRegistry:
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def register(self, model: str, artifact: Artifact, *, above: int) -> int:
-        """Log the ONNX model to the active MLflow run (or one of its own) and register it.
+        """Log the model to the active MLflow run (or one of its own) and register it.
 
         Where the registered model was deleted, MLflow counts from 1 again: the version is made again until its number is new.
         """
         import mlflow
-        import mlflow.onnx
-        import onnx
 
         mlflow.set_tracking_uri(self._uri)
         with self._answering():
-            logged = mlflow.onnx.log_model(
-                onnx.load_model_from_string(artifact.onnx),
-                name="model",
-                save_as_external_data=False,  # one file: the runtime refuses weights beside a graph that is given as bytes
-                registered_model_name=model,
-                pip_requirements=["onnxruntime"],
-                metadata={SIGNATURE: msgspec.to_builtins(artifact.signature)},
-            )
+            logged = _logged(artifact, model)
             version = self._numbered_above(above, model, int(logged.registered_model_version), logged.model_id)
             for key, value in artifact.tags.items():
                 self._client.set_model_version_tag(model, str(version), key, value)
@@ -82,7 +73,7 @@ class MlflowRegistry:
             if SIGNATURE not in metadata:
                 raise self._lost(model, version, "everfit did not train it, and serves only what it trained")
             signature = formats.convert(metadata[SIGNATURE], Signature, f"of {model} {version}")
-            return Artifact((path / "model.onnx").read_bytes(), signature, tags)
+            return Artifact((path / f"model.{signature.kind}").read_bytes(), signature, tags)
 
     def roles(self, model: str) -> dict[Role, int]:
         """The versions by alias; aliases that are no roles are left out."""
@@ -131,6 +122,27 @@ class MlflowRegistry:
             if isinstance(error, MlflowException) and not _is_away(error):
                 raise
             raise ServiceError(f"MLflow does not answer at {self._uri} ({error}); see `everfit doctor`") from error
+
+
+def _logged(artifact: Artifact, model: str) -> Any:
+    """What MLflow says of the version that it has now."""
+    from mlflow.models import Model as LoggedModel
+
+    given = {"registered_model_name": model, "metadata": {SIGNATURE: msgspec.to_builtins(artifact.signature)}}
+    if artifact.signature.native is not None:
+        from everfit.registry import skops_flavor
+
+        return LoggedModel.log(None, skops_flavor, name="model", content=artifact.content, **given)
+    import mlflow.onnx
+    import onnx
+
+    return mlflow.onnx.log_model(
+        onnx.load_model_from_string(artifact.content),
+        name="model",
+        save_as_external_data=False,  # one file: the runtime refuses weights beside a graph that is given as bytes
+        pip_requirements=["onnxruntime"],
+        **given,
+    )
 
 
 def _is_away(error: Exception) -> bool:

@@ -12,9 +12,9 @@ MANIFEST = "everfit.manifest"  # tag of a registered version: its manifest's has
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A version as it is served: its ONNX bytes, what it takes, and the tags that it was registered with."""
+    """A version as it is served: its bytes, by its signature a graph or a file of skops, what it takes, and its tags."""
 
-    onnx: bytes
+    content: bytes
     signature: Signature
     tags: Mapping[str, str]
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from everfit.alerts.channels import installed_channels
 from everfit.alerts.watchdog import Watchdog, silence
 from everfit.declaration import Model
-from everfit.errors import EverfitError, MissingObjectError, RequestError, ServiceError, UnknownModelError
+from everfit.errors import EverfitError, MissingObjectError, ProcessEndedError, RequestError, ServiceError, UnknownModelError
 from everfit.runtime import Runtime
 from everfit.serving.access import TokenRequired
 from everfit.serving.announcements import Announcements
@@ -36,6 +36,7 @@ STATUSES: tuple[tuple[type[EverfitError], int], ...] = (
     (MissingObjectError, 404),
     (RequestError, 422),
     (ServiceError, 503),
+    (ProcessEndedError, 503),
 )
 
 Read = Callable[[Model, bytes], CheckedRequest]
@@ -156,7 +157,7 @@ class _Endpoints:
 
     async def flush(self, _: Request) -> Response:
         """200 when Kafka has acknowledged every prediction answered so far, the shadows' included."""
-        await asyncio.sleep(0)  # the shadows' turns that are due come first
+        await self._service.settled()
         await asyncio.to_thread(self._service.log.flush, FLUSH_SECONDS)
         return as_json({"acknowledged": self._service.log.acknowledged})
 

@@ -12,7 +12,8 @@ from everfit.declaration.rollouts import Role
 from everfit.errors import EverfitError, ServiceError
 from everfit.serving.answer_check import answer_fields
 from everfit.serving.version_source import Versions
-from everfit.training.artifact import Scorer, Signature
+from everfit.training.artifact import Signature
+from everfit.training.version_scorer import VersionScorer, open_scorer
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 30.0
@@ -27,7 +28,7 @@ class Version:
     """A loaded version."""
 
     number: int
-    scorer: Scorer
+    scorer: VersionScorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class ModelCache:
     def _load(self, name: str, number: int) -> Version:
         """Fetch a version and let it answer nulls; runs in a thread."""
         artifact = self._versions.fetch(name, number)
-        scorer = Scorer(artifact.onnx, artifact.signature)
+        scorer = open_scorer(artifact.content, artifact.signature)
         score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
         answer_fields(self._models[name], number, score, inputs="nulls")
         self._remember(scorer.signature)

@@ -9,7 +9,7 @@ from everfit.declaration import Model
 from everfit.declaration.discovery import find_model
 from everfit.declaration.rollouts import ANSWERING, Role
 from everfit.declaration.values import Value
-from everfit.errors import EventError, EverfitError, RequestError, ServiceError
+from everfit.errors import EventError, EverfitError, ProcessEndedError, RequestError, ServiceError
 from everfit.features.running_sums import key_of
 from everfit.serving.answer_check import answer_fields
 from everfit.serving.counters import Metrics
@@ -20,6 +20,7 @@ from everfit.serving.prediction_log import PredictionLog
 from everfit.serving.producer import Record
 from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.served_views import Views
+from everfit.serving.version_answers import answers_of
 from everfit.timing import wall_clock
 from everfit.topics.contract import Contract, require_size
 from everfit.topics.events import Prediction, encode
@@ -58,6 +59,7 @@ class Service:
         self.log = log
         self.metrics = metrics
         self._lookup = lookup
+        self._shadows: set[asyncio.Task[None]] = set()
         self._contract = Contract(models)
 
     def model(self, name: str) -> Model:
@@ -74,43 +76,62 @@ class Service:
         Raises:
             ServiceError: when the model has no champion yet.
             NotServableError: when that version answers what is no answer of the model's task, or the task fails at it.
+            ProcessEndedError: when the champion has a process of its own, and that crashes or hangs.
             RequestError: when the log would not take what is to be logged; nothing is logged then.
         """
         active = self.cache.active[model.name]
         if active.champion is None:
             raise ServiceError(_nobody(model.name, self.cache.wanted[model.name]))
-        roles = [_answering(model, request, active), *(role for role in active.by_role if role not in ANSWERING)]
+        answering = _answering(model, request, active)
+        try:
+            return await self._answered_by(answering, model, request, active)
+        except ProcessEndedError:
+            if answering == "champion":
+                raise
+            logger.exception("%s: the %s did not answer; the champion does", model.name, answering)
+            return await self._answered_by("champion", model, request, active)
+
+    async def _answered_by(self, answering: Role, model: Model, request: CheckedRequest, active: ActiveVersions) -> Answered:
+        roles = [answering, *(role for role in active.by_role if role not in ANSWERING)]
         versions = [active.by_role[role] for role in roles]
         inputs = [self.views.inputs(model, version.scorer.signature) for version in versions]
         views = await self._lookup.features_of([source.readings for source in inputs], request.rows, request.at)
         rows, *along = (_rows(model, request, source, read) for source, read in zip(inputs, views, strict=True))
-        answers = self._score(model, roles[0], versions[0], request, rows)
+        answers = await self._score(model, roles[0], versions[0], request, rows)
         for role, version, its_rows in zip(roles[1:], versions[1:], along, strict=True):
             # run by the loop once this answer is written
-            asyncio.get_running_loop().call_soon(self._answer_along, model, role, version, request, its_rows)
+            shadow = asyncio.create_task(self._answer_along(model, role, version, request, its_rows))
+            self._shadows.add(shadow)
+            shadow.add_done_callback(self._shadows.discard)
         degraded = [row.degraded for row in rows]
         self.metrics.degraded.add(sum(degraded), model=model.name)
         return Answered(versions[0].number, answers, degraded)
 
+    async def settled(self) -> None:
+        """Wait until the shadows of all that was answered so far have answered, too."""
+        if self._shadows:
+            await asyncio.wait(set(self._shadows))
+
     async def close(self) -> None:
         """Send or spool what is still in memory, and give the connections back."""
+        await self.settled()
         await asyncio.to_thread(self.log.close)
         await self._lookup.close()
 
-    def _answer_along(
+    async def _answer_along(
         self, model: Model, role: Role, version: Version, request: CheckedRequest, rows: Sequence[_Scored]
     ) -> None:
         """A shadow answers the very same requests; its failure is counted and logged, for no client waits for it."""
         try:
-            self._score(model, role, version, request, rows)
+            await self._score(model, role, version, request, rows)
         except (EverfitError, OSError):
             self.metrics.shadow_failures.add(1, model=model.name)
             logger.exception("%s: %s version %d did not answer", model.name, role, version.number)
 
-    def _score(
+    async def _score(
         self, model: Model, role: Role, version: Version, request: CheckedRequest, rows: Sequence[_Scored]
     ) -> list[float]:
-        answers = [version.scorer.score_one(row.features) for row in rows]
+        answers = await answers_of(version.scorer, [row.features for row in rows])
         records = []
         for row, answer in zip(rows, answers, strict=True):
             prediction = Prediction(

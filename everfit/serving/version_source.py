@@ -13,6 +13,7 @@ from everfit.declaration.rollouts import Role
 from everfit.errors import EverfitError, LostVersionError, ServiceError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Version
+from everfit.pipeline.native_versions import own_artifact
 from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.store import ledger
 from everfit.store.lake import Lake
@@ -60,7 +61,7 @@ class LedgerVersions:
             LakeError: when the artifact that the ledger names is missing in the lake.
         """
         try:
-            return self._registry.fetch(model, version)
+            return own_artifact(self._lake, self._registry.fetch(model, version))
         except (ServiceError, LostVersionError) as error:
             with self._engine.connect() as connection:
                 promoted = ledger.promoted(connection, model, version)
@@ -68,8 +69,8 @@ class LedgerVersions:
                 raise
             logger.warning("version %d of %s is loaded from the lake: %s", version, model, error)
             described = manifests.get(self._lake, promoted.manifest, Version)
-            onnx = self._lake.get(described.candidate.onnx, "onnx")
-            return Artifact(onnx, manifests.signature_of(self._lake, described), {MANIFEST: promoted.manifest})
+            content, signature = manifests.content_of(self._lake, described), manifests.signature_of(self._lake, described)
+            return Artifact(content, signature, {MANIFEST: promoted.manifest})
 
     def _registered(self, model: str) -> Mapping[Role, int]:
         try:

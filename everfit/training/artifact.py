@@ -1,4 +1,5 @@
-"""What is registered and served: an ONNX graph and the signature that describes its inputs.
+"""What is registered and served: an ONNX graph and the signature that describes its inputs; where no graph can be, a file of
+skops in its place: see :mod:`everfit.training.native_file`.
 
 Input ``numbers`` double[N, Dn] (flags among them as 0 and 1; NaN for null, and for what lies beyond ±1e37), input
 ``categories`` string[N, Dc] (null is ""), each absent where it would be empty; by its feature's name each text string[N] (null
@@ -6,7 +7,7 @@ is "") and each vector float[N, size] (null is NaN). Output of the task's answer
 inside the graph.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from everfit.declaration import Model
@@ -24,16 +25,26 @@ if TYPE_CHECKING:
 
 
 class Signature(Kept, frozen=True):
-    """The inputs of a version: the model's features in order, and the id of that schema (``Model.schema_id``)."""
+    """The inputs of a version: the model's features in order, and the id of that schema (``Model.schema_id``).
+
+    ``native`` is None for a graph; for a file of skops, the types that it may hold, as its declaration named them.
+    """
 
     model: str
     features: list[tuple[str, Kind]]
     schema: str
+    native: list[str] | None = None
 
     @classmethod
-    def of(cls, model: Model) -> "Signature":
-        """The inputs of a version that is trained by the declaration as it is."""
-        return cls(model=model.name, features=model.features, schema=model.schema_id)
+    def of(cls, model: Model, trusted: Sequence[str] | None = None) -> "Signature":
+        """The inputs of a version that is trained by the declaration as it is, by a recipe that trusts these types."""
+        native = None if trusted is None else list(trusted)
+        return cls(model=model.name, features=model.features, schema=model.schema_id, native=native)
+
+    @property
+    def kind(self) -> str:
+        """What the version is kept as: ``onnx`` or ``skops``."""
+        return "onnx" if self.native is None else "skops"
 
 
 class Scorer:

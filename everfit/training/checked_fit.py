@@ -38,6 +38,30 @@ class CheckedFit:
             self._require_valid(frame, answers)
         return answers
 
+    def export(self) -> bytes:
+        """What is registered and served: the graph, or a file of skops where the recipe says which types to trust.
+
+        Raises:
+            RecipeError: when it cannot be made, or would hold types that are not trusted.
+        """
+        trusted = self.recipe.trusted_types()
+        if trusted is None:
+            return self.to_onnx()
+        from everfit.training.native_file import dumped
+
+        return dumped(self.to_native(), trusted, self.recipe.name)
+
+    def to_native(self) -> Any:
+        """What answers in a process of its own.
+
+        Raises:
+            RecipeError: when it cannot predict.
+        """
+        native = self.fitted.to_native()  # type: ignore[attr-defined] # required by recipe_fit, of such a recipe
+        if not callable(getattr(native, "predict", None)):
+            raise self._error(f"to_native returns {_form(native)} without predict(frame); return an object that answers")
+        return native
+
     def to_onnx(self) -> bytes:
         """The exported graph.
 

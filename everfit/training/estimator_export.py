@@ -44,13 +44,13 @@ def export(fitted: "FittedEstimator") -> bytes:
         raise RecipeError(
             f"recipe {fitted.name}: {type(fitted.estimator).__name__} cannot be exported: {lines[0]}; make a ColumnTransformer "
             "the first step of a Pipeline, with the estimator, or CalibratedClassifierCV around it, as the last one, and use "
-            "parts that skl2onnx converts"
+            "parts that skl2onnx converts; or declare native=[], and it runs in a process of its own"
         ) from error
     graph = Graph(fitted.features)
     output = graph.include(converted, named_inputs(graph, fitted.features), output=-1)
     answers = graph.add("Cast", output, to=TensorProto.DOUBLE)
     if probabilities:
-        chosen = graph.add("MatMul", answers, graph.constant(fitted.selection))
+        chosen = graph.add("MatMul", answers, graph.constant(fitted.to_native().selection))
         positive = graph.add("Max", chosen, graph.constant(np.array(0.0)))
         answers = graph.add("Min", positive, graph.constant(np.array(1.0)))
     return graph.finish_answers(graph.reshaped(answers, fitted.task), fitted.task)

@@ -1,14 +1,12 @@
-"""A fitted estimator: its answers, and the same as an ONNX graph."""
+"""A fitted estimator: its answers, and the same as an ONNX graph or as what a process of its own loads."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from everfit.declaration.tasks import Task
 from everfit.training.arrays import Features, Floats
-from everfit.training.estimator_inputs import inputs_of
+from everfit.training.native_estimator import NativeEstimator
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,16 +23,14 @@ class FittedEstimator:
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """The answers of the task, float64[N] or of its shape."""
-        inputs = inputs_of(self.features, frame)
-        if frame.is_empty():  # an estimator refuses a frame without rows
-            return np.empty((0, *self.task.output.shape))
         with one_thread():
-            if is_classification(self.task):
-                probabilities = self.estimator.predict_proba(inputs).astype(np.float64)
-                return np.asarray((probabilities @ self.selection).reshape(-1, *self.task.output.shape))
-            answers: Floats = np.asarray(self.estimator.predict(inputs), dtype=np.float64)
-        column = answers.ndim == 2 and answers.shape[1] == 1
-        return answers[:, 0] if column else answers
+            return self.to_native().predict(frame)
+
+    def to_native(self) -> NativeEstimator:
+        """What answers the same in a process of its own, where the estimator cannot be exported."""
+        return NativeEstimator(
+            self.estimator, self.features, self.task.output.shape, probabilities=is_classification(self.task)
+        )
 
     def to_onnx(self) -> bytes:
         """The same answers as an ONNX graph, by skl2onnx and onnxmltools.
@@ -45,15 +41,6 @@ class FittedEstimator:
         from everfit.training.estimator_export import export
 
         return export(self)
-
-    @property
-    def selection(self) -> Floats:
-        """0 and 1, float64[C, K]: which of the C classes that the fit has seen is which of the task's K probabilities."""
-        shape = self.task.output.shape
-        wanted = np.arange(shape[0]) if shape else np.array([1])
-        seen = np.asarray(self.estimator.classes_, dtype=np.int64)
-        chosen: Floats = np.equal.outer(seen, wanted).astype(np.float64)
-        return chosen
 
 
 def is_classification(task: Task) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 120
 UNKNOWN = "\N{SNOWMAN} never seen"
 CLOSE, FAR, ROWS_A_SPLIT = 1e-5, 1e-3, 10_000
+NATIVE_ROWS = 20  # that are timed of a process of its own, which takes milliseconds for each
 HOSTILE_ROWS = 50  # rows of the holdout that are answered again, each feature in turn null or unknown
 
 
@@ -48,13 +49,13 @@ class _Words(msgspec.Struct):
 
 
 def check_parity(
-    onnx: bytes,
+    content: bytes,
     signature: Signature,
     frame: "pl.DataFrame",
     predict: "Callable[[pl.DataFrame], Floats]",
     spread: float = 1.0,
 ) -> Parity:
-    """Compare on all rows of ``frame`` and on rows derived from it with nulls and unknown categories.
+    """Compare ``content`` on all rows of ``frame`` and on rows derived from it with nulls and unknown categories.
 
     They may be at most :data:`CLOSE` apart, in one row of :data:`ROWS_A_SPLIT` at most :data:`FAR`: there rounding to float32
     moved a value across a tree's split. Both are in units of ``spread``; see :meth:`everfit.declaration.tasks.Task.spread`.
@@ -68,7 +69,7 @@ def check_parity(
 
     tested = pl.concat([frame.select(name for name, _ in signature.features), *hostile(signature.features, frame)])
     native = predict(tested)
-    scores, latency = _answers(onnx, signature.features, tested)
+    scores, latency = _answers(content, signature, tested)
     if scores.shape != native.shape or scores.dtype.kind != "f":
         got, wanted = f"{scores.dtype}{list(scores.shape)}", f"float64{list(native.shape)}"
         raise RecipeError(
@@ -104,7 +105,19 @@ def _zeros(name: str, size: int) -> "pl.Expr":
     return pl.lit([0.0] * size, dtype=pl.Array(pl.Float32, size)).alias(name)
 
 
-def _answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Floats, Latency]:
+def _answers(content: bytes, signature: Signature, frame: "pl.DataFrame") -> tuple[Floats, Latency]:
+    """What is exported answers, and its latency."""
+    if signature.native is None:
+        return _graph_answers(content, signature.features, frame)
+    from everfit.training.native_scorer import NativeScorer
+
+    scorer = NativeScorer(content, signature)
+    rows = frame.head(NATIVE_ROWS).to_dicts()
+    answers, reference = scorer.score(frame), _reference()
+    return answers, measure(lambda row: scorer.score_one(rows[row]), reference, rows=len(rows))
+
+
+def _graph_answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Floats, Latency]:
     """Scores float64[N] of the graph and its latency, from a process of its own."""
     import numpy as np
 
@@ -158,6 +171,14 @@ def _row(arrays: Arrays, row: int) -> Arrays:
     return Arrays(arrays.numbers[one], arrays.categories[one], texts, vectors)
 
 
+def _reference() -> Callable[[], Floats]:
+    """The fixed work beside which a latency is measured."""
+    import numpy as np
+
+    session, fixed = reference_session(), Arrays(np.ones((1, WIDTH)), np.empty((1, 0), dtype=object))
+    return lambda: run_session(session, fixed)
+
+
 def _main(folder: Path) -> None:
     import numpy as np
 
@@ -165,8 +186,7 @@ def _main(folder: Path) -> None:
     arrays = read_inputs(folder)
     np.save(folder / "scores.npy", run_session(session, arrays))
     rows = [_row(arrays, row) for row in range(min(ROWS, len(arrays.numbers)))]
-    reference, fixed = reference_session(), Arrays(np.ones((1, WIDTH)), np.empty((1, 0), dtype=object))
-    latency = measure(lambda row: run_session(session, rows[row]), lambda: run_session(reference, fixed), rows=len(rows))
+    latency = measure(lambda row: run_session(session, rows[row]), _reference(), rows=len(rows))
     sys.stdout.write(json.dumps(asdict(latency)))
 
 

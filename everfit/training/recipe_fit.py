@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from everfit.declaration import Model
 from everfit.declaration.fit_context import FitContext
-from everfit.declaration.recipes import Fitted, Recipe
+from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import LABEL
 from everfit.declaration.tasks import Task
 from everfit.errors import FeatureError, RecipeError
@@ -56,10 +56,10 @@ def fit_recipe(
     returned = f"recipe {recipe.name}: {type(recipe).__name__}.fit returns"
     if isinstance(fitted, type):
         raise RecipeError(f"{returned} the class {fitted.__name__}; return an object of it")
-    if not isinstance(fitted, Fitted):
-        missing = [name for name in ("predict", "to_onnx") if not hasattr(fitted, name)]
+    exported = "to_onnx" if recipe.trusted_types() is None else "to_native"
+    if missing := [name for name in ("predict", exported) if not hasattr(fitted, name)]:
         raise RecipeError(
-            f"{returned} {type(fitted).__name__} without {' and '.join(missing)}; a Fitted has predict(frame) and to_onnx()"
+            f"{returned} {type(fitted).__name__} without {' and '.join(missing)}; a Fitted has predict(frame) and {exported}()"
         )
     return CheckedFit(recipe, task, fitted)
 

@@ -22,9 +22,13 @@ class Sklearn(Recipe):
     It is fitted on a pandas frame whose columns are the features by name: numbers and flags as float32 with NaN for null,
     categories and texts as text with ``""`` for null, and each component of a vector as a number of its own, ``name_0`` and on.
     An unfitted copy is fitted each time, on one thread, with the seed as each ``random_state`` that is no number.
+
+    ``native=[…]`` is for what cannot be exported: it is kept by skops and answers from a process of its own, and these are the
+    types within it that are trusted, such as ``"sklearn.tree._tree.Tree"``, beside those that skops trusts by itself.
     """
 
     make: Any
+    native: tuple[str, ...] | None = None
 
     def __init__(self, name: str, make: Any, **fields: Any) -> None:
         super().__init__(**{"name": name, "make": make, **fields})
@@ -42,6 +46,14 @@ class Sklearn(Recipe):
             raise ValueError(f"{make.__name__} cannot be called as {make.__name__}(): {fault}")
         return make
 
+    @field_validator("native", mode="before")
+    @classmethod
+    def _names_types(cls, native: Any) -> Any:
+        flawed = [native] if isinstance(native, str) else [each for each in native or () if not _is_path(each)]
+        if flawed:
+            raise ValueError(f'{flawed[0]!r} names no types; write native=["module.Type", …], or [] where none is needed')
+        return native
+
     @field_serializer("make")
     def _recorded_make(self, make: Any) -> Any:
         from everfit.training.estimator_settings import settings_of
@@ -53,6 +65,10 @@ class Sklearn(Recipe):
         from everfit.training.estimator_settings import made, settings_of
 
         return super().parameters() | {"make": settings_of(made(self))}
+
+    def trusted_types(self) -> tuple[str, ...] | None:
+        """The types that ``native`` names."""
+        return self.native
 
     def inputs_fault(self, features: Features) -> str:
         """Two features whose columns would have one name."""
@@ -81,6 +97,10 @@ class Sklearn(Recipe):
         with one_thread():
             estimator.fit(inputs, labels, **weights)
         return FittedEstimator(self.name, context.features, context.task, estimator)
+
+
+def _is_path(name: Any) -> bool:
+    return isinstance(name, str) and "." in name and all(part.isidentifier() for part in name.split("."))
 
 
 def _is_estimator(value: Any) -> bool:

@@ -142,7 +142,7 @@ def test_a_candidate_that_spoils_something_spoils_no_other(training: Training, h
     training.model = training.model.model_copy(update={"candidates": [Spoilt(how=how), good]})
     trained = training.trained(rows)
     beside = trained.candidates[-1]
-    assert (beside.onnx, beside.backtest, beside.metrics) == (alone.onnx, alone.backtest, alone.metrics)
+    assert (beside.artifact, beside.backtest, beside.metrics) == (alone.artifact, alone.backtest, alone.metrics)
     assert trained.set_aside.get("spoilt", "").startswith(set_aside) if set_aside else not trained.set_aside
     digest = training.runtime.lake.put_json(trained)
     assert manifests.get(training.runtime.lake, digest, TrainedModel) == trained

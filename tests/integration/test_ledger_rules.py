@@ -178,7 +178,7 @@ def test_what_cannot_become_champion_is_refused(runtime: Runtime, model: Model) 
     one = described(runtime.lake, model, 2.0)
     signature = one.candidate.signature
     assert signature is not None
-    onnx = runtime.lake.get(one.candidate.onnx, "onnx")
+    onnx = runtime.lake.get(one.candidate.artifact, "onnx")
     runtime.registry.register(model.name, Artifact(onnx, signature, {}), above=0)
     with pytest.raises(PromotionError, match=r"version 3 .* has no manifest"):
         manual_promotion.adopt(runtime, model, 3, actor="person ada")

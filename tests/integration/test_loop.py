@@ -67,7 +67,7 @@ def decided_up_to(loop: Loop, weeks: int) -> dict[str, object]:
             (re.sub(r"[\d.]+ ms", "", row.reason), row.from_version, row.to_version)  # how fast it answered is the machine's
             for row in connection.execute(sa.select(ledger))
         ]
-    graphs = [(one.onnx, one.backtest, one.reference, one.calibration) for one in trained.candidates]
+    graphs = [(one.artifact, one.backtest, one.reference, one.calibration) for one in trained.candidates]
     return {**stored, "ledger": told, "training_set": trained.training_set, "candidates": graphs}
 
 

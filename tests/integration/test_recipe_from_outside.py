@@ -40,4 +40,4 @@ def test_a_recipe_from_outside_becomes_champion(engine: sa.Engine, tmp_path: Pat
     assert promotion.conclude(loop.runtime, model, actor="test").version == 1
     registered = loop.registry.fetch(model.name, 1)
     assert registered.signature.features == model.features
-    assert registered.onnx == loop.runtime.lake.get(candidate.onnx, "onnx")
+    assert registered.content == loop.runtime.lake.get(candidate.artifact, "onnx")

@@ -78,7 +78,7 @@ def test_a_registered_version_comes_back_and_answers_the_same(registry: Registry
     returned = registry.fetch(name, registry.register(name, given, above=0))
     assert returned.signature == SIGNATURE
     assert dict(returned.tags) == given.tags
-    before, after = (Scorer(one.onnx, one.signature).score(ROWS).tolist() for one in (given, returned))
+    before, after = (Scorer(one.content, one.signature).score(ROWS).tolist() for one in (given, returned))
     assert after == before
 
 

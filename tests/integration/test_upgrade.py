@@ -144,7 +144,7 @@ def test_everything_that_was_kept_is_read(opened: Runtime) -> None:
             assert opened.lake.get_frame(known.candidate.reference).height > 0
             assert opened.lake.get_frame(known.training_set.rows_hash).height == known.training_set.rows
             artifact = opened.registry.fetch(MODEL.name, version)
-            assert Scorer(artifact.onnx, artifact.signature).signature.features == MODEL.features
+            assert Scorer(artifact.content, artifact.signature).signature.features == MODEL.features
         history = decisions.history(connection, MODEL, champion)
     assert (history.champion, champion.version) == (2, 2)
     assert opened.registry.roles(MODEL.name) == {"champion": 2, "shadow": 1}
