@@ -35,7 +35,9 @@ def training_set(model: Model) -> dg.AssetsDefinition:
         description="Every event whose label was known by the cutoff, with its features as of the event; split by time only.",
         deps=[[model.name, "features"], [model.name, "outcomes"]],
         pool=training_of(model),
-        metadata=columns([*model.features, (LABEL, "number"), (OBSERVED_AT, "time")], feature_notes(model) | label_note(model))
+        metadata=columns(
+            [*model.features, (LABEL, model.task.label_kind), (OBSERVED_AT, "time")], feature_notes(model) | label_note(model)
+        )
         | declared_in(model),
     )
     def training_set(
@@ -52,7 +54,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
             "cutoff": format_time(made.cutoff),
             "cause": made.cause,
             "reason": made.reason,
-            model.task.baseline_name: readable(made.baseline),
+            **{name: readable(value) for name, value in model.task.baseline_figures(made.baseline).items()},
             "days": len(made.days),
             "rows left out, whose label is none of the task's": made.unusable,
             "rows, in the lake": dg.MetadataValue.path(str(everfit.lake.path(made.rows_hash, "parquet"))),

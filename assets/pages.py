@@ -25,10 +25,11 @@ LOGGED = {
         "entity": "category",
         "features": "json",
         "score": "number",
+        "scores": "json",
         "degraded": "boolean",
         "late": "boolean",
     },
-    "outcomes": {"observed_at": "time", "request_id": "category", "outcome": "number"},
+    "outcomes": {"observed_at": "time", "request_id": "category", "outcome": "number", "outcome_class": "category"},
 }
 
 

@@ -74,10 +74,10 @@ class Loop:
                 entity=row[self.model.entity],
                 event_time=row["_event_time"],
                 features={name: row[name] for name in names},
-                score=float(score),
                 schema=self.model.schema_id,
+                **self.model.task.fields(score),
             )
-            for row, score in zip(rows.iter_rows(named=True), scores, strict=True)
+            for row, score in zip(rows.iter_rows(named=True), scores.tolist(), strict=True)
         ]
         outcomes = [
             Outcome(

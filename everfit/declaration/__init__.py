@@ -10,6 +10,7 @@ from everfit.declaration.columns import Category, Column, Flag, Integer, Number,
 from everfit.declaration.fit_context import Champion, FitContext
 from everfit.declaration.metrics import Metric, RankMetric, RowMetric
 from everfit.declaration.model import Model, RetrainingPolicy
+from everfit.declaration.multiclass_classification import MulticlassClassification
 from everfit.declaration.part import Name, Part
 from everfit.declaration.policies import (
     BackfillPolicy,
@@ -21,6 +22,7 @@ from everfit.declaration.policies import (
     QualityPolicy,
     TrainingWindow,
 )
+from everfit.declaration.quantile_regression import QuantileRegression
 from everfit.declaration.rank_metrics import AUC, AveragePrecision
 from everfit.declaration.recipes import Fitted, Recipe
 from everfit.declaration.regression import Regression
@@ -57,6 +59,7 @@ __all__ = [
     "Limits",
     "Metric",
     "Model",
+    "MulticlassClassification",
     "Name",
     "Number",
     "Numeric",
@@ -64,6 +67,7 @@ __all__ = [
     "PoissonDeviance",
     "PredictionLog",
     "QualityPolicy",
+    "QuantileRegression",
     "RankMetric",
     "Recipe",
     "Regression",

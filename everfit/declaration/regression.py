@@ -86,6 +86,13 @@ class Regression(Task):
             return "finite number"
         return "number from 0 on" if self.minimised == "poisson" and answer < 0 else ""
 
+    def usable(self, labels: Labels) -> Any:
+        """Which of labels[N] are within the bounds, bool[N]."""
+        if labels.dtype.kind not in "fiu":
+            return super().usable(labels)
+        low, high = self._bounds
+        return (labels >= low) & (labels <= high)
+
     def losses(self, labels: Labels, answers: Floats) -> Floats:
         """The minimised loss of each row, float64[N]."""
         return LOSSES[self.minimised](labels, answers)
@@ -101,7 +108,7 @@ class Regression(Task):
 
         if self.minimised == "absolute_error" and len(labels):
             return float(np.median(labels))
-        return super().baseline(labels)
+        return float(labels.sum()) / max(len(labels), 1)
 
     def spread(self, labels: Labels) -> float:
         """Standard deviation of the labels; 1 where they are all the same."""

@@ -15,11 +15,13 @@ VERSION = "_version"
 SCHEMA = "_schema"
 DEGRADED = "_degraded"
 SCORE = "_score"
+SPREAD = "_spread"  # beside the score, how sure an answer is: the width of quantiles, the probability of the likeliest class
 LABEL = "_label"  # what came true: of the history, or of the newest outcome
 OBSERVED_AT = "_observed_at"
 CANDIDATE = "_candidate"  # a candidate's score in the backtest
 UNREADABLE = "_unreadable"  # how many of a row's numbers lie beyond what is read, and are null
 FEATURES = "_features"  # as JSON, before it is taken apart
+SCORES, CLASS = "_scores", "_class"  # of an answer as JSON, and an outcome that is text, before they are SCORE and LABEL
 STATIC, TIMER, CONTINUOUS = "_static", "_timer", "_continuous"  # scores of the demo's three lines
 
 _FORMERLY = {

@@ -5,7 +5,8 @@ numbers; raw float64[N] or [N, K], the output of a recipe's model, from which th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from everfit.declaration.part import Name, Part
@@ -28,11 +29,15 @@ TENTHS = 10  # the points of a curve
 
 
 class Output(NamedTuple):
-    """The tensor of the answers, in the exported graph and in the V2 protocol; ``shape`` is that of one row's answer."""
+    """The tensor of the answers, in the exported graph and in the V2 protocol; ``shape`` is that of one row's answer.
+
+    ``parameters`` say in the metadata what the numbers of an answer are, such as ``{"classes": ["rain", "snow"]}``.
+    """
 
     name: str = "score"
     datatype: str = "FP64"
     shape: tuple[int, ...] = ()
+    parameters: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
 class Curve(NamedTuple):
@@ -48,14 +53,26 @@ class Curve(NamedTuple):
     high: float
 
 
+class Reduction(NamedTuple):
+    """A smaller task that is learnt in place of another, which the product of its answers[N, G] and ``spread``[G, K] answers.
+
+    ``labels`` are the rows' labels of the smaller task; ``notes`` say in words what is learnt otherwise than declared.
+    """
+
+    task: "Task"
+    labels: Labels
+    spread: Floats
+    notes: Sequence[str]
+
+
 class GraphNodes(Protocol):
     """An ONNX graph in the making, as a head sees it."""
 
     def constant(self, value: Any) -> str:
         """Add a constant tensor and return its name."""
 
-    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add a node of one output and return the name of that output."""
+    def add(self, operator: str, *inputs: str, domain: str = "", outputs: int = 1, **attributes: Any) -> str:
+        """Add a node and return the name of its first output."""
 
 
 class Task(Part, ABC):
@@ -85,6 +102,16 @@ class Task(Part, ABC):
         """The loss in words."""
         return self.loss.replace("_", " ")
 
+    @property
+    def label_kind(self) -> Kind:
+        """Whether labels are numbers or text (``category``), in frames, on the topic and in the tables."""
+        return "number"
+
+    @property
+    def score_names(self) -> Sequence[str]:
+        """The names of an answer's K numbers in their order, by which ``scores`` holds them; empty where it is one number."""
+        return ()
+
     @abstractmethod
     def label_fault(self, label: Label) -> str:
         """What a label must be, such as ``0 or 1``, where ``label`` is not valid; empty where it is."""
@@ -102,9 +129,16 @@ class Task(Part, ABC):
         """The answer of :meth:`baseline` in words."""
         return "mean label"
 
-    def baseline(self, labels: Labels) -> float:
-        """The best constant answer, computed from the labels of training; 0 without labels."""
+    def baseline(self, labels: Labels) -> float | list[float]:
+        """The best constant answer, computed from the labels of training; a valid one without labels, too."""
         return float(labels.sum()) / max(len(labels), 1)
+
+    def baseline_figures(self, baseline: float | Sequence[float]) -> dict[str, float]:
+        """The numbers of an answer of :meth:`baseline`, each by its name."""
+        if isinstance(baseline, Sequence):
+            names = [f"{self.baseline_name}: {name}" for name in self.score_names]
+            return dict(zip(names, baseline, strict=True))
+        return {self.baseline_name: baseline}
 
     def summary(self, labels: Labels, answers: Floats) -> dict[str, float]:
         """The figures on the pages and in MLflow, by name; ``rows`` and the mean loss are among them.
@@ -151,6 +185,14 @@ class Task(Part, ABC):
             raise FeatureError(f"label {self.label!r} is {wrong[0]} in a row to learn from, no {self.label_fault(wrong[0])}")
         return labels.astype(np.float64)
 
+    def reduced(self, labels: Labels) -> Reduction | None:  # noqa: ARG002
+        """What is learnt in place of the task where these labels cannot teach all of it; None where they can.
+
+        Raises:
+            FeatureError: when nothing can be learnt from them.
+        """
+        return None
+
     def answers(self, raw: Floats) -> Floats:
         """The answers computed from raw values."""
         return raw
@@ -162,11 +204,13 @@ class Task(Part, ABC):
     @property
     def output(self) -> Output:
         """The tensor of the answers."""
-        return Output()
+        return Output("scores", shape=(len(self.score_names),)) if self.score_names else Output()
 
     def fields(self, answer: Any) -> dict[str, Any]:
         """The answer to one row as the fields of a prediction, on the topic and over HTTP."""
-        return {"score": answer}
+        if not self.score_names:
+            return {"score": answer}
+        return {"score": None, "scores": dict(zip(self.score_names, answer, strict=True))}
 
     def watched(self, answers: Floats) -> dict[tuple[str, Kind], Any]:
         """The columns of a frame in which drift of the answers is measured, by name and kind."""

@@ -8,7 +8,17 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.declaration.metrics import OwnLoss, RowMetric
-from everfit.declaration.reserved_columns import CONTINUOUS, EVENT_TIME, LABEL, REQUEST_ID, SCORE, STATIC, TIMER, VERSION
+from everfit.declaration.reserved_columns import (
+    CONTINUOUS,
+    EVENT_TIME,
+    LABEL,
+    REQUEST_ID,
+    SCORE,
+    SCORES,
+    STATIC,
+    TIMER,
+    VERSION,
+)
 from everfit.demo.baseline import timer_scores
 from everfit.demo.result import Losses, Timer, Week
 from everfit.errors import EmptyPartitionError
@@ -34,10 +44,12 @@ def answers(connection: sa.Connection, model: Model, span: tuple[datetime, datet
 
     logged = frames.logged(connection, model, span, known_at=ALWAYS, late=True).unique(REQUEST_ID, maintain_order=True)
     table = predictions.c
-    query = sa.select(table.request_id, table.score).where(table.model == model.name, table.version == first)
+    columns = (table.request_id, table.score, sa.cast(table.scores, sa.Text))
+    query = sa.select(*columns).where(table.model == model.name, table.version == first)
     within = (table.event_time >= span[0], table.event_time < span[1])
     rows = [tuple(row) for row in connection.execute(query.where(*within))]
-    static = pl.DataFrame(rows, schema={REQUEST_ID: pl.String(), STATIC: pl.Float64()}, orient="row")
+    logged_as = {REQUEST_ID: pl.String(), SCORE: pl.Float64(), SCORES: pl.String()}
+    static = frames.with_answers(model.task, pl.DataFrame(rows, schema=logged_as, orient="row")).rename({SCORE: STATIC})
     joined = logged.join(static, on=REQUEST_ID, how="left", maintain_order="left")
     return joined.rename({SCORE: CONTINUOUS})
 

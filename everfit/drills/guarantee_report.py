@@ -37,7 +37,7 @@ def check_guarantee(drill: str, did: list[str], engine: sa.Engine, sent: Sent) -
     with engine.connect() as connection:
         stored_values = [_identities(connection, query) for query in (answers, truths)]
         dead = connection.execute(sa.select(sa.func.count()).select_from(dead_letters)).scalar_one()
-    expected: list[Mapping[Any, float]] = [sent.predictions, sent.outcomes]
+    expected: list[Mapping[Any, Any]] = [sent.predictions, sent.outcomes]
     missing = sum(len(wanted.keys() - stored.keys()) for stored, wanted in zip(stored_values, expected, strict=True))
     counts = {
         "sent": sent.records,

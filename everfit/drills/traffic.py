@@ -25,8 +25,8 @@ OutcomeIdentity = tuple[datetime, str, str]
 class Sent:
     """What was sent to the log: every identity with its value, and the numbers of records."""
 
-    predictions: dict[PredictionIdentity, float] = field(default_factory=dict)  # the score
-    outcomes: dict[OutcomeIdentity, float] = field(default_factory=dict)
+    predictions: dict[PredictionIdentity, float | None] = field(default_factory=dict)  # the score
+    outcomes: dict[OutcomeIdentity, float | str] = field(default_factory=dict)
     records: int = 0
     repeats: int = 0
     poison: int = 0

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from everfit.declaration.reserved_columns import SCORE
+from everfit.declaration.tasks import Floats, Task
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
 from everfit.evidence.calibration import Calibration, Threshold, sample
@@ -11,6 +13,14 @@ from everfit.evidence.measures import measure_named
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+def watched(task: Task, rows: "pl.DataFrame", answers: Floats | None = None) -> "pl.DataFrame":
+    """Rows with the columns in which the task lets drift of its answers be measured; the answers are those in SCORE."""
+    import polars as pl
+
+    columns = task.watched(rows[SCORE].to_numpy() if answers is None else answers)
+    return rows.with_columns(pl.Series(name, values) for (name, _), values in columns.items())
 
 
 def judge_drift(

@@ -49,10 +49,10 @@ class Drift(EvidenceKind):
 
     def judge(self, window: "JudgedWindow") -> Evidence:
         """Measure the rows within their bounds against the reference, with Evidently's report of an alarm."""
-        from everfit.evidence.drift import judge_drift
+        from everfit.evidence.drift import judge_drift, watched
         from everfit.evidence.out_of_bounds import within
 
-        rows = within(window.model, window.rows)
+        rows = watched(window.model.task, within(window.model, window.rows))
         evidence, html = judge_drift(window.calibration, window.reference, rows, html=True)
         return msgspec.structs.replace(evidence, detail=evidence.detail | window.sampling, report=html or "")
 

@@ -30,8 +30,8 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
             without.
 
     Returns:
-        One row per request: REQUEST_ID, EVENT_TIME, the request's fields (as frames hold their kinds), LABEL (float64) and
-        OBSERVED_AT, by the names of :mod:`everfit.declaration.reserved_columns`.
+        One row per request: REQUEST_ID, EVENT_TIME, the request's fields (as frames hold their kinds), LABEL (float64 or text)
+        and OBSERVED_AT, by the names of :mod:`everfit.declaration.reserved_columns`.
 
     Raises:
         SourceError: when ``history`` lacks a column, or two of its rows have the same identity.
@@ -58,7 +58,7 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
         nw.concat_str(*name, separator="-").alias(REQUEST_ID),
         at.alias(EVENT_TIME),
         *(_field(made, column) for column in model.request),
-        nw.col(label).cast(nw.Float64).alias(LABEL),
+        _label(model, made, label).alias(LABEL),
         nw.col(observed_at).cast(MOMENT).alias(OBSERVED_AT),
     ).to_polars()
     rows = rows.sort(EVENT_TIME, maintain_order=True)
@@ -71,6 +71,22 @@ def _field(made: nw.DataFrame[Any], column: Column) -> nw.Expr:
     if column.input_kind == "number":
         return number(made, column.name).alias(column.name)
     return nw.col(column.name).cast(nw.String) if column.input_kind in WORDS else nw.col(column.name)
+
+
+def _label(model: Model, made: nw.DataFrame[Any], label: str) -> nw.Expr:
+    """The label as the task takes it.
+
+    Raises:
+        SourceError: when the task's labels are classes, and the column holds no text.
+    """
+    if model.task.label_kind == "number":
+        return nw.col(label).cast(nw.Float64)
+    if (kind := made.schema[label]) not in (nw.String, nw.Categorical, nw.Enum):
+        raise SourceError(
+            f"{model.name}: its history makes the label {label!r} as {kind}; its classes are text: cast it, such as by "
+            f"nw.col({label!r}).cast(nw.String)"
+        )
+    return nw.col(label).cast(nw.String)
 
 
 def _own(model: Model, made: Sequence[str], name: str) -> str:

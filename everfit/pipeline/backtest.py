@@ -10,6 +10,7 @@ from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME
 from everfit.errors import FeatureError
 from everfit.evaluation.folds import Fold
+from everfit.features.column_types import answer_type
 from everfit.pipeline.training_set import known_by
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def backtest(model: Model, recipe: Recipe, rows: "pl.DataFrame", origins: Sequen
     """
     import polars as pl
 
-    none = rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=pl.Float64))
+    none = rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=answer_type(model.task)))
     parts, left_out, judged = [none], {}, timedelta()
     for origin in origins:
         known = rows.filter(*known_by(model, origin.start))
@@ -44,7 +45,7 @@ def backtest(model: Model, recipe: Recipe, rows: "pl.DataFrame", origins: Sequen
             left_out[f"{origin.start:%Y-%m-%d}"] = str(error)
             continue
         judged += origin.end - origin.start
-        parts.append(fold.with_columns(pl.Series(CANDIDATE, fitted.predict(fold))))
+        parts.append(fold.with_columns(pl.Series(CANDIDATE, fitted.predict(fold), dtype=answer_type(model.task))))
     enough = judged >= timedelta(days=model.gate.min_unseen_days)
     return Backtest(pl.concat(parts) if enough else none, left_out)
 

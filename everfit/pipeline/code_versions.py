@@ -97,7 +97,7 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
             yield from ((s.name, [*map(_with_code, s.columns)], s.identity, s.event_time) for s in model.sources)
         case "features":
             yield [*map(_values, model.request)]
-            yield model.entity, model.identity, model.event_time, model.go_live, _function(model.history)
+            yield model.entity, model.identity, model.event_time, model.go_live, _function(model.history), model.task.label_kind
             for view in model.views:
                 taken = sorted((name, repr(feature)) for name, feature in view.features.items())
                 yield view.name, view.source, view.key, view.known_at, view.ttl, view.tie_break, taken

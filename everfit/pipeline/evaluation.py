@@ -62,8 +62,9 @@ def _compare(
 def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_set: TrainingSet) -> Compared:
     """A candidate against the task's baseline."""
     labels, speed = tested[LABEL].to_numpy(), Speed(candidate.latency_ms, candidate.slowdown)
-    loss = _loss(model.metric, labels, tested[CANDIDATE].to_numpy())
-    baseline_loss = _loss(model.metric, labels, np.full(len(labels), training_set.baseline))
+    answers = tested[CANDIDATE].to_numpy()
+    loss = _loss(model.metric, labels, answers)
+    baseline_loss = _loss(model.metric, labels, np.full(answers.shape, training_set.baseline))
     verdict = check_first_candidate(model.gate, model.metric, model.task.baseline_name, loss, baseline_loss, speed)
     return _compared(candidate.name, None, verdict, loss, baseline_loss, window_losses(model, tested))
 

@@ -33,7 +33,7 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
     request: str | None
     rows_hash: str
     rows: int
-    baseline: float = msgspec.field(name="positive_share")  # what the task answers that knows nothing of a row
+    baseline: float | list[float] = msgspec.field(name="positive_share")  # what the task answers that knows nothing of a row
     days: dict[str, str]
     code_version: str
     unusable: int = 0  # rows left out because their label is none of the task's
@@ -62,6 +62,7 @@ class Trained(Kept, frozen=True, kw_only=True):
     folds_left_out: dict[str, str] = msgspec.field(
         default_factory=dict
     )  # rolling origins that could not be trained for, by their first day, and why
+    notes: list[str] = msgspec.field(default_factory=list)  # what was learnt otherwise than declared
     slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
 
 

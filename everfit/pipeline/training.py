@@ -19,6 +19,7 @@ from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServ
 from everfit.evaluation.folds import Fold, folds
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
+from everfit.evidence.drift import watched
 from everfit.pipeline.backtest import backtest
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet
 from everfit.runtime import Runtime
@@ -83,8 +84,6 @@ def _concerns_all(error: Exception) -> bool:
 def _train_one(
     runtime: Runtime, model: Model, recipe: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
 ) -> Trained:
-    import polars as pl
-
     from everfit.training.artifact import Signature
     from everfit.training.constant_features import left_out
     from everfit.training.recipe_fit import fit_candidate
@@ -98,17 +97,17 @@ def _train_one(
     content = fitted.export()
     signature = Signature.of(model, recipe.trusted_types())
     latency, refused = _checked(content, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
-    answers = model.task.watched(open_scorer(content, signature).score(rows))
-    watched = rows.with_columns(pl.Series(name, values) for (name, _), values in answers.items())
-    columns = [*model.features, *answers]
-    reference = reference_sample(model.drift, watched, columns, cutoff=cutoff)
+    answers = open_scorer(content, signature).score(rows)
+    answered = watched(model.task, rows, answers)
+    columns = [*model.features, *model.task.watched(answers[:0])]
+    reference = reference_sample(model.drift, answered, columns, cutoff=cutoff)
     return Trained(
         name=recipe.name,
         config=recipe.parameters(),
         artifact=runtime.lake.put(content, signature.kind),
         backtest=runtime.lake.put_frame(tested.rows),
         reference=runtime.lake.put_frame(reference),
-        calibration=calibrate(model.drift, watched, reference, columns, cutoff=cutoff),
+        calibration=calibrate(model.drift, answered, reference, columns, cutoff=cutoff),
         profile=quality.profile(model, rows),
         metrics=_metrics(model, recipe, tested.rows),
         latency_ms=latency.ms,
@@ -116,6 +115,7 @@ def _train_one(
         signature=signature,
         left_out=left_out(model.features, rows),
         folds_left_out=tested.left_out,
+        notes=list(fitted.notes),
         refused=refused,
         seconds=time.monotonic() - began,
     )

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from everfit.declaration.tasks import Curve
     from everfit.pipeline.manifests import Compared, Evaluation, TrainedModel, TrainingSet
 
+UNTRACKED = re.compile(r"[^\w.-]+", re.ASCII)  # what MLflow takes in no name of a metric
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -30,7 +32,8 @@ def begin(tracker: Tracker, runtime: Runtime, model: Model, given: "TrainingSet"
     tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()})
     for candidate in model.candidates:
         tracker.log_params(flat(candidate.name, candidate.parameters()))
-    tracker.log_metrics({"rows": given.rows, model.task.baseline_name.replace(" ", "_"): given.baseline})
+    baseline = model.task.baseline_figures(given.baseline)
+    tracker.log_metrics({"rows": given.rows} | {UNTRACKED.sub("_", name): value for name, value in baseline.items()})
     tracker.log_document(msgspec.to_builtins(given), "training_set.json")
     tracker.log_document(environment(), "environment.json")
     path = runtime.lake.path(given.rows_hash, "parquet")
@@ -80,13 +83,15 @@ def flat(name: str, value: Any) -> dict[str, Any]:
 
 
 def left_out(made: "TrainedModel") -> dict[str, str]:
-    """What a fault in the data affected, and why: isolated candidates, folds and features left out."""
+    """What the data affected, and why: isolated candidates, folds and features left out, classes learnt otherwise."""
     values = {f"{name} set aside": reason for name, reason in made.set_aside.items()}
     for candidate in made.candidates:
         for what, reasons in (("features", candidate.left_out), ("folds", candidate.folds_left_out)):
             if reasons:
                 joined = "; ".join(f"{each}: {why}" for each, why in reasons.items())
                 values[f"{candidate.name}, {what} left out"] = joined
+        if candidate.notes:
+            values[f"{candidate.name}, learnt otherwise"] = "; ".join(candidate.notes)
     return values
 
 

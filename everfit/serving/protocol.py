@@ -55,6 +55,9 @@ def model_metadata(model: Model, active: ActiveVersions) -> dict[str, Any]:
         "versions": [str(number) for number in active.roles.values()],
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": field.name, "datatype": field.datatype, "shape": [-1, *field.shape]} for field in model.request],
-        "outputs": [{"name": output.name, "datatype": output.datatype, "shape": [-1, *output.shape]}],
+        "outputs": [
+            {"name": output.name, "datatype": output.datatype, "shape": [-1, *output.shape]}
+            | ({"parameters": dict(output.parameters)} if output.parameters else {})
+        ],
         "roles": active.roles,
     }

@@ -33,7 +33,7 @@ class Answered:
     """The answers that a client gets to one request: an answer and a degraded flag a row."""
 
     version: int
-    answers: Sequence[float]
+    answers: Sequence[float | list[float]]
     degraded: Sequence[bool]
 
 
@@ -130,7 +130,7 @@ class Service:
 
     async def _score(
         self, model: Model, role: Role, version: Version, request: CheckedRequest, rows: Sequence[_Scored]
-    ) -> list[float]:
+    ) -> list[float | list[float]]:
         answers = await answers_of(version.scorer, [row.features for row in rows])
         records = []
         for row, answer in zip(rows, answers, strict=True):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import msgspec
+from msgspec import UNSET
 from psycopg import Cursor
 
 from everfit.store import locks, staging
@@ -19,6 +21,8 @@ _SHARE_WINDOWS = """\
 SELECT pg_advisory_xact_lock_shared(hashtextextended(%s || model, 0))
 FROM (SELECT DISTINCT model FROM incoming_predictions ORDER BY model) AS models"""
 _ARRIVED = "SELECT model, partition, count(*), max(event_time) FROM incoming_predictions GROUP BY model, partition"
+NULL = "\\N"  # of COPY
+_ENCODER = msgspec.json.Encoder()
 _OBSERVED = "SELECT model, count(*) FROM incoming_outcomes GROUP BY model"
 
 
@@ -83,13 +87,15 @@ def prediction_line(event: LoggedPrediction, partition: int, *, plain: bool) -> 
         request_id, entity, features = escaped(request_id), escaped(entity), escaped(features)
     return (
         f"{partition}\t{_utc(event.event_time)}\t{request_id}\t{event.model}\t{event.version}\t{event.role}\t{entity}\t{features}"
-        f"\t{event.score!r}\t{'t' if event.degraded else 'f'}\t{event.schema}\n"
+        f"\t{NULL if event.score is None else repr(event.score)}\t{'t' if event.degraded else 'f'}\t{event.schema}"
+        f"\t{NULL if event.scores is UNSET else escaped(str(_ENCODER.encode(event.scores), 'utf-8'))}\n"
     )
 
 
 def outcome_line(event: Outcome) -> str:
     """A line of ``incoming_outcomes``, its columns in their order."""
-    return f"{_utc(event.observed_at)}\t{event.model}\t{escaped(event.request_id)}\t{event.outcome!r}\n"
+    truth = f"{NULL}\t{escaped(event.outcome)}" if isinstance(event.outcome, str) else f"{event.outcome!r}\t{NULL}"
+    return f"{_utc(event.observed_at)}\t{event.model}\t{escaped(event.request_id)}\t{truth}\n"
 
 
 def is_plain(value: bytes) -> bool:
@@ -117,7 +123,7 @@ def store_predictions(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[list[A
     if sum(of_model.rows for of_model in stored) == len(lines):
         return arrived, stored, {}
     contradicting = cursor.execute(staging.CONTRADICTED_PREDICTIONS)
-    return arrived, stored, {place: _contradiction("prediction", "score", *scores) for place, *scores in contradicting}
+    return arrived, stored, {place: _contradiction("prediction", staging.SCORES, values) for place, *values in contradicting}
 
 
 def store_outcomes(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[dict[str, int], Contradictions]:
@@ -129,10 +135,14 @@ def store_outcomes(cursor: Cursor[Any], lines: Sequence[str]) -> tuple[dict[str,
     if cursor.execute(staging.STORE_OUTCOMES).rowcount == len(lines):
         return observed, {}
     contradicting = cursor.execute(staging.CONTRADICTED_OUTCOMES)
-    return observed, {place: _contradiction("outcome", "outcome", *outcomes) for place, *outcomes in contradicting}
+    return observed, {place: _contradiction("outcome", staging.TRUTHS, values) for place, *values in contradicting}
 
 
-def _contradiction(event: str, name: str, stored: float, sent: float) -> str:
+def _contradiction(event: str, names: Sequence[str], values: Sequence[Any]) -> str:
+    """The first of the values that differs, or that is there, in words; ``values`` holds each as it is stored and was sent."""
+    pairs = list(zip(names, values[::2], values[1::2], strict=True))
+    differing = [pair for pair in pairs if pair[1] != pair[2]] or [pair for pair in pairs if pair[1] is not None]
+    name, stored, sent = differing[0]
     other = f"has {name} {stored}, this one {sent}" if stored != sent else f"has the {name} {stored} too, and other features"
     remedy = "; a correction has a later observed_at" if event == "outcome" else ""
     return f"contradicts a stored {event} of the same identity, which {other}: the first counts{remedy}"

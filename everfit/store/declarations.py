@@ -3,7 +3,7 @@
 ``docs/changes.md`` lists for every setting whether it may change and what happens then.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -36,13 +36,18 @@ def facts(model: Model) -> dict[str, str]:
         "go_live": format_time(model.go_live),
         "entity": model.entity,
         "identity": ", ".join(model.identity) or "the entity",
-        "task": f"{type(model.task).__name__} of {model.label}",
+        "task": " ".join([type(model.task).__name__, "of", model.label, *_of(model.task.score_names)]),
     }
     for source in model.sources:
         recorded[f"{SOURCE}{source.name}: identity"] = ", ".join(source.identity)
         recorded[f"{SOURCE}{source.name}: event_time"] = source.event_time
         recorded |= {f"{SOURCE}{source.name}: kind of {column.name}": column.input_kind for column in source.columns}
     return recorded
+
+
+def _of(names: Sequence[str]) -> list[str]:
+    """What an answer's numbers are, as a part of the fact; nothing where it is one number."""
+    return [f"({', '.join(names)})"] if names else []
 
 
 def refusals(connection: sa.Connection, models: Iterable[Model]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 import polars as pl
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from everfit.declaration import Column, Model, Numeric, Source
 from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.number_range import LARGEST
 from everfit.declaration.reserved_columns import (
+    CLASS,
     DEGRADED,
     EVENT_TIME,
     FEATURES,
@@ -19,12 +21,15 @@ from everfit.declaration.reserved_columns import (
     REQUEST_ID,
     SCHEMA,
     SCORE,
+    SCORES,
     UNREADABLE,
     VERSION,
 )
 from everfit.declaration.rollouts import ANSWERING
+from everfit.declaration.tasks import Task
 from everfit.declaration.views import Features
 from everfit.errors import SourceError
+from everfit.features.column_types import answer_type
 from everfit.store import schemas
 from everfit.store.documents import beyond, bounded, from_json
 from everfit.store.tables import predictions, source_rows
@@ -36,11 +41,11 @@ logger = logging.getLogger(__name__)
 
 # The champions' answers in a span of event time, each with its newest outcome that was known at a moment.
 _LOGGED = sa.text("""
-    SELECT p.request_id, p.event_time, p.version, p.schema, p.degraded, p.score, p.features::text AS features,
-           o.outcome, o.observed_at
+    SELECT p.request_id, p.event_time, p.version, p.schema, p.degraded, p.score, p.scores::text AS scores,
+           p.features::text AS features, o.outcome, o.outcome_class, o.observed_at
     FROM predictions p
     LEFT JOIN LATERAL (
-        SELECT outcome, observed_at FROM outcomes
+        SELECT outcome, outcome_class, observed_at FROM outcomes
         WHERE model = p.model AND request_id = p.request_id AND observed_at <= :known_at
         ORDER BY observed_at DESC LIMIT 1
     ) o ON TRUE
@@ -59,8 +64,10 @@ _OWN: dict[str, pl.DataType] = {
     SCHEMA: pl.String(),
     DEGRADED: pl.Boolean(),
     SCORE: pl.Float64(),
+    SCORES: pl.String(),
     FEATURES: pl.String(),
     LABEL: pl.Float64(),
+    CLASS: pl.String(),
     OBSERVED_AT: MOMENT,
 }
 
@@ -101,7 +108,8 @@ def logged(
 
     Returns:
         One row per request and version that answered it (two where it was repeated after a swap): REQUEST_ID, EVENT_TIME,
-        VERSION, SCHEMA, DEGRADED, SCORE, LABEL and OBSERVED_AT (null where the outcome was not known), UNREADABLE (count of the
+        VERSION, SCHEMA, DEGRADED, SCORE (an array where an answer is several numbers), LABEL (a number, or text where it is a
+        class) and OBSERVED_AT (null where the outcome was not known), UNREADABLE (count of the
         row's numbers that cannot be read and are null), by the names of
         :mod:`everfit.declaration.reserved_columns`, and each feature.
     """
@@ -109,7 +117,7 @@ def logged(
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
     drawn = {"roles": list(ANSWERING), "version": version, "below": below, "seed": seed}
     rows = connection.execute(_LOGGED, bound | drawn).fetchall()
-    frame = pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row")
+    frame = with_answers(model.task, pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row"))
     wanted = model.features if features is None else features
     if (present := frame[SCHEMA].unique().to_list()) in ([], [model.schema_id]):
         return _with_features(model, frame, model.features, wanted)
@@ -119,6 +127,17 @@ def logged(
     parts = frame.with_row_index(_ORDER).partition_by(SCHEMA, as_dict=True)
     pieces = [_with_features(model, part, known_schemas.get(str(schema), wanted), wanted) for (schema,), part in parts.items()]
     return pl.concat(pieces).sort(_ORDER).drop(_ORDER)
+
+
+def with_answers(task: Task, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows with SCORE and LABEL as the task has them, of SCORE, SCORES (as JSON), LABEL and CLASS, which are dropped."""
+    if task.score_names:
+        rows = [msgspec.json.decode(scores, type=dict[str, float]) for scores in frame[SCORES]]
+        answers = [[scores[name] for name in task.score_names] for scores in rows]
+        frame = frame.with_columns(pl.Series(SCORE, answers, dtype=answer_type(task)))
+    if task.label_kind == "category" and CLASS in frame.columns:
+        frame = frame.with_columns(pl.col(CLASS).alias(LABEL))
+    return frame.drop(SCORES, CLASS, strict=False)
 
 
 def _with_features(model: Model, frame: pl.DataFrame, own: Features, wanted: Features) -> pl.DataFrame:

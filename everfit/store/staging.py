@@ -40,17 +40,18 @@ class Staging:
         """The staged values of the stored columns, in their order."""
         return [self.table.c[name] for name in self.columns]
 
-    def contradicted(self, value: str, *others: str) -> str:
-        """Rows whose identity is stored with another ``value`` or ``others``: place, stored value, staged value.
+    def contradicted(self, values: Sequence[str], *others: str) -> str:
+        """Rows whose identity is stored with another of ``values`` or ``others``: place, and each value as stored and staged.
 
         One look-up a row: without OFFSET 0 the planner, which has no statistics of the staging table, scans all.
         """
-        names, incoming = (value, *others), self.table.c
+        names, incoming = (*values, *others), self.table.c
         same = [column == incoming[column.name] for column in self.stored.primary_key]
         of_identity = sa.select(*(self.stored.c[name] for name in names)).where(*same).offset(sa.literal_column("0"))
         stored = of_identity.lateral("stored")
         differs = sa.tuple_(*stored.c).is_distinct_from(sa.tuple_(*(incoming[name] for name in names)))
-        contradicting = sa.select(incoming.place, stored.c[value], incoming[value]).where(differs)
+        pairs = [column for name in values for column in (stored.c[name], incoming[name])]
+        contradicting = sa.select(incoming.place, *pairs).where(differs)
         return as_text(contradicting.select_from(self.table.join(stored, sa.true())))
 
 
@@ -76,5 +77,6 @@ PREDICTIONS = Staging(predictions, added=["partition"], computed=["late"])
 OUTCOMES = Staging(outcomes)
 STORE_PREDICTIONS = _store_predictions(PREDICTIONS)
 STORE_OUTCOMES = as_text(insert(outcomes).from_select(OUTCOMES.columns, sa.select(*OUTCOMES.rows())).on_conflict_do_nothing())
-CONTRADICTED_PREDICTIONS = PREDICTIONS.contradicted("score", "features")
-CONTRADICTED_OUTCOMES = OUTCOMES.contradicted("outcome")
+SCORES, TRUTHS = ("score", "scores"), ("outcome", "outcome_class")
+CONTRADICTED_PREDICTIONS = PREDICTIONS.contradicted(SCORES, "features")
+CONTRADICTED_OUTCOMES = OUTCOMES.contradicted(TRUTHS)

@@ -113,10 +113,11 @@ predictions = Table(
     _text("role"),
     _text("entity"),
     Column("features", JSONB, nullable=False),
-    Column("score", Float(53), nullable=False),
+    Column("score", Float(53)),  # null where an answer is several numbers, which scores has
     Column("degraded", Boolean, nullable=False),
     _text("schema"),
     Column("late", Boolean, nullable=False),  # it arrived after its window had closed, and belongs to no window
+    Column("scores", JSONB),  # number by class or quantile
     Index("predictions_by_model", "model", "event_time"),
     Index("predictions_late", "model", "event_time", postgresql_where=text("late")),
     postgresql_partition_by="RANGE (event_time)",
@@ -128,7 +129,8 @@ outcomes = Table(
     _time("observed_at", primary_key=True),
     _text("model", primary_key=True),
     _text("request_id", primary_key=True),
-    Column("outcome", Float(53), nullable=False),
+    Column("outcome", Float(53)),  # null where it is a class
+    _text("outcome_class", nullable=True),
     Index("outcomes_by_request", "model", "request_id"),
 )
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from everfit.declaration import Column, Integer, Model, Numeric, Task
 from everfit.declaration.input_kinds import size_of
@@ -113,14 +114,7 @@ class Contract:
             number = getattr(features, f"feature_{place}")
             if not _bounded(number) and number not in missing:
                 raise EventError(f"features do not fit {event.model}: {name!r} is {shown(number)}, beyond ±{LARGEST:g}")
-        task = terms.model.task
-        try:
-            if (fault := task.answer_fault(event.score)) != "":
-                fault = require_text(fault)
-        except Exception as error:  # a task may raise anything; the records after this one are read
-            raise EventError(_unchecked(task, f"score {event.score} of {event.model}", error)) from error
-        if fault:
-            raise EventError(f"score {event.score} is no {fault}")
+        _check_answer(terms.model.task, event)
         _check_time(event.model, terms.since, terms.tolerance, event.event_time, now)
         if value and _NUL in value:
             _check_texts(event.request_id, event.entity, *msgspec.structs.astuple(features))
@@ -137,9 +131,9 @@ class Contract:
         except Exception as error:
             raise EventError(_unchecked(task, f"outcome {event.outcome} of {event.model}", error)) from error
         if fault:
-            raise EventError(f"outcome {event.outcome} is no label of {event.model}: {fault}")
+            raise EventError(f"outcome {_told(event.outcome)} is no label of {event.model}: {fault}")
         _check_time(event.model, terms.since, terms.tolerance, event.observed_at, now)
-        _check_texts(event.request_id)
+        _check_texts(event.request_id, event.outcome)
         return event
 
     def _of(self, model: str) -> _Terms:
@@ -147,6 +141,41 @@ class Contract:
             return self._terms[model]
         except KeyError:
             raise EventError(f"no model {_short(model)} is declared") from None
+
+
+def _check_answer(task: Task, event: LoggedPrediction) -> None:
+    """Refuse what is no answer of the task.
+
+    Raises:
+        EventError: with the score or the scores.
+    """
+    answer = _answer(task, event)
+    what = f"score {answer}" if answer is event.score else f"scores {event.scores}"
+    try:
+        if (fault := task.answer_fault(answer)) != "":
+            fault = require_text(fault)
+    except Exception as error:  # a task may raise anything; the records after this one are read
+        raise EventError(_unchecked(task, f"{what} of {event.model}", error)) from error
+    if fault:
+        raise EventError(f"{what} is no {fault}" if answer is event.score else f"{what} are no {fault}")
+
+
+def _answer(task: Task, event: LoggedPrediction) -> float | list[float]:
+    """The answer as the task has it: a number, or the numbers in their order."""
+    names = task.score_names
+    if not names:
+        if event.score is None or event.scores is not UNSET:
+            raise EventError(f"score {event.score}: {event.model} answers one number, as the score, and has no scores")
+        return event.score
+    if event.score is not None or event.scores is UNSET:
+        raise EventError(f"score {event.score}: {event.model} answers scores {', '.join(names)}, and its score is null")
+    if event.scores.keys() != set(names):
+        raise EventError(f"scores of {_short(', '.join(event.scores))}; {event.model} has those of {', '.join(names)}")
+    return [event.scores[name] for name in names]
+
+
+def _told(outcome: float | str) -> str:
+    return _short(outcome) if isinstance(outcome, str) else str(outcome)
 
 
 def _unchecked(task: Task, value: str, error: Exception) -> str:

@@ -18,6 +18,7 @@ PREDICTIONS = "everfit.predictions"
 OUTCOMES = "everfit.outcomes"
 DEPLOYMENTS = "everfit.deployments"
 
+Scores = dict[str, float]
 
 MAX_ID_CHARACTERS = 512  # a key of the stores: an index of Postgres takes no row of more than 2,704 bytes
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
@@ -26,7 +27,11 @@ Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every prediction says, however its features are held. ``score`` is what the model's task answers."""
+    """What every prediction says, however its features are held.
+
+    ``score`` is what the model's task answers; where that is several numbers, ``scores`` holds them by class or quantile, and
+    ``score`` is null.
+    """
 
     request_id: Id
     model: str
@@ -34,7 +39,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     role: Role
     entity: str
     event_time: Moment
-    score: float
+    score: float | None
+    scores: Scores | msgspec.UnsetType = msgspec.UNSET
     degraded: bool = False
     schema: str
 
@@ -52,11 +58,11 @@ class LoggedPrediction(Answer, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The truth of one request, as known at ``observed_at``."""
+    """The truth of one request, as known at ``observed_at``: a number, or a class as text."""
 
     request_id: Id
     model: str
-    outcome: float
+    outcome: float | str
     observed_at: Moment
 
 

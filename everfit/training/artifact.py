@@ -3,8 +3,8 @@ skops in its place: see :mod:`everfit.training.native_file`.
 
 Input ``numbers`` double[N, Dn] (flags among them as 0 and 1; NaN for null, and for what lies beyond ±1e37), input
 ``categories`` string[N, Dc] (null is ""), each absent where it would be empty; by its feature's name each text string[N] (null
-is "") and each vector float[N, size] (null is NaN). Output of the task's answers, such as ``score`` double[N]. Encodings are
-inside the graph.
+is "") and each vector float[N, size] (null is NaN). Output of the task's answers, ``score`` double[N] or ``scores``
+double[N, K]. Encodings are inside the graph.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,15 +66,15 @@ class Scorer:
         """Score rows; columns are taken by name and others ignored.
 
         Returns:
-            answers float64[N] of the model's task.
+            answers float64[N], or float64[N, K], of the model's task.
 
         Raises:
             FeatureError: when a feature's column is missing or holds values of another kind than the signature declares.
         """
         return run_session(self._session, split(self.signature.features, frame))
 
-    def score_one(self, features: Mapping[str, Value]) -> float:
-        """Score one row without building a frame.
+    def score_one(self, features: Mapping[str, Value]) -> float | list[float]:
+        """The answer to one row, a number or K numbers, without building a frame.
 
         Raises:
             FeatureError: when a feature is missing or a number is none.
@@ -93,7 +93,8 @@ class Scorer:
         except (TypeError, ValueError) as error:
             taken = ", ".join([*self._numbers, *self._vectors])
             raise FeatureError(f"{self.signature.model} takes numbers for {taken}: {error}") from error
-        return float(run_session(self._session, Arrays(numbers, categories, texts, vectors))[0])
+        answer: float | list[float] = run_session(self._session, Arrays(numbers, categories, texts, vectors))[0].tolist()
+        return answer
 
     @property
     def _all(self) -> list[str]:
@@ -120,7 +121,7 @@ def open_session(onnx: bytes) -> "InferenceSession":
 
 
 def run_session(session: "InferenceSession", arrays: Arrays) -> Floats:
-    """Answers float64[N], or of the task's shape, to the inputs of N rows."""
+    """Answers float64[N], or float64[N, K], to the inputs of N rows."""
     inputs: dict[str, Any] = {**arrays.texts, **arrays.vectors}
     if arrays.numbers.shape[1]:
         inputs["numbers"] = arrays.numbers

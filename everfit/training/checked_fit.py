@@ -1,5 +1,6 @@
 """A fitted recipe whose answers and export are checked: whatever a recipe returns, what goes on is of the task."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedFit:
-    """What a recipe's fit returned, as a Fitted of the task."""
+    """What a recipe's fit returned, as a Fitted of the task; ``notes`` say what was learnt otherwise than declared."""
 
     recipe: Recipe
     task: Task
     fitted: Fitted
+    notes: Sequence[str] = ()
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """The answers, float64[N] or of the task's shape, finite; the frame stays as it is.
@@ -74,15 +76,19 @@ class CheckedFit:
         return onnx
 
     def _require_valid(self, frame: "pl.DataFrame", answers: Floats) -> None:
-        """Refuse an answer that is not finite, and the lowest and the highest where the task refuses them."""
+        """Refuse an answer that is not finite, and the rows with the most extreme numbers where the task refuses them.
+
+        Of several numbers a row, the extremes of their sums and of the steps between them are looked at, too.
+        """
         import numpy as np
 
         by_row = answers.reshape(len(answers), -1)
         finite = np.isfinite(by_row).all(axis=1)
         if not finite.all():
             raise self._refused(frame, answers, int(finite.argmin()), "finite number")
-        for place in (by_row.argmin(), by_row.argmax()):
-            row = int(place) // by_row.shape[1]
+        lows, highs, sums = by_row.min(axis=1), by_row.max(axis=1), by_row.sum(axis=1)
+        steps = np.diff(by_row, axis=1).min(axis=1, initial=0.0)
+        for row in map(int, (lows.argmin(), highs.argmax(), sums.argmin(), sums.argmax(), steps.argmin())):
             if fault := self._fault(answers[row].tolist()):
                 raise self._refused(frame, answers, row, fault)
 

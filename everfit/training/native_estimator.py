@@ -48,3 +48,16 @@ class NativeEstimator:
         seen = np.asarray(self.estimator.classes_, dtype=np.int64)
         chosen: Floats = np.equal.outer(seen, wanted).astype(np.float64)
         return chosen
+
+
+class NativeProduct:
+    """What answers a smaller task, and the matrix float64[G, K] that its answers[N, G] are multiplied by."""
+
+    def __init__(self, native: Any, spread: Floats) -> None:
+        self.native = native
+        self.spread = spread
+
+    def predict(self, frame: "pl.DataFrame") -> Floats:
+        """The answers, float64[N, K]; raises as that of the smaller task."""
+        answers: Floats = self.native.predict(frame) @ self.spread
+        return answers

@@ -11,7 +11,11 @@ from typing import Any
 
 from everfit.errors import NotServableError, RecipeError
 
-OWN = ("everfit.training.native_estimator.NativeEstimator", "numpy.dtype")  # trusted, too
+OWN = (  # trusted, too
+    "everfit.training.native_estimator.NativeEstimator",
+    "everfit.training.native_estimator.NativeProduct",
+    "numpy.dtype",
+)
 SCHEMA = "schema.json"
 ADDRESS = re.compile(r'("__id__": |"file": ")([^".,\s]+)')  # in skops' schema: an object's, and the name of its file
 WRITTEN = (1980, 1, 1, 0, 0, 0)  # zip has no earlier date: a file's bytes follow from its content alone

@@ -46,10 +46,11 @@ class Graph:
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """One node of one output; returns the output's name."""
+    def add(self, operator: str, *inputs: str, domain: str = "", outputs: int = 1, **attributes: Any) -> str:
+        """One node; returns the name of its first output."""
         name = self._free(f"{operator}_{len(self._nodes)}")
-        self._nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
+        names = [name, *(f"{name}_{place}" for place in range(1, outputs))]
+        self._nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
         return name
 
     def category(self, column: int, vocabulary: tuple[str, ...], codes: Any, unknown: Any) -> str:
@@ -100,9 +101,9 @@ class Graph:
 
     def finish_answers(self, answers: str, task: Task) -> bytes:
         """The model whose output is ``answers``, double[N] or of the task's shape."""
-        name, _, shape = task.output
+        name, shape = task.output.name, task.output.shape
         last = next(node for node in self._nodes if answers in node.output)
-        last.output[:] = [name]
+        last.output[list(last.output).index(answers)] = name
         if not last.domain:
             last.ClearField("domain")  # an equal graph has equal bytes, whichever version of everfit wrote it
         output = helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N", *shape])

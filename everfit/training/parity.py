@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -76,15 +76,23 @@ def check_parity(
             f"{signature.model}: the exported graph answers {got} to {len(native)} rows; its output must be {wanted}"
         )
     differences = np.where(np.isfinite(scores) & np.isfinite(native), np.abs(scores - native), np.inf)
+    differences = differences.reshape(len(native), -1).max(axis=1)
     worst = int(differences.argmax())
     apart = int((differences > CLOSE * spread).sum())
     if differences[worst] > FAR * spread or apart * ROWS_A_SPLIT > len(native):
+        got, wanted = _shown(scores[worst]), _shown(native[worst])
         raise NotServableError(
-            f"{signature.model}: the exported graph answers {scores[worst]:.6f} where the model answers {native[worst]:.6f} "
+            f"{signature.model}: the exported graph answers {got} where the model answers {wanted} "
             f"(row {worst} of {len(native)}: {tested.row(worst, named=True)}); {apart} rows differ by more than "
             f"{CLOSE * spread:g}, allowed are one in {ROWS_A_SPLIT:,} and {FAR * spread:g} at most; it must not serve"
         )
     return Parity(tested.height, float(differences[worst]), latency)
+
+
+def _shown(answer: Any) -> str:
+    """An answer of one number or several, for a message."""
+    numbers = answer.reshape(-1).tolist()
+    return ", ".join(f"{number:.6f}" for number in numbers)
 
 
 def hostile(features: Features, frame: "pl.DataFrame") -> "list[pl.DataFrame]":
@@ -118,7 +126,7 @@ def _answers(content: bytes, signature: Signature, frame: "pl.DataFrame") -> tup
 
 
 def _graph_answers(onnx: bytes, features: Features, frame: "pl.DataFrame") -> tuple[Floats, Latency]:
-    """Scores float64[N] of the graph and its latency, from a process of its own."""
+    """Answers float64[N], or float64[N, K], of the graph and its latency, from a process of its own."""
     import numpy as np
 
     arrays = split(features, frame)

@@ -1,17 +1,19 @@
 """Fit a recipe: the labels are checked before, and what the fit returns after, its answers included."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from everfit.declaration import Model
 from everfit.declaration.fit_context import FitContext
 from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import LABEL
-from everfit.declaration.tasks import Task
+from everfit.declaration.tasks import Labels, Task
 from everfit.errors import FeatureError, RecipeError
-from everfit.training.arrays import Features, Floats
+from everfit.training.arrays import Features
 from everfit.training.checked_fit import CheckedFit
 from everfit.training.row_weights import row_weights
+from everfit.training.spread_fit import SpreadFit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,9 +51,17 @@ def fit_recipe(
     """
     if fault := recipe.inputs_fault(features):
         raise FeatureError(f"recipe {recipe.name}: {fault}")
-    labels = _targets(task, rows, label)
+    labels = _labels(task, rows, label)
     counted = row_weights(weights, rows, task) if weights else None
-    context = FitContext(task=task, features=features, labels=labels, seed=recipe.seed, weights=counted)
+    context = FitContext(task=task, features=features, labels=task.targets(labels), seed=recipe.seed, weights=counted)
+    reduction = task.reduced(labels)
+    if reduction is None:
+        return _fit(recipe, rows, context)
+    smaller = replace(context, task=reduction.task, labels=reduction.task.targets(reduction.labels))
+    return CheckedFit(recipe, task, SpreadFit(_fit(recipe, rows, smaller), task, reduction.spread), reduction.notes)
+
+
+def _fit(recipe: Recipe, rows: "pl.DataFrame", context: FitContext) -> CheckedFit:
     fitted = recipe.fit(rows.clone(), context)  # a fit that changes its frame changes no other's
     returned = f"recipe {recipe.name}: {type(recipe).__name__}.fit returns"
     if isinstance(fitted, type):
@@ -61,12 +71,15 @@ def fit_recipe(
         raise RecipeError(
             f"{returned} {type(fitted).__name__} without {' and '.join(missing)}; a Fitted has predict(frame) and {exported}()"
         )
-    return CheckedFit(recipe, task, fitted)
+    return CheckedFit(recipe, context.task, fitted)
 
 
-def _targets(task: Task, rows: "pl.DataFrame", label: str) -> Floats:
+def _labels(task: Task, rows: "pl.DataFrame", label: str) -> Labels:
+    """labels[N], a missing one as NaN, or None among texts."""
     import polars as pl
 
     if label not in rows.columns:
         raise FeatureError(f"no label column {label!r} in the rows; they have {', '.join(rows.columns)}")
-    return task.targets(rows[label].cast(pl.Float64).fill_null(float("nan")).to_numpy())
+    if task.label_kind == "category":
+        return rows[label].cast(pl.String).to_numpy()
+    return rows[label].cast(pl.Float64).fill_null(float("nan")).to_numpy()

@@ -69,7 +69,9 @@ def served(runtime: Runtime, model: Model) -> tuple[int, float] | None:
     champion = asyncio.run(ModelCache({model.name: model}, versions).refresh(model.name)).champion
     if champion is None:
         return None
-    return champion.number, round(champion.scorer.score_one(dict.fromkeys(name for name, _ in model.features)), 4)
+    score = champion.scorer.score_one(dict.fromkeys(name for name, _ in model.features))
+    assert isinstance(score, float)
+    return champion.number, round(score, 4)
 
 
 def differing(runtime: Runtime, model: Model) -> list[Difference]:

@@ -98,7 +98,7 @@ def _changed(**fields: object) -> bytes:
 POISON: list[tuple[bytes | None, str]] = [
     (None, "tombstone"),
     (b"not json", "not of LoggedPrediction's form"),
-    (_changed(score="high"), "Expected `float`"),
+    (_changed(score="high"), "Expected `float | null`"),
     (_changed(score=1.5), "no probability"),
     (_changed(extra=1), "unknown field"),
     (_changed(**{"ex\0tra": 1}), r"unknown field `ex\0tra`"),

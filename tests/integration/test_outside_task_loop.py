@@ -53,6 +53,7 @@ def test_a_task_from_outside_goes_round_the_loop(engine: sa.Engine, tmp_path: Pa
     judged = {one.kind: one for one in loop.judge(loop.model.go_live).judgements}
 
     given, _ = manifests.newest(loop.runtime, loop.model, "training_set", TrainingSet)
+    assert isinstance(given.baseline, float)
     assert 30 < given.baseline < 60, "the mean load"
     assert given.unusable, "loads above 90 are no labels"
     trained, _ = manifests.newest(loop.runtime, loop.model, "trained_model", TrainedModel)

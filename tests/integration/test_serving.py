@@ -200,6 +200,8 @@ def test_a_shadow_answers_the_same_request_and_is_logged(
     assert (champion.role, champion.version, shadow.role, shadow.version) == ("champion", 1, "shadow", 3)
     assert shadow.features == champion.features
     assert (shadow.request_id, shadow.event_time) == (champion.request_id, champion.event_time)
+    assert shadow.score is not None
+    assert champion.score is not None
     assert shadow.score > champion.score
 
 

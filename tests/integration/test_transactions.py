@@ -211,7 +211,7 @@ def test_of_interleaved_transactions_exactly_what_was_committed_is_stored(
     """Two transactional writers and a plain one take turns; reading stops and goes on anywhere, a few records a fetch."""
     monkeypatch.setattr(monitors.log_reader, "FETCH_BYTES", 600)
     draw, numbers = random.Random(seed), iter(range(10_000))
-    wanted: dict[str, float] = {}
+    wanted: dict[str, float | str] = {}
     with writing(kafka, "a") as one, writing(kafka, "b") as two:
         under_way: dict[Writer, list[Outcome]] = {}
         for _ in range(60):

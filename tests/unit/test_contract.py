@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from everfit import MulticlassClassification, QuantileRegression
 from everfit.errors import EventError, UnknownSchemaError
 from everfit.topics.contract import MAX_BYTES, Contract
 from everfit.topics.events import encode
@@ -66,7 +67,7 @@ def test_text_that_only_looks_like_a_nul_passes() -> None:
         (changed(schema="00000000"), f"schema '00000000' is not the declared {MODEL.schema_id}"),
         (changed(score=1.5), "score 1.5 is no probability"),
         (changed(score=-0.1), "score -0.1 is no probability"),
-        (changed(score=None), "Expected `float`"),
+        (changed(score=None), "score None: electricity_price answers one number"),
         (changed(event_time="1970-01-01T00:00:00Z"), "before 1996-09-04T00:00:00Z, the go-live"),
         (changed(event_time="0001-01-01T00:00:00+10:00"), "before|time"),
         (changed(event_time="2200-01-01T00:00:00Z"), "ahead of the tolerated"),
@@ -95,7 +96,7 @@ def test_a_prediction_that_does_not_fit_is_refused(value: bytes | None, told: st
     [
         (lambda sent: sent.replace(b":1.0", b":0.5"), "outcome 0.5 is no label"),
         (lambda sent: sent.replace(b":1.0", b":1e999"), "out of range"),
-        (lambda sent: sent.replace(b":1.0", b":null"), "Expected `float`"),
+        (lambda sent: sent.replace(b":1.0", b":null"), "Expected `float | str`"),
         (lambda sent: sent.replace(b"request-3", rb"a\u0000b"), "NUL"),
         (lambda sent: sent.replace(b"1996-", b"2200-"), "ahead of the tolerated"),
         (lambda sent: sent.replace(b"1996-", b"1970-"), "before"),
@@ -120,3 +121,58 @@ def test_the_schema_of_a_version_is_taken_once_it_is_known_and_no_other() -> Non
     with pytest.raises(UnknownSchemaError):
         contract.prediction(changed(schema="another"), NOW)
     assert contract.prediction(encode(prediction(0)), NOW).schema == MODEL.schema_id
+
+
+SKY = MODEL.model_copy(update={"name": "sky", "task": MulticlassClassification("sky", ["rain", "snow"])})
+DEMAND = MODEL.model_copy(update={"name": "demand", "task": QuantileRegression("demand", [0.1, 0.5])})
+SEVERAL = Contract({"sky": SKY, "demand": DEMAND, MODEL.name: MODEL})
+
+
+@pytest.mark.parametrize("value", [{"rain": 0.25, "snow": 0.75}, {"snow": 0.75, "rain": 0.25}])
+def test_answers_of_several_numbers_come_by_their_names_in_any_order(value: dict[str, float]) -> None:
+    assert SEVERAL.prediction(changed(model="sky", score=None, scores=value), NOW).scores == value
+    quantiles = {"0.1": -3.0, "0.5": 4.0}
+    assert SEVERAL.prediction(changed(model="demand", score=None, scores=quantiles), NOW).scores == quantiles
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"scores": {"rain": 1.0}}, "score 0.5: electricity_price answers one number, as the score, and has no scores"),
+        ({"score": None}, "score None: electricity_price answers one number"),
+        ({"model": "sky"}, "score 0.5: sky answers scores rain, snow, and its score is null"),
+        ({"model": "sky", "score": None}, "score None: sky answers scores rain, snow"),
+        ({"model": "sky", "score": None, "scores": {"rain": 1.0}}, "scores of 'rain'; sky has those of rain, snow"),
+        (
+            {"model": "sky", "score": None, "scores": {"rain": 1.0, "snow": 0.0, "hail": 0.0}},
+            "scores of 'rain, snow, hail'; sky has those of rain, snow",
+        ),
+        (
+            {"model": "sky", "score": None, "scores": {"rain": 0.5, "snow": 0.75}},
+            r"scores {'rain': 0.5, 'snow': 0.75} are no 2 probabilities with the sum 1",
+        ),
+        ({"model": "sky", "score": None, "scores": {"rain": None, "snow": 1.0}}, r"Expected `float`, got `null`"),
+        (
+            {"model": "demand", "score": None, "scores": {"0.1": 4.0, "0.5": 3.0}},
+            "are no 2 finite numbers that do not decrease",
+        ),
+    ],
+)
+def test_an_answer_of_another_form_than_the_tasks_is_refused_with_it(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(EventError, match=told):
+        SEVERAL.prediction(changed(**fields), NOW)
+
+
+def test_an_outcome_is_a_number_or_a_class_as_the_task_has_it() -> None:
+    def came_true(model: str, value: Any) -> Any:
+        return SEVERAL.outcome(encode(msgspec.structs.replace(outcome(0), model=model, outcome=value)), NOW).outcome
+
+    assert (came_true("sky", "snow"), came_true("demand", 12)) == ("snow", 12.0)
+    with pytest.raises(EventError, match=r"outcome 'hail' is no label of sky: class that is declared: 'rain', 'snow'"):
+        came_true("sky", "hail")
+    with pytest.raises(EventError, match=r"outcome 1.0 is no label of sky"):
+        came_true("sky", 1)
+    with pytest.raises(EventError, match=r"outcome '12' is no label of demand: finite number"):
+        came_true("demand", "12")
+    with pytest.raises(EventError, match=r"outcome '1' is no label of electricity_price: 0 or 1"):
+        came_true(MODEL.name, "1")

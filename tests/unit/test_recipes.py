@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit import BinaryClassification, FitContext, GradientBoosting, Model, Recipe, TorchMLP
+from everfit import BinaryClassification, FitContext, GradientBoosting, Model, MulticlassClassification, Recipe, TorchMLP
 from everfit.declaration import Name
 from everfit.errors import DeclarationError, RecipeError
 from everfit.training.gradient_boosting import LOSSES
@@ -105,6 +105,15 @@ def test_a_loss_that_a_ready_recipe_lacks_is_named(recipe: Recipe, minimised: st
     rows = pl.DataFrame({"up": [0.0, 1.0]})
     with pytest.raises(DeclarationError, match=rf"^{minimised}, not 'hinge' of Ranking; use another recipe"):
         fit_recipe(recipe, rows, task=Ranking(label="up"), features=[], label="up")
+
+
+@pytest.mark.parametrize("recipe", [GradientBoosting(), TorchMLP()])
+def test_a_ready_recipe_says_that_it_learns_one_number_a_row(recipe: Recipe) -> None:
+    rows = pl.DataFrame({"sky": ["rain", "snow"]})
+    task = MulticlassClassification("sky", ["rain", "snow"])
+    told = rf"{type(recipe).__name__} learns one, MulticlassClassification answers 2 numbers a row \(rain, snow\); use another"
+    with pytest.raises(DeclarationError, match=told):
+        fit_recipe(recipe, rows, task=task, features=[], label="sky")
 
 
 @pytest.mark.parametrize("loss", LOSSES[1:])

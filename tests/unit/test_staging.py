@@ -1,25 +1,44 @@
 """The lines of COPY and the columns that they are copied into."""
 
-import msgspec
+from typing import Any
 
-from everfit.store import staging
-from everfit.store.bulk_copy import outcome_line, prediction_line
+import msgspec
+import pytest
+
+from everfit.store.bulk_copy import NULL, outcome_line, prediction_line
+from everfit.store.staging import OUTCOMES, PREDICTIONS
 from everfit.topics.events import LoggedPrediction, Outcome, Prediction, encode
 from tests.events import outcome, prediction
 
+SEVERAL = {"score": None, "scores": {"rain": 0.25, "snow": 0.75}}
 
-def test_a_line_has_the_staged_columns_in_their_order() -> None:
-    event = msgspec.structs.replace(prediction(7, version=3, score=0.75), degraded=True)
+
+@pytest.mark.parametrize(
+    ("answer", "staged"),
+    [
+        ({"score": 0.75}, {"score": "0.75", "scores": NULL}),
+        (SEVERAL, {"score": NULL, "scores": '{"rain":0.25,"snow":0.75}'}),
+    ],
+)
+def test_a_line_of_a_prediction_has_the_staged_columns_in_their_order(answer: Any, staged: dict[str, str]) -> None:
+    event = msgspec.structs.replace(prediction(7, version=3), degraded=True, **answer)
     logged = msgspec.json.decode(encode(event), type=LoggedPrediction)
-    values = {name: getattr(logged, name) for name in staging.PREDICTIONS.columns}
+    values = {name: getattr(logged, name) for name in PREDICTIONS.columns} | staged
     values |= {"event_time": event.event_time.isoformat(), "features": bytes(logged.features).decode(), "degraded": "t"}
     assert prediction_line(logged, 5, plain=True) == "\t".join(map(str, [5, *values.values()])) + "\n"
-    observed = outcome(7)
-    values = {name: getattr(observed, name) for name in staging.OUTCOMES.columns}
+
+
+@pytest.mark.parametrize(
+    ("truth", "staged"),
+    [(1.0, {"outcome": "1.0", "outcome_class": NULL}), ("sn\tow", {"outcome": NULL, "outcome_class": r"sn\tow"})],
+)
+def test_a_line_of_an_outcome_has_the_staged_columns_in_their_order(truth: Any, staged: dict[str, str]) -> None:
+    observed = msgspec.structs.replace(outcome(7), outcome=truth)
+    values = {name: getattr(observed, name, "") for name in OUTCOMES.columns} | staged
     values |= {"observed_at": observed.observed_at.isoformat()}
     assert outcome_line(observed) == "\t".join(map(str, values.values())) + "\n"
 
 
 def test_every_field_of_an_event_is_staged() -> None:
-    assert set(staging.PREDICTIONS.columns) == set(Prediction.__struct_fields__)
-    assert set(staging.OUTCOMES.columns) == set(Outcome.__struct_fields__)
+    assert set(PREDICTIONS.columns) == set(Prediction.__struct_fields__)
+    assert set(OUTCOMES.columns) == {*Outcome.__struct_fields__, "outcome_class"}
