@@ -74,7 +74,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         owners=model.owners,
         kinds={"scikitlearn", "pytorch", "onnx"},
         description="Each candidate, fitted on rolling origins over the days that the champion has not seen and on everything "
-        "up to the cutoff, exported to ONNX and compared with its native answers.",
+        "up to the cutoff, exported, and its answers compared with those before the export.",
         deps=[[model.name, "training_set"]],
         pool=TRAINING,
         metadata=declared_in(model),
@@ -84,6 +84,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         from everfit.pipeline import manifests, training, training_record
         from everfit.pipeline.manifests import TrainingSet
+        from everfit.pipeline.native_versions import not_portable
 
         began = time.monotonic()
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
@@ -99,6 +100,8 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         for candidate in made.candidates:
             values = candidate.metrics | {"training seconds": candidate.seconds, "ms an answer": candidate.latency_ms}
             metadata |= {f"{candidate.name} {name}": readable(value) for name, value in values.items()}
+            if candidate.signature and (told := not_portable(candidate.signature)):
+                metadata[f"{candidate.name}, how it is kept"] = told
         metadata |= training_record.left_out(made)
         metadata["calibration on the rolling origins"] = markdown("calibration", drawing)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))

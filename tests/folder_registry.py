@@ -20,7 +20,7 @@ class FolderRegistry:
         version = 1 + max([above, *(int(folder.name) for folder in self.root.glob(f"{model}/*") if folder.is_dir())])
         folder = self.root / model / str(version)
         folder.mkdir(parents=True)
-        (folder / "model.onnx").write_bytes(artifact.content)
+        (folder / "model").write_bytes(artifact.content)
         (folder / "about.json").write_bytes(msgspec.json.encode((artifact.signature, artifact.tags)))
         return version
 
@@ -29,7 +29,7 @@ class FolderRegistry:
         if not folder.exists():
             raise LostVersionError(f"{folder} does not exist")
         about = msgspec.json.decode((folder / "about.json").read_bytes(), type=tuple[Signature, dict[str, str]])
-        return Artifact((folder / "model.onnx").read_bytes(), *about)
+        return Artifact((folder / "model").read_bytes(), *about)
 
     def roles(self, model: str) -> dict[Role, int]:
         files = {role: self.root / model / role for role in ROLES}

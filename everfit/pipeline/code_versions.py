@@ -31,8 +31,8 @@ ROOTS: dict[Stage, tuple[str, ...]] = {
         "everfit.features.spans",
     ),
     "training_set": ("everfit.pipeline.training_set.assemble",),
-    "trained_model": ("everfit.pipeline.training.train", "everfit.training.parity", "everfit.training.native_process"),
-    "evaluation": ("everfit.pipeline.evaluation.evaluate", "everfit.training.native_process"),
+    "trained_model": ("everfit.pipeline.training.train", "everfit.training.parity", "everfit.training.native_worker"),
+    "evaluation": ("everfit.pipeline.evaluation.evaluate", "everfit.training.native_worker"),
     "champion": ("everfit.pipeline.promotion.conclude",),
 }
 

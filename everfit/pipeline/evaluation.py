@@ -17,6 +17,7 @@ from everfit.pipeline import manifests
 from everfit.pipeline.champion_inputs import champion_inputs
 from everfit.pipeline.expectation import metric_key, window_losses
 from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
+from everfit.pipeline.native_versions import not_portable
 from everfit.runtime import Runtime
 from everfit.store import ledger
 
@@ -66,6 +67,7 @@ def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_se
     loss = _loss(model.metric, labels, answers)
     baseline_loss = _loss(model.metric, labels, np.full(answers.shape, training_set.baseline))
     verdict = check_first_candidate(model.gate, model.metric, model.task.baseline_name, loss, baseline_loss, speed)
+    verdict = GateResult(verdict.passed, f"{verdict.reason}{_kept_as(candidate)}")
     return _compared(candidate.name, None, verdict, loss, baseline_loss, window_losses(model, tested))
 
 
@@ -82,9 +84,14 @@ def _against(
     parts = [part for name in model.gate.slices if difference for part in slices(name, tested[name].to_numpy(), difference)]
     speed = Speed(candidate.latency_ms, candidate.slowdown)
     verdict = check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1])
-    verdict = GateResult(verdict.passed, f"{verdict.reason}{note}")
+    verdict = GateResult(verdict.passed, f"{verdict.reason}{note}{_kept_as(candidate)}")
     margin = Margins.of(model.gate, model.metric, losses[1]).freshness
     return _compared(candidate.name, comparison, verdict, *losses, window_losses(model, tested), margin)
+
+
+def _kept_as(candidate: Trained) -> str:
+    told = candidate.signature and not_portable(candidate.signature)
+    return f"; {told}" if told else ""
 
 
 def _loss(metric: Metric, labels: Labels, answers: Floats) -> float:

@@ -16,7 +16,7 @@ def not_portable(signature: Signature) -> str:
     if signature.native is None:
         return ""
     trusted = ", ".join(signature.native) or "none but those that skops trusts by itself"
-    return f"not ONNX but a file of skops, which a process of its own answers from; types trusted: {trusted}"
+    return f"not portable: no ONNX but a file of skops, which answers from a process of its own; types trusted: {trusted}"
 
 
 def own_artifact(lake: Lake, registered: Artifact) -> Artifact:

@@ -50,10 +50,11 @@ def server_metadata(version: str) -> dict[str, Any]:
 def model_metadata(model: Model, active: ActiveVersions) -> dict[str, Any]:
     """A model's inputs and output, the versions that serve (the champion first) and their roles."""
     output = model.task.output
+    native = active.champion is not None and active.champion.scorer.signature.native is not None
     return {
         "name": model.name,
         "versions": [str(number) for number in active.roles.values()],
-        "platform": "onnxruntime_onnx",
+        "platform": "everfit_skops" if native else "onnxruntime_onnx",
         "inputs": [{"name": field.name, "datatype": field.datatype, "shape": [-1, *field.shape]} for field in model.request],
         "outputs": [
             {"name": output.name, "datatype": output.datatype, "shape": [-1, *output.shape]}

@@ -1,8 +1,4 @@
-"""A native version in a process of its own: what crashes, hangs or eats memory there leaves everything else as it is.
-
-``python -m everfit.training.native_process FD`` reads from the socket FD the trusted types as JSON, the file of skops, and then
-frames in Arrow's format; it answers each by an array in numpy's, or by a :class:`Failure` in JSON. It ends with its parent.
-"""
+"""A native version in a process of its own: what crashes, hangs or eats memory there leaves everything else as it is."""
 
 import io
 import os
@@ -11,32 +7,22 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from everfit.environment.project_folder import put_behind
-from everfit.errors import EverfitError, FeatureError, NotServableError, ProcessEndedError
+from everfit.errors import FeatureError, NotServableError, ProcessEndedError
 from everfit.training.arrays import Floats
-from everfit.training.native_file import loaded
+from everfit.training.native_worker import Failure
 
 if TYPE_CHECKING:
     import polars as pl
 
 START_SECONDS = 60.0
 RETRY_SECONDS = 30.0  # after a start that failed
-LONGEST_SECONDS = 300  # a process that is asked nothing more, for its parent was killed, does not go on for ever
+WORKER = "everfit.training.native_worker"
 ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """What was raised in the process: the name of its class, and its message."""
-
-    kind: str
-    message: str
 
 
 class NativeProcess:
@@ -82,7 +68,7 @@ class NativeProcess:
         if self._unstartable and time.monotonic() < self._unstartable[0]:
             raise self._unstartable[1]
         self._connection, theirs = Pipe()
-        command = [sys.executable, "-X", "faulthandler", "-m", __name__, str(theirs.fileno())]
+        command = [sys.executable, "-X", "faulthandler", "-m", WORKER, str(theirs.fileno())]
         with theirs:
             self._process = subprocess.Popen(
                 command, env=os.environ | ONE_THREAD, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=2
@@ -120,51 +106,3 @@ class NativeProcess:
 
 def _how(code: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-
-
-def _main(socket: int) -> None:
-    connection: Connection[bytes, bytes] = Connection(socket)
-    trusted, content = connection.recv_bytes(), connection.recv_bytes()
-    put_behind(Path.cwd())
-    fitted: list[Any] = []
-
-    def load() -> bytes:
-        fitted.append(loaded(content, msgspec.json.decode(trusted, type=list[str])))
-        return b"loaded"
-
-    _reply(connection, load)
-    while True:
-        try:
-            request = connection.recv_bytes()
-        except EOFError:
-            return
-        signal.alarm(LONGEST_SECONDS)
-        _reply(connection, partial(_answered, fitted[0], request))
-        signal.alarm(0)
-
-
-def _reply(connection: "Connection[bytes, bytes]", work: Any) -> None:
-    try:
-        reply = work()
-    except EverfitError as error:
-        reply = msgspec.json.encode(Failure(type(error).__name__, str(error)))
-    except ModuleNotFoundError as error:
-        missing = f"{error}; install that package where this process runs, such as by requirements.txt"
-        reply = msgspec.json.encode(Failure(type(error).__name__, missing))
-    except Exception as error:  # noqa: BLE001 - an estimator may raise anything
-        reply = msgspec.json.encode(Failure(type(error).__name__, f"its process raises {type(error).__name__}: {error}"))
-    connection.send_bytes(reply)
-
-
-def _answered(fitted: Any, request: bytes) -> bytes:
-    import numpy as np
-    import polars as pl
-
-    answers = np.asarray(fitted.predict(pl.read_ipc(io.BytesIO(request))), dtype=np.float64)
-    buffer = io.BytesIO()
-    np.save(buffer, answers, allow_pickle=False)
-    return buffer.getvalue()
-
-
-if __name__ == "__main__":
-    _main(int(sys.argv[1]))

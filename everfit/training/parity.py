@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 120
 UNKNOWN = "\N{SNOWMAN} never seen"
 CLOSE, FAR, ROWS_A_SPLIT = 1e-5, 1e-3, 10_000
-NATIVE_ROWS = 20  # that are timed of a process of its own, which takes milliseconds for each
+NATIVE_ROWS = 10  # that are timed of a process of its own, which takes milliseconds for each
 HOSTILE_ROWS = 50  # rows of the holdout that are answered again, each feature in turn null or unknown
 
 

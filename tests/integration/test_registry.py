@@ -23,6 +23,7 @@ from everfit.store.ledger import Entry
 from everfit.training.artifact import Scorer, Signature
 from models.electricity_price import electricity_price
 from tests.folder_registry import FolderRegistry
+from tests.native import faulty_artifact
 from tests.recipes import fit
 from tests.versions import described
 
@@ -80,6 +81,12 @@ def test_a_registered_version_comes_back_and_answers_the_same(registry: Registry
     assert dict(returned.tags) == given.tags
     before, after = (Scorer(one.content, one.signature).score(ROWS).tolist() for one in (given, returned))
     assert after == before
+
+
+def test_what_is_no_graph_comes_back_as_it_was(registry: Registry, name: str) -> None:
+    given = faulty_artifact(electricity_price, "half_hour")
+    returned = registry.fetch(name, registry.register(name, given, above=0))
+    assert (returned.content, returned.signature) == (given.content, given.signature)
 
 
 def test_nothing_registered_has_no_roles(registry: Registry) -> None:

@@ -28,13 +28,12 @@ from everfit.training.native_scorer import NativeScorer
 from everfit.training.recipe_fit import fit_recipe
 from tests import estimators
 from tests.estimators import FEATURES, made_rows
-from tests.native import Faulty
+from tests.native import FAULTY, Faulty
 
 LATE, MINUTES = BinaryClassification(label="late"), Regression("minutes")
 ROWS = made_rows(100)
 NEAR = ["sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
 TREE = "sklearn.tree._tree.Tree"
-FAULTY = "tests.native.Faulty"
 
 
 def neighbours() -> Any:
@@ -53,8 +52,8 @@ def exported(make: Any, native: list[str], task: Task = LATE) -> bytes:
     return fit_recipe(Sklearn("own", make, native=native), ROWS, task=task, features=FEATURES, label=task.label).export()
 
 
-def faulty(**state: str) -> NativeScorer:
-    content = dumped(Faulty(**state), [FAULTY], "faulty")
+def faulty(*, loads: bool = True) -> NativeScorer:
+    content = dumped(Faulty("number", loads=loads), [FAULTY], "faulty")
     return NativeScorer(content, Signature("faulty", [("number", "number")], "", native=[FAULTY]))
 
 
@@ -140,7 +139,7 @@ def test_a_hang_is_ended_after_its_time_and_what_waited_is_told(monkeypatch: pyt
 
 
 def test_what_crashes_at_its_start_is_told_and_not_started_at_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    scorer = faulty(at_start="crash")
+    scorer = faulty(loads=False)
     with pytest.raises(ProcessEndedError, match=r"SIGABRT. at loading it") as first:
         scorer.score_one({"number": 0.0})
     monkeypatch.setattr(subprocess, "Popen", None)
@@ -159,12 +158,12 @@ class Own(Recipe):
         return self.trusted
 
     def fit(self, rows: Any, context: Any) -> Any:
-        return Fitted()
+        return Fitted("number")
 
 
 class Fitted(Faulty):
     def to_native(self) -> Any:
-        return Faulty()
+        return Faulty(self.column)
 
 
 def test_a_recipe_of_ones_own_gives_the_object_that_answers() -> None:
