@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from everfit.training.gradient_boosting import GradientBoosting
     from everfit.training.mlp import TorchMLP
     from everfit.training.sklearn_recipe import Sklearn
+    from everfit.training.torch_recipe import Torch
 
 __all__ = [
     "AUC",
@@ -108,6 +109,7 @@ __all__ = [
     "Task",
     "Text",
     "Time",
+    "Torch",
     "TorchMLP",
     "TrainingWindow",
     "Vector",
@@ -121,6 +123,7 @@ __all__ = [
 _RECIPES = {
     "GradientBoosting": "everfit.training.gradient_boosting",
     "Sklearn": "everfit.training.sklearn_recipe",
+    "Torch": "everfit.training.torch_recipe",
     "TorchMLP": "everfit.training.mlp",
 }
 

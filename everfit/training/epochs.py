@@ -26,6 +26,7 @@ class Epochs:
     Attributes:
         loss_of: the mean loss of rows int64[B], with its gradient.
         rows: how many there are.
+        least_rows: of a pass's last batch; fewer are added to the batch before.
         generator: draws the order of each pass. What a module draws itself, as dropout does, it draws globally.
         schedule: of the share of steps that are done, from 0 to 1, makes what the learning rate is multiplied by.
         checkpoint_seconds: at least so long between two checkpoints; None for one after each pass.
@@ -38,6 +39,7 @@ class Epochs:
     rows: int
     epochs: int
     batch_rows: int
+    least_rows: int = 1
     generator: "torch.Generator"
     schedule: Callable[[float], float] | None = None
     stopping: EarlyStopping | None = None
@@ -70,7 +72,10 @@ class Epochs:
     def _pass(self) -> None:
         import torch
 
-        batches = torch.split(torch.randperm(self.rows, generator=self.generator), self.batch_rows)
+        order = torch.randperm(self.rows, generator=self.generator)
+        batches = [*torch.split(order, self.batch_rows)]
+        if len(batches) > 1 and len(batches[-1]) < self.least_rows:
+            batches[-2:] = [torch.cat(batches[-2:])]
         steps, losses = self.epochs * len(batches), 0.0
         for taken, rows in enumerate(batches[self.batch :], start=1):
             done = self.epoch * len(batches) + self.batch

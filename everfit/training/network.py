@@ -51,7 +51,7 @@ class FittedNetwork:
         from everfit.training.onnx_graph import Graph
 
         graph = Graph(self.features)
-        parts = _numbers_in(graph, self.encoding) if len(self.encoding.means) else []
+        parts = standardised_in(graph, self.encoding, graph.numbers()) if len(self.encoding.means) else []
         parts += [_one_hot_in(graph, i, vocabulary) for i, vocabulary in enumerate(self.encoding.vocabularies)]
         value = graph.add("Concat", *parts, axis=1)
         for layer in self.network:
@@ -123,13 +123,23 @@ class Scale:
     @classmethod
     def of(cls, loss: str, labels: "torch.Tensor") -> "Scale":
         """The scale of labels float32[N, 1]."""
-        if loss in ("squared_error", "absolute_error"):
+        if loss in ("squared_error", "absolute_error", "pinball"):
             return cls(loss, float(labels.mean()), float(labels.std(correction=0)) or 1.0)
         return cls(loss, 0.0, float(labels.mean())) if loss == "poisson" else cls(loss)
 
     def reduced(self, labels: "torch.Tensor") -> "torch.Tensor":
         """The labels to learn, as many."""
         return (labels - self.centre) / self.spread
+
+    def restored(self, raw: Floats) -> Floats:
+        """Raw values float64[N] or [N, K] in the unit of the labels."""
+        return raw + np.log(self.spread) if self.loss == "poisson" else raw * self.spread + self.centre
+
+    def restored_in(self, graph: Any, raw: str) -> str:
+        """As :meth:`restored`, in a graph."""
+        added, factor = (np.log(self.spread), 1.0) if self.loss == "poisson" else (self.centre, self.spread)
+        name: str = graph.add("Add", graph.add("Mul", raw, graph.constant(factor)), graph.constant(added))
+        return name
 
     def restore(self, network: "nn.Sequential") -> None:
         """Let the last layer answer in the unit of the labels."""
@@ -170,9 +180,7 @@ def one_thread() -> Iterator[None]:
 
 def inputs_of(encoding: Encoding, numbers: Floats, categories: Any) -> Any:
     """Inputs float32[N, D], as the graph makes them."""
-    missing = np.isnan(numbers)
-    standard = np.clip((np.where(missing, encoding.means, numbers) - encoding.means) / encoding.scales, -CLIP, CLIP)
-    parts = [standard, missing]
+    parts = [*standardised(encoding, numbers)]
     codes = encoding.codes(categories)
     for i, vocabulary in enumerate(encoding.vocabularies):
         slots = np.where(np.isnan(codes[:, i]), len(vocabulary), codes[:, i])
@@ -180,8 +188,15 @@ def inputs_of(encoding: Encoding, numbers: Floats, categories: Any) -> Any:
     return np.hstack(parts).astype(np.float32)
 
 
-def _numbers_in(graph: Any, encoding: Encoding) -> list[str]:
-    numbers = graph.numbers()
+def standardised(encoding: Encoding, numbers: Floats) -> tuple[Floats, Any]:
+    """Numbers float64[N, Dn] by the training's means and scales, clipped and 0 where missing, and which are, bool[N, Dn]."""
+    missing = np.isnan(numbers)
+    standard = (np.where(missing, encoding.means, numbers) - encoding.means) / encoding.scales
+    return np.clip(standard, -CLIP, CLIP), missing
+
+
+def standardised_in(graph: Any, encoding: Encoding, numbers: str) -> list[str]:
+    """As :func:`standardised`, in a graph: the names of two tensors of floats."""
     missing = graph.add("IsNaN", numbers)
     known = graph.add("Where", missing, graph.constant(encoding.means), numbers)
     centred = graph.add("Sub", known, graph.constant(encoding.means))

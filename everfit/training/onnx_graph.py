@@ -88,7 +88,7 @@ class Graph:
             node.input[:] = [given.get(name, name) for name in node.input]
         self._nodes += used
         self._constants += [constant for constant in model.graph.initializer if constant.name in needed]
-        self._opsets = {"": OPSETS[""]} | {opset.domain: opset.version for opset in model.opset_import}
+        self._opsets = OPSETS | {opset.domain: opset.version for opset in model.opset_import}
         return str(model.graph.output[output].name)
 
     def reshaped(self, values: str, task: Task) -> str:

@@ -75,6 +75,7 @@ def test_what_a_model_file_needs_comes_from_everfit_itself() -> None:
     homes = {
         "GradientBoosting": "everfit.training.gradient_boosting",
         "Sklearn": "everfit.training.sklearn_recipe",
+        "Torch": "everfit.training.torch_recipe",
         "TorchMLP": "everfit.training.mlp",
     }
     for name in everfit.__all__:
