@@ -30,7 +30,7 @@ down: setup  ## stop what `make up` started
 	$(VENV)/bin/everfit down
 
 test: setup  ## unit, integration and end-to-end tests, on real services from wheels
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 test-kafka: setup  ## the prediction log's tests on the Apache Kafka in KAFKA_HOME; needs Java 17 or later
 	@test -d "$(KAFKA_HOME)/libs" || { echo "KAFKA_HOME is not set to a folder with libs/: unpack Apache Kafka 4 and name it" >&2; exit 1; }

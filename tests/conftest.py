@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +22,21 @@ _folder = pytest.StashKey[Path]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Work in a folder of this session alone: every other session that starts shuts the usual one to Postgres' user."""
-    if config.option.basetemp is None:
+    """Work in a folder of this process alone: every other session that starts shuts the usual one to Postgres' user.
+
+    That of a worker beside others would lie too deep for Postgres' socket.
+    """
+    if config.option.basetemp is None or hasattr(config, "workerinput"):
         config.stash[_folder] = Path(tempfile.mkdtemp(prefix="everfit-tests-"))
         config.option.basetemp = str(config.stash[_folder] / "session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A log that holds half a character can be sent to the process that prints it."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -169,7 +169,7 @@ def test_a_function_alters_no_rows() -> None:
 ALL = ["log_loss", "brier", "auc", "average_precision", CostMatrix(COSTS), dear]
 
 
-@pytest.mark.parametrize("given", ALL, ids=str)
+@pytest.mark.parametrize("given", ALL, ids=lambda given: getattr(given, "__name__", str(given)))
 def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: Any) -> None:
     metric = metric_of(given)
     poor = np.clip(0.8 * RANDOM.permutation(SCORES) + 0.2 * SCORES, 0.01, 0.99)
@@ -188,7 +188,7 @@ def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: A
     assert verdict(SCORES, SCORES, "freshness").passed, "newer data may cost the margin"
 
 
-@pytest.mark.parametrize("given", ALL, ids=str)
+@pytest.mark.parametrize("given", ALL, ids=lambda given: getattr(given, "__name__", str(given)))
 def test_a_first_candidate_must_beat_the_baseline_by_each_metric(given: Any) -> None:
     metric = metric_of(given)
     baseline = metric.loss(LABELS, np.full(560, UP.baseline(LABELS)))
@@ -237,7 +237,7 @@ def test_a_rank_of_one_outcome_alone_is_not_defined_and_says_so() -> None:
     assert [part.rows for part in slices("day", DAYS % 2, row_differences(metric, LABELS, SCORES, SCORES))] == [280, 280]
 
 
-@pytest.mark.parametrize("given", ALL, ids=str)
+@pytest.mark.parametrize("given", ALL, ids=lambda given: getattr(given, "__name__", str(given)))
 def test_performance_is_judged_by_each_metric_in_its_own_direction(given: Any) -> None:
     metric = metric_of(given)
     weeks = [np.arange(140) + start for start in range(0, 560, 140)]
