@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol, Self, runtime_checkable
 
-from pydantic import ConfigDict, Field, InstanceOf, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_validator
 
 from everfit.declaration.columns import Column, Number
 from everfit.declaration.input_checks import inputs_fault
@@ -70,8 +70,6 @@ class Model(Part):
     ``retraining`` decides when to retrain; by default a change that evidence shows does, and training data that are too old.
     """
 
-    model_config = ConfigDict(populate_by_name=True)
-
     name: Name
     description: str = ""
     owners: list[str] = []
@@ -103,13 +101,13 @@ class Model(Part):
     def _metric_fits_the_task(cls, values: Any) -> Any:
         """Brings the metric into its form, and the task into the one that minimises it where recipes can."""
         task, given = values.get("task"), values.get("metric", values.get("declared_metric"))
+        rest = {name: value for name, value in values.items() if name != "declared_metric"}
         if given is None or not isinstance(task, Task):
-            return values
+            return rest
         try:
             metric = chosen_metric(given, task)
         except ValueError as error:
             raise ValueError(f"metric: {error}") from error
-        rest = {name: value for name, value in values.items() if name != "declared_metric"}
         return rest | {"metric": metric, "task": task.minimising(metric.fit_loss) if metric.fit_loss else task}
 
     @field_validator("request")

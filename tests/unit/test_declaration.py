@@ -149,11 +149,12 @@ def test_the_schema_changes_with_names_and_kinds_only() -> None:
 
 
 def test_models_are_found_in_the_package_that_is_named() -> None:
-    assert list(load_models("models")) == ["electricity_price", "flight_delay"]
+    assert list(load_models("models")) == ["electricity_price", "flight_delay", "traffic_volume"]
 
 
 def test_an_unknown_model_is_told_with_those_that_are_declared() -> None:
-    with pytest.raises(UnknownModelError, match="no model 'other'; declared are electricity_price, flight_delay"):
+    match = "no model 'other'; declared are electricity_price, flight_delay, traffic_volume"
+    with pytest.raises(UnknownModelError, match=match):
         find_model(load_models("models"), "other")
 
 

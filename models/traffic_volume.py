@@ -1,0 +1,93 @@
+"""How many vehicles will pass on Interstate 94 in the hour that begins a day from now?"""
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from everfit import (
+    Category,
+    DriftPolicy,
+    FreshnessPolicy,
+    Gate,
+    GradientBoosting,
+    Integer,
+    Limits,
+    Model,
+    PredictionLog,
+    Regression,
+    Straight,
+    TrainingWindow,
+    feature_view,
+    latest,
+    mean,
+)
+from models.traffic_record import MINNESOTA, hours
+
+VEHICLES = "vehicles an hour"
+EXACTLY = "30m"  # a row of this hour or none: where it is missing an older one does not stand for it
+
+
+@feature_view(
+    key="road",
+    known_at="ended_at",
+    features=latest("temp", "clouds") | {f"volume_{over}": mean("volume", over=over, resolution=1) for over in ("24h", "7d")},
+    ttl="6h",
+)
+def traffic_now(hours: Any) -> Any:
+    """The newest hour that has ended, and means over those before it."""
+    return hours.with_columns(ended_at=nw.col("hour").dt.offset_by("1h"))
+
+
+TWO_DAYS_BEFORE = latest("volume_two_days_before", description="vehicles in the same hour two days before", unit=VEHICLES)
+WEEK_BEFORE = latest("volume_week_before", description="vehicles in the same hour a week before", unit=VEHICLES)
+
+
+@feature_view(key="road", known_at="day_later", ttl=EXACTLY, features=TWO_DAYS_BEFORE)
+def same_hour_two_days_before(hours: Any) -> Any:
+    """The same hour two days before: of the newest day whose hour has passed when it is asked, a day ahead."""
+    return hours.with_columns(day_later=nw.col("hour").dt.offset_by("24h"), volume_two_days_before=nw.col("volume"))
+
+
+@feature_view(key="road", known_at="six_days_later", ttl=EXACTLY, features=WEEK_BEFORE)
+def same_hour_week_before(hours: Any) -> Any:
+    """The same hour a week before: it is asked about six days after it, a day ahead."""
+    return hours.with_columns(six_days_later=nw.col("hour").dt.offset_by("144h"), volume_week_before=nw.col("volume"))
+
+
+def hours_a_day_ahead(hours: Any) -> Any:
+    """One row an hour: what a client would have asked a day before it, and the answer known when it had ended."""
+    in_minnesota = nw.col("hour").dt.convert_time_zone(MINNESOTA)
+    return hours.with_columns(
+        event_time=nw.col("hour").dt.offset_by("-24h"),
+        hour_of_day=in_minnesota.dt.hour(),
+        weekday=in_minnesota.dt.weekday() - 1,
+        observed_at=nw.col("hour").dt.offset_by("1h"),
+    ).select("event_time", "road", "hour_of_day", "weekday", "holiday", "volume", "observed_at")
+
+
+traffic_volume = Model(
+    name="traffic_volume",
+    description=__doc__,
+    owners=["team:roads"],
+    task=Regression(label="volume", between=(0, 10_000)),
+    metric="absolute_error",
+    entity="road",
+    go_live="2013-04-01",  # half a year of hours
+    sources=[hours],
+    request=[
+        Category("road", description="road and direction"),
+        Integer("hour_of_day", between=(0, 23), description="hour asked for in Minnesota", unit="hours from midnight"),
+        Integer("weekday", between=(0, 6), description="its day of the week in Minnesota", unit="days from Monday"),
+        Category("holiday", description="name of its holiday, or none"),
+    ],
+    views=[traffic_now, same_hour_two_days_before, same_hour_week_before],
+    history=hours_a_day_ahead,
+    candidates=[GradientBoosting(trees=200, leaves=15)],
+    training=TrainingWindow(history="all", label_delay="25h"),
+    log=PredictionLog(lateness="1h"),
+    gate=Gate(backtest="28d", folds=4, min_unseen_days=7, confidence=0.9, slices=["weekday"]),
+    drift=DriftPolicy(window="7d", min_rows=100, false_alarms_per_year=4, settle="14d"),
+    freshness=FreshnessPolicy(max_training_age="90d"),  # a season
+    rollout=Straight(),
+    limits=Limits(cooldown="7d", retrains_per_month=4, stop_after_rejections=3, reopen_after="28d"),
+)
