@@ -19,6 +19,7 @@ from everfit import (
     FreshnessPolicy,
     Gate,
     Model,
+    Sklearn,
     Source,
     Text,
     Time,
@@ -32,7 +33,6 @@ from everfit.serving.lookup import Lookup
 from everfit.store.frames import logged
 from tests.loop import Loop
 from tests.readings import declared_readings
-from tests.recipes import Keyword
 
 LIVE = datetime(2024, 3, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -52,6 +52,19 @@ def mails_now(mails: Any) -> Any:
 def history(mails: Any) -> Any:
     """Whether a mail was answered within an hour."""
     return mails.with_columns(event_time=nw.col("at"), observed_at=nw.col("at").dt.offset_by("1h"))
+
+
+def words() -> Any:
+    """The words of the title, and whether it is urgent."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(
+        make_column_transformer((TfidfVectorizer(), "title"), (SimpleImputer(), ["urgent"])), LogisticRegression()
+    )
 
 
 def recorded() -> pl.DataFrame:
@@ -98,7 +111,7 @@ MODEL = Model(
     request=[Category("queue"), *FIELDS],
     views=[mails_now],
     history=history,
-    candidates=[Keyword(word="late")],
+    candidates=[Sklearn("words", words)],
     gate=Gate(backtest="7d", folds=1, min_unseen_days=1, slices=["urgent"]),
     drift=DriftPolicy(window=WEEK, min_rows=50),
     freshness=FreshnessPolicy(max_training_age="90d"),

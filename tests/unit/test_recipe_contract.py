@@ -10,12 +10,14 @@ import pytest
 
 from everfit import BinaryClassification, FitContext, GradientBoosting, Recipe, Regression, Sklearn, Task, Torch, TorchMLP
 from everfit.declaration import Name
-from everfit.errors import NotServableError, RecipeError
+from everfit.errors import DeclarationError, NotServableError, RecipeError
 from everfit.testing import check_recipe
 from everfit.training.row_weights import row_weights
+from models.electricity_price import electricity_price
 from tests import estimators, modules
 from tests.estimators import FEATURES, made_rows
 from tests.extensions import documented
+from tests.unit.test_data_faults import alternate, labelled
 
 LATE, MINUTES = BinaryClassification(label="late"), Regression("minutes")
 ROWS = made_rows(300)
@@ -45,6 +47,8 @@ RECIPES: list[tuple[Recipe, Task]] = [
     (Sklearn("ridge", estimators.ridge), MINUTES),
     (Sklearn("xgboost", estimators.extreme), LATE),
     (Torch("vectors", modules.vectors, epochs=2, batch_rows=64), MINUTES),
+    (Sklearn("lightgbm", estimators.light), LATE),
+    (Sklearn("calibrated", estimators.calibrated_forest), LATE),
     (written(documented("Recipes"), "Logistic")(), LATE),
 ]
 
@@ -53,6 +57,27 @@ RECIPES: list[tuple[Recipe, Task]] = [
 def test_every_recipe_keeps_the_contract(recipe: Recipe, task: Task) -> None:
     taken = [feature for feature in FEATURES if not recipe.inputs_fault([feature])]
     assert check_recipe(recipe, ROWS, task=task, features=taken).difference <= 1e-3 * task.spread(ROWS["minutes"].to_numpy())
+
+
+def test_a_model_gives_task_features_and_weights() -> None:
+    """Rows that hold the label under everfit's own name do as well."""
+    seen: list[FitContext] = []
+
+    class Seeing(GradientBoosting):
+        def fit(self, rows: pl.DataFrame, context: FitContext) -> Any:
+            seen.append(context)
+            return super().fit(rows, context)
+
+    model = electricity_price.model_copy(update={"weights": lambda rows: 1 + 4 * rows[electricity_price.label]})
+    assert check_recipe(Seeing(trees=1), labelled(alternate).tail(60), model=model).difference <= 1e-5
+    assert (seen[0].task, list(seen[0].features)) == (model.task, model.features)
+    assert seen[0].weights is not None
+    assert set(seen[0].weights.tolist()) == {1.0, 5.0}
+
+
+def test_without_a_model_or_a_task_it_says_what_to_give() -> None:
+    with pytest.raises(DeclarationError, match="check_recipe takes model=…, or task=… and features=…"):
+        check_recipe(GradientBoosting(), ROWS, task=LATE)
 
 
 def test_inputs_that_it_does_not_take_are_named() -> None:
@@ -71,6 +96,8 @@ class Breaking(Recipe):
             rows.drop_in_place("note")
         if self.how == "labels":
             context.labels[0] = 1 - context.labels[0]
+        if self.how == "weights" and context.weights is not None:
+            context.weights[0] = 7.0
         made = GradientBoosting(trees=1).fit(rows if "note" in rows.columns else rows.with_columns(note=None), context)
         return Broken(self.how, made)
 
@@ -103,6 +130,7 @@ class Broken:
     [
         ("rows", "fit changes its rows"),
         ("labels", r"fit changes context\.labels"),
+        ("weights", r"fit changes context\.weights"),
         ("answered rows", "predict changes its rows"),
         ("seed", "two fits on the same rows answer differently"),
         ("neighbours", "the first row alone is answered"),
@@ -112,7 +140,7 @@ class Broken:
 )
 def test_what_breaks_it_is_named(how: str, message: str) -> None:
     with pytest.raises(RecipeError, match=f"recipe breaking: .*{message}"):
-        check_recipe(Breaking(how=how), ROWS, task=LATE, features=FEATURES)
+        check_recipe(Breaking(how=how), ROWS, task=LATE, features=FEATURES, weights=lambda rows: rows["late"] + 1)
 
 
 def test_a_graph_that_answers_otherwise_is_named() -> None:
@@ -120,7 +148,7 @@ def test_a_graph_that_answers_otherwise_is_named() -> None:
         check_recipe(Breaking(how="graph"), ROWS, task=LATE, features=FEATURES)
 
 
-@pytest.mark.parametrize("containing", ["forest", "boosted", "network"])
+@pytest.mark.parametrize("containing", ["forest", "boosted", "neighbours", "network"])
 def test_the_pages_recipes_keep_the_contract_as_they_are_written_there(containing: str) -> None:
     check = written(example("def check"), "check")
     assert check(written(example(containing), "candidate"), ROWS).difference <= 1e-5
@@ -128,3 +156,8 @@ def test_the_pages_recipes_keep_the_contract_as_they_are_written_there(containin
 
 def test_the_pages_weights_are_weights() -> None:
     assert set(row_weights(written(example("def weights"), "weights"), ROWS, LATE).tolist()) == {1.0, 5.0}
+
+
+def test_the_pages_words_keep_the_contract() -> None:
+    recipe = written(example("def words"), "candidate")
+    assert check_recipe(recipe, ROWS, task=LATE, features=FEATURES).difference <= 1e-5
