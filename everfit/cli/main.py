@@ -23,6 +23,7 @@ from everfit.cli import (
     publish,
     quarantine,
     replay,
+    score,
     status,
     train,
     up,
@@ -53,6 +54,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(quarantine.app, name="quarantine")
 app.command(epilog="Example: everfit prune --older-than 400d --dry-run")(prune.prune)
 app.command(epilog="Example: everfit train electricity_price")(train.train)
+app.command(epilog="Example: everfit score electricity_price requests.parquet --to scores.parquet")(score.score)
 app.command(
     epilog="Examples: everfit promote electricity_price 3 --reason 'holidays'; everfit promote electricity_price --restore"
 )(promote.promote)

@@ -1,12 +1,14 @@
 """The training set: labelled rows that were known by a cutoff, with the request that it is made for."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.discovery import find_model
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.errors import EmptyPartitionError
 from everfit.evidence.out_of_bounds import within
@@ -19,7 +21,7 @@ from everfit.pipeline.partition_frames import load_features, load_raw
 from everfit.runtime import Runtime
 from everfit.store import declarations, frames, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
-from everfit.timing import midnight
+from everfit.timing import midnight, parse_time
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,6 +54,54 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         DeclarationError: when the declaration has changed where it may not.
         EmptyPartitionError: when no features before the cutoff were ever computed.
     """
+    usable, days, unusable = collect(runtime, model, cutoff)
+    return TrainingSet(
+        model=model.name,
+        cutoff=cutoff,
+        cause=request.cause if request else "person",
+        reason=request.reason if request else "materialized by hand",
+        request=request.id if request else None,
+        rows_hash=runtime.lake.put_frame(usable),
+        rows=usable.height,
+        baseline=model.task.baseline(usable[LABEL].to_numpy()),
+        days=days,
+        code_version=code_version(model),
+        unusable=unusable,
+    )
+
+
+def training_rows(model: Model | str, *, as_of: datetime | str | None = None, runtime: Runtime | None = None) -> "pl.DataFrame":
+    """The rows that a training with this cutoff learns from, for a notebook, collected as a training does.
+
+    It reads the days of features as they are made: `everfit backfill MODEL` makes those that are out of date.
+
+    Args:
+        model: a declared model, or its name.
+        as_of: the cutoff, as an aware time or as text such as ``2025-03-01``; by default the end of the whole days.
+        runtime: the parts to work with; by default those of the stack that is up.
+
+    Returns:
+        ``_request_id``, ``_event_time``, the features, ``_label`` and ``_observed_at``, in event order.
+
+    Raises:
+        EmptyPartitionError: when no features before the cutoff were ever computed.
+    """
+    with nullcontext(runtime) if runtime else Runtime.load() as parts:
+        declared = find_model(parts.models, model) if isinstance(model, str) else model
+        cutoff = default_cutoff(parts, declared, None) if as_of is None else parse_time(as_of)
+        return collect(parts, declared, cutoff).rows
+
+
+class Collected(NamedTuple):
+    """Rows to learn from, the digests of the days that they are of, and how many were left out for a label of another task."""
+
+    rows: "pl.DataFrame"
+    days: dict[str, str]
+    unusable: int
+
+
+def collect(runtime: Runtime, model: Model, cutoff: datetime) -> Collected:
+    """What :func:`assemble` and :func:`training_rows` are made of; raises as they do."""
     import polars as pl
 
     since = None if model.training.history == "all" else (cutoff - model.training.history).date()
@@ -68,19 +118,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
     for span in quarantined if days else []:
         rows = rows.filter(~pl.col(EVENT_TIME).is_between(*span, closed="left"))
     usable = rows.filter(model.task.usable(rows[LABEL].to_numpy()))
-    return TrainingSet(
-        model=model.name,
-        cutoff=cutoff,
-        cause=request.cause if request else "person",
-        reason=request.reason if request else "materialized by hand",
-        request=request.id if request else None,
-        rows_hash=runtime.lake.put_frame(usable),
-        rows=usable.height,
-        baseline=model.task.baseline(usable[LABEL].to_numpy()),
-        days=days,
-        code_version=code_version(model),
-        unusable=rows.height - usable.height,
-    )
+    return Collected(usable, days, rows.height - usable.height)
 
 
 def _labelled(runtime: Runtime, model: Model, days: Sequence[str], labels: "pl.DataFrame", cutoff: datetime) -> "pl.DataFrame":

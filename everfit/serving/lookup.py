@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from everfit.declaration.values import Value
 from everfit.declaration.views import FeatureView
 from everfit.environment.variables import setting
+from everfit.errors import ServiceError
 from everfit.features.running_sums import RunningRow, answer, expired, key_of
 from everfit.store.online import AS_SERVED, StateKey, bind, row_of
 from everfit.waiting import Patience
@@ -92,6 +93,21 @@ class Lookup:
             answers = iter(states)
             rows_features = [self._answered(readings, row, at, answers) for row in rows]
         return [[_merged(reading_set, of_row) for of_row in rows_features] for reading_set in wanted]
+
+    async def features_at(
+        self, readings: Sequence[Reading], rows: Sequence[tuple[Mapping[str, Value], datetime]]
+    ) -> list[ViewFeatures]:
+        """The features of one set of readings for each row of request fields, as known at its own moment.
+
+        Raises:
+            ServiceError: when the database does not answer in time; no last known values stand in.
+        """
+        state_keys = [key for row, at in rows for reading in readings for key in _state_keys(reading, row, at)]
+        states = await self._read_states(state_keys) if state_keys else []
+        if states is None:
+            raise ServiceError(f"the online features do not answer; try again, or allow more time by {TIMEOUT}")
+        answers = iter(states)
+        return [_merged(readings, self._answered(readings, row, at, answers)) for row, at in rows]
 
     def _answered(
         self, readings: Sequence[Reading], row: Mapping[str, Value], at: datetime, answers: Iterator[_State]

@@ -71,7 +71,9 @@ def read_predict(model: Model, body: bytes) -> CheckedRequest:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is no request to {model.name}: {error}") from error
     request_id = _id(predict.request_id)
-    return CheckedRequest(request_id, _time(model, predict.event_time), [request_id], [_fields(model.request, predict.inputs)])
+    return CheckedRequest(
+        request_id, _time(model, predict.event_time), [request_id], [checked_fields(model.request, predict.inputs)]
+    )
 
 
 def read_infer(model: Model, body: bytes) -> CheckedRequest:
@@ -90,7 +92,9 @@ def read_infer(model: Model, body: bytes) -> CheckedRequest:
     lengths = {name: len(data) for name, data in columns.items()}
     if len(set(lengths.values())) != 1 or not 1 <= max(lengths.values()) <= MAX_ROWS:
         raise RequestError(f"inputs: the tensors hold {lengths} rows; send the same number of each, 1 to {MAX_ROWS}")
-    rows = [_fields(model.request, dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+    rows = [
+        checked_fields(model.request, dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)
+    ]
     request_id = _id(infer.id)
     ids = [request_id] if len(rows) == 1 else [f"{request_id}-{n}" for n in range(len(rows))]
     return CheckedRequest(request_id, _time(model, infer.parameters.get("event_time")), ids, rows)
@@ -109,8 +113,12 @@ def _rows_of(tensor: Tensor, of_one: tuple[int, ...]) -> Sequence[Any]:
     return data
 
 
-def _fields(columns: Sequence[Column], inputs: Mapping[str, Any]) -> dict[str, Value]:
-    """The declared fields in declared order; what lies outside declared bounds is kept, clipped or refused, as declared."""
+def checked_fields(columns: Sequence[Column], inputs: Mapping[str, Any]) -> dict[str, Value]:
+    """The declared fields in declared order; what lies outside declared bounds is kept, clipped or refused, as declared.
+
+    Raises:
+        RequestError: when a field is unknown, missing or of the wrong type.
+    """
     _named(columns, inputs)
     return {column.name: _value(column, inputs[column.name]) for column in columns}
 

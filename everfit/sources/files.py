@@ -1,6 +1,6 @@
 """Readers of files: CSV, Parquet and JSON lines, each a portion of rows at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from everfit.declaration import Source
+from everfit.declaration import Column, Source
 from everfit.errors import SourceError
 from everfit.sources.validation import Row
 
@@ -17,12 +17,15 @@ PORTION_ROWS = 100_000
 
 def read_csv(source: Source, location: str) -> Iterator[Sequence[Row]]:
     """Rows of a CSV file, compressed by gzip or not. It holds text only, which is read by the kinds of the columns."""
-    readers = {column.name: _READERS[column.kind] for column in source.columns if column.kind in _READERS}
+    read = typed(source.columns)
     for frame in _frames(source, location, pl.scan_csv(location, infer_schema=False, glob=False)):
-        yield [
-            {name: readers[name](text) if name in readers else text for name, text in row.items()}
-            for row in frame.iter_rows(named=True)
-        ]
+        yield [read(row) for row in frame.iter_rows(named=True)]
+
+
+def typed(columns: Iterable[Column]) -> Callable[[Row], Row]:
+    """What reads a row of text by the kinds of the columns; a text that is none of its column's kind stays as it is."""
+    readers = {column.name: _READERS[column.kind] for column in columns if column.kind in _READERS}
+    return lambda row: {name: readers[name](text) if name in readers else text for name, text in row.items()}
 
 
 def read_parquet(source: Source, location: str) -> Iterator[pl.DataFrame]:

@@ -29,8 +29,12 @@ from everfit import (
 )
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
+from everfit.pipeline import manifests, training_rows
+from everfit.serving.batch_scoring import score_table
 from everfit.serving.lookup import Lookup
+from everfit.serving.request_table import read_table
 from everfit.store.frames import logged
+from everfit.training.artifact import Scorer
 from tests.loop import Loop
 from tests.readings import declared_readings
 
@@ -163,3 +167,19 @@ def test_a_champion_with_a_vector_more_is_compared_by_its_own_schema(engine: Eng
     changed.runtime.registry = loop.registry
     concluded = changed.retrain(None, LIVE + WEEK)
     assert "inputs of its own schema" in concluded.reason
+
+
+def test_a_notebook_gets_the_rows_of_a_training_and_a_table_the_champions_answers(engine: Engine, tmp_path: Path) -> None:
+    loop = Loop(engine, tmp_path, MODEL)
+    loop.bootstrap()
+    trained, _ = manifests.of(loop.runtime, MODEL, manifests.TrainingSet, None)
+    rows = training_rows(MODEL.name, as_of="2024-03-01", runtime=loop.runtime)
+    assert rows.equals(loop.runtime.lake.get_frame(trained.rows_hash))
+    earlier = training_rows(MODEL, as_of="2024-02-15", runtime=loop.runtime)
+    assert earlier.equals(rows.filter(pl.col("_observed_at") <= datetime(2024, 2, 15, tzinfo=UTC)))
+    asked = rows[-3:].select("_event_time", *(column.name for column in MODEL.request))
+    asked.write_parquet(tmp_path / "asked.parquet")
+    scored = score_table(loop.runtime, MODEL, read_table(str(tmp_path / "asked.parquet")))
+    artifact = loop.registry.fetch(MODEL.name, 1)
+    scorer = Scorer(artifact.content, artifact.signature)
+    assert scored["_score"].to_list() == [scorer.score_one(row) for row in rows[-3:].to_dicts()]
