@@ -90,7 +90,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
         chosen = chosen_candidates(config, model)
         training_record.begin(tracking, everfit, chosen, given)
-        made = training.train(everfit, chosen, given, version)
+        made = training.train(everfit, chosen, given, version, tracking)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
         drawing = training_record.finish(tracking, everfit, model, made)
         metadata: Metadata = {
@@ -102,6 +102,8 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
             metadata |= {f"{candidate.name} {name}": readable(value) for name, value in values.items()}
             if candidate.signature and (told := not_portable(candidate.signature)):
                 metadata[f"{candidate.name}, how it is kept"] = told
+            if candidate.found:
+                metadata[f"{candidate.name}, found"] = candidate.found
         metadata |= training_record.left_out(made)
         metadata["calibration on the rolling origins"] = markdown("calibration", drawing)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from everfit.training.gradient_boosting import GradientBoosting
     from everfit.training.mlp import TorchMLP
+    from everfit.training.searching import Search
     from everfit.training.sklearn_recipe import Sklearn
     from everfit.training.torch_recipe import Torch
 
@@ -102,6 +103,7 @@ __all__ = [
     "RetrainingPolicy",
     "Rollout",
     "RowMetric",
+    "Search",
     "Sklearn",
     "Source",
     "SquaredError",
@@ -122,6 +124,7 @@ __all__ = [
 
 _RECIPES = {
     "GradientBoosting": "everfit.training.gradient_boosting",
+    "Search": "everfit.training.searching",
     "Sklearn": "everfit.training.sklearn_recipe",
     "Torch": "everfit.training.torch_recipe",
     "TorchMLP": "everfit.training.mlp",

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from everfit.declaration import Column, Model, Part
 from everfit.declaration.metrics import FunctionMetric
+from everfit.declaration.recipes import Recipe
 from everfit.features.fingerprint import class_version, function_version
 from everfit.pipeline.source_closure import source_closure
 from everfit.pipeline.source_module import source_module
@@ -53,6 +54,7 @@ NEUTRAL = (
     "everfit.pipeline.horizon",
     "everfit.pipeline.lineage",
     "everfit.pipeline.span_records",
+    "everfit.pipeline.trackers",
     "everfit.registry",
     "everfit.store.declarations",
     "everfit.store.failures",
@@ -129,10 +131,11 @@ def _metric(model: Model) -> Any:
 
 
 def _with_code(part: Part) -> tuple[Any, ...]:
-    """The values of a part that does something itself, and the versions of its class and of the functions among its values."""
+    """The values of a part that does something itself, and the versions of its class and of the functions and recipes in it."""
     kind = type(part)
     functions = [_function(value) for _, value in part if isinstance(value, FunctionType)]
-    return *_values(part), _source(kind) or class_version(kind), *functions
+    recipes = [_with_code(value) for _, value in part if isinstance(value, Recipe)]
+    return *_values(part), _source(kind) or class_version(kind), *functions, *recipes
 
 
 def _function(function: Callable[..., Any]) -> tuple[str, str]:

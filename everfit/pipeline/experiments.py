@@ -41,7 +41,7 @@ def experiment(runtime: Runtime, model: Model, tracker: Tracker, *, cutoff: date
     assembled = training_set.assemble(runtime, model, cutoff=until, request=None)
     given = msgspec.structs.replace(assembled, cause="experiment", reason="tried by a person; never promoted")
     training_record.begin(tracker, runtime, model, given)
-    trained = training.train(runtime, model, given, runtime.lake.put_json(given))
+    trained = training.train(runtime, model, given, runtime.lake.put_json(given), tracker)
     training_record.finish(tracker, runtime, model, trained)
     verdict = evaluation.evaluate(runtime, model, trained, runtime.lake.put_json(trained))
     training_record.judged(tracker, model, verdict)

@@ -63,7 +63,16 @@ class Trained(Kept, frozen=True, kw_only=True):
         default_factory=dict
     )  # rolling origins that could not be trained for, by their first day, and why
     notes: list[str] = msgspec.field(default_factory=list)  # what was learnt otherwise than declared
+    searched: dict[str, Any] = msgspec.field(default_factory=dict)  # of a search: trials, params, and the metric
     slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
+
+    @property
+    def found(self) -> str:
+        """What a search has found, in words; empty where there was none."""
+        if not self.searched:
+            return ""
+        settings = ", ".join(f"{name}={value}" for name, value in self.searched["params"].items())
+        return f"{settings}, the best of {self.searched['trials']} trials"
 
 
 class TrainedModel(Kept, frozen=True, kw_only=True):

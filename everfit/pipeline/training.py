@@ -10,7 +10,9 @@ import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
@@ -20,12 +22,16 @@ from everfit.evaluation.folds import Fold, folds
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.evidence.drift import watched
+from everfit.pipeline import manifests
 from everfit.pipeline.backtest import backtest
-from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet
+from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet, Version
+from everfit.pipeline.searches import settled
+from everfit.pipeline.trackers import Tracker
 from everfit.runtime import Runtime
 from everfit.store import ledger
 from everfit.store.failures import describe
 from everfit.store.isolation import MACHINE, is_shared
+from everfit.training.searching import Search
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,11 +43,17 @@ if TYPE_CHECKING:
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are compared with the native ones
 OF_MEMORY = {errno.ENOMEM, errno.EAGAIN}  # no memory left, or no process
 
+UNTRACKED = Tracker()
+
 logger = logging.getLogger(__name__)
 
 
-def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_version: str) -> TrainedModel:
+def train(
+    runtime: Runtime, model: Model, training_set: TrainingSet, data_version: str, tracker: Tracker = UNTRACKED
+) -> TrainedModel:
     """Fit every candidate: on rolling origins over the days that the champion has not seen, and on everything.
+
+    ``tracker`` gets the trials of searches.
 
     Raises:
         RecipeError: when no candidate is left, and one failed for no reason that everfit knows: a fault of the code's.
@@ -51,11 +63,16 @@ def train(runtime: Runtime, model: Model, training_set: TrainingSet, data_versio
         champion = ledger.champion(connection, model.name)
     rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
     origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
+    current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     fitted: list[Trained] = []
     failed: dict[str, Exception] = {}
     for recipe in model.candidates:
         try:
-            fitted.append(_train_one(runtime, model, recipe, rows, origins, training_set.cutoff))
+            fits, searched = recipe, dict[str, Any]()
+            if isinstance(recipe, Search):
+                fits, searched = settled(runtime, model, recipe, rows, origins, training_set, current, tracker)
+            made = _train_one(runtime, model, fits, rows, origins, training_set.cutoff)
+            fitted.append(msgspec.structs.replace(made, searched=searched))
         except Exception as error:  # a recipe may raise anything; the others go on
             if _concerns_all(error):
                 raise

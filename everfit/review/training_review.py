@@ -9,6 +9,7 @@ from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL
 from everfit.pipeline.training_set import known_by
 from everfit.review.remark import Remark
+from everfit.training.searching import Search
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,4 +66,13 @@ def _extrapolated(model: Model, recipe: Recipe, part: "pl.DataFrame", rows: int)
 
     began = time.monotonic()
     fit_candidate(model, recipe, part)
-    return (time.monotonic() - began) * max(1.0, rows / part.height) * (model.gate.folds + 1)
+    each = (time.monotonic() - began) * max(1.0, rows / part.height)
+    return each * (model.gate.folds + 1) + (_searching(recipe, each) if isinstance(recipe, Search) else 0.0)
+
+
+def _searching(search: Search, each: float) -> float:
+    """Seconds of the trials at most, where a fit takes ``each``; one that runs when the time is over is ended by no clock."""
+    from everfit.training.search_folds import FOLDS
+
+    needed = each * FOLDS * search.trials
+    return needed if search.within is None else min(needed, search.within.total_seconds() + each * FOLDS)

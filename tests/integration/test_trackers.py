@@ -1,6 +1,6 @@
 """Trackers from outside the package beside a real MLflow, in a real execution of the assets by Dagster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from assets import model_assets
+from everfit import GradientBoosting, Search
 from everfit.environment.extensions import extensions
-from everfit.pipeline import daily_partitions
+from everfit.pipeline import daily_partitions, experiments, manifests
+from everfit.pipeline.manifests import TrainedModel
 from everfit.pipeline.retraining import retrain
-from everfit.pipeline.trackers import TrackedRun
+from everfit.pipeline.trackers import TrackedRun, Tracker
 from everfit.runtime import Runtime
 from everfit.store.tables import ledger as ledger_table
 from everfit.store.tables import partition_versions
@@ -187,3 +189,27 @@ def state(runtime: Runtime) -> list[Any]:
         rows = [connection.execute(query).all() for query in [*tables, sa.select(partition_versions).where(sa.or_(*stages))]]
     registry: Any = runtime.registry
     return [*rows, sorted(registry.artifacts), dict(registry.pointers)]
+
+
+def test_a_search_is_recorded_and_a_training_on_the_same_data_fits_with_what_it_found(runtime: Runtime) -> None:
+    class Kept(Tracker):
+        def __init__(self) -> None:
+            self.trials: list[str] = []
+
+        def log_trial(self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+            self.trials.append(name)
+
+    search = Search(GradientBoosting(trees=5), over={"leaves": [3, 7]}, trials=2)
+    model = MODEL.model_copy(update={"candidates": [search]})
+    first, second = Kept(), Kept()
+    done = [experiments.experiment(runtime, model, tracker) for tracker in (first, second)]
+    assert len(first.trials) == 2
+    assert second.trials == []
+    made = [manifests.get(runtime.lake, each.verdict.trained_model, TrainedModel).candidates[0] for each in done]
+    assert made[0].searched["trials"] == 2
+    assert made[0].searched["params"]["leaves"] in (3, 7)
+    assert (made[0].artifact, made[0].searched, made[0].name) == (
+        made[1].artifact,
+        made[1].searched,
+        "gradient_boosting_search",
+    )

@@ -148,7 +148,7 @@ def test_a_graph_that_answers_otherwise_is_named() -> None:
         check_recipe(Breaking(how="graph"), ROWS, task=LATE, features=FEATURES)
 
 
-@pytest.mark.parametrize("containing", ["forest", "boosted", "neighbours", "network"])
+@pytest.mark.parametrize("containing", ["forest", "boosted", "neighbours", "network", "Search"])
 def test_the_pages_recipes_keep_the_contract_as_they_are_written_there(containing: str) -> None:
     check = written(example("def check"), "check")
     assert check(written(example(containing), "candidate"), ROWS).difference <= 1e-5
