@@ -3,13 +3,13 @@
 What the converters get wrong is found by :mod:`everfit.training.parity`, on real rows.
 """
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from everfit.errors import RecipeError
 from everfit.training.arrays import Features
+from everfit.training.booster_converters import register_boosters
 from everfit.training.estimator_inputs import columns_of, named_inputs
 from everfit.training.onnx_graph import ML, Graph
 
@@ -85,7 +85,7 @@ def _converted(model: Any, features: Features, probabilities: bool) -> Any:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    _register_boosters()
+    register_boosters()
     types = [(name, (StringTensorType if text else FloatTensorType)([None, 1])) for name, text in columns_of(features)]
     options = _words(model) | ({id(model): {"zipmap": False}} if probabilities else {})
     converted = convert_sklearn(model, initial_types=types, options=options, target_opset=OPSETS)
@@ -118,28 +118,3 @@ def _parts(estimator: Any) -> list[Any]:
     else:
         return [estimator]
     return [inner for part in within for inner in _parts(part)]
-
-
-def _register_boosters() -> None:
-    """Tell skl2onnx of onnxmltools's converters, for the packages that are loaded: only their estimators can be here."""
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes,
-        calculate_linear_regressor_output_shapes,
-    )
-
-    options = {"nocl": [True, False], "zipmap": [True, False, "columns"], "raw_scores": [True, False]}
-    if lightgbm := sys.modules.get("lightgbm"):
-        from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-
-        classes, regressor = calculate_linear_classifier_output_shapes, calculate_linear_regressor_output_shapes
-        update_registered_converter(
-            lightgbm.LGBMClassifier, "EverfitLGBMClassifier", classes, convert_lightgbm, options=options
-        )
-        update_registered_converter(lightgbm.LGBMRegressor, "EverfitLGBMRegressor", regressor, convert_lightgbm)
-    if xgboost := sys.modules.get("xgboost"):
-        from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
-
-        classes, regressor = calculate_linear_classifier_output_shapes, calculate_linear_regressor_output_shapes
-        update_registered_converter(xgboost.XGBClassifier, "EverfitXGBClassifier", classes, convert_xgboost, options=options)
-        update_registered_converter(xgboost.XGBRegressor, "EverfitXGBRegressor", regressor, convert_xgboost)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from everfit.declaration.tasks import Task
 from everfit.errors import RecipeError
+from everfit.training.catboost_settings import catboost_changes
 
 if TYPE_CHECKING:
     from everfit.training.sklearn_recipe import Sklearn
@@ -36,7 +37,7 @@ def prepared(estimator: Any, seed: int) -> Any:
             changes[path] = 1
         elif name == "random_state" and not isinstance(value, int):
             changes[path] = seed
-    return copy.set_params(**changes)
+    return copy.set_params(**changes | catboost_changes({"": copy, **settings}, seed))
 
 
 def require_able(recipe: "Sklearn", estimator: Any, task: Task) -> None:

@@ -85,11 +85,14 @@ class Sklearn(Recipe):
             FeatureError: when a column is missing or of a wrong type.
             RecipeError: when the estimator cannot do what the task asks, or takes no weights where the model has them.
         """
+        from everfit.training.catboost_settings import require_numeric
         from everfit.training.estimator_inputs import inputs_of
         from everfit.training.estimator_settings import made, prepared, require_able, weights_named
         from everfit.training.fitted_estimator import FittedEstimator, is_classification, one_thread
 
-        estimator = prepared(made(self), context.seed)
+        declared = made(self)
+        require_numeric(self, declared, context.features)
+        estimator = prepared(declared, context.seed)
         require_able(self, estimator, context.task)
         inputs = inputs_of(context.features, rows)
         labels = context.labels.astype("int64") if is_classification(context.task) else context.labels.copy()
