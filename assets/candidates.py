@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.launch_config import Cutoff, Fit, chosen_candidates, chosen_cutoff
-from assets.pages import columns, declared_in, feature_notes, label_note, markdown, readable
+from assets.pages import columns, declared_in, feature_notes, feature_table, label_note, markdown, readable
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
@@ -57,6 +57,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
             **{name: readable(value) for name, value in model.task.baseline_figures(made.baseline).items()},
             "days": len(made.days),
             "rows left out, whose label is none of the task's": made.unusable,
+            "features": feature_table(everfit.models, model, everfit.lake.get_frame(made.rows_hash)),
             "rows, in the lake": dg.MetadataValue.path(str(everfit.lake.path(made.rows_hash, "parquet"))),
         }
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -15,6 +15,9 @@ from everfit.declaration import Column, Model
 from everfit.declaration.feature_notes import FeatureNote
 from everfit.declaration.feature_notes import feature_notes as notes_of
 from everfit.declaration.reserved_columns import LABEL
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LOGGED = {
     "predictions": {
@@ -48,6 +51,28 @@ def _sentence(note: FeatureNote) -> str:
     unit = f" ({note.unit})" if note.unit else ""
     origin = f"{note.definition} (view {note.view})" if note.view else note.definition
     return f"{note.description}{unit}; {origin}" if note.description else f"{origin}{unit}"
+
+
+def feature_table(models: Mapping[str, Model], model: Model, rows: "pl.DataFrame") -> dg.TableMetadataValue:
+    """The catalogue of the model's features, with their values in these rows."""
+    from everfit.review.feature_catalogue import catalogue
+
+    records: list[dict[str, Any]] = [
+        {
+            "feature": entry.name,
+            "kind": entry.kind,
+            "description": entry.description,
+            "unit": entry.unit,
+            "definition": entry.definition,
+            "published after": entry.delay,
+            "owners": ", ".join(entry.owners),
+            "used by": ", ".join(entry.used_by),
+            "null share": readable(entry.null_share),
+            "range": entry.extent,
+        }
+        for entry in catalogue(models, model, rows)
+    ]
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in records])
 
 
 def label_note(model: Model) -> dict[str, str]:

@@ -14,6 +14,7 @@ from everfit.cli import (
     doctor,
     down,
     drill,
+    features,
     history,
     ingest,
     judge,
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(epilog="Example: everfit check electricity_price --json")(check.check)
+app.command(epilog="Examples: everfit features electricity_price; everfit features price_7d --json")(features.features)
 app.command(epilog="Example: everfit up --broker kafka")(up.up)
 app.command(epilog="Example: everfit down")(down.down)
 app.command(epilog="Example: everfit status --json")(status.status)
