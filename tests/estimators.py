@@ -34,7 +34,7 @@ SIGNATURE = Signature(model="made", features=FEATURES, schema="")
 
 
 def made_rows(rows: int = 400) -> pl.DataFrame:
-    """Rows with nulls, extremes, a short text, a label ``late`` of 0 and 1 and a label ``minutes``."""
+    """Rows with nulls, extremes, a short text, and labels: ``late`` of 0 and 1, ``minutes``, and ``when``, a class."""
     random = np.random.default_rng(7)
     carrier, distance, hour = (
         random.choice(["AA", "DL", "UA"], rows),
@@ -53,6 +53,7 @@ def made_rows(rows: int = 400) -> pl.DataFrame:
             "hour": hour,
             "late": late.astype(float),
             "minutes": 600.0 * late + hour,
+            "when": np.where(late, "late", np.where(hour > 11, "evening", "morning")),
         }
     ).with_columns(distance=pl.when(pl.int_range(pl.len()) == 5).then(9e4).otherwise("distance"))
 

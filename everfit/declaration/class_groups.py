@@ -18,7 +18,7 @@ def groups(counts: Any, enough_rows: int) -> list[list[int]]:
     return sorted([*([sorted(rare)] if rare else []), *([place] for place in rising if place not in rare)])
 
 
-def spread(groups: Sequence[Sequence[int]], counts: Any, shares: Any) -> Any:
+def shares_within(groups: Sequence[Sequence[int]], counts: Any, shares: Any) -> Any:
     """float64[G, K]: the share of each class in its group; ``shares`` float64[K] of classes without rows are given by all."""
     import numpy as np
 

@@ -167,8 +167,8 @@ class MulticlassClassification(Task):
         group_of = {self.classes[place]: name for name, group in zip(names, groups, strict=True) for place in group}
         merged = np.array([group_of[label] for label in labels.tolist()], dtype=object)
         smaller = MulticlassClassification(label=self.label, classes=tuple(names))
-        spread = class_groups.spread(groups, counts, self.shares(labels))
-        return Reduction(smaller, merged, spread, class_groups.notes(groups, counts, self.classes))
+        shares = class_groups.shares_within(groups, counts, self.shares(labels))
+        return Reduction(smaller, merged, shares, class_groups.notes(groups, counts, self.classes))
 
     def answers(self, raw: Floats) -> Floats:
         """The softmax of the logits."""

@@ -54,14 +54,14 @@ class Curve(NamedTuple):
 
 
 class Reduction(NamedTuple):
-    """A smaller task that is learnt in place of another, which the product of its answers[N, G] and ``spread``[G, K] answers.
+    """A smaller task that is learnt in place of another, which the product of its answers[N, G] and ``shares``[G, K] answers.
 
     ``labels`` are the rows' labels of the smaller task; ``notes`` say in words what is learnt otherwise than declared.
     """
 
     task: "Task"
     labels: Labels
-    spread: Floats
+    shares: Floats
     notes: Sequence[str]
 
 

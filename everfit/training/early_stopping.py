@@ -1,12 +1,25 @@
-"""Early stopping of a PyTorch module on the newest of its rows, which it does not learn from."""
+"""Early stopping on the newest of the rows, which are not learnt from."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from everfit.errors import FeatureError
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+def older(rows: int) -> int:
+    """How many rows are learnt from: all but the newest tenth.
+
+    Raises:
+        FeatureError: when there is but one.
+    """
+    if rows < 2:
+        raise FeatureError(f"{rows} row is too few to stop early by the newest; leave early_stopping out")
+    return rows - max(1, rows // 10)
 
 
 @dataclass(slots=True)

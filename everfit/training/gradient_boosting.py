@@ -1,6 +1,7 @@
 """Gradient boosting by scikit-learn, as a recipe."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
     from everfit.training.tree_ensemble import FittedTrees
 
 
-LOSSES = ("log_loss", "squared_error", "absolute_error", "poisson", "gamma")  # those of scikit-learn without a parameter
-
-
 class GradientBoosting(Recipe):
-    """scikit-learn's ``HistGradientBoostingClassifier``, or ``HistGradientBoostingRegressor`` with the loss of the task."""
+    """scikit-learn's ``HistGradientBoostingClassifier``, or ``HistGradientBoostingRegressor`` with the loss of the task.
+
+    Quantiles have trees of their own each.
+
+    Attributes:
+        early_stopping: after so many trees without a better loss on the newest tenth of the rows no more are tried, and the
+            number with the best is learnt from all rows; None learns ``trees``.
+        class_weight: ``"balanced"`` gives every class the same sum of weights; others are declared by ``Model(weights=…)``.
+        monotone: of a number, whether the answer may only rise with it, 1, or only fall, -1.
+    """
 
     name: Name = "gradient_boosting"
     trees: int = Field(100, ge=1, le=5_000)
@@ -27,41 +34,26 @@ class GradientBoosting(Recipe):
     learning_rate: float = Field(0.1, gt=0, le=1)
     min_leaf_rows: int = Field(20, ge=1)
     l2: float = Field(0.0, ge=0)
+    early_stopping: int | None = Field(None, ge=1)
+    class_weight: Literal["balanced"] | None = None
+    monotone: Mapping[str, Literal[-1, 1]] = Field({})
 
     def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedTrees":
         """Fit on rows in their order; categories are split natively, unknown ones go where missing ones go.
 
         Raises:
-            DeclarationError: when it has no loss by the name of the task's.
+            DeclarationError: when it has no loss by the name of the task's, or another setting does not suit the task.
+            FeatureError: when a column is missing or of a wrong type, or the older rows are too few to stop early.
         """
-        import numpy as np
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+        from everfit.training.boosted_trees import boosted
 
-        from everfit.training.arrays import split, with_components
-        from everfit.training.encoding import Encoding
-        from everfit.training.losses import require_loss
-        from everfit.training.tree_ensemble import FittedTrees, columns, one_thread
-
-        require_loss(self, context.task, LOSSES)
-        numbers, categories = with_components(split(context.features, rows))
-        encoding = Encoding.fit(numbers, categories)
-        numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing
-        kind = HistGradientBoostingClassifier if context.task.loss == "log_loss" else HistGradientBoostingRegressor
-        estimator = kind(
-            loss=context.task.loss,
-            learning_rate=self.learning_rate,
-            max_iter=self.trees,
-            max_leaf_nodes=self.leaves,
-            min_samples_leaf=self.min_leaf_rows,
-            l2_regularization=self.l2,
-            categorical_features=list(range(categories.shape[1])) or None,
-            early_stopping=False,
-            random_state=context.seed,
-        )
-        with one_thread():
-            estimator.fit(columns(encoding, numbers, categories), context.labels, sample_weight=context.weights)
-        return FittedTrees(context.features, context.task, encoding, estimator)
+        return boosted(self, rows, context)
 
     def inputs_fault(self, features: Features) -> str:
-        """It takes no texts."""
+        """It takes no texts; only numbers and flags can be monotone."""
+        kinds = dict(features)
+        for name in self.monotone:
+            if kinds.get(name) not in ("number", "flag"):
+                found = f"is a {kinds[name]}" if name in kinds else f"is none of {', '.join(kinds)}"
+                return f"monotone names {name!r}, which {found}; name a number"
         return texts_fault(self, features)

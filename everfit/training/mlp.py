@@ -1,6 +1,6 @@
 """A multilayer perceptron of PyTorch, as a recipe."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,11 @@ class TorchMLP(Recipe):
     """A multilayer perceptron of PyTorch on standardised inputs, trained by AdamW.
 
     A training that is killed goes on at its last checkpoint: one after each epoch, or every ``checkpoint_seconds``.
+
+    Attributes:
+        early_stopping: after so many epochs without a better loss on the newest tenth of the rows no more are tried, and all
+            rows are then learnt for the best number; None learns for ``epochs``.
+        class_weight: ``"balanced"`` gives every class the same sum of weights; others are declared by ``Model(weights=…)``.
     """
 
     name: Name = "mlp"
@@ -27,51 +32,20 @@ class TorchMLP(Recipe):
     batch_rows: int = Field(512, ge=1)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(1e-3, ge=0)
+    early_stopping: int | None = Field(None, ge=1)
+    class_weight: Literal["balanced"] | None = None
     checkpoint_seconds: float | None = Field(None, ge=0, exclude=True)
 
     def fit(self, rows: "pl.DataFrame", context: FitContext) -> "FittedNetwork":
         """Fit by AdamW on mini-batches in an order drawn from the seed.
 
         Raises:
-            DeclarationError: when it has no loss by the name of the task's.
+            DeclarationError: when it has no loss by the name of the task's, or a class weight does not suit the task.
+            FeatureError: when a column is missing or of a wrong type, or there is one row alone to stop early by.
         """
-        import torch
+        from everfit.training.perceptron_fit import fitted_perceptron
 
-        from everfit.training import network
-        from everfit.training.arrays import split, with_components
-        from everfit.training.checkpoint import checkpoint_of
-        from everfit.training.encoding import Encoding
-        from everfit.training.epochs import Epochs
-        from everfit.training.losses import require_loss
-
-        losses = network.losses()
-        require_loss(self, context.task, losses)
-        numbers, categories = with_components(split(context.features, rows))
-        encoding = Encoding.fit(numbers, categories)
-        inputs = torch.from_numpy(network.inputs_of(encoding, numbers, categories))
-        labels = torch.from_numpy(context.labels).float()[:, None]
-        generator = torch.Generator().manual_seed(context.seed)
-        layers = network.perceptron([inputs.shape[1], *self.hidden, 1], generator)
-        scale = network.Scale.of(context.task.loss, labels)
-        reduced = scale.reduced(labels)
-        weights = None if context.weights is None else network.normalised(context.weights)
-        training = Epochs(
-            module=layers,
-            optimizer=torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay),
-            loss_of=network.mean_loss(losses[context.task.loss], layers, inputs, reduced, weights),
-            rows=len(inputs),
-            epochs=self.epochs,
-            batch_rows=self.batch_rows,
-            generator=generator,
-            checkpoint=checkpoint_of(self, context, [inputs, reduced, weights]),
-            checkpoint_seconds=self.checkpoint_seconds,
-            report=context.report,
-        )
-        with network.one_thread():
-            training.run()
-            network.silence_constants(layers, inputs)
-            scale.restore(layers)
-        return network.FittedNetwork(context.features, context.task, encoding, layers)
+        return fitted_perceptron(self, rows, context)
 
     def inputs_fault(self, features: Features) -> str:
         """It takes no texts."""

@@ -53,11 +53,11 @@ class NativeEstimator:
 class NativeProduct:
     """What answers a smaller task, and the matrix float64[G, K] that its answers[N, G] are multiplied by."""
 
-    def __init__(self, native: Any, spread: Floats) -> None:
+    def __init__(self, native: Any, shares: Floats) -> None:
         self.native = native
-        self.spread = spread
+        self.shares = shares
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """The answers, float64[N, K]; raises as that of the smaller task."""
-        answers: Floats = self.native.predict(frame) @ self.spread
+        answers: Floats = self.native.predict(frame) @ self.shares
         return answers

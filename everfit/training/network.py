@@ -16,6 +16,7 @@ import numpy as np
 from everfit.declaration.tasks import Task
 from everfit.training.arrays import Features, Floats, split, with_components
 from everfit.training.encoding import Encoding
+from everfit.training.module_losses import row_losses
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,7 @@ CONSTANT = 1e-6  # standardised constants are 0 up to rounding
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedNetwork:
-    """A fitted network; ``network`` maps inputs float32[N, D] to raw values float32[N, 1]."""
+    """A fitted network; ``network`` maps inputs float32[N, D] to raw values float32[N, 1], or [N, K] for answers of K."""
 
     features: Features
     task: Task
@@ -36,13 +37,13 @@ class FittedNetwork:
     network: "nn.Sequential"
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
-        """The answers of the task, float64[N]."""
+        """The answers of the task, float64[N] or [N, K]."""
         import torch
 
         inputs = inputs_of(self.encoding, *with_components(split(self.features, frame)))
         with one_thread(), torch.inference_mode():
-            raw = self.network(torch.from_numpy(inputs)).double()[:, 0].numpy()
-        return self.task.answers(raw)
+            raw = self.network(torch.from_numpy(inputs)).double().numpy()
+        return self.task.answers(raw.reshape(-1, *self.task.output.shape))
 
     def to_onnx(self) -> bytes:
         """The same answers as an ONNX graph."""
@@ -77,20 +78,33 @@ def perceptron(widths: Sequence[int], generator: "torch.Generator") -> "nn.Seque
 
 
 def mean_loss(
-    loss: "type[nn.Module]",
+    task: Task,
     network: "nn.Sequential",
     inputs: "torch.Tensor",
     labels: "torch.Tensor",
     weights: "torch.Tensor | None" = None,
 ) -> "Callable[[torch.Tensor], torch.Tensor]":
     """The mean loss of rows int64[B], of inputs float32[N, D], labels float32[N, 1] and weights float32[N, 1] of mean 1."""
-    measure = loss(reduction="mean" if weights is None else "none")
+    measure = _measure(task, "mean" if weights is None else "none")
 
     def of(rows: "torch.Tensor") -> "torch.Tensor":
         losses: torch.Tensor = measure(network(inputs[rows]), labels[rows])
         return losses if weights is None else (losses * weights[rows]).mean()
 
     return of
+
+
+def _measure(task: Task, reduction: str) -> "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]":
+    """The loss of raw values and labels float32[B, 1]: their mean, or float32[B, 1]."""
+    if not task.output.shape:
+        return losses()[task.loss](reduction=reduction)
+    loss = row_losses(task)[task.loss]
+
+    def of_rows(raw: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+        each = loss(raw, labels[:, 0])[:, None]
+        return each.mean() if reduction == "mean" else each
+
+    return of_rows
 
 
 def normalised(weights: Floats) -> "torch.Tensor":
@@ -101,7 +115,7 @@ def normalised(weights: Floats) -> "torch.Tensor":
 
 
 def losses() -> "dict[str, type[nn.Module]]":
-    """The losses that there are, each of raw values float32[N, 1] and labels float32[N, 1]."""
+    """The losses of one number a row, each of raw values float32[N, 1] and labels float32[N, 1]."""
     from torch import nn
 
     return {

@@ -12,8 +12,8 @@ from everfit.declaration.tasks import Labels, Task
 from everfit.errors import FeatureError, RecipeError
 from everfit.training.arrays import Features
 from everfit.training.checked_fit import CheckedFit
+from everfit.training.reduced_fit import ReducedFit
 from everfit.training.row_weights import row_weights
-from everfit.training.spread_fit import SpreadFit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,7 +58,7 @@ def fit_recipe(
     if reduction is None:
         return _fit(recipe, rows, context)
     smaller = replace(context, task=reduction.task, labels=reduction.task.targets(reduction.labels))
-    return CheckedFit(recipe, task, SpreadFit(_fit(recipe, rows, smaller), task, reduction.spread), reduction.notes)
+    return CheckedFit(recipe, task, ReducedFit(_fit(recipe, rows, smaller), task, reduction.shares), reduction.notes)
 
 
 def _fit(recipe: Recipe, rows: "pl.DataFrame", context: FitContext) -> CheckedFit:

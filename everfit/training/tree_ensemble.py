@@ -3,6 +3,8 @@
 The exporter writes the ``TreeEnsemble`` operator of ai.onnx.ml 5 in float64: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html
 """
 
+import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -23,19 +25,23 @@ SUM, NO_TRANSFORM = 1, 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedTrees:
-    """Fitted trees over the columns [categories' codes, numbers]: the order in which scikit-learn puts them itself."""
+    """Fitted trees over the columns [categories' codes, numbers]: the order in which scikit-learn puts them itself.
+
+    Each estimator gives one raw value a row, or one for each class; of two classes it gives that of the second alone, and that
+    of the first is 0.
+    """
 
     features: Features
     task: Task
     encoding: Encoding
-    estimator: "HistGradientBoostingClassifier | HistGradientBoostingRegressor"
+    estimators: "Sequence[HistGradientBoostingClassifier | HistGradientBoostingRegressor]"
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
-        """The answers of the task, float64[N]."""
+        """The answers of the task, float64[N] or [N, K]."""
         inputs = columns(self.encoding, *with_components(split(self.features, frame)))
         with one_thread():
-            raw = self.estimator._raw_predict(inputs)  # noqa: SLF001 - what the graph makes its answers of, too
-        return self.task.answers(raw[:, 0])
+            raw = np.hstack([each._raw_predict(inputs) for each in self.estimators])  # noqa: SLF001 - as in the graph
+        return self.task.answers(self._padded(raw).reshape(-1, *self.task.output.shape))
 
     def to_onnx(self) -> bytes:
         """The same answers as an ONNX graph."""
@@ -47,9 +53,14 @@ class FittedTrees:
             for i, values in enumerate(self.encoding.vocabularies)
         ] + ([graph.numbers()] if len(self.encoding.means) else [])
         joined = graph.add("Concat", *inputs, axis=1)
-        raw = graph.add("TreeEnsemble", joined, domain=ML, **_ensemble(self.estimator))
-        baseline = graph.constant(self.estimator._baseline_prediction.astype(np.float64))  # noqa: SLF001
-        return graph.finish(graph.add("Add", raw, baseline), self.task)
+        baseline = self._padded(np.hstack([each._baseline_prediction for each in self.estimators]))  # noqa: SLF001
+        raw = graph.add("TreeEnsemble", joined, domain=ML, **_ensemble(self.estimators, baseline.shape[1]))
+        return graph.finish(graph.add("Add", raw, graph.constant(baseline.astype(np.float64))), self.task)
+
+    def _padded(self, raw: Floats) -> Floats:
+        """Raw values float64[N, K], with a 0 for the first of two classes."""
+        missing = math.prod(self.task.output.shape) - raw.shape[1]
+        return np.pad(raw, ((0, 0), (missing, 0))) if missing else raw
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -64,13 +75,22 @@ def columns(encoding: Encoding, numbers: Floats, categories: Any) -> Floats:
     return np.hstack([encoding.codes(categories), numbers])
 
 
-def _ensemble(estimator: "HistGradientBoostingClassifier | HistGradientBoostingRegressor") -> dict[str, Any]:
-    """The attributes of the operator. scikit-learn offers its trees only by private names; the parity check guards them."""
+def _ensemble(
+    estimators: "Sequence[HistGradientBoostingClassifier | HistGradientBoostingRegressor]", width: int
+) -> dict[str, Any]:
+    """The attributes of the operator, for the last of ``width`` raw values that the trees give.
+
+    scikit-learn offers its trees only by private names; the parity check guards them.
+    """
     from onnx import numpy_helper
 
     writer = _TreeWriter()
-    for (tree,) in estimator._predictors:  # noqa: SLF001
-        writer.add(tree.nodes, tree.raw_left_cat_bitsets)
+    target = width - sum(each.n_trees_per_iteration_ for each in estimators)
+    for estimator in estimators:
+        for trees in estimator._predictors:  # noqa: SLF001
+            for place, tree in enumerate(trees, start=target):
+                writer.add(tree.nodes, tree.raw_left_cat_bitsets, place)
+        target += estimator.n_trees_per_iteration_
     return {
         "nodes_featureids": writer.features,
         "nodes_modes": numpy_helper.from_array(np.array(writer.modes, dtype=np.uint8), "modes"),
@@ -81,10 +101,10 @@ def _ensemble(estimator: "HistGradientBoostingClassifier | HistGradientBoostingR
         "nodes_falseleafs": writer.child_is_leaf[False],
         "nodes_missing_value_tracks_true": writer.missing_goes_left,
         "membership_values": numpy_helper.from_array(np.array(writer.members or [np.nan]), "members"),
-        "leaf_targetids": [0] * len(writer.leaves),
+        "leaf_targetids": writer.targets,
         "leaf_weights": numpy_helper.from_array(np.array(writer.leaves), "weights"),
         "tree_roots": writer.roots,
-        "n_targets": 1,
+        "n_targets": width,
         "aggregate_function": SUM,
         "post_transform": NO_TRANSFORM,
     }
@@ -103,8 +123,9 @@ class _TreeWriter:
         self.missing_goes_left: list[int] = []
         self.members: list[float] = []  # for each MEMBER node its codes, ended by NaN
         self.leaves: list[float] = []
+        self.targets: list[int] = []  # which raw value each leaf adds to
 
-    def add(self, nodes: Any, bitsets: Any) -> None:
+    def add(self, nodes: Any, bitsets: Any, target: int) -> None:
         """Append one tree; a tree that is a single leaf becomes a branch with the leaf on both sides."""
         branches = [i for i, node in enumerate(nodes) if not node["is_leaf"]]
         leaves = [i for i, node in enumerate(nodes) if node["is_leaf"]]
@@ -112,6 +133,7 @@ class _TreeWriter:
         ids |= {node: len(self.leaves) + position for position, node in enumerate(leaves)}
         self.roots.append(len(self.features))
         self.leaves += [float(nodes[i]["value"]) for i in leaves]
+        self.targets += [target] * len(leaves)
         for i in branches:
             node = nodes[i]
             members = _members(bitsets[node["bitset_idx"]]) if node["is_categorical"] else None

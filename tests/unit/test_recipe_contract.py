@@ -8,7 +8,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit import BinaryClassification, FitContext, GradientBoosting, Recipe, Regression, Sklearn, Task, Torch, TorchMLP
+from everfit import (
+    BinaryClassification,
+    FitContext,
+    GradientBoosting,
+    MulticlassClassification,
+    QuantileRegression,
+    Recipe,
+    Regression,
+    Sklearn,
+    Task,
+    Torch,
+    TorchMLP,
+)
 from everfit.declaration import Name
 from everfit.errors import DeclarationError, NotServableError, RecipeError
 from everfit.testing import check_recipe
@@ -20,6 +32,8 @@ from tests.extensions import documented
 from tests.unit.test_data_faults import alternate, labelled
 
 LATE, MINUTES = BinaryClassification(label="late"), Regression("minutes")
+WHEN, LEVELS = MulticlassClassification("when", ("morning", "late", "evening")), QuantileRegression("minutes", (0.1, 0.5, 0.9))
+NEVER = MulticlassClassification("when", ("late", "never", "morning", "evening"))
 ROWS = made_rows(300)
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -42,7 +56,13 @@ RECIPES: list[tuple[Recipe, Task]] = [
     (GradientBoosting(trees=3), MINUTES),
     (TorchMLP(hidden=(4,), epochs=1), LATE),
     (TorchMLP(hidden=(4,), epochs=1), MINUTES),
+    (GradientBoosting(trees=3), WHEN),
+    (GradientBoosting(trees=3), LEVELS),
+    (TorchMLP(hidden=(4,), epochs=1), WHEN),
+    (TorchMLP(hidden=(4,), epochs=1), LEVELS),
     (Sklearn("words", estimators.words), LATE),
+    (Sklearn("words", estimators.words), WHEN),
+    (Sklearn("extreme", estimators.extreme), NEVER),
     (Sklearn("embedded", estimators.embedded), LATE),
     (Sklearn("ridge", estimators.ridge), MINUTES),
     (Sklearn("xgboost", estimators.extreme), LATE),
@@ -152,6 +172,12 @@ def test_a_graph_that_answers_otherwise_is_named() -> None:
 def test_the_pages_recipes_keep_the_contract_as_they_are_written_there(containing: str) -> None:
     check = written(example("def check"), "check")
     assert check(written(example(containing), "candidate"), ROWS).difference <= 1e-5
+
+
+@pytest.mark.parametrize("name", ["trees", "mlp"])
+def test_the_pages_ready_recipes_keep_the_contract(name: str) -> None:
+    numbers = [feature for feature in FEATURES if feature[1] == "number"]
+    assert check_recipe(written(example("early_stopping"), name), ROWS, task=LATE, features=numbers).difference <= 1e-5
 
 
 def test_the_pages_weights_are_weights() -> None:

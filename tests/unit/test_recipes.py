@@ -11,8 +11,8 @@ import pytest
 
 from everfit import BinaryClassification, FitContext, GradientBoosting, Model, MulticlassClassification, Recipe, TorchMLP
 from everfit.declaration import Name
-from everfit.errors import DeclarationError, RecipeError
-from everfit.training.gradient_boosting import LOSSES
+from everfit.errors import DeclarationError, FeatureError, RecipeError
+from everfit.training.boosted_trees import LOSSES
 from everfit.training.recipe_fit import fit_recipe
 from models.electricity_price import electricity_price
 from tests.recipes import fit
@@ -107,12 +107,37 @@ def test_a_loss_that_a_ready_recipe_lacks_is_named(recipe: Recipe, minimised: st
         fit_recipe(recipe, rows, task=Ranking(label="up"), features=[], label="up")
 
 
+class Several(MulticlassClassification):
+    """Has a loss of its own, or leaves the classes that there are no rows of to the recipe."""
+
+    own_loss: str = "log_loss"
+
+    @property
+    def loss(self) -> str:
+        return self.own_loss
+
+    def reduced(self, labels: Any) -> None:
+        return None
+
+
 @pytest.mark.parametrize("recipe", [GradientBoosting(), TorchMLP()])
-def test_a_ready_recipe_says_that_it_learns_one_number_a_row(recipe: Recipe) -> None:
+@pytest.mark.parametrize(
+    ("own_loss", "error", "told"),
+    [
+        (
+            "hinge",
+            DeclarationError,
+            "log_loss or pinball of answers of 3 numbers, not 'hinge' of Several; use another",
+        ),
+        ("log_loss", FeatureError, "2 rows hold 2 of the 3 classes of Several; let its method reduced give the task"),
+    ],
+)
+def test_answers_of_several_numbers_that_a_ready_recipe_cannot_learn(
+    recipe: Recipe, own_loss: str, error: type[Exception], told: str
+) -> None:
     rows = pl.DataFrame({"sky": ["rain", "snow"]})
-    task = MulticlassClassification("sky", ["rain", "snow"])
-    told = rf"{type(recipe).__name__} learns one, MulticlassClassification answers 2 numbers a row \(rain, snow\); use another"
-    with pytest.raises(DeclarationError, match=told):
+    task = Several(label="sky", classes=["rain", "snow", "hail"], own_loss=own_loss)
+    with pytest.raises(error, match=told):
         fit_recipe(recipe, rows, task=task, features=[], label="sky")
 
 

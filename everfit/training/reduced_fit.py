@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpreadFit:
+class ReducedFit:
     """What a recipe learnt of the smaller task, as a Fitted of ``task``."""
 
     fitted: CheckedFit
     task: Task
-    spread: Floats
+    shares: Floats
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """The answers of the task, float64[N, K]."""
-        answers: Floats = self.fitted.predict(frame) @ self.spread
+        answers: Floats = self.fitted.predict(frame) @ self.shares
         return answers
 
     def to_native(self) -> NativeProduct:
         """The smaller task's, and the product behind its answers."""
-        return NativeProduct(self.fitted.to_native(), self.spread)
+        return NativeProduct(self.fitted.to_native(), self.shares)
 
     def to_onnx(self) -> bytes:
         """The smaller graph, and the product behind its output."""
@@ -40,9 +40,9 @@ class SpreadFit:
         for node in graph.node:
             node.input[:] = [inner if tensor == learnt else tensor for tensor in node.input]
             node.output[:] = [inner if tensor == learnt else tensor for tensor in node.output]
-        graph.initializer.append(numpy_helper.from_array(self.spread, "spread_of_groups"))
+        graph.initializer.append(numpy_helper.from_array(self.shares, "shares_of_classes"))
         graph.node.append(helper.make_node("Cast", [inner], ["double_of_groups"], to=TensorProto.DOUBLE))
-        graph.node.append(helper.make_node("MatMul", ["double_of_groups", "spread_of_groups"], [name]))
+        graph.node.append(helper.make_node("MatMul", ["double_of_groups", "shares_of_classes"], [name]))
         del graph.output[:]
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N", *self.task.output.shape]))
         onnx.checker.check_model(model)
