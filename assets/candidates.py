@@ -83,7 +83,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
     def trained_model(
         context: dg.AssetExecutionContext, config: Fit, everfit: dg.ResourceParam[Runtime], tracking: dg.ResourceParam[Any]
     ) -> dg.MaterializeResult[Any]:
-        from everfit.pipeline import manifests, training, training_record
+        from everfit.pipeline import manifests, training, training_record, unfinished_training
         from everfit.pipeline.manifests import TrainingSet
         from everfit.pipeline.native_versions import not_portable
 
@@ -93,6 +93,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         training_record.begin(tracking, everfit, chosen, given)
         made = training.train(everfit, chosen, given, version, tracking)
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
+        unfinished_training.forget(everfit.lake, chosen, given, made.champion)
         drawing = training_record.finish(tracking, everfit, model, made)
         metadata: Metadata = {
             "training seconds": readable(time.monotonic() - began),

@@ -30,31 +30,42 @@ def silent(step: int, of: int, loss: float | None = None) -> None:
 
 @dataclass(slots=True)
 class Champion:
-    """The version that a fit may continue from. One that reads ``onnx`` or ``checkpoint`` has the champion as its parent.
+    """The version that a fit may continue from. One that reads ``artifact`` or ``checkpoint`` has the champion as its parent.
 
     Attributes:
         version: its number.
         recipe: name of the recipe that made it.
-        was_read: whether the fit has read what the champion has learnt.
+        mark: a file that is made when the fit, in this attempt or an earlier one, reads what the champion has learnt.
     """
 
     version: int
     recipe: str
-    onnx_file: Path = field(repr=False)
+    artifact_file: Path = field(repr=False)
     checkpoint_files: Mapping[str, Path] = field(default_factory=dict, repr=False)
-    was_read: bool = False
+    mark: Path | None = field(default=None, repr=False)
+    _read: bool = field(default=False, init=False, repr=False)
 
     @property
-    def onnx(self) -> bytes:
-        """Its exported graph."""
-        self.was_read = True
-        return self.onnx_file.read_bytes()
+    def was_read(self) -> bool:
+        """Whether the fit has read what the champion has learnt."""
+        return self._read or (self.mark is not None and self.mark.exists())
+
+    @property
+    def artifact(self) -> bytes:
+        """Its exported graph, or its file of skops."""
+        self._remember()
+        return self.artifact_file.read_bytes()
 
     @property
     def checkpoint(self) -> Mapping[str, Path]:
         """The files of the last checkpoint of its fit, by their names there; empty where its recipe left none."""
-        self.was_read = True
+        self._remember()
         return self.checkpoint_files
+
+    def _remember(self) -> None:
+        self._read = True
+        if self.mark:
+            self.mark.touch()
 
 
 @dataclass(frozen=True, slots=True)

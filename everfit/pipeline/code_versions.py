@@ -55,6 +55,7 @@ NEUTRAL = (
     "everfit.pipeline.lineage",
     "everfit.pipeline.span_records",
     "everfit.pipeline.trackers",
+    "everfit.pipeline.unfinished_training",
     "everfit.registry",
     "everfit.store.declarations",
     "everfit.store.failures",
@@ -65,6 +66,7 @@ NEUTRAL = (
     "everfit.store.source_days",
     "everfit.store.tables",
     "everfit.topics",
+    "everfit.training.fit_place",
 )
 
 

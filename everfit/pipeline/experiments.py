@@ -12,6 +12,7 @@ from everfit.errors import LaunchError
 from everfit.pipeline import evaluation, retraining, training, training_record, training_set
 from everfit.pipeline.manifests import Evaluation
 from everfit.pipeline.trackers import Tracker
+from everfit.pipeline.unfinished_training import forget
 from everfit.runtime import Runtime
 
 
@@ -44,6 +45,7 @@ def experiment(runtime: Runtime, model: Model, tracker: Tracker, *, cutoff: date
     trained = training.train(runtime, model, given, runtime.lake.put_json(given), tracker)
     training_record.finish(tracker, runtime, model, trained)
     verdict = evaluation.evaluate(runtime, model, trained, runtime.lake.put_json(trained))
+    forget(runtime.lake, model, given, trained.champion)
     training_record.judged(tracker, model, verdict)
     return Experiment(
         model=model.name,

@@ -43,7 +43,8 @@ class Trained(Kept, frozen=True, kw_only=True):
     """One candidate, refit on everything up to the cutoff, and what its recipe answered on the rolling origins.
 
     ``artifact``, ``backtest`` (the folds' rows with their label and ``candidate`` score) and ``reference`` name objects of the
-    lake. ``refused`` says why it must not serve, where its exported answers are not its own.
+    lake. ``refused`` says why it must not serve, where its exported answers are not its own. ``checkpoint`` are the files that
+    its fit left in its folder, by name, as objects of the lake; ``parent`` is the version that the fit went on from, if any.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Trained(Kept, frozen=True, kw_only=True):
     notes: list[str] = msgspec.field(default_factory=list)  # what was learnt otherwise than declared
     searched: dict[str, Any] = msgspec.field(default_factory=dict)  # of a search: trials, params, and the metric
     slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
+    checkpoint: dict[str, str] = msgspec.field(default_factory=dict)
+    parent: int | None = None
 
     @property
     def found(self) -> str:
@@ -127,6 +130,11 @@ class Version(Kept, frozen=True, kw_only=True):
     training_set: TrainingSet
     evaluation: Evaluation
     expected_loss: float
+
+    @property
+    def parent(self) -> int | None:
+        """The version that its fit went on from; None where it began anew."""
+        return self.candidate.parent
 
 
 def content_of(lake: Lake, version: Version) -> bytes:

@@ -133,6 +133,7 @@ def register(runtime: Runtime, described: Version, manifest: str) -> int:
         "everfit.cause": given.cause,
         "everfit.data_version": given.rows_hash,
         "everfit.code_version": given.code_version,
+        **({} if described.parent is None else {"everfit.parent": str(described.parent)}),
         "everfit.left_out": ", ".join(described.candidate.left_out)[:TAG_CHARACTERS],
     }
     signature = manifests.signature_of(runtime.lake, described)

@@ -9,6 +9,7 @@ from everfit.pipeline.day_isolation import make_isolated
 from everfit.pipeline.lineage import Lineage, stale_days
 from everfit.pipeline.manual_promotion import person
 from everfit.pipeline.promotion import Conclusion, conclude
+from everfit.pipeline.unfinished_training import forget
 from everfit.runtime import Runtime
 from everfit.store.requests import RetrainRequest
 
@@ -41,6 +42,7 @@ def retrain(
     digest = manifests.put(runtime, model, "training_set", assembled, assembled.rows)
     trained = training.train(runtime, model, assembled, digest)
     digest = manifests.put(runtime, model, "trained_model", trained, assembled.rows)
+    forget(runtime.lake, model, assembled, trained.champion)
     verdict = evaluation.evaluate(runtime, model, trained, digest)
     digest = manifests.put(runtime, model, "evaluation", verdict, sum(compared.rows for compared in verdict.compared))
     return conclude(runtime, model, actor=actor or person(), digest=digest)

@@ -17,6 +17,7 @@ import msgspec
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
+from everfit.environment import formats
 from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServableError, RecipeError
 from everfit.evaluation.folds import Fold, folds
 from everfit.evidence import quality
@@ -24,9 +25,11 @@ from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.evidence.drift import watched
 from everfit.pipeline import manifests
 from everfit.pipeline.backtest import backtest
+from everfit.pipeline.champion_fit import champion_fit, kept_checkpoint
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet, Version
 from everfit.pipeline.searches import settled
 from everfit.pipeline.trackers import Tracker
+from everfit.pipeline.unfinished_training import UnfinishedTraining, unfinished
 from everfit.runtime import Runtime
 from everfit.store import ledger
 from everfit.store.failures import describe
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from everfit.training.latency import Latency
 
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are compared with the native ones
+TRAINED = "trained.json"
 OF_MEMORY = {errno.ENOMEM, errno.EAGAIN}  # no memory left, or no process
 
 UNTRACKED = Tracker()
@@ -66,18 +70,19 @@ def train(
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     fitted: list[Trained] = []
     failed: dict[str, Exception] = {}
-    for recipe in model.candidates:
-        try:
-            fits, searched = recipe, dict[str, Any]()
-            if isinstance(recipe, Search):
-                fits, searched = settled(runtime, model, recipe, rows, origins, training_set, current, tracker)
-            made = _train_one(runtime, model, fits, rows, origins, training_set.cutoff)
-            fitted.append(msgspec.structs.replace(made, searched=searched))
-        except Exception as error:  # a recipe may raise anything; the others go on
-            if _concerns_all(error):
-                raise
-            logger.warning("%s: candidate %s is set aside: %s", model.name, recipe.name, error, exc_info=error)
-            failed[recipe.name] = error
+    with unfinished(runtime.lake, model, training_set, champion_fit(runtime.lake, champion, current)) as kept:
+        for recipe in model.candidates:
+            try:
+                fits, searched = recipe, dict[str, Any]()
+                if isinstance(recipe, Search):
+                    fits, searched = settled(runtime, model, recipe, rows, origins, training_set, current, tracker)
+                made = _kept_or_trained(runtime, model, fits, rows, origins, training_set.cutoff, kept)
+                fitted.append(msgspec.structs.replace(made, searched=searched))
+            except Exception as error:  # a recipe may raise anything; the others go on
+                if _concerns_all(error):
+                    raise
+                logger.warning("%s: candidate %s is set aside: %s", model.name, recipe.name, error, exc_info=error)
+                failed[recipe.name] = error
     unknown = next(((name, error) for name, error in failed.items() if not isinstance(error, EverfitError)), None)
     if unknown and not fitted:
         name, cause = unknown
@@ -98,8 +103,33 @@ def _concerns_all(error: Exception) -> bool:
     return isinstance(error, LakeError | MemoryError) or is_shared(error)
 
 
+def _kept_or_trained(
+    runtime: Runtime,
+    model: Model,
+    recipe: Recipe,
+    rows: "pl.DataFrame",
+    origins: Sequence[Fold],
+    cutoff: datetime,
+    kept: UnfinishedTraining,
+) -> Trained:
+    """The candidate as an earlier attempt has trained it, or as it is trained now."""
+    place = kept.fit(recipe)
+    if content := place.kept(TRAINED):
+        logger.info("%s: candidate %s was trained by an earlier attempt", model.name, recipe.name)
+        return formats.read(content, Trained, f"of {recipe.name} in {place.path}")
+    trained = _train_one(runtime, model, recipe, rows, origins, cutoff, kept)
+    place.keep(TRAINED, msgspec.json.encode(trained))
+    return trained
+
+
 def _train_one(
-    runtime: Runtime, model: Model, recipe: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold], cutoff: datetime
+    runtime: Runtime,
+    model: Model,
+    recipe: Recipe,
+    rows: "pl.DataFrame",
+    origins: Sequence[Fold],
+    cutoff: datetime,
+    kept: UnfinishedTraining,
 ) -> Trained:
     from everfit.training.artifact import Signature
     from everfit.training.constant_features import left_out
@@ -109,8 +139,9 @@ def _train_one(
     began = time.monotonic()
     if rows.is_empty():
         raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
-    tested = backtest(model, recipe, rows, origins)
-    fitted = fit_candidate(model, recipe, rows)
+    tested = backtest(model, recipe, rows, origins, kept)
+    place = kept.fit(recipe)
+    fitted = fit_candidate(model, recipe, rows, place)
     content = fitted.export()
     signature = Signature.of(model, recipe.trusted_types())
     latency, refused = _checked(content, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
@@ -135,6 +166,8 @@ def _train_one(
         notes=list(fitted.notes),
         refused=refused,
         seconds=time.monotonic() - began,
+        checkpoint=kept_checkpoint(runtime.lake, place.last_checkpoint()),
+        parent=fitted.parent,
     )
 
 

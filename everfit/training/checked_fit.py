@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedFit:
-    """What a recipe's fit returned, as a Fitted of the task; ``notes`` say what was learnt otherwise than declared."""
+    """What a recipe's fit returned, as a Fitted of the task.
+
+    ``notes`` say what was learnt otherwise than declared; ``parent`` is the version that the fit went on from, if any.
+    """
 
     recipe: Recipe
     task: Task
     fitted: Fitted
     notes: Sequence[str] = ()
+    parent: int | None = None
 
     def predict(self, frame: "pl.DataFrame") -> Floats:
         """The answers, float64[N] or of the task's shape, finite; the frame stays as it is.

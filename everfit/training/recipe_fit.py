@@ -12,6 +12,7 @@ from everfit.declaration.tasks import Labels, Task
 from everfit.errors import FeatureError, RecipeError
 from everfit.training.arrays import Features
 from everfit.training.checked_fit import CheckedFit
+from everfit.training.fit_place import FitPlace
 from everfit.training.reduced_fit import ReducedFit
 from everfit.training.row_weights import row_weights
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def fit_candidate(model: Model, recipe: Recipe, rows: "pl.DataFrame") -> CheckedFit:
+def fit_candidate(model: Model, recipe: Recipe, rows: "pl.DataFrame", place: FitPlace | None = None) -> CheckedFit:
     """As :func:`fit_recipe`, by what the model declares: its task, its features and its weights; the label is LABEL."""
-    return fit_recipe(recipe, rows, task=model.task, features=model.features, label=LABEL, weights=model.weights)
+    declared: dict[str, Any] = {"task": model.task, "features": model.features, "weights": model.weights}
+    return fit_recipe(recipe, rows, label=LABEL, place=place, **declared)
 
 
 def fit_recipe(
@@ -32,6 +34,7 @@ def fit_recipe(
     features: Features,
     label: str,
     weights: Callable[[Any], Any] | None = None,
+    place: FitPlace | None = None,
 ) -> CheckedFit:
     """Fit a recipe on labelled rows; the same rows in the same order and seed give the same model.
 
@@ -42,6 +45,7 @@ def fit_recipe(
         features: name and kind of every input, in order.
         label: name of the column of labels.
         weights: how much each row counts, as ``Model(weights=…)`` declares it.
+        place: where the fit keeps what it has done, and what it may go on from; None where nothing is kept.
 
     Raises:
         DeclarationError: when a weight is no positive number.
@@ -54,11 +58,13 @@ def fit_recipe(
     labels = _labels(task, rows, label)
     counted = row_weights(weights, rows, task) if weights else None
     context = FitContext(task=task, features=features, labels=task.targets(labels), seed=recipe.seed, weights=counted)
+    context = place.given_to(context) if place else context
     reduction = task.reduced(labels)
     if reduction is None:
         return _fit(recipe, rows, context)
     smaller = replace(context, task=reduction.task, labels=reduction.task.targets(reduction.labels))
-    return CheckedFit(recipe, task, ReducedFit(_fit(recipe, rows, smaller), task, reduction.shares), reduction.notes)
+    fitted = _fit(recipe, rows, smaller)
+    return CheckedFit(recipe, task, ReducedFit(fitted, task, reduction.shares), reduction.notes, fitted.parent)
 
 
 def _fit(recipe: Recipe, rows: "pl.DataFrame", context: FitContext) -> CheckedFit:
@@ -71,7 +77,8 @@ def _fit(recipe: Recipe, rows: "pl.DataFrame", context: FitContext) -> CheckedFi
         raise RecipeError(
             f"{returned} {type(fitted).__name__} without {' and '.join(missing)}; a Fitted has predict(frame) and {exported}()"
         )
-    return CheckedFit(recipe, context.task, fitted)
+    champion = context.champion
+    return CheckedFit(recipe, context.task, fitted, parent=champion.version if champion and champion.was_read else None)
 
 
 def _labels(task: Task, rows: "pl.DataFrame", label: str) -> Labels:
