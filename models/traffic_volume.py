@@ -86,7 +86,8 @@ traffic_volume = Model(
     training=TrainingWindow(history="all", label_delay="25h"),
     log=PredictionLog(lateness="1h"),
     gate=Gate(backtest="28d", folds=4, min_unseen_days=7, confidence=0.9, slices=["weekday"]),
-    drift=DriftPolicy(window="7d", min_rows=100, false_alarms_per_year=4, settle="14d"),
+    # Half a week's hours prove something; of some weeks half are missing.
+    drift=DriftPolicy(window="7d", min_rows=84, false_alarms_per_year=4, settle="14d"),
     freshness=FreshnessPolicy(max_training_age="90d"),  # a season
     rollout=Straight(),
     limits=Limits(cooldown="7d", retrains_per_month=4, stop_after_rejections=3, reopen_after="28d"),

@@ -54,6 +54,8 @@ def print_result(result: "DemoResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from everfit.demo.result import written
+
     counts, loss = result.counts, result.losses
     console = Console(highlight=False)
     table = Table(result.loss_name, "", "what", "", title=f"{result.model}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}")
@@ -71,7 +73,7 @@ def print_result(result: "DemoResult") -> None:
     }
     for i, (what, number) in enumerate(rows.items()):
         name, value = left[i] if i < len(left) else ("", None)
-        table.add_row(name, "" if value is None else f"{value:.3f}", what, f"{number:,}")
+        table.add_row(name, "" if value is None else written(value), what, f"{number:,}")
     console.print(table)
     spent = Table("where the time went", "seconds")
     for stage, seconds in result.seconds.items():

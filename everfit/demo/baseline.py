@@ -61,7 +61,8 @@ def timer_scores(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl
 def _fitted_scores(model: Model, recipe: Recipe, labelled: "pl.DataFrame", requests: "pl.DataFrame") -> "pl.DataFrame":
     import polars as pl
 
+    from everfit.features.column_types import answer_type
     from everfit.training.recipe_fit import fit_candidate
 
     fitted = fit_candidate(model, recipe, labelled)
-    return requests.select(REQUEST_ID, pl.Series(TIMER, fitted.predict(requests), dtype=pl.Float64))
+    return requests.select(REQUEST_ID, pl.Series(TIMER, fitted.predict(requests), dtype=answer_type(model.task)))

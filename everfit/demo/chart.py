@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from itertools import groupby
 
-from everfit.demo.result import Alarm, DemoResult, Losses, Retraining
+from everfit.demo.result import Alarm, DemoResult, Losses, Retraining, written
 
 WIDTH, PLOT_TOP, PLOT_HEIGHT = 1180, 24, 360
 LEFT, RIGHT = 60, 1010  # of the plot; the lines' labels are right of it
 LANES_TOP, LANE_HEIGHT = PLOT_TOP + PLOT_HEIGHT + 58, 30
 LANES = ("alarms", "requested", "rejected", "promoted")
 HEIGHT = LANES_TOP + LANE_HEIGHT * len(LANES) + 8
+STEPS = [0.02, 0.05, *(digit * 10.0**power for power in range(-1, 38) for digit in (1, 2, 5))]
 COINS = {"log_loss": math.log(2)}  # of always answering one half, by the loss that has such an answer
 
 LINES = (("static", "version 1, left alone"), ("timer", "timer"), ("continuous", "everfit"))
@@ -64,7 +65,7 @@ def _scale(result: DemoResult) -> Scale:
 
 def _step(span: float) -> float:
     """A round step that cuts a span of losses in four to eight."""
-    return next((step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if span / step <= 8), 5.0)
+    return next(step for step in STEPS if span / step <= 8)
 
 
 def _each(losses: Losses) -> Iterator[tuple[str, float]]:
@@ -73,11 +74,12 @@ def _each(losses: Losses) -> Iterator[tuple[str, float]]:
 
 def _axes(scale: Scale, result: DemoResult) -> Iterator[str]:
     step = _step(scale.highest - scale.lowest)
+    decimals = 2 if step < 0.1 else 1 if step < 1 else 0
     for i in range(round((scale.highest - scale.lowest) / step) + 1):
         loss = scale.lowest + i * step
         y = scale.y(loss)
         yield f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{loss:.{2 if step < 0.1 else 1}f}</text>'
+        yield f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{loss:,.{decimals}f}</text>'
     yield f'<text class="axis" x="{LEFT}" y="{PLOT_TOP - 10}">{result.loss_name}, mean of a week (lower is better)</text>'
     coin = COINS.get(result.loss, math.inf)
     if scale.lowest < coin < scale.highest:
@@ -120,7 +122,7 @@ def _lines(result: DemoResult, scale: Scale) -> Iterator[str]:
         yield f'<polyline class="line {name}" points="{points}"/>'
         y = positions[name]
         yield f'<text class="name {name}" x="{RIGHT + 12}" y="{y:.1f}">{escape(label)}</text>'
-        yield f'<text class="total" x="{RIGHT + 12}" y="{y + 15:.1f}">{totals[name]:.3f} over the whole time</text>'
+        yield f'<text class="total" x="{RIGHT + 12}" y="{y + 15:.1f}">{written(totals[name])} over the whole time</text>'
 
 
 def _apart(positions: dict[str, float], least: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from everfit.demo.result import DemoResult
+from everfit.demo.result import DemoResult, written
 
 LEVEL = 0.005  # losses closer to each other than this are called level
 
@@ -24,9 +24,9 @@ def limits(result: DemoResult) -> str:
 def _against_timer(result: DemoResult) -> str:
     gain = result.losses.timer - result.losses.continuous
     if abs(gain) < LEVEL:
-        came = f"they are level here ({result.losses.continuous:.3f} and {result.losses.timer:.3f})"
+        came = f"they are level here ({written(result.losses.continuous)} and {written(result.losses.timer)})"
     else:
-        came = f"everfit is {'ahead' if gain > 0 else 'behind'} by {abs(gain):.3f} here"
+        came = f"everfit is {'ahead' if gain > 0 else 'behind'} by {written(abs(gain))} here"
     return (
         "It does not show that drift beats a timer. Against one that retrains as often, it is about a draw on this market, and "
         f"other settings turn it either way; {came}. What drift does not need is anybody who knows that count beforehand: this "

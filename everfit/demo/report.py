@@ -6,7 +6,7 @@ from pathlib import Path
 
 from everfit.demo.chart import draw
 from everfit.demo.limits import limits
-from everfit.demo.result import Alarm, DemoResult, Moved, Retraining, VersionLife
+from everfit.demo.result import Alarm, DemoResult, Moved, Retraining, VersionLife, written
 
 STYLE = Path(__file__).with_name("report.css")
 FULL = 4.0  # times its threshold: a bar is full
@@ -41,7 +41,7 @@ def _head(result: DemoResult) -> str:
         ("timer", loss.timer, f"a timer, retrained {len(result.timer.cutoffs)} times at equal distances"),
     ]
     figures = "".join(
-        f'<div class="{name}"><b>{value:.3f}</b><span>{escape(label)}</span></div>' for name, value, label in named
+        f'<div class="{name}"><b>{written(value)}</b><span>{escape(label)}</span></div>' for name, value, label in named
     )
     span = f"{_day(result.start)} to {_day(result.end)}"
     return (
@@ -132,7 +132,7 @@ def _versions(result: DemoResult) -> str:
 
 
 def _version_row(life: VersionLife) -> str:
-    loss = "" if life.loss is None else f"{life.loss:.3f}"
+    loss = "" if life.loss is None else written(life.loss)
     return _row(
         [
             f'<td class="number">{life.version}</td>',

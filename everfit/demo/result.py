@@ -14,6 +14,11 @@ class Losses(msgspec.Struct, frozen=True):
     continuous: float
 
 
+def written(loss: float) -> str:
+    """A loss, or a difference of losses, as people read it: losses of 10 and more, as of vehicles, with one decimal."""
+    return f"{loss:.3f}" if abs(loss) < 10 else f"{loss:,.1f}"
+
+
 class Week(msgspec.Struct, frozen=True):
     """One whole window ``[start, end)``: requests with a known outcome, and the mean losses on them."""
 

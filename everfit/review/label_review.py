@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
-from everfit.declaration import Model
+from everfit.declaration import Model, MulticlassClassification
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT
 from everfit.errors import FeatureError
 from everfit.pipeline.training_set import known_by
 from everfit.review.remark import Remark, some
+from everfit.timing import format_duration
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,7 +56,8 @@ def _times(model: Model, requests: "pl.DataFrame", subject: str) -> Iterator[Rem
     slow = requests.filter(waited > delay).height / requests.height
     if slow > LATE_SHARE:
         usual = requests.select(waited.quantile(1 - LATE_SHARE)).item()
-        what = f"{slow:.1%} of the labels come later than training.label_delay of {delay}; 99 % are known after {usual}"
+        declared = f"training.label_delay of {format_duration(delay)}"
+        what = f"{slow:.1%} of the labels come later than {declared}; 99 % are known after {usual}"
         yield Remark("warning", subject, what, "declare training=TrainingWindow(label_delay=…) of at least that")
 
 
@@ -70,7 +72,9 @@ def _unusable(model: Model, requests: "pl.DataFrame", subject: str) -> Iterator[
         fault = model.task.label_fault(refused[0])
         what = f"{refused.len()} of {labels.len()} rows have a label such as {refused[0]}, no {fault}"
         yield Remark("error", subject, what, "map them in history, leave these rows out, or declare another task")
-    if model.task.loss != "log_loss" or (counts := labels.drop_nulls().value_counts()).height > MOST_CLASSES:
+    merged = isinstance(model.task, MulticlassClassification) and model.task.rare == "merge"
+    counts = labels.drop_nulls().value_counts()
+    if merged or model.task.loss != "log_loss" or counts.height > MOST_CLASSES:
         return
     rare = [f"{label} ({rows} rows)" for label, rows in counts.sort("count").iter_rows() if rows < RARE_ROWS]
     if rare:

@@ -9,6 +9,7 @@ from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL
 from everfit.pipeline.training_set import known_by
 from everfit.review.remark import Remark
+from everfit.timing import format_duration
 from everfit.training.searching import Search
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ def review_windows(model: Model, requests: "pl.DataFrame") -> Iterator[Remark]:
     thin = windows.filter(windows < model.drift.min_rows).len()
     if thin * 10 > windows.len():
         median = float(str(windows.median()))
-        what = f"{thin} of {windows.len()} windows of {length} hold fewer than min_rows={model.drift.min_rows}, half of them "
+        what = f"{thin} of {windows.len()} windows of {format_duration(length)} hold fewer than "
         todo = "declare a longer drift.window, or fewer min_rows: such windows are not judged for drift"
-        yield Remark("warning", "drift.window", f"{what}at most {median:.0f}", todo)
+        yield Remark(
+            "warning", "drift.window", f"{what}min_rows={model.drift.min_rows}, half of them at most {median:.0f}", todo
+        )
     days = requests.filter(*known_by(model, model.go_live))[EVENT_TIME].dt.date().n_unique()
     if 0 < days <= (least := model.gate.min_unseen_days):
         what = f"{days} days have labels by the go_live, and the gate judges on {least}"

@@ -149,11 +149,11 @@ def test_the_schema_changes_with_names_and_kinds_only() -> None:
 
 
 def test_models_are_found_in_the_package_that_is_named() -> None:
-    assert list(load_models("models")) == ["electricity_price", "flight_delay", "traffic_volume"]
+    assert list(load_models("models")) == ["electricity_price", "flight_delay", "traffic_volume", "traffic_weather"]
 
 
 def test_an_unknown_model_is_told_with_those_that_are_declared() -> None:
-    match = "no model 'other'; declared are electricity_price, flight_delay, traffic_volume"
+    match = "no model 'other'; declared are electricity_price, flight_delay, traffic_volume, traffic_weather"
     with pytest.raises(UnknownModelError, match=match):
         find_model(load_models("models"), "other")
 

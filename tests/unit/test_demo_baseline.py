@@ -8,7 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit import BinaryClassification, Category, FreshnessPolicy, GradientBoosting, Model, Source, Time, TorchMLP
+from everfit import (
+    BinaryClassification,
+    Category,
+    FreshnessPolicy,
+    GradientBoosting,
+    Model,
+    MulticlassClassification,
+    Source,
+    Time,
+    TorchMLP,
+)
 from everfit.demo.baseline import timer, timer_scores
 from everfit.demo.result import Timer
 
@@ -81,6 +91,19 @@ def test_each_fit_sees_only_the_outcomes_known_at_its_cutoff(monkeypatch: pytest
     assert [len(known) for _, known in fits] == [5 + 3, 5 + 7]
     assert scores["_request_id"].to_list() == [f"r{i}" for i in range(12)]
     assert scores["_timer"].round(3).to_list() == [0.1] * 4 + [0.2] * 4 + [0.3] * 4
+
+
+def test_answers_of_several_numbers_are_scored_as_one_number_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fitted:
+        def predict(self, frame: pl.DataFrame) -> Any:
+            return np.tile([0.25, 0.75], (frame.height, 1))
+
+    monkeypatch.setattr("everfit.training.recipe_fit.fit_recipe", lambda *_, **__: Fitted())
+    model = a_model().model_copy(update={"task": MulticlassClassification("high", ["no", "yes"])})
+    whole = pl.col("_static").map_elements(lambda _: [0.5, 0.5], return_dtype=pl.List(pl.Float64)).cast(pl.Array(pl.Float64, 2))
+    asked = rows(0, 8).with_columns(whole)
+    scores = timer_scores(model, Timer("mlp", [LIVE + 4 * DAY]), rows(-5, 5).drop("_static"), asked)
+    assert scores["_timer"].to_list() == [[0.5, 0.5]] * 4 + [[0.25, 0.75]] * 4
 
 
 def test_a_request_without_an_outcome_is_answered_and_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:

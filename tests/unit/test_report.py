@@ -39,6 +39,14 @@ def test_the_figures_stand_first() -> None:
     assert "3,360 predictions, 1 Jan 2024 to 11 Mar 2024" in figures
 
 
+def test_losses_of_any_size_have_few_lines_and_few_digits() -> None:
+    weeks = [msgspec.structs.replace(week, losses=Losses(291.46 + i, 280.0, 270.0)) for i, week in enumerate(a_result().weeks)]
+    result = a_result(loss="absolute_error", losses=Losses(static=1_291.46, timer=280.0, continuous=270.04), weeks=weeks)
+    texts = {mark.text for mark in SVG(draw(result)).iter("text")}
+    assert {"270", "275", "280", "295", "305", "1,291.5 over the whole time", "270.0 over the whole time"} <= texts
+    assert "<b>1,291.5</b>" in render(result)
+
+
 def test_every_mark_on_the_axis_tells_its_reason() -> None:
     chart = SVG(draw(a_result()))
     told = [title.text or "" for title in chart.iter("title")][1:]

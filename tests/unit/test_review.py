@@ -15,6 +15,7 @@ from everfit import (
     FreshnessPolicy,
     GradientBoosting,
     Model,
+    MulticlassClassification,
     Number,
     Recipe,
     Source,
@@ -181,6 +182,13 @@ def test_a_go_live_that_does_not_fit_the_data(go_live: str, severity: str, said:
     assert only(review(made(readings(), go_live=go_live)), severity, "go_live").what.startswith(said)
 
 
+def named(readings: Any) -> Any:
+    """A history whose label is a class."""
+    hour, stopped = nw.col("hour"), nw.col("stopped") == 1
+    kind = nw.when(stopped).then(nw.lit("storm")).otherwise(nw.lit("calm"))
+    return readings.with_columns(event_time=hour, observed_at=hour.dt.offset_by("1h"), kind=kind)
+
+
 def test_labels_that_are_none_rare_or_of_one_kind() -> None:
     third = readings().with_columns(stopped=pl.when(pl.col("stopped") == 1).then(2.0).otherwise("stopped"))
     assert only(review(made(third)), "error", "label stopped").what.endswith("have a label such as 2.0, no 0 or 1")
@@ -191,13 +199,17 @@ def test_labels_that_are_none_rare_or_of_one_kind() -> None:
         "too rare to learn, with fewer than 30 of 960 rows: 1.0 (10 rows)"
         in only(review(made(rare)), "warning", "label stopped").what
     )
+    for merged in (None, "merge"):
+        kinds = MulticlassClassification("kind", ["calm", "storm"], rare=merged)
+        told = [each.what for each in remarks(review(made(rare, task=kinds, history=named)), "warning")]
+        assert ("too rare to learn, with fewer than 30 of 960 rows: storm (10 rows)" in told) == (merged is None), told
     unlabelled = readings().with_columns(stopped=pl.when(pl.int_range(HOURS) > 5).then("stopped"))
     assert only(review(made(unlabelled)), "warning", "label stopped").what.startswith("6 of 960 rows have no label")
 
 
 def test_labels_that_come_late_or_before_their_request() -> None:
     late = review(made(readings(), training=TrainingWindow(label_delay="30m")))
-    assert "100.0% of the labels come later than training.label_delay of 0:30:00" in only(late, "warning", "label stopped").what
+    assert "100.0% of the labels come later than training.label_delay of 30m" in only(late, "warning", "label stopped").what
 
     def early(readings: Any) -> Any:
         return readings.with_columns(event_time=nw.col("hour"), observed_at=nw.col("hour").dt.offset_by("-1h"))
@@ -209,7 +221,7 @@ def test_days_without_labels_and_windows_with_few_rows() -> None:
     gap = readings().filter(~pl.col("hour").dt.date().is_between(date(2025, 1, 10), date(2025, 1, 11)))
     assert only(review(made(gap)), "warning", "label stopped").what == "2 of 40 days have no label: 2025-01-10, 2025-01-11"
     thin = only(review(made(readings(), drift=DriftPolicy(window="1d", min_rows=50))), "warning", "drift.window")
-    assert thin.what == "38 of 38 windows of 1 day, 0:00:00 hold fewer than min_rows=50, half of them at most 24"
+    assert thin.what == "38 of 38 windows of 1d hold fewer than min_rows=50, half of them at most 24"
 
 
 def test_a_feature_that_gives_the_label_away() -> None:

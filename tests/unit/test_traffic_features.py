@@ -11,6 +11,7 @@ from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from models.traffic_record import cleaned, hours, recorded_hours
 from models.traffic_volume import traffic_volume
+from models.traffic_weather import traffic_weather
 
 HOUR = timedelta(hours=1)
 
@@ -87,3 +88,12 @@ def test_the_features_are_those_of_the_hours_they_name() -> None:
         hour = rows["_event_time"] + timedelta(days=1 - before)
         assert rows[name].to_list() == [volumes.get(each) for each in hour]
     assert rows["volume_week_before"].null_count() > 168  # hours that are missing have no other in their place
+
+
+def test_the_weather_of_an_hour_is_asked_when_it_begins_and_never_read_before_it_has_ended() -> None:
+    rows = compute(traffic_weather.views, record(), labelled(traffic_weather, record()))
+    kinds = dict(record()["hours"].select("hour", "kind").iter_rows())
+    before = [kinds.get(at - HOUR, kind) for at, kind in rows.select("_event_time", "kind").iter_rows()]
+    assert rows["kind"].to_list() == before
+    assert rows["_label"].to_list() == list(kinds.values())
+    assert set(recorded_hours()["kind"]) == set(traffic_weather.task.score_names)
