@@ -1,6 +1,8 @@
 """Unpartitioned assets: the training set, the fitted candidates, and the gate's verdict."""
 
 import time
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -91,7 +93,7 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
         given, version = manifests.of(everfit, model, TrainingSet, made_here(context, model, "training_set"))
         chosen = chosen_candidates(config, model)
         training_record.begin(tracking, everfit, chosen, given)
-        made = training.train(everfit, chosen, given, version, tracking)
+        made = training.train(everfit, chosen, given, version, tracking, partial(_observe, context))
         digest = manifests.put(everfit, model, "trained_model", made, given.rows)
         unfinished_training.forget(everfit.lake, chosen, given, made.champion)
         drawing = training_record.finish(tracking, everfit, model, made)
@@ -151,6 +153,11 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))
 
     return evaluation
+
+
+def _observe(context: dg.AssetExecutionContext, progress: Mapping[str, str]) -> None:
+    """Show on the page of the asset, and in the run's log, how far it is while it is made."""
+    context.log_event(dg.AssetObservation(asset_key=context.asset_key, metadata=dict(progress)))
 
 
 def tracked_at(tracking: "Trackers") -> Metadata:

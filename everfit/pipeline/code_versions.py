@@ -55,6 +55,7 @@ NEUTRAL = (
     "everfit.pipeline.lineage",
     "everfit.pipeline.span_records",
     "everfit.pipeline.trackers",
+    "everfit.pipeline.training_progress",
     "everfit.pipeline.unfinished_training",
     "everfit.registry",
     "everfit.store.declarations",

@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from everfit.pipeline.champion_fit import champion_fit, kept_checkpoint
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet, Version
 from everfit.pipeline.searches import settled
 from everfit.pipeline.trackers import Tracker
+from everfit.pipeline.training_progress import Shown, TrainingProgress, unshown
 from everfit.pipeline.unfinished_training import UnfinishedTraining, unfinished
 from everfit.runtime import Runtime
 from everfit.store import ledger
@@ -53,11 +55,16 @@ logger = logging.getLogger(__name__)
 
 
 def train(
-    runtime: Runtime, model: Model, training_set: TrainingSet, data_version: str, tracker: Tracker = UNTRACKED
+    runtime: Runtime,
+    model: Model,
+    training_set: TrainingSet,
+    data_version: str,
+    tracker: Tracker = UNTRACKED,
+    show: Shown = unshown,
 ) -> TrainedModel:
     """Fit every candidate: on rolling origins over the days that the champion has not seen, and on everything.
 
-    ``tracker`` gets the trials of searches.
+    ``tracker`` gets the trials of searches; it and ``show`` are told how far fits are, some time after they began.
 
     Raises:
         RecipeError: when no candidate is left, and one failed for no reason that everfit knows: a fault of the code's.
@@ -70,7 +77,8 @@ def train(
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     fitted: list[Trained] = []
     failed: dict[str, Exception] = {}
-    with unfinished(runtime.lake, model, training_set, champion_fit(runtime.lake, champion, current)) as kept:
+    with unfinished(runtime.lake, model, training_set, champion_fit(runtime.lake, champion, current)) as place:
+        kept = replace(place, told=TrainingProgress(place, tracker, show).tell)
         for recipe in model.candidates:
             try:
                 fits, searched = recipe, dict[str, Any]()

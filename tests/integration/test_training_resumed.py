@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import msgspec
 import polars as pl
 import pytest
 
-from everfit import FitContext, Fitted, GradientBoosting, Recipe
+from everfit import FitContext, Fitted, GradientBoosting, Recipe, TorchMLP
 from everfit.declaration import Name
-from everfit.pipeline import manifests
+from everfit.pipeline import manifests, training_progress
 from everfit.pipeline import training as pipeline_training
 from everfit.pipeline.manifests import Trained, TrainedModel
 from everfit.pipeline.promotion import conclude, register
+from everfit.pipeline.trackers import Tracker
 from everfit.pipeline.unfinished_training import forget, unfinished
 from everfit.registry import MANIFEST
 from everfit.training.latency import Latency
@@ -91,6 +93,31 @@ def test_what_was_finished_is_not_fitted_again(training: Training, tmp_path: Pat
     assert [content(each) for each in again.candidates] == [content(each) for each in whole.candidates]
     forget(training.runtime.lake, training.model, given, None)
     assert not kept.path.exists()
+
+
+def test_progress_is_told_while_fits_run(training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_progress, "BETWEEN_SECONDS", 0.0)
+    training.model = training.model.model_copy(update={"candidates": [TorchMLP(hidden=(2,), epochs=2)]})
+    tracker, shown = Recorded(), list[str]()
+    given = training.set_of(ROWS)
+    pipeline_training.train(
+        training.runtime, training.model, given, "", tracker, lambda told: shown.extend(map(str, told.items()))
+    )
+    names = {name for name, _, _ in tracker.points}
+    assert {"mlp.done", "mlp.fit_loss", "mlp.1997-04-23.done"} <= names
+    assert ("mlp.done", 1.0, 2) in tracker.points
+    assert all(0 < value < 5 for _, value, _ in tracker.points)
+    assert re.fullmatch(r"\('mlp, progress', '2 of 2 steps, loss 0\.\d+, 0 s left'\)", shown[-1])
+
+
+class Recorded(Tracker):
+    """Keeps the points of curves."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, float, int | None]] = []
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        self.points += [(name, value, step) for name, value in metrics.items()]
 
 
 def test_a_fit_that_goes_on_from_the_champion_names_it(training: Training, tmp_path: Path) -> None:
