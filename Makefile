@@ -3,6 +3,7 @@
 SHELL := bash
 VENV := .venv
 READY := $(VENV)/.ready
+REQUIREMENTS := $(wildcard $(subst .,/,$(or $(EVERFIT_MODELS),models))/requirements.txt)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
@@ -13,11 +14,12 @@ help:  ## print this list
 
 setup: $(READY)  ## install everything into .venv, where it is missing or older than what it is made from
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt $(REQUIREMENTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); everfit needs 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,models,dev]'
+	$(if $(REQUIREMENTS),$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(REQUIREMENTS))
 	@touch $@
 
 demo: setup  ## replay sixteen months of the electricity market through the whole loop; the report is .everfit/demo/report.html

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from everfit.declaration import Model, Source
+from everfit.declaration.recipe_imports import imported_in
 from everfit.environment.project_folder import hidden_modules, put_behind
 from everfit.environment.settings import models_package
 from everfit.errors import DeclarationError, EverfitError, SourceError, UnknownModelError
@@ -81,12 +82,9 @@ def _imported_names(module: str) -> set[str]:
     spec = importlib.util.find_spec(module)
     try:
         source = spec.loader.get_source(module) if spec and isinstance(spec.loader, InspectLoader) else None
-        tree = ast.parse(source or "")
+        return imported_in(ast.walk(ast.parse(source or "")))
     except (ImportError, SyntaxError):
         return set()
-    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 0]
-    return {name.partition(".")[0] for name in names} - {""}
 
 
 def _imported(name: str) -> ModuleType:

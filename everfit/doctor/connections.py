@@ -77,10 +77,16 @@ def shared(settings: "Settings") -> list[Check]:
         how = "requires a token: set EVERFIT_SERVING_TOKEN" if answer.status_code == 401 else f"answers {answer.status_code}"
         return [Check("one stack", f"cannot be checked: serving {how}")]
     todo = "give both the same addresses; predictions and outcomes in different places are never joined"
-    differing = differences(uses(settings), msgspec.json.decode(answer.content, type=Uses))
-    return [Check("one stack", f"serving works with {difference}", todo) for difference in differing] or [
-        Check("one stack", "serving works with the Postgres, Kafka and MLflow of this command")
-    ]
+    theirs = msgspec.json.decode(answer.content, type=Uses)
+    differing = [Check("one stack", f"serving works with {each}", todo) for each in differences(uses(settings), theirs)]
+    alike = Check("one stack", "serving works with the Postgres, Kafka and MLflow of this command")
+    return [*(differing or [alike]), *(_lack(*each) for each in theirs.lacks.items())]
+
+
+def _lack(candidate: str, package: str) -> Check:
+    """What serving says that it lacks for versions that answer from a process of their own."""
+    install = "install it where serving runs, and name it in requirements.txt beside the models, from which the image installs"
+    return Check(f"candidate {candidate}", f"serving lacks {package}, from which its versions answer", install)
 
 
 def _database(url: str) -> Check:

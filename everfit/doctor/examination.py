@@ -14,6 +14,7 @@ from everfit.doctor.connections import Check, connections, shared
 from everfit.doctor.extension_checks import extension_checks
 from everfit.doctor.failed_parts import aside_checks
 from everfit.doctor.loop import loop_check
+from everfit.doctor.package_checks import package_checks
 from everfit.environment.project_folder import OWN_PACKAGES, hidden_modules
 from everfit.environment.settings import VARIABLES, Settings, addresses, conflicts, elsewhere, models_package
 from everfit.environment.variables import problem, problems
@@ -44,6 +45,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if wrong or "database_url" not in known else aside_checks(known["database_url"])),
         *([] if wrong else _views({**environ, "EVERFIT_HOME": str(home)})),
         *_models(environ),
+        *package_checks(environ),
         *([] if wrong else extension_checks(environ)),
     ]
 

@@ -65,7 +65,7 @@ def create_app(service: Service, lake: Lake, token: str | None = None, runtime: 
         Route("/flush", endpoints.flush, methods=["POST"]),
         Route("/metrics", endpoints.metrics),
         Route(REPORTS + "{digest}", Reports(lake).report),
-        *([Route(USES, Using(runtime.settings).answer)] if runtime else []),
+        *([Route(USES, Using(runtime.settings, runtime.models).answer)] if runtime else []),
     ]
     return Starlette(
         routes=routes,

@@ -23,10 +23,14 @@ PARTS = {"database_url": "Postgres", "kafka": "Kafka", "mlflow": "MLflow"}
 
 
 class Uses(msgspec.Struct, frozen=True):
-    """Addresses without passwords, and the identities of the parts that answered; both by the names of the settings."""
+    """Addresses without passwords, and the identities of the parts that answered; both by the names of the settings.
+
+    ``lacks`` are the packages that serving lacks for versions that answer from a process of their own, by candidate.
+    """
 
     addresses: dict[str, str]
     identities: dict[str, str] = {}
+    lacks: dict[str, str] = {}
 
 
 def uses(settings: "Settings") -> Uses:

@@ -16,6 +16,7 @@ def made(recipe: "Sklearn") -> Any:
 
     Raises:
         RecipeError: when the recipe's function returns none.
+        ModuleNotFoundError: when it imports what is not installed.
     """
     estimator = recipe.make if hasattr(recipe.make, "get_params") and not isinstance(recipe.make, type) else recipe.make()
     if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):

@@ -68,7 +68,11 @@ def fit_recipe(
 
 
 def _fit(recipe: Recipe, rows: "pl.DataFrame", context: FitContext) -> CheckedFit:
-    fitted = recipe.fit(rows.clone(), context)  # a fit that changes its frame changes no other's
+    try:
+        fitted = recipe.fit(rows.clone(), context)  # a fit that changes its frame changes no other's
+    except ModuleNotFoundError as error:
+        install = "install its package where trainings run, and name it in requirements.txt beside the models"
+        raise RecipeError(f"recipe {recipe.name}: there is no module {error.name!r} here; {install}") from error
     returned = f"recipe {recipe.name}: {type(recipe).__name__}.fit returns"
     if isinstance(fitted, type):
         raise RecipeError(f"{returned} the class {fitted.__name__}; return an object of it")

@@ -61,10 +61,16 @@ class Sklearn(Recipe):
         return settings_of(make) if _is_estimator(make) else f"{make.__module__}.{make.__qualname__}"
 
     def parameters(self) -> dict[str, Any]:
-        """What is recorded with a version: the settings of the estimator and of all within it, by their paths."""
+        """What is recorded with a version: the settings of the estimator and of all within it, by their paths.
+
+        Of a function that fails, its name: the fit fails by it, too, and is set aside alone.
+        """
         from everfit.training.estimator_settings import made, settings_of
 
-        return super().parameters() | {"make": settings_of(made(self))}
+        try:
+            return super().parameters() | {"make": settings_of(made(self))}
+        except Exception:  # noqa: BLE001 - a user's function may raise anything
+            return super().parameters()
 
     def trusted_types(self) -> tuple[str, ...] | None:
         """The types that ``native`` names."""

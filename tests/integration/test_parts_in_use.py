@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from everfit import Sklearn
 from everfit.doctor.connections import shared
 from everfit.doctor.examination import examine
 from everfit.environment.settings import VARIABLES, Settings
@@ -59,10 +61,16 @@ def test_doctor_asks_serving_what_it_works_with(database_url: str, tmp_path: Pat
     own, other = brokers
     values = {"database_url": database_url, "kafka": own, "lake": str(tmp_path)}
     settings = Settings.load({variable: values.get(name, AWAY) for name, variable in VARIABLES.items()})
+    near = Sklearn("near", LogisticRegression(), native=["absent_here.Kernel"])
+    lacking = model.model_copy(update={"name": "late", "candidates": [near]})
     for kafka, holds in ((own, True), (other, False)):
         theirs = replace(settings, kafka=kafka)
-        with served(Starlette(routes=[Route(USES, Using(theirs).answer)])) as url:
-            (check,) = shared(replace(settings, serving=url))
+        with served(Starlette(routes=[Route(USES, Using(theirs, {"late": lacking}).answer)])) as url:
+            check, lack = shared(replace(settings, serving=url))
+        assert (lack.name, lack.message) == (
+            "candidate near of late",
+            "serving lacks absent_here, from which its versions answer",
+        )
         assert check.ok is holds
         assert holds or f"Kafka at {other}, and this command Kafka at {own}" in check.message
 

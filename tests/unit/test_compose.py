@@ -173,6 +173,11 @@ def test_what_the_image_copies_is_there_and_not_left_out_of_the_context() -> Non
     assert sorted(let_in) == sorted(copied())
 
 
+def test_what_the_models_require_is_installed_by_the_pins_where_the_image_is_built() -> None:
+    build = DOCKERFILE.read_text().partition("COPY --from=build")[0]
+    assert "COPY models models\nRUN if test -f models/requirements.txt; then pip install -c constraints.txt -r " in build
+
+
 def test_the_image_has_no_root_no_secret_and_no_address_of_an_index() -> None:
     text = DOCKERFILE.read_text()
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["everfit"]
