@@ -61,12 +61,14 @@ class BinaryClassification(Task):
         """
         import numpy as np
 
-        values = np.unique(labels)
-        if not np.array_equal(values, [0.0, 1.0]):
+        targets = super().targets(labels)
+        values = np.unique(targets)
+        if len(values) < 2:
             raise FeatureError(
-                f"label {self.label!r} must hold both 0 and 1 and nothing else; {len(labels)} rows hold {values[:5]}"
+                f"label {self.label!r} must hold both 0 and 1, and is {values[0]:g} in all {len(targets)} rows to learn from; "
+                f"wait for {1 - values[0]:g}, or learn from a longer history"
             )
-        return labels.astype(np.float64)
+        return targets
 
     def answers(self, raw: Floats) -> Floats:
         """The sigmoid of the logits."""

@@ -196,4 +196,6 @@ class MulticlassClassification(Task):
 
 def _one_class(label: str, labels: Labels) -> str:
     seen = ", ".join(map(repr, sorted(set(labels.tolist()))))
-    return f"label {label!r} must hold two classes at least that can be learnt; {len(labels)} rows hold {seen}"
+    held = f"{len(labels)} rows to learn from hold {seen}"
+    todo = "wait for others, or learn from a longer history"
+    return f"label {label!r} must hold two classes at least that can be learnt; {held}; {todo}"

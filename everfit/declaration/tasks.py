@@ -182,7 +182,8 @@ class Task(Part, ABC):
             raise FeatureError(f"no label {self.label!r} to learn from")
         wrong = labels[~self.usable(labels)].tolist()
         if wrong:
-            raise FeatureError(f"label {self.label!r} is {wrong[0]} in a row to learn from, no {self.label_fault(wrong[0])}")
+            held = f"label {self.label!r} is {wrong[0]} in a row to learn from, no {self.label_fault(wrong[0])}"
+            raise FeatureError(f"{held}; correct it, or leave its row out")
         return labels.astype(np.float64)
 
     def reduced(self, labels: Labels) -> Reduction | None:  # noqa: ARG002

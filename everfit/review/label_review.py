@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
-from everfit.declaration import Model, MulticlassClassification
+from everfit.declaration import Model
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT
 from everfit.errors import FeatureError
 from everfit.pipeline.training_set import known_by
@@ -72,14 +72,20 @@ def _unusable(model: Model, requests: "pl.DataFrame", subject: str) -> Iterator[
         fault = model.task.label_fault(refused[0])
         what = f"{refused.len()} of {labels.len()} rows have a label such as {refused[0]}, no {fault}"
         yield Remark("error", subject, what, "map them in history, leave these rows out, or declare another task")
-    merged = isinstance(model.task, MulticlassClassification) and model.task.rare == "merge"
-    counts = labels.drop_nulls().value_counts()
-    if merged or model.task.loss != "log_loss" or counts.height > MOST_CLASSES:
+    yield from _rare(model, labels, subject)
+
+
+def _rare(model: Model, labels: "pl.Series", subject: str) -> Iterator[Remark]:
+    """Classes that there are few rows of, or none, unless they are declared to be learnt together."""
+    names = model.task.score_names
+    rows_of = dict.fromkeys(names, 0) | dict(labels.drop_nulls().value_counts().sort("count", LABEL).iter_rows())
+    if model.task.loss != "log_loss" or len(rows_of) > MOST_CLASSES or getattr(model.task, "rare", None):
         return
-    rare = [f"{label} ({rows} rows)" for label, rows in counts.sort("count").iter_rows() if rows < RARE_ROWS]
+    rare = [f"{label} ({rows} rows)" for label, rows in sorted(rows_of.items(), key=lambda each: each[1]) if rows < RARE_ROWS]
     if rare:
         what = f"too rare to learn, with fewer than {RARE_ROWS} of {labels.len()} rows: {some(rare)}"
-        yield Remark("warning", subject, what, "merge rare classes (rare='merge'), or collect more rows before going live")
+        more = "collect more rows before going live"
+        yield Remark("warning", subject, what, f"merge rare classes (rare='merge'), or {more}" if names else more)
 
 
 def _go_live(model: Model, requests: "pl.DataFrame") -> Iterator[Remark]:

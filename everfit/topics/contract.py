@@ -131,7 +131,7 @@ class Contract:
         except Exception as error:
             raise EventError(_unchecked(task, f"outcome {event.outcome} of {event.model}", error)) from error
         if fault:
-            raise EventError(f"outcome {_told(event.outcome)} is no label of {event.model}: {fault}")
+            raise EventError(f"outcome {_told(event.outcome)} is no label of {event.model}: {fault}; correct it, and redrive")
         _check_time(event.model, terms.since, terms.tolerance, event.observed_at, now)
         _check_texts(event.request_id, event.outcome)
         return event

@@ -104,7 +104,8 @@ class CheckedFit:
 
     def _refused(self, frame: "pl.DataFrame", answers: Floats, row: int, fault: str) -> RecipeError:
         values = frame.row(row, named=True)
-        return self._error(f"predict answers {answers[row].tolist()} in row {row} of {len(answers)}, no {fault}: {values}")
+        what = f"predict answers {answers[row].tolist()} in row {row} of {len(answers)}, no {fault}: {values}"
+        return self._error(f"{what}; a recipe answers every row: look at this one, or at what makes its training diverge")
 
     def _error(self, what: str) -> RecipeError:
         return RecipeError(f"recipe {self.recipe.name}: {what}")

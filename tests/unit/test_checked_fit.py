@@ -61,7 +61,10 @@ def at(row: int, answer: float) -> Any:
         (HALVES[:, None], "predict returns float64[4, 1] for 4 rows"),
         (HALVES.astype(np.float32), "predict returns float32[4] for 4 rows"),
         (HALVES.astype(str), "predict returns <U32[4] for 4 rows"),
-        (at(2, np.nan), "predict answers nan in row 2 of 4, no finite number: {'number': 2.0, 'up': 0.0}"),
+        (
+            at(2, np.nan),
+            "predict answers nan in row 2 of 4, no finite number: {'number': 2.0, 'up': 0.0}; a recipe answers every row: ",
+        ),
         (at(1, np.inf), "predict answers inf in row 1 of 4, no finite number"),
         (at(3, 1.5), "predict answers 1.5 in row 3 of 4, no probability in [0, 1]"),
         (at(0, -1.5), "predict answers -1.5 in row 0 of 4, no probability in [0, 1]"),

@@ -168,7 +168,9 @@ def test_an_outcome_is_a_number_or_a_class_as_the_task_has_it() -> None:
         return SEVERAL.outcome(encode(msgspec.structs.replace(outcome(0), model=model, outcome=value)), NOW).outcome
 
     assert (came_true("sky", "snow"), came_true("demand", 12)) == ("snow", 12.0)
-    with pytest.raises(EventError, match=r"outcome 'hail' is no label of sky: class that is declared: 'rain', 'snow'"):
+    with pytest.raises(
+        EventError, match=r"outcome 'hail' is no label of sky: class that is declared: 'rain', 'snow'; correct it, and redrive"
+    ):
         came_true("sky", "hail")
     with pytest.raises(EventError, match=r"outcome 1.0 is no label of sky"):
         came_true("sky", 1)

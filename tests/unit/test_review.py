@@ -203,8 +203,22 @@ def test_labels_that_are_none_rare_or_of_one_kind() -> None:
         kinds = MulticlassClassification("kind", ["calm", "storm"], rare=merged)
         told = [each.what for each in remarks(review(made(rare, task=kinds, history=named)), "warning")]
         assert ("too rare to learn, with fewer than 30 of 960 rows: storm (10 rows)" in told) == (merged is None), told
+    assert only(review(made(rare)), "warning", "label stopped").todo == "collect more rows before going live"
     unlabelled = readings().with_columns(stopped=pl.when(pl.int_range(HOURS) > 5).then("stopped"))
     assert only(review(made(unlabelled)), "warning", "label stopped").what.startswith("6 of 960 rows have no label")
+
+
+def test_classes_without_rows_are_told_with_how_to_learn_them_unless_that_is_declared() -> None:
+    def states(readings: Any) -> Any:
+        hour, state = nw.col("hour"), nw.when(nw.col("stopped") == 1).then(nw.lit("off")).otherwise(nw.lit("on"))
+        return readings.with_columns(event_time=hour, observed_at=hour.dt.offset_by("1h"), state=state)
+
+    task = MulticlassClassification("state", ("on", "off", "broken"))
+    told = only(review(made(readings(), task=task, history=states)), "warning", "label state")
+    assert "too rare to learn, with fewer than 30 of 960 rows: broken (0 rows)" in told.what
+    assert told.todo.startswith("merge rare classes (rare='merge')")
+    merged = MulticlassClassification("state", ("on", "off", "broken"), rare="merge")
+    assert not [each for each in review(made(readings(), task=merged, history=states)).remarks if each.subject == "label state"]
 
 
 def test_labels_that_come_late_or_before_their_request() -> None:

@@ -1,5 +1,6 @@
 """One contract for every task, ours and one from outside; then the figures of binary classification, worked out by hand."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,8 +191,26 @@ def test_fields_and_watched_columns_hold_the_answers(case: Case) -> None:
 
 
 def test_one_class_alone_is_nothing_to_learn_from() -> None:
-    with pytest.raises(FeatureError, match="'up' must hold both 0 and 1 and nothing else; 3 rows hold"):
+    with pytest.raises(FeatureError, match=r"must hold both 0 and 1, and is 1 in all 3 rows .* wait for 0, or learn from"):
         BinaryClassification(label="up").targets(np.ones(3))
+    sky = MulticlassClassification("sky", ("rain", "snow"))
+    with pytest.raises(FeatureError, match=r"two classes .* 2 rows to learn from hold 'rain'; wait for others, or learn"):
+        sky.targets(np.array(["rain", "rain"], dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "told"),
+    [
+        (BinaryClassification(label="up"), 2.0, "'up' is 2.0 in a row to learn from, no 0 or 1; correct it, or leave"),
+        (BinaryClassification(label="up"), math.nan, "'up' is nan in a row to learn from, no 0 or 1"),
+        (Regression("cars", between=(0, 100)), 101.0, "'cars' is 101.0 in a row to learn from, no number from 0 to 100"),
+        (Regression("cars"), math.inf, r"'cars' is inf in a row to learn from, no number from -1e\+37 to"),
+        (QuantileRegression("cars", (0.5,)), math.nan, "'cars' is nan in a row to learn from, no finite number; correct it"),
+    ],
+)
+def test_a_label_that_is_none_is_named_with_the_way_out(task: Task, label: float, told: str) -> None:
+    with pytest.raises(FeatureError, match=told):
+        task.targets(np.array([0.0, 1.0, label]))
 
 
 def test_a_task_that_lacks_a_part_cannot_be_made() -> None:
