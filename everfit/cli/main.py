@@ -17,6 +17,7 @@ from everfit.cli import (
     features,
     history,
     ingest,
+    init,
     judge,
     prepare,
     promote,
@@ -41,6 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(epilog="Example: everfit init orders --from orders.csv --label cancelled")(init.init)
 app.command(epilog="Example: everfit check electricity_price --json")(check.check)
 app.command(epilog="Examples: everfit features electricity_price; everfit features price_7d --json")(features.features)
 app.command(epilog="Example: everfit up --broker kafka")(up.up)
