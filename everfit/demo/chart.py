@@ -15,7 +15,6 @@ LANES_TOP, LANE_HEIGHT = PLOT_TOP + PLOT_HEIGHT + 58, 30
 LANES = ("alarms", "requested", "rejected", "promoted")
 HEIGHT = LANES_TOP + LANE_HEIGHT * len(LANES) + 8
 STEPS = [0.02, 0.05, *(digit * 10.0**power for power in range(-1, 38) for digit in (1, 2, 5))]
-COINS = {"log_loss": math.log(2)}  # of always answering one half, by the loss that has such an answer
 
 LINES = (("static", "version 1, left alone"), ("timer", "timer"), ("continuous", "everfit"))
 
@@ -81,8 +80,8 @@ def _axes(scale: Scale, result: DemoResult) -> Iterator[str]:
         yield f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield f'<text class="tick" x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{loss:,.{decimals}f}</text>'
     yield f'<text class="axis" x="{LEFT}" y="{PLOT_TOP - 10}">{result.loss_name}, mean of a week (lower is better)</text>'
-    coin = COINS.get(result.loss, math.inf)
-    if scale.lowest < coin < scale.highest:
+    coin = result.coin
+    if coin is not None and scale.lowest < coin < scale.highest:
         y = scale.y(coin)
         yield f'<line class="coin" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield f'<text class="coin-label" x="{LEFT + 6}" y="{y - 5:.1f}">no better than a coin, {coin:.3f}</text>'

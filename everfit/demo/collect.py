@@ -1,12 +1,13 @@
 """Computes a :class:`DemoResult` from the stores; only the number of answered requests comes from the run itself."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from everfit.declaration import Model
+from everfit.declaration import BinaryClassification, Model
 from everfit.declaration.reserved_columns import renewed
 from everfit.demo import scores, story
 from everfit.demo.baseline import timer
@@ -63,7 +64,14 @@ def collect(
         versions=story.lives(promotions, frame, losses),
         timer=plan,
         seconds=dict(seconds),
+        coin=_coin(model),
     )
+
+
+def _coin(model: Model) -> float | None:
+    """The log loss of always answering one half; None where 0 and 1 are not judged by it."""
+    coin = isinstance(model.task, BinaryClassification) and scores.metric_of(model).name == "log_loss"
+    return math.log(2) if coin else None
 
 
 def _counts(

@@ -114,6 +114,7 @@ class DemoResult(msgspec.Struct, frozen=True):
     versions: list[VersionLife]
     timer: Timer
     seconds: dict[str, float]
+    coin: float | None = None  # the loss of always answering one half, where that is an answer
 
     @property
     def loss_name(self) -> str:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import MulticlassClassification, QuantileRegression, Task
+from everfit import GradientBoosting, MulticlassClassification, QuantileRegression, Task
 from everfit.declaration.reserved_columns import LABEL, SCORE, SPREAD
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import TrainedModel, TrainingSet
@@ -58,7 +58,7 @@ def loads(half_hours: Any) -> Any:
 
 @pytest.mark.parametrize("task", [KINDS, QUANTILES], ids=["classes", "quantiles"])
 def test_a_task_of_several_numbers_goes_round_the_loop(engine: sa.Engine, tmp_path: Path, task: Task) -> None:
-    changed = {"task": task, "history": loads, "candidates": [Linear()]}
+    changed = {"task": task, "history": loads, "candidates": [Linear(), GradientBoosting(trees=10, early_stopping=3)]}
     model = electricity().model.model_copy(update=changed)
     loop = Loop(engine, tmp_path, model, electricity().recorded)
     loop.bootstrap()
@@ -68,11 +68,13 @@ def test_a_task_of_several_numbers_goes_round_the_loop(engine: sa.Engine, tmp_pa
     given, _ = manifests.newest(loop.runtime, model, "training_set", TrainingSet)
     assert isinstance(given.baseline, list)
     assert len(given.baseline) == 3
-    (candidate,) = manifests.newest(loop.runtime, model, "trained_model", TrainedModel)[0].candidates
-    assert candidate.notes == (
-        [] if task is QUANTILES else [f"without a row among {given.rows}, and answered with a small probability: 'never'"]
-    )
-    assert {SCORE, SPREAD} <= {threshold.column for threshold in candidate.calibration.thresholds}
+    trained, _ = manifests.newest(loop.runtime, model, "trained_model", TrainedModel)
+    assert [candidate.name for candidate in trained.candidates] == ["linear", "gradient_boosting"], trained.set_aside
+    unseen = f"without a row among {given.rows}, and answered with a small probability: 'never'"
+    for candidate in trained.candidates:
+        assert candidate.refused is None
+        assert candidate.notes == ([] if task is QUANTILES else [unseen])
+        assert {SCORE, SPREAD} <= {threshold.column for threshold in candidate.calibration.thresholds}
     assert judged["performance"].verdict in ("ok", "alarm"), judged["performance"].reason
     assert judged["performance"].reason.startswith(task.loss_name)
     assert {SCORE, SPREAD} <= {column["column"] for column in judged["drift"].detail["columns"]}

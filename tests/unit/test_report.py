@@ -67,6 +67,11 @@ def test_alarms_about_one_window_share_a_mark_that_tells_them_all() -> None:
     assert "2 alarms" in {text.text for text in chart.iter("text")}
 
 
+def test_the_loss_of_a_coin_is_drawn_where_one_half_is_an_answer() -> None:
+    drawn = [draw(a_result(coin=coin)) for coin in (0.693, None, 40.0)]
+    assert ["no better than a coin, 0.693" in chart for chart in drawn] == [True, False, False]
+
+
 def test_a_line_has_a_point_a_week() -> None:
     chart = SVG(draw(a_result()))
     lines = {line.get("class"): line.get("points", "").split() for line in chart.iter("polyline")}
