@@ -7,7 +7,7 @@ REQUIREMENTS := $(wildcard $(subst .,/,$(or $(EVERFIT_MODELS),models))/requireme
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-kafka check bench-setup bench pictures
+.PHONY: help setup demo up down test test-kafka check interop bench-setup bench pictures
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s  %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ check: setup  ## style, format, types and layers
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+interop: setup  ## test with Keras on PyTorch and on TensorFlow, in environments below .interop; QUICK=1 without the second
+	@for name in keras $(if $(QUICK),,tensorflow); do tests/interop/run $$name || exit 1; done
 
 bench-setup: setup  ## install what only the benchmarks compare with
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt

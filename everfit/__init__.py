@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         total,
     )
     from everfit.training.gradient_boosting import GradientBoosting
+    from everfit.training.keras_recipe import Keras
     from everfit.training.mlp import TorchMLP
     from everfit.training.searching import Search
     from everfit.training.sklearn_recipe import Sklearn
@@ -88,6 +89,7 @@ __all__ = [
     "GradientBoosting",
     "History",
     "Integer",
+    "Keras",
     "Limits",
     "Metric",
     "Model",
@@ -124,6 +126,7 @@ __all__ = [
 
 _RECIPES = {
     "GradientBoosting": "everfit.training.gradient_boosting",
+    "Keras": "everfit.training.keras_recipe",
     "Search": "everfit.training.searching",
     "Sklearn": "everfit.training.sklearn_recipe",
     "Torch": "everfit.training.torch_recipe",

@@ -64,18 +64,21 @@ class ModuleEncoding:
             outputs=outputs,
         )
 
-    def tensors(self, arrays: Arrays) -> "dict[str, torch.Tensor]":
+    def arrays(self, arrays: Arrays) -> dict[str, Any]:
         """The inputs of N rows, by name."""
-        import torch
-
         inputs: dict[str, Any] = {}
         if arrays.numbers.shape[1]:
             numbers, missing = standardised(self.encoding, arrays.numbers)
             inputs |= {"numbers": numbers.astype(np.float32), MISSING: missing.astype(np.float32)}
         if arrays.categories.shape[1]:
             inputs["categories"] = np.nan_to_num(self.encoding.codes(arrays.categories) + 1).astype(np.int64)
-        inputs |= {name: np.nan_to_num(vector) for name, vector in arrays.vectors.items()}
-        return {name: torch.from_numpy(values) for name, values in inputs.items()}
+        return inputs | {name: np.nan_to_num(vector) for name, vector in arrays.vectors.items()}
+
+    def tensors(self, arrays: Arrays) -> "dict[str, torch.Tensor]":
+        """As :meth:`arrays`, for PyTorch."""
+        import torch
+
+        return {name: torch.from_numpy(values) for name, values in self.arrays(arrays).items()}
 
     def zeros(self, rows: int) -> "dict[str, torch.Tensor]":
         """Inputs of so many rows without anything in them."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_serializer, field_validator
 
 from everfit.declaration.fit_context import FitContext
-from everfit.declaration.part import call_fault
 from everfit.declaration.recipes import Recipe, texts_fault
 from everfit.declaration.views import Features
+from everfit.training.user_functions import recorded, require_function
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,19 +57,13 @@ class Torch(Recipe):
     @field_validator(*ARGUMENTS)
     @classmethod
     def _can_be_called(cls, function: Any, info: Any) -> Any:
-        arguments = ARGUMENTS[info.field_name]
         if function is None and info.field_name != "module":
             return function
-        wanted = f"{info.field_name}({', '.join(arguments)})"
-        if not callable(function) or not hasattr(function, "__qualname__"):
-            raise ValueError(f"{function!r} is no function; give one that is called as {wanted}")
-        if fault := call_fault(function, *arguments):
-            raise ValueError(f"{function.__name__} cannot be called as {wanted}: {fault}")
-        return function
+        return require_function(function, info.field_name, ARGUMENTS[info.field_name])
 
     @field_serializer(*ARGUMENTS)
     def _recorded(self, function: Callable[..., Any] | None) -> str | None:
-        return None if function is None else f"{function.__module__}.{function.__qualname__}"
+        return recorded(function)
 
     def inputs_fault(self, features: Features) -> str:
         """It takes no texts."""

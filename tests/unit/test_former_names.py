@@ -74,6 +74,7 @@ def test_what_a_model_file_needs_comes_from_everfit_itself() -> None:
     assert everfit.__all__ == sorted(everfit.__all__)
     homes = {
         "GradientBoosting": "everfit.training.gradient_boosting",
+        "Keras": "everfit.training.keras_recipe",
         "Search": "everfit.training.searching",
         "Sklearn": "everfit.training.sklearn_recipe",
         "Torch": "everfit.training.torch_recipe",
