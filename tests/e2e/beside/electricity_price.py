@@ -1,5 +1,5 @@
-"""The electricity model as in the package of both."""
+"""The electricity model as in the package of all models together."""
 
-from tests.e2e.both.electricity_price import electricity_price
+from tests.e2e.together.electricity_price import electricity_price
 
 __all__ = ["electricity_price"]

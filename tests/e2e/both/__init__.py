@@ -1,1 +1,0 @@
-"""Both real models in one stack, made small: judged by the day."""

@@ -1,0 +1,1 @@
+"""All shipped models in one stack, made small."""
