@@ -54,7 +54,8 @@ def timer_scores(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl
     parts = [answered.filter(pl.col(EVENT_TIME) < edges[0]).select(REQUEST_ID, pl.col(STATIC).alias(TIMER))]
     for cutoff, until in pairwise(edges):
         requests = answered.filter(pl.col(EVENT_TIME).is_between(cutoff, until, closed="left"))
-        parts.append(_fitted_scores(model, recipe, labelled.filter(pl.col(OBSERVED_AT) <= cutoff), requests))
+        if requests.height:
+            parts.append(_fitted_scores(model, recipe, labelled.filter(pl.col(OBSERVED_AT) <= cutoff), requests))
     return pl.concat(parts)
 
 

@@ -106,6 +106,18 @@ def test_answers_of_several_numbers_are_scored_as_one_number_is(monkeypatch: pyt
     assert scores["_timer"].to_list() == [[0.5, 0.5]] * 4 + [[0.25, 0.75]] * 4
 
 
+def test_a_time_without_requests_needs_no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fitted:
+        def predict(self, frame: pl.DataFrame) -> Any:
+            assert frame.height, "estimators refuse no rows"
+            return np.full(frame.height, 0.9)
+
+    monkeypatch.setattr("everfit.training.recipe_fit.fit_recipe", lambda *_, **__: Fitted())
+    asked = pl.concat([rows(0, 3), rows(9, 3)])
+    scores = timer_scores(a_model(), Timer("mlp", [LIVE + 4 * DAY, LIVE + 8 * DAY]), rows(-5, 5).drop("_static"), asked)
+    assert scores["_timer"].to_list() == [0.1] * 3 + [0.9] * 3
+
+
 def test_a_request_without_an_outcome_is_answered_and_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[int] = []
 
