@@ -75,19 +75,20 @@ def test_a_request_a_day_ahead_holds_nothing_of_the_hours_since() -> None:
     at = asked["_event_time"][0]
     known = pl.col("hour") + HOUR <= at
     changed = record()["hours"].with_columns(
-        pl.when(known).then(pl.col(name)).otherwise(pl.col(name) + 7) for name in ("temp", "clouds", "volume")
+        pl.when(known).then(pl.col(name)).otherwise(pl.col(name) + 7) for name in ("temp", "volume")
     )
     assert compute(traffic_volume.views, {"hours": changed}, asked).equals(compute(traffic_volume.views, record(), asked))
     assert asked["_observed_at"][0] == at + traffic_volume.training.label_delay
 
 
-def test_the_features_are_those_of_the_hours_they_name() -> None:
+def test_a_mean_counts_the_hours_on_record_and_no_others() -> None:
     rows = compute(traffic_volume.views, record(), labelled(traffic_volume, record()))
     volumes = dict(record()["hours"].select("hour", "volume").iter_rows())
-    for before, name in ((2, "volume_two_days_before"), (7, "volume_week_before")):
-        hour = rows["_event_time"] + timedelta(days=1 - before)
-        assert rows[name].to_list() == [volumes.get(each) for each in hour]
-    assert rows["volume_week_before"].null_count() > 168  # hours that are missing have no other in their place
+    at, told = rows["_event_time"].to_list(), rows["volume_24h"].to_list()
+    for row in range(500, 1_000):
+        day = [volumes.get(at[row] - hours_ago * HOUR) for hours_ago in range(1, 25)]
+        known = [volume for volume in day if volume is not None]
+        assert told[row] == pytest.approx(sum(known) / len(known))
 
 
 def test_the_weather_of_an_hour_is_asked_when_it_begins_and_never_read_before_it_has_ended() -> None:
