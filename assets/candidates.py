@@ -59,6 +59,7 @@ def training_set(model: Model) -> dg.AssetsDefinition:
             **{name: readable(value) for name, value in model.task.baseline_figures(made.baseline).items()},
             "days": len(made.days),
             "rows left out, whose label is none of the task's": made.unusable,
+            **({"why they are left out": made.unusable_because} if made.unusable else {}),
             "features": feature_table(everfit.models, model, everfit.lake.get_frame(made.rows_hash)),
             "rows, in the lake": dg.MetadataValue.path(str(everfit.lake.path(made.rows_hash, "parquet"))),
         }

@@ -37,6 +37,7 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
     days: dict[str, str]
     code_version: str
     unusable: int = 0  # rows left out because their label is none of the task's
+    unusable_because: str = ""  # such a label, what it would have to be, and what to do
 
 
 class Trained(Kept, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """The training set: labelled rows that were known by a cutoff, with the request that it is made for."""
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
@@ -54,7 +55,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         DeclarationError: when the declaration has changed where it may not.
         EmptyPartitionError: when no features before the cutoff were ever computed.
     """
-    usable, days, unusable = collect(runtime, model, cutoff)
+    usable, days, unusable, because = collect(runtime, model, cutoff)
     return TrainingSet(
         model=model.name,
         cutoff=cutoff,
@@ -67,6 +68,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         days=days,
         code_version=code_version(model),
         unusable=unusable,
+        unusable_because=because,
     )
 
 
@@ -93,11 +95,12 @@ def training_rows(model: Model | str, *, as_of: datetime | str | None = None, ru
 
 
 class Collected(NamedTuple):
-    """Rows to learn from, the digests of the days that they are of, and how many were left out for a label of another task."""
+    """Rows to learn from, the digests of their days, and how many were left out for a label that is none, and why."""
 
     rows: "pl.DataFrame"
     days: dict[str, str]
     unusable: int
+    because: str
 
 
 def collect(runtime: Runtime, model: Model, cutoff: datetime) -> Collected:
@@ -117,8 +120,18 @@ def collect(runtime: Runtime, model: Model, cutoff: datetime) -> Collected:
     rows = _labelled(runtime, model, list(days.values()), labels, cutoff) if days else labels.clear()
     for span in quarantined if days else []:
         rows = rows.filter(~pl.col(EVENT_TIME).is_between(*span, closed="left"))
-    usable = rows.filter(model.task.usable(rows[LABEL].to_numpy()))
-    return Collected(usable, days, rows.height - usable.height)
+    is_usable = pl.Series(model.task.usable(rows[LABEL].to_numpy()), dtype=pl.Boolean)
+    refused = rows.filter(~is_usable)[LABEL]
+    return Collected(rows.filter(is_usable), days, len(refused), _because(model, refused.to_list()))
+
+
+def _because(model: Model, refused: Sequence[float | str | None]) -> str:
+    """The first of the labels that are none of the task's, what it would have to be, and what to do; empty without any."""
+    if not refused:
+        return ""
+    label = math.nan if refused[0] is None else refused[0]
+    todo = "correct their outcomes, or map them in the history"
+    return f"{model.label} is {label!r} in one of them, no {model.task.label_fault(label)}; {todo}"
 
 
 def _labelled(runtime: Runtime, model: Model, days: Sequence[str], labels: "pl.DataFrame", cutoff: datetime) -> "pl.DataFrame":

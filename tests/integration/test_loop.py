@@ -297,6 +297,7 @@ def test_rows_whose_label_is_neither_class_are_left_out_and_counted(loop: Loop) 
     given = training_set.assemble(loop.runtime, loop.model, cutoff=MODEL.go_live, request=None)
     assert given.unusable > 100
     assert given.rows == whole.rows - given.unusable
+    assert given.unusable_because.startswith("up is 2.0 in one of them, no 0 or 1; correct")
     assert isinstance(given.baseline, float)
     assert 0 < given.baseline < 1
 

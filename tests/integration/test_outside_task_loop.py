@@ -1,6 +1,7 @@
 """The loop of a model whose task is from outside: trained, promoted, served and judged, by stages that do not know the task."""
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def test_a_task_from_outside_goes_round_the_loop(engine: sa.Engine, tmp_path: Pa
     assert isinstance(given.baseline, float)
     assert 30 < given.baseline < 60, "the mean load"
     assert given.unusable, "loads above 90 are no labels"
+    assert re.fullmatch(r"load is 9\d\.\d+ in one of them, no number from .* to 90; correct .*", given.unusable_because)
     trained, _ = manifests.newest(loop.runtime, loop.model, "trained_model", TrainedModel)
     assert trained.candidates[0].metrics.keys() == {"rows", "squared_error"}
     assert SCORE in {threshold.column for threshold in trained.candidates[0].calibration.thresholds}

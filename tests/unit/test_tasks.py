@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from everfit import BinaryClassification, MulticlassClassification, QuantileRegression, Regression, Task
 from everfit.errors import FeatureError
@@ -211,6 +212,21 @@ def test_one_class_alone_is_nothing_to_learn_from() -> None:
 def test_a_label_that_is_none_is_named_with_the_way_out(task: Task, label: float, told: str) -> None:
     with pytest.raises(FeatureError, match=told):
         task.targets(np.array([0.0, 1.0, label]))
+
+
+def test_the_losses_of_several_numbers_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(5)
+    classes = MulticlassClassification("sky", ("snow", "clear", "rain"))
+    labels = random.choice(np.array(classes.classes, dtype=object), 50)
+    shares = random.dirichlet(np.ones(3), 50)
+    alphabetical = shares[:, np.argsort(classes.classes)]
+    assert classes.losses(labels, shares).mean() == pytest.approx(metrics.log_loss(labels.astype(str), alphabetical))
+    brier = metrics.brier_score_loss(labels.astype(str), alphabetical, scale_by_half=False)
+    assert classes.summary(labels, shares)["brier"] == pytest.approx(brier)
+    quantiles = QuantileRegression("cars", (0.1, 0.5, 0.9))
+    cars, answers = random.normal(size=50), np.sort(random.normal(size=(50, 3)), axis=1)
+    each = [metrics.mean_pinball_loss(cars, answers[:, at], alpha=level) for at, level in enumerate(quantiles.quantiles)]
+    assert quantiles.losses(cars, answers).mean() == pytest.approx(np.mean(each))
 
 
 def test_a_task_that_lacks_a_part_cannot_be_made() -> None:
