@@ -130,15 +130,19 @@ def _metric(model: Model) -> Any:
     """The metric, with the code of its class and of a function of the user's."""
     metric = model.metric
     code = _function(metric.function) if isinstance(metric, FunctionMetric) else ""
-    return _source(type(metric)) or class_version(type(metric)), metric.model_dump(exclude={"function"}), code
+    return _class(type(metric)), metric.model_dump(exclude={"function"}), code
 
 
 def _with_code(part: Part) -> tuple[Any, ...]:
-    """The values of a part that does something itself, and the versions of its class and of the functions and recipes in it."""
-    kind = type(part)
+    """The values of a part that does something itself, and the versions of its class and of the code that it was given."""
     functions = [_function(value) for _, value in part if isinstance(value, FunctionType)]
     recipes = [_with_code(value) for _, value in part if isinstance(value, Recipe)]
-    return *_values(part), _source(kind) or class_version(kind), *functions, *recipes
+    classes = [_class(value) for _, value in part if isinstance(value, type)]
+    return *_values(part), _class(type(part)), *functions, *recipes, *classes
+
+
+def _class(kind: type) -> str:
+    return _source(kind) or class_version(kind)
 
 
 def _function(function: Callable[..., Any]) -> tuple[str, str]:

@@ -18,6 +18,10 @@ class FitPlace:
     champion: Champion | None = None
     told: Callable[[], None] | None = None
 
+    def __reduce__(self) -> tuple[type["FitPlace"], tuple[Path, Champion | None]]:
+        """In another process nothing is called; its progress is read from the folder."""
+        return FitPlace, (self.path, self.champion)
+
     def given_to(self, context: FitContext) -> FitContext:
         """The context of a fit that has this place; its progress is counted from now on."""
         champion = self.champion and replace(self.champion, mark=self.path / "continues")

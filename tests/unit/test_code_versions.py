@@ -13,7 +13,7 @@ from typing import Any, get_args
 import grimp
 import pytest
 
-from everfit import Model
+from everfit import Model, Torch
 from everfit.features import fingerprint
 from everfit.pipeline import code_versions, source_closure, source_module
 from everfit.pipeline.code_versions import NEUTRAL, ROOTS, Stage, code_version, stage_version
@@ -200,6 +200,16 @@ def test_a_recipe_that_was_typed_in_has_a_version_too() -> None:
         exec(source.format(answer), names)
         typed.append(electricity_price.model_copy(update={"candidates": [names["Typed"](name="typed")]}))
     first, second, third = (stage_version(model, "trained_model") for model in typed)
+    assert first == third != second
+
+
+def test_a_class_that_a_recipe_is_given_has_a_version() -> None:
+    made = []
+    for answer in ("1", "2", "1"):
+        names: dict[str, Any] = {"__name__": "typed_in"}
+        exec(f"class Net:\n    def __init__(self, inputs):\n        self.answer = {answer}\n", names)
+        made.append(electricity_price.model_copy(update={"candidates": [Torch("net", names["Net"])]}))
+    first, second, third = (stage_version(model, "trained_model") for model in made)
     assert first == third != second
 
 
