@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 RETRY_SECONDS = 30.0  # after a start that failed
 WORKER = "everfit.training.native_worker"
+OURS = ("EVERFIT_", "MLFLOW_", "DAGSTER_", "PG")  # variables that may hold passwords; an estimator needs none of them
 ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
 
 
@@ -71,7 +72,7 @@ class NativeProcess:
         command = [sys.executable, "-X", "faulthandler", "-m", WORKER, str(theirs.fileno())]
         with theirs:
             self._process = subprocess.Popen(
-                command, env=os.environ | ONE_THREAD, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=2
+                command, env=_environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=2
             )
         try:
             self._exchange(self._given, START_SECONDS, "loading it")
@@ -102,6 +103,10 @@ class NativeProcess:
             kind = FeatureError if failure.kind == "FeatureError" else NotServableError
             raise kind(f"{self._name}: {failure.message}")
         return reply
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | ONE_THREAD
 
 
 def _how(code: int) -> str:

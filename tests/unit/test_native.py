@@ -107,7 +107,8 @@ def test_what_names_no_type_is_refused_at_the_declaration(native: Any) -> None:
         Sklearn("own", forest, native=native)
 
 
-def test_a_crash_is_told_and_the_next_answer_comes_from_a_new_process() -> None:
+def test_a_crash_is_told_and_the_next_answer_comes_from_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERFIT_SERVING_TOKEN", "secret")
     scorer, began = faulty(), time.time()
     assert scorer.score_one({"number": 0.0}) == 0.5
     with pytest.raises(ProcessEndedError, match=r"faulty: its process ended \(SIGABRT\) at 1 rows"):
@@ -120,6 +121,7 @@ def test_a_crash_is_told_and_the_next_answer_comes_from_a_new_process() -> None:
     with pytest.raises(FeatureError, match=r"faulty takes .*number"):
         scorer.score_one({"number": "many"})
     (child,) = [each for each in psutil.Process().children() if each.create_time() >= began]
+    assert "secret" not in child.environ().values()
     del scorer
     gc.collect()
     assert not psutil.pid_exists(child.pid), "it ends with its scorer"
