@@ -50,7 +50,10 @@ def load_models(package: str | None = None) -> Catalogue:
         if all(model is places[0][1] for _, model in places):
             usable[model_name] = places[0][1]
         else:
-            broken |= {module: f"model {model_name!r} is declared twice in {name}; rename one" for module, _ in places}
+            modules = " and in ".join(sorted({module for module, _ in places}))
+            broken |= dict.fromkeys(
+                modules.split(" and in "), f"model {model_name!r} is declared twice, in {modules}; rename one"
+            )
     if not usable:
         raise DeclarationError("\n".join(broken.values()) or f"package {name!r} declares no model; add a module with a Model")
     return Catalogue(usable, broken)
@@ -93,6 +96,10 @@ def _imported(name: str) -> ModuleType:
         return importlib.import_module(name)
     except EverfitError:
         raise
+    except ModuleNotFoundError as error:
+        raise DeclarationError(
+            f"module {name} cannot be imported: {error}; install it for every process of everfit, or correct the name"
+        ) from error
     except (Exception, SystemExit) as error:
         raise DeclarationError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from error
 

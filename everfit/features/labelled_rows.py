@@ -51,6 +51,8 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     for field, kind in kinds.items():
         if kind not in ("number", *WORDS) and (fault := type_fault(made.schema[field], kind)):
             raise SourceError(f"{model.name}: its history makes {field!r} {fault.partition(';')[0]}; cast it")
+    for time in (event_time, observed_at):
+        _require_zone(model, made, time)
     made = with_vectors(made, kinds)
     at = nw.col(event_time).cast(MOMENT)
     name = [nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *(key_text(made, column) for column in identity)]
@@ -64,6 +66,22 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     rows = rows.sort(EVENT_TIME, maintain_order=True)
     _require_distinct(model, rows, identity)
     return rows
+
+
+def _require_zone(model: Model, made: nw.DataFrame[Any], time: str) -> None:
+    """Refuse times that name no zone: which moment they are is not known.
+
+    Raises:
+        SourceError: with the first of them.
+    """
+    kind = made.schema[time]
+    if isinstance(kind, nw.Datetime) and kind.time_zone is None:
+        known = made[time].drop_nulls()
+        example = f", such as {known[0]}" if len(known) else ""
+        raise SourceError(
+            f"{model.name}: its history makes {time!r} without a time zone{example}; say which it is, such as by "
+            f"nw.col({time!r}).dt.replace_time_zone('UTC')"
+        )
 
 
 def _field(made: nw.DataFrame[Any], column: Column) -> nw.Expr:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from everfit.declaration import Model
+from everfit.declaration.feature_changes import feature_changes
 from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID, SCHEMA
 from everfit.declaration.views import Features
@@ -68,4 +69,6 @@ def _merged(model: Model, features: Features, logged: "pl.DataFrame", tested: "p
 def _note(model: Model, signature: Signature, logged: int, rows: int) -> str:
     gone: Sequence[str] = [name for name, kind in signature.features if (name, kind) not in model.features]
     note = f"; the champion was given the inputs of its own schema {signature.schema}, in {logged} of {rows} rows as logged"
+    if changes := feature_changes(signature.features, model.features):
+        note = f"{note} (declared since: {changes})"
     return f"{note}, and in the others without {', '.join(gone)}" if gone and logged < rows else note

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.feature_changes import feature_changes
 from everfit.errors import EverfitError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Version
@@ -102,6 +103,8 @@ def _of_champion(runtime: Runtime, model: Model, champion: ledger.Champion, regi
     ]
     if reasons:
         what = f"version {champion.version} is of an earlier schema and served degraded: {'; '.join(reasons)}"
+        if changes := feature_changes(signature.features, model.features):
+            what = f"{what}; declared since: {changes}"
         yield ViewFault(
             f"champion of {model.name}", what, f"train a version with the declared features: `everfit train {model.name}`"
         )

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import Category, Model
+from everfit.declaration.feature_changes import feature_changes
 from everfit.pipeline import lineage, manifests, training_set
 from everfit.pipeline.manifests import TrainingSet
 from everfit.store import frames
@@ -54,6 +55,7 @@ def test_the_loop_goes_on_across_a_change_of_features(engine: sa.Engine, tmp_pat
     declared(loop, new.model_copy(update={"gate": EASY}))
     concluded = loop.retrain(None, cutoff=start + 2 * WEEK)
     assert f"the champion was given the inputs of its own schema {old.schema_id}, in " in concluded.reason
+    assert f"(declared since: {feature_changes(old.features, new.features)})" in concluded.reason
     made, _ = manifests.newest(loop.runtime, new, "training_set", TrainingSet)
     rows = loop.runtime.lake.get_frame(made.rows_hash)
     assert set(rows.columns) >= {name for name, _ in new.features}

@@ -28,6 +28,7 @@ from everfit import (
 )
 from everfit.declaration import FeatureView, Rollout
 from everfit.declaration.discovery import find_model, load_models
+from everfit.declaration.feature_changes import feature_changes
 from everfit.environment.project_folder import hidden_modules, put_behind
 from everfit.errors import DeclarationError, UnknownModelError
 from models.electricity_price import electricity_price
@@ -200,12 +201,45 @@ def test_a_module_that_cannot_be_used_sets_aside_its_own_models_alone(tmp_path: 
     catalogue = load_models("some_declared")
     assert {"pump"} <= set(catalogue) <= {"pump", "electricity_price"}
     assert catalogue.broken == {
-        "some_declared.b": "module some_declared.b cannot be imported: ModuleNotFoundError: No module named 'not_there'",
-        "some_declared.c": "model 'fan' is declared twice in some_declared; rename one",
-        "some_declared.d": "model 'fan' is declared twice in some_declared; rename one",
+        "some_declared.b": "module some_declared.b cannot be imported: No module named 'not_there'; install it for every "
+        "process of everfit, or correct the name",
+        "some_declared.c": "model 'fan' is declared twice, in some_declared.c and in some_declared.d; rename one",
+        "some_declared.d": "model 'fan' is declared twice, in some_declared.c and in some_declared.d; rename one",
     }
     with pytest.raises(UnknownModelError, match=r"no model 'fan'; declared are .*; set aside: module some_declared.b cannot"):
         find_model(catalogue, "fan")
+
+
+def test_two_models_of_one_name_in_one_module_set_aside_neither_its_others_nor_those_of_other_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "twice_declared"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    twin = "twin = e.model_copy(update={'name': 'fan', 'owners': ['team:b']})\nother = e.model_copy(update={'name': 'other'})\n"
+    (package / "a.py").write_text(DECLARED.format("fan") + twin)
+    (package / "b.py").write_text(DECLARED.format("pump"))
+    monkeypatch.syspath_prepend(tmp_path)
+    catalogue = load_models("twice_declared")
+    assert {"other", "pump"} <= set(catalogue) <= {"other", "pump", "electricity_price"}
+    assert catalogue.broken == {"twice_declared.a": "model 'fan' is declared twice, in twice_declared.a; rename one"}
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ([("b", "number"), ("a", "number")], ""),
+        ([("a", "number")], "less b"),
+        ([("a", "number"), ("b", "number"), ("c", "flag")], "more c"),
+        ([("a", "category"), ("b", "number")], "of another kind a (number, now category)"),
+        (
+            [("a", "number"), ("b2", "number")],
+            "less b; more b2 (a renamed feature is one less and one more: it starts anew under its new name)",
+        ),
+    ],
+)
+def test_a_change_of_features_is_said_feature_by_feature(now: list[tuple[str, str]], told: str) -> None:
+    assert feature_changes([("a", "number"), ("b", "number")], now) == told
 
 
 def test_a_package_that_is_missing_is_told() -> None:

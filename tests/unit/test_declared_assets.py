@@ -41,3 +41,22 @@ def test_a_model_whose_assets_are_refused_is_set_aside(tmp_path: Path, monkeypat
     assert "named/predictions would exist twice" in found.models.broken["named"]
     resources = {"everfit": everfit, "tracking": tracking}
     dg.Definitions.validate_loadable(dg.Definitions(assets=found.assets, asset_checks=found.checks, resources=resources))
+
+
+def test_several_models_of_one_module_have_assets_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "paired_models"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    both = "from models.electricity_price import electricity_price as e\n" + "".join(
+        f"{name} = e.model_copy(update={{'name': '{name}'}})\n" for name in ("first", "second")
+    )
+    (package / "both.py").write_text(both + "del e\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("EVERFIT_MODELS", "paired_models")
+    found = declared.__wrapped__()
+    assert list(found.models) == ["first", "second"]
+    assert found.models.broken == {}
+    resources = {"everfit": everfit, "tracking": tracking}
+    made = dg.Definitions(assets=found.assets, asset_checks=found.checks, resources=resources)
+    keys = {spec.key.path[0] for spec in made.resolve_all_asset_specs()}
+    assert keys == {"first", "second"}

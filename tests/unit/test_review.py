@@ -134,6 +134,17 @@ def test_naive_times_are_named_with_the_row() -> None:
     assert "has no time zone; end it with Z or an offset" in what
 
 
+def test_a_history_without_time_zones_is_told_with_the_time_and_what_to_write() -> None:
+    def naive(readings: Any) -> Any:
+        hour = nw.col("hour").dt.replace_time_zone(None)
+        return readings.with_columns(event_time=nw.col("hour"), observed_at=hour)
+
+    assert only(review(made(readings(), history=naive)), "error", "history and views").what == (
+        "pump_stop: its history makes 'observed_at' without a time zone, such as 2025-01-06 00:00:00; say which it is, "
+        "such as by nw.col('observed_at').dt.replace_time_zone('UTC')"
+    )
+
+
 def test_a_wrong_type_and_a_record_that_cannot_be_read() -> None:
     wrong = review(made(readings().with_columns(heat=pl.lit("warm"))))
     assert "column 'heat': 'warm' does not fit" in only(wrong, "error", "source readings").what
