@@ -107,16 +107,16 @@ def _losses(
 
 def _tail_rows(recipe: "Torch", rows: int) -> int:
     """How many of the newest rows are kept for early stopping."""
-    if recipe.patience is None:
+    if recipe.early_stopping is None:
         return 0
     tail = max(1, int(rows * recipe.tail))
     if tail >= rows:
-        raise FeatureError(f"recipe {recipe.name}: {rows} row is too few to stop early by its newest; leave patience out")
+        raise FeatureError(f"recipe {recipe.name}: {rows} row is too few to stop early by its newest; leave early_stopping out")
     return tail
 
 
 def _stopping(recipe: "Torch", tail_loss: Callable[[], float]) -> EarlyStopping | None:
-    return None if recipe.patience is None else EarlyStopping(tail_loss, recipe.patience)
+    return None if recipe.early_stopping is None else EarlyStopping(tail_loss, recipe.early_stopping)
 
 
 def _mean_over(fitted: FittedModule, losses: "Callable[[Tensor], Tensor]", first: int, end: int) -> Callable[[], float]:

@@ -33,8 +33,8 @@ class Torch(Recipe):
         loss: ``loss(raw, labels)``, the loss of each row; by default the task's, of labels on the scale of their deviation.
         optimizer: ``optimizer(parameters, learning_rate)``; by default AdamW.
         schedule: ``schedule(done)``, of the share of steps that are done, what the learning rate is multiplied by.
-        patience: epochs without a better loss on the newest rows, a share of ``tail``, after which the best weights are taken;
-            None learns from all rows to the end.
+        early_stopping: after so many epochs without a better loss on the newest rows, a share of ``tail``, the best weights are
+            taken; None learns from all rows to the end.
         device: where it is trained; the CPU where the machine has no such device.
         checkpoint_seconds: at least so long between two checkpoints; None for one after each epoch.
     """
@@ -46,7 +46,7 @@ class Torch(Recipe):
     epochs: int = Field(20, ge=1, le=10_000)
     batch_rows: int = Field(512, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=10)
-    patience: int | None = Field(None, ge=1)
+    early_stopping: int | None = Field(None, ge=1)
     tail: float = Field(0.1, gt=0, lt=1)
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     checkpoint_seconds: float | None = Field(None, ge=0, exclude=True)

@@ -33,7 +33,14 @@ def weights(fitted: Any) -> list[bytes]:
 
 
 OWN = Torch(
-    "own", modules.vectors, optimizer=modules.momentum, schedule=modules.falling, epochs=4, batch_rows=17, patience=2, tail=0.3
+    "own",
+    modules.vectors,
+    optimizer=modules.momentum,
+    schedule=modules.falling,
+    epochs=4,
+    batch_rows=17,
+    early_stopping=2,
+    tail=0.3,
 )
 
 
@@ -90,7 +97,7 @@ def test_a_loss_that_it_does_not_know_is_to_be_given() -> None:
 
 
 def test_early_stopping_learns_nothing_from_the_newest_rows() -> None:
-    recipe = Torch("linear", modules.linear, epochs=1, batch_rows=17, patience=1, tail=0.25)
+    recipe = Torch("linear", modules.linear, epochs=1, batch_rows=17, early_stopping=1, tail=0.25)
     changed = context().labels.copy()
     changed[-30:] = 1 - changed[-30:]
     assert weights(recipe.fit(ROWS, context(labels=changed))) == weights(recipe.fit(ROWS, context()))
@@ -109,7 +116,7 @@ def test_what_it_is_and_its_functions_are_recorded() -> None:
         "epochs": 4,
         "batch_rows": 17,
         "learning_rate": 1e-3,
-        "patience": 2,
+        "early_stopping": 2,
         "tail": 0.3,
         "device": "cpu",
     }
@@ -246,7 +253,9 @@ def test_a_wrong_declaration_is_refused(module: Any, fields: dict[str, Any], mes
 
 def test_inputs_and_rows_that_it_cannot_learn_from_are_refused() -> None:
     assert "Torch takes no text, and note is one; declare a candidate that does" in OWN.inputs_fault(FEATURES)
-    with pytest.raises(FeatureError, match="recipe own: 1 row is too few to stop early by its newest; leave patience out"):
+    with pytest.raises(
+        FeatureError, match="recipe own: 1 row is too few to stop early by its newest; leave early_stopping out"
+    ):
         OWN.fit(ROWS[:1], context(labels=np.ones(1)))
 
 
