@@ -11,12 +11,20 @@ from hypothesis import HealthCheck, settings
 
 from everfit.environment.settings import VARIABLES
 from everfit.stack.ports import VARIABLES as PORTS
+from everfit.training import fit_process
+from everfit.training.gradient_boosting import GradientBoosting
+from everfit.training.mlp import TorchMLP
 
 settings.register_profile("everfit", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 settings.register_profile("ci", settings.get_profile("everfit"), derandomize=True)  # the same commit, the same examples
 settings.load_profile("ci" if os.environ.get("CI") else "everfit")
 
 pytest_plugins = ["tests.extensions"]
+fit_process.LOADED = (
+    *fit_process.LOADED,
+    *GradientBoosting.packages,
+    *TorchMLP.packages,
+)  # for all tests of a process, whichever fits first
 _folder = pytest.StashKey[Path]()
 
 

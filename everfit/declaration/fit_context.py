@@ -83,6 +83,7 @@ class FitContext:
             in it what this one left. What lies there at the end is kept with the version. None: nothing can be kept.
         report: tells progress; it is shown while the fit goes on.
         champion: what the fit may continue from; None where there is no champion.
+        deadline: when the fit is ended, as :func:`time.monotonic` counts; None where nothing ends it.
     """
 
     task: Task
@@ -93,3 +94,4 @@ class FitContext:
     checkpoints: Path | None = None
     report: Report = silent
     champion: Champion | None = None
+    deadline: float | None = None

@@ -19,10 +19,15 @@ class TrainingWindow(Part):
     Labels come at most ``label_delay`` after their event, all but a negligible few. Rows younger than that are neither trained
     nor judged on: of these only the quick labels would be known, and quick labels are not like the others (a flight that has
     landed already is seldom late).
+
+    A fit that takes longer than ``max_fit``, or with those beside it more than the share ``max_fit_memory`` of the machine's
+    memory, is ended, and its candidate set aside.
     """
 
     history: Literal["all"] | Duration = "all"
     label_delay: Duration = timedelta()
+    max_fit: Duration = Field(timedelta(hours=2), gt=timedelta(), exclude=True)  # no part of what the rows are made by
+    max_fit_memory: float = Field(0.8, gt=0, le=1, exclude=True)
 
 
 class PredictionLog(Part):

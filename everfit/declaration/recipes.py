@@ -1,7 +1,7 @@
 """What may become the champion: a recipe, which is fitted on labelled rows and exports what it has learnt."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticSerializationError
@@ -36,8 +36,11 @@ class Fitted(Protocol):
 class Recipe(Part):
     """A way to make a model. A subclass declares its parameters as fields, which are recorded, and writes :meth:`fit`.
 
-    Heavy packages are imported inside of :meth:`fit`: a declaration is read by every process.
+    Heavy packages are imported inside of :meth:`fit`: a declaration is read by every process. Where ``packages`` names them,
+    they are loaded once for all fits of a training, each of which has a process of its own.
     """
+
+    packages: ClassVar[tuple[str, ...]] = ()
 
     name: Name
     seed: int = 0

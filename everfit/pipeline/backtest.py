@@ -1,20 +1,20 @@
 """Score a recipe on rolling origins: each fold by a fit on what was known when it began."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
-from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME
+from everfit.declaration.reserved_columns import CANDIDATE, LABEL
 from everfit.errors import FeatureError
-from everfit.evaluation.folds import Fold
 from everfit.features.column_types import answer_type
-from everfit.pipeline.training_set import known_by
+from everfit.pipeline.fit_rows import FoldRows
 from everfit.pipeline.unfinished_training import UnfinishedTraining
-from everfit.training.arrays import Floats
-from everfit.training.fit_place import FitPlace
+from everfit.training.fit_pool import FitPool
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,45 +29,59 @@ class Backtest:
 
 
 def backtest(
-    model: Model, recipe: Recipe, rows: "pl.DataFrame", origins: Sequence[Fold], kept: UnfinishedTraining | None = None
+    model: Model,
+    recipe: Recipe,
+    rows: "pl.DataFrame",
+    folds: Sequence[FoldRows],
+    fits: FitPool,
+    kept: UnfinishedTraining | None = None,
 ) -> Backtest:
-    """Score the folds, each by a fit on what was known when it began; one whose data allow no fit is left out.
+    """Score the folds, each by a fit of its own, side by side; one whose data allow no fit is left out.
 
     Where fewer than ``gate.min_unseen_days`` of days are left, there is nothing to judge by, and no row. A fold that an earlier
     attempt scored, as far as it is ``kept``, is not fitted again.
     """
     import polars as pl
 
-    none = rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=answer_type(model.task)))
-    parts, left_out, judged = [none], {}, timedelta()
-    for origin in origins:
-        day = f"{origin.start:%Y-%m-%d}"
-        known = rows.filter(*known_by(model, origin.start))
-        fold = rows.filter(pl.col(EVENT_TIME).is_between(origin.start, origin.end, closed="left"))
-        try:
-            answers = _answers(model, recipe, known, fold, kept.fit(recipe, day) if kept else None)
-        except FeatureError as error:
-            left_out[day] = str(error)
-            continue
-        judged += origin.end - origin.start
-        parts.append(fold.with_columns(pl.Series(CANDIDATE, answers, dtype=answer_type(model.task))))
+    with ThreadPoolExecutor(max(1, len(folds))) as side_by_side:
+        scored = [*side_by_side.map(partial(_score, model, recipe, fits, kept), folds)]
+    parts, left_out, judged = [], {}, timedelta()
+    for fold, outcome in zip(folds, scored, strict=True):
+        if isinstance(outcome, str):
+            left_out[_day(fold)] = outcome
+        else:
+            parts.append(outcome)
+            judged += fold.origin.end - fold.origin.start
     enough = judged >= timedelta(days=model.gate.min_unseen_days)
-    return Backtest(pl.concat(parts) if enough else none, left_out)
+    none = rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=answer_type(model.task)))
+    return Backtest(pl.concat([none, *(parts if enough else [])]), left_out)
 
 
-def _answers(model: Model, recipe: Recipe, known: "pl.DataFrame", fold: "pl.DataFrame", place: FitPlace | None) -> Floats:
-    """The answers to a fold's rows, by a fit on what was known, or by the one of an earlier attempt.
+def _score(
+    model: Model, recipe: Recipe, fits: FitPool, kept: UnfinishedTraining | None, fold: FoldRows
+) -> "pl.DataFrame | str":
+    """The fold's rows with the recipe's score; why not, where there is nothing to learn from, or nothing to judge."""
+    import polars as pl
 
-    Raises:
-        FeatureError: when there is nothing to learn from, or nothing to judge.
-    """
-    from everfit.training.recipe_fit import fit_candidate
-
-    if known.is_empty() or fold.is_empty():
-        raise FeatureError("no labelled row before it" if known.is_empty() else "no labelled row in it")
+    if fold.flaw:
+        return fold.flaw
+    place = kept.fit(recipe, _day(fold)) if kept else None
     answers = place.kept_answers() if place else None
     if answers is None:
-        answers = fit_candidate(model, recipe, known, place).predict(fold)
+        try:
+            with fits.fitted(recipe, fold.known, place=place, **fit_arguments(model)) as fitted:
+                answers = fitted.predict(fold.scored)
+        except FeatureError as error:
+            return str(error)
         if place:
             place.keep_answers(answers)
-    return answers
+    return fold.scored.with_columns(pl.Series(CANDIDATE, answers, dtype=answer_type(model.task)))
+
+
+def _day(fold: FoldRows) -> str:
+    return f"{fold.origin.start:%Y-%m-%d}"
+
+
+def fit_arguments(model: Model) -> dict[str, Any]:
+    """What a fit is given of the declaration."""
+    return {"task": model.task, "features": model.features, "label": LABEL, "weights": model.weights}

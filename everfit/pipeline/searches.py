@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import LABEL
-from everfit.evaluation.folds import Fold
+from everfit.pipeline.backtest import fit_arguments
+from everfit.pipeline.fit_rows import FitRows
 from everfit.pipeline.manifests import TrainingSet, Version
 from everfit.pipeline.trackers import Tracker
 from everfit.pipeline.training_set import known_by
 from everfit.runtime import Runtime
+from everfit.training.fit_pool import FitPool
 from everfit.training.searching import Search
 
 if TYPE_CHECKING:
@@ -27,9 +29,8 @@ def settled(
     runtime: Runtime,
     model: Model,
     search: Search,
-    rows: "pl.DataFrame",
-    origins: Sequence[Fold],
-    given: TrainingSet,
+    given: FitRows,
+    fits: FitPool,
     champion: Version | None,
     tracker: Tracker,
 ) -> tuple[Recipe, dict[str, Any]]:
@@ -46,12 +47,15 @@ def settled(
     from everfit.training.search_folds import rolling
     from everfit.training.search_progress import Progress
 
-    until = origins[0].start if origins else given.cutoff
-    parts = rolling(rows.filter(*known_by(model, until)), partial(known_by, model))
-    progress = Progress.of(runtime.lake.root / "searches" / f"{_key(search, given, until)}.json")
+    until = given.folds[0].origin.start if given.folds else given.training_set.cutoff
+    parts = rolling(given.rows.filter(*known_by(model, until)), partial(known_by, model))
+    files = [given.file.with_name(f"{search.name}-{number}.arrow") for number, _ in enumerate(parts)]
+    for file, (known, _) in zip(files, parts, strict=True):
+        known.write_ipc(file)
+    progress = Progress.of(runtime.lake.root / "searches" / f"{_key(search, given.training_set, until)}.json")
     best = best_of(
         search,
-        [partial(_loss, model, *part) for part in parts],
+        [partial(_loss, model, fits, file, judged) for file, (_, judged) in zip(files, parts, strict=True)],
         progress,
         first=_found(search, champion),
         tell=partial(_tell, tracker, search, model),
@@ -62,12 +66,10 @@ def settled(
     return search.with_params(best.params), {"trials": len(progress.trials), "params": best.params, model.metric.name: loss}
 
 
-def _loss(model: Model, known: "pl.DataFrame", judged: "pl.DataFrame", recipe: Recipe) -> float:
+def _loss(model: Model, fits: FitPool, known: Path, judged: "pl.DataFrame", recipe: Recipe) -> float:
     """The metric's loss on a fold, by a fit on what was known when it began."""
-    from everfit.training.recipe_fit import fit_candidate
-
-    answers = fit_candidate(model, recipe, known).predict(judged)
-    return model.metric.loss(judged[LABEL].to_numpy(), answers)
+    with fits.fitted(recipe, known, **fit_arguments(model)) as fitted:
+        return model.metric.loss(judged[LABEL].to_numpy(), fitted.predict(judged))
 
 
 def _tell(tracker: Tracker, search: Search, model: Model, number: int, trial: "Trial") -> None:

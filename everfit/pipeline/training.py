@@ -7,11 +7,13 @@ reason in the manifest. What may pass by itself, such as a full disk, is raised,
 import errno
 import logging
 import math
+import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,13 +22,14 @@ from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
 from everfit.environment import formats
 from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServableError, RecipeError
-from everfit.evaluation.folds import Fold, folds
+from everfit.evaluation.folds import folds
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.evidence.drift import watched
 from everfit.pipeline import manifests
-from everfit.pipeline.backtest import backtest
+from everfit.pipeline.backtest import backtest, fit_arguments
 from everfit.pipeline.champion_fit import champion_fit, kept_checkpoint
+from everfit.pipeline.fit_rows import FitRows
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet, Version
 from everfit.pipeline.searches import settled
 from everfit.pipeline.trackers import Tracker
@@ -36,22 +39,39 @@ from everfit.runtime import Runtime
 from everfit.store import ledger
 from everfit.store.failures import describe
 from everfit.store.isolation import MACHINE, is_shared
+from everfit.training.fit_place import FitPlace
+from everfit.training.fit_pool import FitPool
 from everfit.training.searching import Search
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from everfit.declaration.recipes import Fitted
     from everfit.training.artifact import Signature
+    from everfit.training.checked_fit import CheckedFit
+    from everfit.training.fit_process import FitProcess
     from everfit.training.latency import Latency
 
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are compared with the native ones
 TRAINED = "trained.json"
 OF_MEMORY = {errno.ENOMEM, errno.EAGAIN}  # no memory left, or no process
+LOOK_SECONDS = 1.0  # between two looks at how far the fits are
 
 UNTRACKED = Tracker()
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What the candidates of one training share."""
+
+    runtime: Runtime
+    model: Model
+    given: FitRows
+    kept: UnfinishedTraining
+    fits: FitPool
+    champion: Version | None
+    tracker: Tracker
 
 
 def train(
@@ -75,22 +95,17 @@ def train(
     rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
     origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
-    fitted: list[Trained] = []
-    failed: dict[str, Exception] = {}
-    with unfinished(runtime.lake, model, training_set, champion_fit(runtime.lake, champion, current)) as place:
-        kept = replace(place, told=TrainingProgress(place, tracker, show).tell)
-        for recipe in model.candidates:
-            try:
-                fits, searched = recipe, dict[str, Any]()
-                if isinstance(recipe, Search):
-                    fits, searched = settled(runtime, model, recipe, rows, origins, training_set, current, tracker)
-                made = _kept_or_trained(runtime, model, fits, rows, origins, training_set.cutoff, kept)
-                fitted.append(msgspec.structs.replace(made, searched=searched))
-            except Exception as error:  # a recipe may raise anything; the others go on
-                if _concerns_all(error):
-                    raise
-                logger.warning("%s: candidate %s is set aside: %s", model.name, recipe.name, error, exc_info=error)
-                failed[recipe.name] = error
+    with (
+        tempfile.TemporaryDirectory(prefix="everfit-training-") as folder,
+        unfinished(runtime.lake, model, training_set, champion_fit(runtime.lake, champion, current)) as kept,
+    ):
+        given = FitRows.of(model, training_set, rows, origins, Path(folder))
+        pool = FitPool(model.candidates, model.training, row_bytes=int(given.rows.estimated_size()))
+        training = _Training(runtime, model, given, kept, pool, current, tracker)
+        with ThreadPoolExecutor(len(model.candidates)) as side_by_side, pool:
+            awaited = [side_by_side.submit(_train_one, training, recipe) for recipe in model.candidates]
+            _await(awaited, TrainingProgress(kept, tracker, show))
+    fitted, failed = _outcomes(model, awaited)
     unknown = next(((name, error) for name, error in failed.items() if not isinstance(error, EverfitError)), None)
     if unknown and not fitted:
         name, cause = unknown
@@ -104,55 +119,75 @@ def train(
     )
 
 
-def _concerns_all(error: Exception) -> bool:
+def _await(candidates: Sequence[Future[Trained]], progress: TrainingProgress) -> None:
+    """Wait for all, and tell how far they are. What concerns all is raised at once."""
+    waiting = set(candidates)
+    while waiting:
+        ended, waiting = wait(waiting, LOOK_SECONDS, FIRST_COMPLETED)
+        progress.tell()
+        for error in (candidate.exception() for candidate in ended):
+            if error and _concerns_all(error):
+                raise error
+
+
+def _outcomes(model: Model, ended: Sequence[Future[Trained]]) -> tuple[list[Trained], dict[str, Exception]]:
+    """The candidates that could be trained, and what the others failed by, in the order of their declaration."""
+    fitted: list[Trained] = []
+    failed: dict[str, Exception] = {}
+    for recipe, candidate in zip(model.candidates, ended, strict=True):
+        try:
+            fitted.append(candidate.result())
+        except Exception as error:  # a recipe may raise anything; the others go on
+            logger.warning("%s: candidate %s is set aside: %s", model.name, recipe.name, error, exc_info=error)
+            failed[recipe.name] = error
+    return fitted, failed
+
+
+def _concerns_all(error: BaseException) -> bool:
     """Whether it is no fault of a recipe or its data, but of the database, the lake or the machine: the run is tried again."""
     if isinstance(error, OSError):
         return error.errno in MACHINE | OF_MEMORY
     return isinstance(error, LakeError | MemoryError) or is_shared(error)
 
 
-def _kept_or_trained(
-    runtime: Runtime,
-    model: Model,
-    recipe: Recipe,
-    rows: "pl.DataFrame",
-    origins: Sequence[Fold],
-    cutoff: datetime,
-    kept: UnfinishedTraining,
-) -> Trained:
+def _train_one(training: _Training, declared: Recipe) -> Trained:
+    """A candidate; where it is a search, with the settings that are found."""
+    if training.given.rows.is_empty():
+        cutoff = training.given.training_set.cutoff
+        raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
+    if not isinstance(declared, Search):
+        return _kept_or_fitted(training, declared)
+    runtime, model, given = training.runtime, training.model, training.given
+    recipe, searched = settled(runtime, model, declared, given, training.fits, training.champion, training.tracker)
+    return msgspec.structs.replace(_kept_or_fitted(training, recipe), searched=searched)
+
+
+def _kept_or_fitted(training: _Training, recipe: Recipe) -> Trained:
     """The candidate as an earlier attempt has trained it, or as it is trained now."""
-    place = kept.fit(recipe)
+    place = training.kept.fit(recipe)
     if content := place.kept(TRAINED):
-        logger.info("%s: candidate %s was trained by an earlier attempt", model.name, recipe.name)
+        logger.info("%s: candidate %s was trained by an earlier attempt", training.model.name, recipe.name)
         return formats.read(content, Trained, f"of {recipe.name} in {place.path}")
-    trained = _train_one(runtime, model, recipe, rows, origins, cutoff, kept)
+    trained = _fitted(training, recipe, place)
     place.keep(TRAINED, msgspec.json.encode(trained))
     return trained
 
 
-def _train_one(
-    runtime: Runtime,
-    model: Model,
-    recipe: Recipe,
-    rows: "pl.DataFrame",
-    origins: Sequence[Fold],
-    cutoff: datetime,
-    kept: UnfinishedTraining,
-) -> Trained:
+def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
     from everfit.training.artifact import Signature
     from everfit.training.constant_features import left_out
-    from everfit.training.recipe_fit import fit_candidate
     from everfit.training.version_scorer import open_scorer
 
     began = time.monotonic()
-    if rows.is_empty():
-        raise EmptyPartitionError(f"no label was known by {cutoff:%Y-%m-%d}; wait for outcomes, or publish history")
-    tested = backtest(model, recipe, rows, origins, kept)
-    place = kept.fit(recipe)
-    fitted = fit_candidate(model, recipe, rows, place)
-    content = fitted.export()
+    runtime, model, given, fits = training.runtime, training.model, training.given, training.fits
+    rows, cutoff = given.rows, given.training_set.cutoff
     signature = Signature.of(model, recipe.trusted_types())
-    latency, refused = _checked(content, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
+    with ThreadPoolExecutor(1) as aside:
+        backtested = aside.submit(backtest, model, recipe, rows, given.folds, fits, training.kept)
+        with fits.fitted(recipe, given.file, place=place, **fit_arguments(model)) as fitted:
+            content = fitted.export()
+            latency, refused = _checked(content, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
+        tested = backtested.result()
     answers = open_scorer(content, signature).score(rows)
     answered = watched(model.task, rows, answers)
     columns = [*model.features, *model.task.watched(answers[:0])]
@@ -180,7 +215,7 @@ def _train_one(
 
 
 def _checked(
-    content: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: "Fitted", *, spread: float
+    content: bytes, signature: "Signature", rows: "pl.DataFrame", fitted: "CheckedFit | FitProcess", *, spread: float
 ) -> "tuple[Latency, str | None]":
     """The latency of what is exported, and why it must not serve where its answers are not those of the fitted recipe."""
     from everfit.training.latency import Latency

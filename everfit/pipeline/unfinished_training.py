@@ -11,7 +11,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -36,18 +36,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedTraining:
-    """The folder of one training, the champion that its fits may go on from, and what is called when one says how far it is."""
+    """The folder of one training, and the champion that its fits may go on from."""
 
     path: Path
     champion: Champion | None
-    told: Callable[[], None] | None = None
 
     def fit(self, recipe: Recipe, part: str = ALL) -> FitPlace:
         """The place of a fit of a recipe as it is set."""
         settings = hashlib.sha256(msgspec.json.encode(recipe.parameters(), order="deterministic")).hexdigest()[:12]
         folder = self.path / f"{recipe.name}-{settings}" / part
         folder.mkdir(parents=True, exist_ok=True)
-        return FitPlace(folder, self.champion, self.told)
+        return FitPlace(folder, self.champion)
 
     def progress(self) -> dict[tuple[str, str], FitProgress]:
         """How far the fits are that have said so, by candidate and part."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +12,10 @@ from everfit.training.fit_progress import ProgressFile
 
 @dataclass(frozen=True, slots=True)
 class FitPlace:
-    """The folder ``path``, the champion that the fit may go on from, and what is called when the fit has said how far it is."""
+    """The folder ``path``, and the champion that the fit may go on from."""
 
     path: Path
     champion: Champion | None = None
-    told: Callable[[], None] | None = None
 
     def __reduce__(self) -> tuple[type["FitPlace"], tuple[Path, Champion | None]]:
         """In another process nothing is called; its progress is read from the folder."""
@@ -25,7 +24,7 @@ class FitPlace:
     def given_to(self, context: FitContext) -> FitContext:
         """The context of a fit that has this place; its progress is counted from now on."""
         champion = self.champion and replace(self.champion, mark=self.path / "continues")
-        return replace(context, checkpoints=self.checkpoints, report=ProgressFile(self.path, self.told), champion=champion)
+        return replace(context, checkpoints=self.checkpoints, report=ProgressFile(self.path), champion=champion)
 
     @property
     def checkpoints(self) -> Path:

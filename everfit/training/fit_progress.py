@@ -1,7 +1,6 @@
 """How far a fit is: written by the process that fits, to a file of its folder, and read by the one that shows it."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -32,13 +31,9 @@ class FitProgress(msgspec.Struct, frozen=True):
 
 
 class ProgressFile:
-    """A report of :class:`everfit.FitContext` that writes how far the fit is, at most once a second and at its end.
+    """A report of :class:`everfit.FitContext` that writes how far the fit is, at most once a second and at its end."""
 
-    ``written`` is called after each time.
-    """
-
-    def __init__(self, folder: Path, written: Callable[[], None] | None = None) -> None:
-        self._tell = written
+    def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
         self._began = time.monotonic()
         self._first: int | None = None
@@ -55,8 +50,6 @@ class ProgressFile:
         written = self._file.with_name(f".writing-{FILE}")
         written.write_bytes(content)
         written.replace(self._file)
-        if self._tell:
-            self._tell()
 
 
 def read(folder: Path) -> FitProgress | None:

@@ -1,7 +1,7 @@
 """Gradient boosting by scikit-learn, as a recipe."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ class GradientBoosting(Recipe):
         monotone: of a number, whether the answer may only rise with it, 1, or only fall, -1.
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("sklearn.ensemble", "everfit.training.tree_ensemble")
     name: Name = "gradient_boosting"
     trees: int = Field(100, ge=1, le=5_000)
     leaves: int = Field(15, ge=2, le=255)

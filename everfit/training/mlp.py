@@ -1,6 +1,6 @@
 """A multilayer perceptron of PyTorch, as a recipe."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,11 @@ class TorchMLP(Recipe):
         class_weight: ``"balanced"`` gives every class the same sum of weights; others are declared by ``Model(weights=…)``.
     """
 
+    packages: ClassVar[tuple[str, ...]] = (
+        "torch",
+        "torch._dynamo",
+        "everfit.training.network",
+    )  # its optimizers import the second
     name: Name = "mlp"
     hidden: tuple[Annotated[int, Field(ge=1, le=4_096)], ...] = (64, 32)
     epochs: int = Field(20, ge=1, le=1_000)

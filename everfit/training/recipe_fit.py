@@ -1,5 +1,6 @@
 """Fit a recipe: the labels are checked before, and what the fit returns after, its answers included."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import LABEL
 from everfit.declaration.tasks import Labels, Task
 from everfit.errors import FeatureError, RecipeError
-from everfit.training.arrays import Features
+from everfit.training.arrays import Features, Floats
 from everfit.training.checked_fit import CheckedFit
 from everfit.training.fit_place import FitPlace
 from everfit.training.reduced_fit import ReducedFit
@@ -33,8 +34,9 @@ def fit_recipe(
     task: Task,
     features: Features,
     label: str,
-    weights: Callable[[Any], Any] | None = None,
+    weights: Callable[[Any], Any] | Floats | None = None,
     place: FitPlace | None = None,
+    seconds: float | None = None,
 ) -> CheckedFit:
     """Fit a recipe on labelled rows; the same rows in the same order and seed give the same model.
 
@@ -44,8 +46,9 @@ def fit_recipe(
         task: what is predicted.
         features: name and kind of every input, in order.
         label: name of the column of labels.
-        weights: how much each row counts, as ``Model(weights=…)`` declares it.
+        weights: how much each row counts, as ``Model(weights=…)`` declares it, or float64[N].
         place: where the fit keeps what it has done, and what it may go on from; None where nothing is kept.
+        seconds: until the fit is ended; None where nothing ends it.
 
     Raises:
         DeclarationError: when a weight is no positive number.
@@ -56,8 +59,14 @@ def fit_recipe(
     if fault := recipe.inputs_fault(features):
         raise FeatureError(f"recipe {recipe.name}: {fault}")
     labels = _labels(task, rows, label)
-    counted = row_weights(weights, rows, task) if weights else None
-    context = FitContext(task=task, features=features, labels=task.targets(labels), seed=recipe.seed, weights=counted)
+    context = FitContext(
+        task=task,
+        features=features,
+        labels=task.targets(labels),
+        seed=recipe.seed,
+        weights=row_weights(weights, rows, task) if callable(weights) else weights,
+        deadline=None if seconds is None else time.monotonic() + seconds,
+    )
     context = place.given_to(context) if place else context
     reduction = task.reduced(labels)
     if reduction is None:

@@ -1,19 +1,16 @@
 """What a fault in the data spoils of a training is set aside with its reason; the rest goes on, to a verdict."""
 
-import errno
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import FitContext, Fitted, GradientBoosting, Model, Recipe, TorchMLP
-from everfit.declaration import Name
+from everfit import GradientBoosting, Model, Recipe, TorchMLP
 from everfit.environment.settings import Settings
-from everfit.errors import FeatureError, LakeError, RecipeError
+from everfit.errors import RecipeError
 from everfit.pipeline import evaluation, manifests
 from everfit.pipeline import training as pipeline_training
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
@@ -22,9 +19,8 @@ from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
 from everfit.store import ledger, requests
 from everfit.store.requests import RetrainRequest
-from everfit.training import recipe_fit
 from models.electricity_price import electricity_price
-from tests.recipes import appended
+from tests.faulty_recipes import ERRORS, Failing, Spoilt
 from tests.unit.test_data_faults import CUTOFF, alternate, labelled
 from tests.versions import described, training_set
 
@@ -63,22 +59,8 @@ def training(engine: sa.Engine, tmp_path: Path) -> Training:
     return Training(runtime, electricity_price.model_copy(update={"candidates": BOTH}))
 
 
-def failing(monkeypatch: pytest.MonkeyPatch, errors: dict[str, Exception]) -> None:
-    """Fits of these candidates raise."""
-    fit = recipe_fit.fit_recipe
-
-    def or_raise(candidate: Recipe, *arguments: Any, **named: Any) -> Fitted:
-        if candidate.name in errors:
-            raise errors[candidate.name]
-        return fit(candidate, *arguments, **named)
-
-    monkeypatch.setattr(recipe_fit, "fit_recipe", or_raise)
-
-
-def test_one_candidate_that_fails_is_set_aside_and_the_other_goes_on(
-    training: Training, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failing(monkeypatch, {"mlp": RuntimeError("the recipe cannot")})
+def test_one_candidate_that_fails_is_set_aside_and_the_other_goes_on(training: Training) -> None:
+    training.model = training.model.model_copy(update={"candidates": [BOTH[0], Failing(name="mlp", how="recipe")]})
     trained = training.trained(labelled(alternate))
     assert [one.name for one in trained.candidates] == ["gradient_boosting"]
     assert trained.set_aside == {"mlp": "RuntimeError: the recipe cannot"}
@@ -87,50 +69,13 @@ def test_one_candidate_that_fails_is_set_aside_and_the_other_goes_on(
     assert "log loss" in told["gradient_boosting"]
 
 
-class Spoilt(Recipe):
-    """Fits trees as the first candidate does, and spoils its rows or its answers."""
-
-    name: Name = "spoilt"
-    how: str
-
-    def fit(self, rows: pl.DataFrame, context: FitContext) -> Any:
-        if self.how == "file":
-            Path("/nowhere/weights.bin").read_bytes()
-        fitted: Any = GradientBoosting(trees=3).fit(rows, context)
-        if self.how == "rows":
-            for name, _ in context.features:
-                rows.replace_column(rows.columns.index(name), pl.Series(name, [None] * rows.height))
-            context.labels[:] = 0.0
-        return SpoiltFit(fitted, self.how)
-
-
-@dataclass
-class SpoiltFit:
-    """Answers NaN in its first row, or exports a graph that answers a column or NaN."""
-
-    fitted: Fitted
-    how: str
-
-    def predict(self, frame: pl.DataFrame) -> Any:
-        answers = self.fitted.predict(frame)
-        if self.how == "nan":
-            answers[0] = float("nan")
-        return answers
-
-    def to_onnx(self) -> bytes:
-        exported = self.fitted.to_onnx()
-        if self.how == "column graph":
-            return appended(exported, "Unsqueeze", [1])
-        return appended(exported, "Mul", float("nan")) if self.how == "nan graph" else exported
-
-
 @pytest.mark.parametrize(
     ("how", "set_aside"),
     [
         ("rows", None),
         ("nan graph", None),
         ("column graph", "RecipeError: electricity_price: the exported graph answers float64[821, 1] to 821 rows"),
-        ("nan", "RecipeError: recipe spoilt: predict answers nan in row 0 of 21, no finite number"),
+        ("nan", "RecipeError: recipe spoilt: predict answers nan in row 0 of 821, no finite number"),
         ("file", "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/weights.bin'"),
     ],
 )
@@ -149,25 +94,18 @@ def test_a_candidate_that_spoils_something_spoils_no_other(training: Training, h
     assert training.judged(trained).winner == ("spoilt" if how == "rows" else "gradient_boosting")
 
 
-def test_what_no_candidate_survives_for_a_reason_of_the_codes_fails_the_run(
-    training: Training, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failing(monkeypatch, {"mlp": FeatureError("no"), "gradient_boosting": TypeError("a mistake")})
-    message = (
-        "electricity_price: no candidate is left; recipe gradient_boosting fails by TypeError: a mistake; repair the recipe"
-    )
+def test_what_no_candidate_survives_for_a_reason_of_the_codes_fails_the_run(training: Training) -> None:
+    candidates = [Failing(name="one", how="feature"), Failing(name="other", how="mistake")]
+    training.model = training.model.model_copy(update={"candidates": candidates})
+    message = "electricity_price: no candidate is left; recipe other fails by TypeError: a mistake; repair the recipe"
     with pytest.raises(RecipeError, match=message):
         training.trained(labelled(alternate))
 
 
-@pytest.mark.parametrize(
-    "error", [LakeError("no space left"), OSError(errno.ENOSPC, "no space left"), MemoryError("no space left")]
-)
-def test_what_may_pass_is_tried_again_and_not_set_aside(
-    training: Training, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    failing(monkeypatch, {"mlp": error})
-    with pytest.raises(type(error), match="no space left"):
+@pytest.mark.parametrize("how", ["lake", "disk"])
+def test_what_may_pass_is_tried_again_and_not_set_aside(training: Training, how: str) -> None:
+    training.model = training.model.model_copy(update={"candidates": [Failing(name="failing", how=how), BOTH[0]]})
+    with pytest.raises(type(ERRORS[how]), match="no space left"):
         training.trained(labelled(alternate))
 
 
