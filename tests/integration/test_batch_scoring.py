@@ -1,6 +1,7 @@
 """A table is answered as serving answers each of its rows at its moment, to the last bit; a row that cannot be is told."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 from sqlalchemy import Engine
+from typer.testing import CliRunner
 
 from everfit import Category, Number, latest, mean
+from everfit.cli.main import app
 from everfit.environment.settings import Settings
 from everfit.errors import LostVersionError, ServiceError, SourceError
 from everfit.registry import InMemoryRegistry
@@ -112,3 +115,23 @@ def test_a_table_or_version_that_does_not_fit_is_refused(runtime: Runtime, tmp_p
         read_table("asked.xlsx")
     with pytest.raises(SourceError, match="cannot be read"):
         read_table(str(tmp_path / "none.parquet"))
+
+
+def test_the_command_writes_parquet_and_fails_where_a_row_has_no_answer(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runtime, "load", lambda: runtime)
+    (tmp_path / "asked.csv").write_text("pump,load\na,0.5\na,much\n")
+    asked = ["score", MODEL.name, str(tmp_path / "asked.csv"), "--version", "1"]
+    told = CliRunner().invoke(app, [*asked, "--json"])
+    assert told.exit_code == 1
+    target = tmp_path / "asked.scored.parquet"
+    counts = {"rows": 2, "problems": 1, "degraded": 0}
+    assert json.loads(told.stdout) == {"model": MODEL.name, "version": 1, "file": str(target)} | counts
+    scored = pl.read_parquet(target)
+    assert scored.select("pump", "load").rows() == [("a", "0.5"), ("a", "much")]
+    assert scored["_score"].is_null().to_list() == [False, True]
+    (tmp_path / "asked.csv").write_text("pump,load\na,0.5\n")
+    told = CliRunner().invoke(app, [*asked, "--to", str(tmp_path / "scores.parquet")])
+    assert (told.exit_code, told.stdout) == (0, f"{tmp_path}/scores.parquet: 1 of 1 rows are scored\n")
+    assert not list(tmp_path.glob(".*.part"))
