@@ -44,8 +44,8 @@ check: setup  ## style, format, types and layers
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-interop: setup  ## test with Keras on PyTorch and on TensorFlow, in environments below .interop; QUICK=1 without the second
-	@for name in keras $(if $(QUICK),,tensorflow); do tests/interop/run $$name || exit 1; done
+interop: setup  ## test with Keras on PyTorch and TensorFlow and with CatBoost, in environments below .interop; QUICK=1: Keras on PyTorch alone
+	@for name in keras $(if $(QUICK),,catboost tensorflow); do tests/interop/run $$name || exit 1; done
 
 bench-setup: setup  ## install what only the benchmarks compare with
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
