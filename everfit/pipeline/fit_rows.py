@@ -38,7 +38,7 @@ class FitRows:
     def of(cls, model: Model, training_set: TrainingSet, rows: "pl.DataFrame", origins: Sequence[Fold], folder: Path) -> Self:
         """Written to the folder, which is to last as long as the fits."""
         mapped, file = in_file(rows, folder / "rows.arrow")
-        return cls(training_set, mapped, file, [*_fold_rows(model, mapped, origins, folder)])
+        return cls(training_set, mapped, file, [*fold_rows(model, mapped, origins, folder)])
 
 
 def in_file(rows: "pl.DataFrame", file: Path) -> "tuple[pl.DataFrame, Path]":
@@ -49,7 +49,8 @@ def in_file(rows: "pl.DataFrame", file: Path) -> "tuple[pl.DataFrame, Path]":
     return pl.read_ipc(file), file
 
 
-def _fold_rows(model: Model, rows: "pl.DataFrame", origins: Sequence[Fold], folder: Path) -> Iterator[FoldRows]:
+def fold_rows(model: Model, rows: "pl.DataFrame", origins: Sequence[Fold], folder: Path) -> Iterator[FoldRows]:
+    """The rows of each fold; those to fit on are written to the folder."""
     import polars as pl
 
     for number, origin in enumerate(origins):

@@ -17,10 +17,6 @@ class FitPlace:
     path: Path
     champion: Champion | None = None
 
-    def __reduce__(self) -> tuple[type["FitPlace"], tuple[Path, Champion | None]]:
-        """In another process nothing is called; its progress is read from the folder."""
-        return FitPlace, (self.path, self.champion)
-
     def given_to(self, context: FitContext) -> FitContext:
         """The context of a fit that has this place; its progress is counted from now on."""
         champion = self.champion and replace(self.champion, mark=self.path / "continues")

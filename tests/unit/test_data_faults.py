@@ -1,6 +1,8 @@
 """Faults in the data are smaller results, never a failed fit: over small frames full of them, for every recipe."""
 
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,10 @@ from everfit.declaration.views import Kind
 from everfit.evaluation.comparison import slices
 from everfit.evaluation.folds import folds
 from everfit.pipeline.backtest import backtest
+from everfit.pipeline.fit_rows import fold_rows
 from everfit.training.artifact import Scorer, Signature
 from everfit.training.constant_features import left_out
+from everfit.training.fit_pool import FitPool
 from models.electricity_price import electricity_price
 from tests.recipes import fit
 
@@ -102,7 +106,10 @@ def labelled(labels: Any, **columns: Any) -> pl.DataFrame:
 
 
 def backtested(recipe: Recipe, rows: pl.DataFrame) -> tuple[int, dict[str, str]]:
-    made = backtest(electricity_price, recipe, rows, folds(electricity_price.gate, CUTOFF, None))
+    model = electricity_price
+    with tempfile.TemporaryDirectory() as folder, FitPool([], model.training) as fits:
+        origins = [*fold_rows(model, rows, folds(model.gate, CUTOFF, None), Path(folder))]
+        made = backtest(model, recipe, rows, origins, fits)
     assert made.rows[CANDIDATE].is_finite().all()
     return made.rows.height, made.left_out
 

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +40,6 @@ def test_the_champion_is_the_parent_once_it_was_read_in_any_attempt(tmp_path: Pa
     assert again is not None
     assert again.was_read
     assert FitPlace(tmp_path).given_to(CONTEXT).champion is None
-
-
-def test_in_another_process_it_is_the_same_folder_and_calls_nothing(tmp_path: Path) -> None:
-    champion = Champion(version=3, recipe="net", artifact_file=tmp_path / "made.onnx")
-    place = FitPlace(tmp_path, champion, told=lambda: None)
-    there = ForkingPickler.loads(bytes(ForkingPickler.dumps(place)))
-    assert (there.path, there.champion, there.told) == (tmp_path, champion, None)
 
 
 def test_files_of_the_checkpoint_are_those_at_its_top(tmp_path: Path) -> None:
