@@ -1,10 +1,11 @@
 """What each column of a table seems to be."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from everfit.declaration.number_range import EXACT
+from everfit.declaration.number_range import EXACT, LARGEST
 from everfit.declaration.views import MOST_COMPONENTS
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def guess_columns(frame: "pl.DataFrame") -> list[ColumnGuess]:
 
 
 def as_name(text: str) -> str:
-    """A text as the name of a part of a declaration."""
-    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    """A text as the name of a part of a declaration: ``Größe (m)`` becomes ``grosse_m``."""
+    ascii_only = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9]+", "_", ascii_only).strip("_")
     return (plain if plain[:1].isalpha() else f"column_{plain}".rstrip("_"))[:60].rstrip("_")
 
 
@@ -67,7 +69,7 @@ def _guess(column: "pl.Series", name: str) -> ColumnGuess:
         naive = not isinstance(kind, pl.Datetime) or kind.time_zone is None
         return ColumnGuess(given, name, "Time", column.null_count() > 0, is_naive=naive)
     if kind == pl.Boolean:
-        return ColumnGuess(given, name, "Flag", column.null_count() > 0, distinct=column.n_unique())
+        return ColumnGuess(given, name, "Flag", column.null_count() > 0, distinct=column.drop_nulls().n_unique())
     if kind.is_numeric():
         return _number(column, name)
     if kind in (pl.String, pl.Categorical, pl.Enum):
@@ -75,16 +77,20 @@ def _guess(column: "pl.Series", name: str) -> ColumnGuess:
     if isinstance(kind, pl.List | pl.Array) and kind.inner is not None and kind.inner.is_numeric():
         sizes = column.list.len() if isinstance(kind, pl.List) else pl.Series([kind.size])
         size = sizes.drop_nulls()[0] if sizes.drop_nulls().n_unique() == 1 else 0
-        if 1 <= size <= MOST_COMPONENTS:
+        if 1 <= size <= MOST_COMPONENTS and _are_finite(column.drop_nulls().explode()):
             return ColumnGuess(given, name, "Vector", column.null_count() > 0, size=size)
     return ColumnGuess(given, name, "other")
+
+
+def _are_finite(components: "pl.Series") -> bool:
+    return components.null_count() == 0 and bool((components.abs() <= LARGEST).all())
 
 
 def _number(column: "pl.Series", name: str) -> ColumnGuess:
     import polars as pl
 
     known = column.drop_nulls()
-    known = known.filter(known.is_finite()) if known.dtype.is_float() else known
+    known = known.filter(known.abs() <= LARGEST) if known.dtype.is_float() else known
     nullable, distinct = known.len() < column.len(), known.n_unique()
     is_whole = known.dtype.is_integer()
     kind: Guessed = "Integer" if is_whole else "Number"

@@ -40,16 +40,18 @@ class Draft(NamedTuple):
 
 def declaration_text(draft: Draft) -> str:
     """The module."""
-    parts = [_head(draft), recorded(draft.rows, draft.file), _source(draft), _view(draft), _history(draft)]
+    parts = [_head(draft), recorded(draft.rows, draft.file), _source(draft)]
+    parts += [_view(draft)] if _past(draft) else []
+    parts.append(_history(draft))
     parts += [_estimator(draft)] if draft.texts else []
     return "\n\n\n".join([*parts, _model(draft)]) + "\n"
 
 
 def _head(draft: Draft) -> str:
     columns = {guess.kind for guess in draft.rows.columns} - {"other"} | {"Category"}
-    names = {"DriftPolicy", "FreshnessPolicy", "Gate", "Model", "Source", "TrainingWindow", "feature_view", "count", *columns}
+    names = {"DriftPolicy", "FreshnessPolicy", "Gate", "Model", "Source", "TrainingWindow", *columns}
     names |= {_TASKS[draft.roles.task], "Sklearn" if draft.texts else "GradientBoosting"}
-    names |= {"mean"} if _has_mean(draft) else set()
+    names |= {taken.partition("(")[0] for taken in _past(draft).values()} | ({"feature_view"} if _past(draft) else set())
     listed = "".join(f"    {name},\n" for name in sorted(names, key=lambda name: (name.islower(), name)))
     label = draft.roles.label.name
     return (
@@ -101,7 +103,8 @@ def _past(draft: Draft) -> dict[str, str]:
     label, taken = draft.roles.label.name, [guess.name for guess in draft.rows.columns]
     resolution = draft.spans.resolution and f", resolution={draft.spans.resolution}"
     means = {free(f"past_{label}"[:60], taken): f'mean("{label}", over="{PAST}"{resolution})'} if _has_mean(draft) else {}
-    return means | {free("past_rows", taken): f'count("one", over="{PAST}")'}
+    past = means | {free("past_rows", taken): f'count("one", over="{PAST}")'}
+    return {name: taken_of for name, taken_of in past.items() if name not in draft.left_out}
 
 
 def _view(draft: Draft) -> str:
@@ -189,7 +192,7 @@ def _model(draft: Draft) -> str:
             *fields,
             *(f"        # not {name}: {why}" for name, why in draft.left_out.items()),
             "    ],",
-            f"    views=[{draft.source}_lately],",
+            *([f"    views=[{draft.source}_lately],"] if _past(draft) else []),
             "    history=asked_rows,",
             f"    candidates=[{candidate}],",
             "    training=TrainingWindow(label_delay=DELAY),",

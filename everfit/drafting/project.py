@@ -1,9 +1,11 @@
 """A folder with a drafted declaration and its table, tried before it stands: nothing is left half written."""
 
 import importlib.util
+import keyword
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -18,11 +20,12 @@ from everfit.drafting.spans import spans_of
 from everfit.drafting.table_file import TableFile, read_table_file
 from everfit.drafting.written import free
 from everfit.errors import DeclarationError
-from everfit.review.feature_review import LEAK, single_power
+from everfit.review.feature_review import LEAK, review_features, single_power
+from everfit.review.label_review import review_labels
 from everfit.review.recorded_data import read
-from everfit.review.remark import some
+from everfit.review.remark import Remark, some
 
-OWN_NAMES = ("nw", "any", "path", "words", "asked_rows", "recorded_rows")
+OWN_NAMES = ("nw", "words", "asked_rows", "recorded_rows", "feature_view", "count", "mean", *keyword.kwlist)
 
 
 class Project(NamedTuple):
@@ -44,7 +47,7 @@ def draft_project(folder: Path, file: Path, asked: Mapping[str, str | None]) -> 
 
     Raises:
         SourceError: when the table cannot be read, or has no time or no label.
-        DeclarationError: when the package is there already.
+        DeclarationError: when the package is there already, or the rows have a fault for which `everfit check` would fail.
     """
     stem = as_name(file.name.partition(".")[0])
     package = _package(folder, stem)
@@ -54,11 +57,10 @@ def draft_project(folder: Path, file: Path, asked: Mapping[str, str | None]) -> 
     guesses = guess_columns(table.frame)
     roles = choose_roles(table.frame, guesses, asked)
     model = as_name(roles.label.name if roles.label.name.startswith(f"{stem}_") else f"{stem}_{roles.label.name}")
-    source = free(stem, [*OWN_NAMES, model])
+    source = free(stem if stem not in OWN_NAMES else f"{stem}_rows", [*OWN_NAMES, model])
     spans, rows = spans_of(table.frame, roles), rows_of(table, guesses, roles)
     drafted = Draft(file.name, source, model, rows, roles, spans, _told_apart(rows))
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".init-") as temporary:
+    with _standing(folder), TemporaryDirectory(dir=folder, prefix=".init-") as temporary:
         made = Path(temporary) / package
         made.mkdir()
         (made / "__init__.py").touch()
@@ -68,9 +70,22 @@ def draft_project(folder: Path, file: Path, asked: Mapping[str, str | None]) -> 
     return Project(target / f"{model}.py", package, model, [*table.remarks, *_told(table, roles), *remarks])
 
 
+@contextmanager
+def _standing(folder: Path) -> Iterator[None]:
+    """The folder, which goes again where it was made for something that fails."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for each in missing:
+            each.rmdir()
+        raise
+
+
 def _package(folder: Path, stem: str) -> str:
     """A name that no module has that would be found first."""
-    hidden = importlib.util.find_spec(stem) is not None and not (folder / stem).exists()
+    hidden = stem in OWN_NAMES or (importlib.util.find_spec(stem) is not None and not (folder / stem).exists())
     return f"{stem}_models" if hidden else stem
 
 
@@ -83,19 +98,31 @@ def _told_apart(rows: Rows) -> dict[str, str]:
 
 
 def _write(module: Path, draft: Draft) -> list[str]:
-    """Write the declaration, hold it against its rows, and write it again without the inputs that give the label away."""
+    """Write the declaration, hold it against its rows, and write it again without the inputs that give the label away.
+
+    Raises:
+        DeclarationError: when another fault is left, which only a person can mend.
+    """
     module.write_text(declaration_text(draft), encoding="utf-8")
     model = _imported(module, draft.model)
     data, remarks = read(model)
-    if data is None:
-        return [f"{remark.subject}: {remark.what}" for remark in remarks if remark.severity == "error"]
+    _require_no_error(draft, remarks)
+    assert data is not None  # there was no error
     rows = data.features.filter(model.task.usable(data.features[LABEL].to_numpy()))
-    inputs = [guess.name for guess in draft.inputs]
+    inputs = [name for name, _ in model.features if name != model.entity]
     powers = {name: single_power(model, rows, name) for name in inputs} if rows.height else {}
     leaks = {name: f"alone it gives {power:.0%} of the label away; a leak?" for name, power in powers.items() if power > LEAK}
+    remarks = [*review_labels(model, data.requests), *review_features(model, data)]
+    _require_no_error(draft, (remark for remark in remarks if remark.subject.removeprefix("feature ") not in leaks))
     if leaks:
         module.write_text(declaration_text(draft._replace(left_out=draft.left_out | leaks)), encoding="utf-8")
     return [f"{name!r} is left out of the request: {why}" for name, why in leaks.items()]
+
+
+def _require_no_error(draft: Draft, remarks: Iterable[Remark]) -> None:
+    if errors := [remark for remark in remarks if remark.severity == "error"]:
+        told = "; ".join(f"{remark.what.removeprefix(f'{remark.subject}, ')}; {remark.todo}" for remark in errors)
+        raise DeclarationError(f"{draft.file} makes no declaration that runs, and nothing is written: {told}")
 
 
 def _imported(module: Path, model: str) -> Model:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from everfit.declaration.number_range import LARGEST
 from everfit.drafting.column_guess import ColumnGuess
 from everfit.drafting.roles import Roles
 from everfit.drafting.table_file import TableFile
@@ -124,6 +125,7 @@ def _of_column(held: "pl.DataType", guess: ColumnGuess, roles: Roles, *, wants: 
     elif wants == "Number" and not held.is_float():
         yield changed(".cast(pl.Float64)")
     elif wants == "Number" and guess.nullable:
-        yield Step(f'rows = rows.with_columns(pl.when(pl.col("{guess.name}").is_finite()).then(pl.col("{guess.name}")))')
+        within = f'pl.when(pl.col("{guess.name}").abs() <= {LARGEST:g}).then(pl.col("{guess.name}"))'
+        yield Step(f"rows = rows.with_columns({within})", "what is no number, or larger than is read, is missing")
     if guess == roles.label and roles.yes:
         yield changed(f' == "{roles.yes}"', "yes or no")

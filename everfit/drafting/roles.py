@@ -20,6 +20,7 @@ ENTITIES = (
     *("entity", "customer", "user", "client", "account", "patient", "driver", "vehicle", "machine", "device", "sensor", "pump"),
     *("station", "store", "shop", "merchant", "product", "item", "sku", "carrier", "road", "site", "queue", "region", "city"),
 )
+SHARED = 0.7  # different times in the rows, below which several things are observed side by side
 KEYS = ("Category", "Integer")
 YES, NO = ("yes", "y", "true", "t", "1"), ("no", "n", "false", "f", "0")
 
@@ -57,8 +58,11 @@ def choose_roles(frame: "pl.DataFrame", guesses: Sequence[ColumnGuess], asked: M
     keys = [guess for guess in guesses if guess.kind in KEYS and not guess.is_distinct and guess.distinct > 1]
     keys = [guess for guess in keys if asked.get("label") not in (guess.given, guess.name)]
     named = [guess for guess in keys if _words_of(guess) & {*ENTITIES, "id"}]
-    entity = _asked(keys, asked.get("entity"), "entity") or _by_name(named, ENTITIES) or next(iter(named), None)
+    called = _by_name(named, ENTITIES) or next(iter(named), None)
+    entity = _asked(keys, asked.get("entity"), "entity") or called or _apart(frame, time, keys)
     labels = [guess for guess in guesses if guess != entity and _may_be_label(guess)]
+    if asked.get("label") is None and _by_name(labels, LABELS) is None:
+        _require_no_constant(frame, guesses)
     if not labels:
         raise SourceError(
             "no column can be a label: a flag, a number, or a text of 2 to 50 classes, that is not always the same"
@@ -71,6 +75,24 @@ def choose_roles(frame: "pl.DataFrame", guesses: Sequence[ColumnGuess], asked: M
         "label": [guess.given for guess in labels if guess != label],
     }
     return Roles(time, label, entity, *_task(frame, label), others)
+
+
+def _require_no_constant(frame: "pl.DataFrame", guesses: Sequence[ColumnGuess]) -> None:
+    """Refuse a column that is called like a label and always the same, rather than predict another that nobody meant."""
+    if always := _by_name([guess for guess in guesses if guess.distinct == 1], LABELS):
+        value = frame[always.given].drop_nulls()[0]
+        raise SourceError(
+            f"{always.given!r} is called like a label, and is {value!r} in every row: nothing can be learnt of it; add rows in "
+            "which it is not, or name another by --label"
+        )
+
+
+def _apart(frame: "pl.DataFrame", time: ColumnGuess, keys: Sequence[ColumnGuess]) -> ColumnGuess | None:
+    """What tells apart the rows of one time, where most times are those of several rows."""
+    if frame[time.given].n_unique() > SHARED * frame.height:
+        return None
+    names = [guess for guess in keys if guess.kind == "Category" and not _words_of(guess) & {*LABELS}]
+    return next((guess for guess in names if not frame.select(time.given, guess.given).is_duplicated().any()), None)
 
 
 def _may_be_label(guess: ColumnGuess) -> bool:

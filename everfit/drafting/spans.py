@@ -33,22 +33,33 @@ def spans_of(rows: "pl.DataFrame", roles: Roles) -> Spans:
 
     times = rows[roles.time.given].drop_nulls().cast(pl.Datetime("us")).sort()  # of times with a zone, in UTC
     first, last = cast(datetime, times.min()), cast(datetime, times.max())
-    apart = cast(datetime, times[int(LEARNT * (len(times) - 1))])
     days = (last - first).days
     delay = timedelta(days=1) if days > LONG_DAYS else timedelta(hours=1)
+    least = _second_label(rows, roles) + delay + timedelta(seconds=1)
+    apart = max(cast(datetime, times[int(LEARNT * (len(times) - 1))]), least)
     day = datetime(apart.year, apart.month, apart.day, tzinfo=apart.tzinfo)
-    live = day if day - first > timedelta(days=2) + delay else apart
+    live = day if day - first > timedelta(days=2) + delay and day >= least else apart
     before, long = (live - first).days, (live - first).days >= LONG_DAYS
     window = timedelta(days=7) if long else timedelta(days=1)
     each = len(times) * (window / max(last - first, window))
     written = f"{live:%Y-%m-%d}" if live == day else f"{live:%Y-%m-%dT%H:%M:%S}Z"
-    least = max(2, min(200, int(each / 2)))
+    min_rows = max(2, min(200, int(each / 2)))
     backtest = "28d" if long else f"{max(1, before // 3)}d"
     return Spans(
         "1d" if delay == timedelta(days=1) else "1h",
-        *(written, "7d" if long else "1d", least, backtest, 4 if long else max(1, min(2, before // 3)), 7 if long else 1),
+        *(written, "7d" if long else "1d", min_rows, backtest, 4 if long else max(1, min(2, before // 3)), 7 if long else 1),
         _resolution(rows, roles),
     )
+
+
+def _second_label(rows: "pl.DataFrame", roles: Roles) -> datetime:
+    """The first time of a label that is another than the earliest: nothing can be learnt before."""
+    import polars as pl
+
+    time, label = roles.time.given, roles.label.given
+    known = rows.select(pl.col(time).cast(pl.Datetime("us")), label).drop_nulls().sort(time)
+    others = known.filter(pl.col(label) != pl.col(label).first())
+    return cast(datetime, (known if others.is_empty() else others)[time][0])
 
 
 def _resolution(rows: "pl.DataFrame", roles: Roles) -> str:

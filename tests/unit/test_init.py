@@ -26,7 +26,16 @@ def _forget_modules() -> Iterator[None]:
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("mails", "orders", "hours", "json_models"):
+        if name.partition(".")[0] in (
+            "mails",
+            "orders",
+            "hours",
+            "json_models",
+            "class_models",
+            "mean_models",
+            "counters",
+            "lately",
+        ):
             del sys.modules[name]
 
 
@@ -183,3 +192,57 @@ def test_a_package_is_not_called_as_another_module(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "json_models" / "json_cars.py").exists()
     lines = [f"  cd {tmp_path}/new", "  export EVERFIT_MODELS=json_models", "  everfit check json_cars", "  everfit up"]
     assert told.stdout.splitlines()[-5:-1] == lines
+
+
+def side_by_side(**columns: object) -> pl.DataFrame:
+    """Two hundred hours of two things, which stop now and then."""
+    n = pl.int_range(400, eager=True)
+    noise = n * 7919 % 101 / 101
+    rows: dict[str, object] = {
+        "hour": [START.replace(tzinfo=UTC) + timedelta(hours=each // 2) for each in range(400)],
+        "which": ["one", "two"] * 200,
+        "heat": noise,
+        "stopped": (noise + n * 104_729 % 97 / 97 > 1.2).cast(pl.Int64),
+    }
+    return pl.DataFrame(rows | columns)
+
+
+def test_what_tells_the_rows_of_a_time_apart_is_the_entity(tmp_path: Path) -> None:
+    side_by_side().rename({"which": "Größe"}).write_csv(tmp_path / "class.csv")
+    project, model, _ = drafted(tmp_path, tmp_path / "class.csv")
+    assert (project.package, model.sources[0].name, model.entity) == ("class_models", "class_rows", "grosse")
+
+
+def test_numbers_and_vectors_that_are_not_read(tmp_path: Path) -> None:
+    wide, gaps = pl.Series([1e38, 2.0] * 200), pl.Series([[0.5, None], [0.5, 1.0]] * 200)
+    side_by_side(heat=wide, gaps=gaps).write_parquet(tmp_path / "mean.parquet")
+    project, model, _ = drafted(tmp_path, tmp_path / "mean.parquet")
+    assert recorded(model.sources[0])["heat"][:2].to_list() == [None, 2.0]
+    assert 'left out, of no kind that a column can be: "gaps"' in project.file.read_text()
+
+
+def test_what_has_been_gives_a_counter_away_and_a_late_label_moves_the_go_live(tmp_path: Path) -> None:
+    side_by_side().select("hour", "which", read=pl.int_range(400)).with_columns(pl.col("read") // 2).write_csv(
+        tmp_path / "counters.csv"
+    )
+    project, model, _ = drafted(tmp_path, tmp_path / "counters.csv", label="read")
+    assert model.views == []
+    assert "'past_read' is left out of the request: alone it gives 100% of the label away; a leak?" in project.remarks
+    side_by_side(stopped=[int(each > 380) for each in range(400)]).write_csv(tmp_path / "lately.csv")
+    _, model, _ = drafted(tmp_path, tmp_path / "lately.csv")
+    assert model.go_live == datetime(2025, 1, 13, 23, 0, 1, tzinfo=UTC)  # the first stop is of 22:00 on the eighth day
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (side_by_side(stopped=0), "'stopped' is called like a label, and is 0 in every row: .* name another by --label"),
+        (side_by_side(hour=pl.Series([datetime(2099, 1, 1)] * 400)), "nothing is written: .* 2099-01-01.* lies in the future"),  # noqa: DTZ001
+        (side_by_side(heat=["a\0b", "c"] * 200), "nothing is written: .*row 1, column 'heat'.*NUL"),
+    ],
+)
+def test_a_fault_of_the_rows_leaves_nothing_behind(tmp_path: Path, rows: pl.DataFrame, told: str) -> None:
+    rows.write_parquet(tmp_path / "faulty.parquet")
+    with pytest.raises((SourceError, DeclarationError), match=told):
+        draft_project(tmp_path / "new" / "folder", tmp_path / "faulty.parquet", {})
+    assert [file.name for file in tmp_path.iterdir()] == ["faulty.parquet"]
