@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 CONSTANT = "everything"
+LOCAL = (
+    "DECIDE: the file names no zone, and UTC is assumed. For another write such as\n"
+    '    # .dt.replace_time_zone("Europe/Paris", ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")'
+)
 
 
 class Step(NamedTuple):
@@ -119,7 +123,7 @@ def _of_column(held: "pl.DataType", guess: ColumnGuess, roles: Roles, *, wants: 
     if wants == "Time":
         cast = '.cast(pl.Datetime("us"))' if guess.is_naive else '.cast(pl.Datetime("us", "UTC"))'
         naive = '.dt.replace_time_zone("UTC")' if guess.is_naive else ""
-        yield changed(cast + naive, "DECIDE: the file names no zone; is it UTC?" if guess.is_naive else "")
+        yield changed(cast + naive, LOCAL if guess.is_naive else "")
     elif wants in ("Category", "Text") and held != pl.String:
         yield changed(".cast(pl.String)")
     elif wants == "Number" and not held.is_float():

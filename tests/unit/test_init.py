@@ -77,7 +77,7 @@ def test_naive_times_copies_and_rows_of_one_moment(tmp_path: Path) -> None:
         "the times of 'When' name no zone, and are taken as UTC",
     ]
     text = project.file.read_text()
-    assert "# DECIDE: the file names no zone; is it UTC?" in text
+    assert "# DECIDE: the file names no zone, and UTC is assumed. For another write such as" in text
     assert "# 3 rows are copies of another" in text
     assert "# 4 rows share time and entity: their order tells them apart" in text
     assert isinstance(model.task, Regression)
