@@ -7,14 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
+import polars as pl
 import pytest
 import typer
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 import everfit.declaration
-from everfit import Model, feature_view, latest
+from everfit import Model
 from everfit.cli.main import app
 from everfit.serving.request_schema import read_predict
+from everfit.testing import check_recipe
 from models import electricity_price as electricity
 
 ROOT = Path(__file__).parents[2]
@@ -117,16 +123,18 @@ def test_the_list_of_terms_is_linked_from_the_front_pages() -> None:
 
 def test_the_readmes_declaration_is_one() -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    names = {
-        "nw": nw,
-        "feature_view": feature_view,
-        "latest": latest,
-        **{name: getattr(everfit, name) for name in everfit.__all__},
+    names = {name: getattr(everfit, name) for name in everfit.__all__}
+    names |= {name: getattr(electricity, name) for name in ("half_hours", "labelled_half_hours", "market_now")}
+    names |= {
+        each.__name__: each
+        for each in (make_column_transformer, make_pipeline, OneHotEncoder, SimpleImputer, RandomForestClassifier)
     }
-    names |= {name: getattr(electricity, name) for name in ("half_hours", "labelled_half_hours")}
     exec(block, names)
     made = names["electricity_price"]
     assert isinstance(made, Model)
+    features = [("region", "category"), ("price", "number"), ("weekday", "number")]
+    rows = pl.DataFrame({"region": ["NSW", "VIC", None] * 40, "price": [1.0, 2.0, None, 4.0] * 30, "weekday": [*range(5)] * 24})
+    check_recipe(made.candidates[0], rows.with_columns(up=pl.col("weekday") % 2), task=made.task, features=features)
     assert made.drift == electricity.electricity_price.drift
 
 
