@@ -1,7 +1,7 @@
 """Any module of PyTorch, as a recipe."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_serializer, field_validator
 
@@ -38,6 +38,8 @@ class Torch(Recipe):
         device: where it is trained; the CPU where the machine has no such device.
         checkpoint_seconds: at least so long between two checkpoints; None for one after each epoch.
     """
+
+    packages: ClassVar[tuple[str, ...]] = ("torch", "torch._dynamo", "everfit.training.module_fit")
 
     module: Any
     loss: Any = None
