@@ -55,7 +55,7 @@ def settled(
     progress = Progress.of(runtime.lake.root / "searches" / f"{_key(search, given.training_set, until)}.json")
     best = best_of(
         search,
-        [partial(_loss, model, fits, file, judged) for file, (_, judged) in zip(files, parts, strict=True)],
+        [partial(trial_loss, model, fits, file, judged) for file, (_, judged) in zip(files, parts, strict=True)],
         progress,
         first=_found(search, champion),
         tell=partial(_tell, tracker, search, model),
@@ -66,7 +66,7 @@ def settled(
     return search.with_params(best.params), {"trials": len(progress.trials), "params": best.params, model.metric.name: loss}
 
 
-def _loss(model: Model, fits: FitPool, known: Path, judged: "pl.DataFrame", recipe: Recipe) -> float:
+def trial_loss(model: Model, fits: FitPool, known: Path, judged: "pl.DataFrame", recipe: Recipe) -> float:
     """The metric's loss on a fold, by a fit on what was known when it began."""
     with fits.fitted(recipe, known, **fit_arguments(model)) as fitted:
         return model.metric.loss(judged[LABEL].to_numpy(), fitted.predict(judged))

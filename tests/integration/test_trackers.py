@@ -14,7 +14,7 @@ from assets import model_assets
 from everfit import GradientBoosting, Search
 from everfit.environment.extensions import extensions
 from everfit.pipeline import daily_partitions, experiments, manifests
-from everfit.pipeline.manifests import TrainedModel
+from everfit.pipeline.manifests import TrainedModel, Version
 from everfit.pipeline.retraining import retrain
 from everfit.pipeline.trackers import TrackedRun, Tracker
 from everfit.runtime import Runtime
@@ -191,25 +191,33 @@ def state(runtime: Runtime) -> list[Any]:
     return [*rows, sorted(registry.artifacts), dict(registry.pointers)]
 
 
-def test_a_search_is_recorded_and_a_training_on_the_same_data_fits_with_what_it_found(runtime: Runtime) -> None:
+def test_a_search_is_recorded_repeated_by_no_training_on_the_same_data_and_begins_with_the_champions_settings(
+    runtime: Runtime,
+) -> None:
     class Kept(Tracker):
         def __init__(self) -> None:
-            self.trials: list[str] = []
+            self.trials: list[Mapping[str, Any]] = []
 
         def log_trial(self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-            self.trials.append(name)
+            self.trials.append(params)
 
-    search = Search(GradientBoosting(trees=5), over={"leaves": [3, 7]}, trials=2)
+    search = Search(GradientBoosting(trees=5), over={"leaves": (3, 31)}, trials=2)
     model = MODEL.model_copy(update={"candidates": [search]})
     first, second = Kept(), Kept()
-    done = [experiments.experiment(runtime, model, tracker) for tracker in (first, second)]
+    tried = experiments.experiment(runtime, model, first)
+    assert retrain(runtime, model, actor="test").version == 1
+    again = experiments.experiment(runtime, model, second)
     assert len(first.trials) == 2
-    assert second.trials == []
-    made = [manifests.get(runtime.lake, each.verdict.trained_model, TrainedModel).candidates[0] for each in done]
-    assert made[0].searched["trials"] == 2
-    assert made[0].searched["params"]["leaves"] in (3, 7)
-    assert (made[0].artifact, made[0].searched, made[0].name) == (
-        made[1].artifact,
-        made[1].searched,
-        "gradient_boosting_search",
-    )
+    champion = manifests.get(runtime.lake, tag(runtime, "everfit.manifest"), Version).candidate
+    before = manifests.get(runtime.lake, tried.verdict.trained_model, TrainedModel).candidates[0]
+    assert (champion.artifact, champion.searched, champion.name) == (before.artifact, before.searched, search.name)
+    assert champion.searched["params"] in first.trials
+    assert tag(runtime, "everfit.found") == f"leaves={champion.searched['params']['leaves']}, the best of 2 trials"
+    assert second.trials[0] == champion.searched["params"]  # after the promotion other days are the gate's
+    assert again.verdict.champion == 1
+
+
+def tag(runtime: Runtime, name: str) -> str:
+    """A tag of the first version."""
+    registry: Any = runtime.registry
+    return str(registry.artifacts[MODEL.name, 1].tags[name])

@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit import BinaryClassification, FitContext, GradientBoosting, Recipe, Search
+from everfit import BinaryClassification, Brier, FitContext, GradientBoosting, Recipe, Search
 from everfit.errors import DeclarationError, FeatureError, RecipeError
+from everfit.pipeline.searches import trial_loss
 from everfit.training.recipe_fit import fit_recipe
 from everfit.training.search import Fold, best_of
 from everfit.training.search_folds import rolling
 from everfit.training.search_progress import Progress, Trial
+from models.electricity_price import electricity_price
 
 TASK = BinaryClassification(label="label")
 
@@ -160,6 +163,35 @@ def test_a_fold_is_fitted_on_what_was_known_when_it_began() -> None:
     ]
     with pytest.raises(FeatureError, match="5 rows are too few to search on; it takes 6, known before the gate's days"):
         rolling(rows.head(5))
+
+
+class Weighted(Constant):
+    """Answers the weighted share of ones."""
+
+    def fit(self, rows: pl.DataFrame, context: FitContext) -> Any:
+        return Answer(float(np.average(context.labels, weights=context.weights)))
+
+
+class Here:
+    """Fits in this process."""
+
+    @contextmanager
+    def fitted(self, recipe: Recipe, file: Path, **arguments: Any) -> Iterator[Any]:
+        yield fit_recipe(recipe, pl.read_ipc(file), **arguments)
+
+
+def threefold(rows: pl.DataFrame) -> Any:
+    return 1 + 2 * rows["label"]
+
+
+def test_a_trial_learns_by_the_models_weights_and_is_compared_by_its_metric(tmp_path: Path) -> None:
+    model = electricity_price.model_copy(update={"task": TASK, "weights": threefold, "declared_metric": Brier()})
+    rows = ROWS.with_columns(_event_time=pl.lit(datetime(2026, 1, 1, tzinfo=UTC)))
+    answer = 3 * 20 / (3 * 20 + 40)
+    expected = (20 * (1 - answer) ** 2 + 40 * answer**2) / 60
+    rows.write_ipc(tmp_path / "rows.arrow")
+    fits: Any = Here()
+    assert trial_loss(model, fits, tmp_path / "rows.arrow", rows, Weighted()) == pytest.approx(expected)
 
 
 def test_a_search_answers_for_its_recipe() -> None:
