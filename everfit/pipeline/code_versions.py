@@ -68,6 +68,7 @@ NEUTRAL = (
     "everfit.store.tables",
     "everfit.topics",
     "everfit.training.fit_place",
+    "everfit.training.fit_progress",
 )
 
 
