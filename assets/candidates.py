@@ -107,8 +107,8 @@ def trained_model(model: Model) -> dg.AssetsDefinition:
             metadata |= {f"{candidate.name} {name}": readable(value) for name, value in values.items()}
             if candidate.signature and (told := not_portable(candidate.signature)):
                 metadata[f"{candidate.name}, how it is kept"] = told
-            if candidate.found:
-                metadata[f"{candidate.name}, found"] = candidate.found
+            if said := manifests.found(candidate):
+                metadata[f"{candidate.name}, found"] = said
         metadata |= training_record.left_out(made)
         metadata["calibration on the rolling origins"] = markdown("calibration", drawing)
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(digest))

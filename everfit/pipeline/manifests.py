@@ -70,14 +70,6 @@ class Trained(Kept, frozen=True, kw_only=True):
     checkpoint: dict[str, str] = msgspec.field(default_factory=dict)
     parent: int | None = None
 
-    @property
-    def found(self) -> str:
-        """What a search has found, in words; empty where there was none."""
-        if not self.searched:
-            return ""
-        settings = ", ".join(f"{name}={value}" for name, value in self.searched["params"].items())
-        return f"{settings}, the best of {self.searched['trials']} trials"
-
 
 class TrainedModel(Kept, frozen=True, kw_only=True):
     """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen.
@@ -136,6 +128,14 @@ class Version(Kept, frozen=True, kw_only=True):
     def parent(self) -> int | None:
         """The version that its fit went on from; None where it began anew."""
         return self.candidate.parent
+
+
+def found(candidate: Trained) -> str:
+    """What a search has found, in words; empty where there was none."""
+    if not candidate.searched:
+        return ""
+    settings = ", ".join(f"{name}={value}" for name, value in candidate.searched["params"].items())
+    return f"{settings}, the best of {candidate.searched['trials']} trials"
 
 
 def content_of(lake: Lake, version: Version) -> bytes:

@@ -137,7 +137,7 @@ def register(runtime: Runtime, described: Version, manifest: str) -> int:
         "everfit.left_out": ", ".join(described.candidate.left_out)[:TAG_CHARACTERS],
     }
     signature = manifests.signature_of(runtime.lake, described)
-    tags |= {"everfit.found": said[:TAG_CHARACTERS]} if (said := described.candidate.found) else {}
+    tags |= {"everfit.found": said[:TAG_CHARACTERS]} if (said := manifests.found(described.candidate)) else {}
     tags |= {NOT_PORTABLE: not_portable(signature)} if signature.native is not None else {}
     artifact = Artifact(manifests.content_of(runtime.lake, described), signature, tags)
     with runtime.engine.connect() as connection:
