@@ -6,7 +6,7 @@ the columns is a window's statistic, and its quantile at the budget, times ``saf
 that cannot alarm on a column is exchanged for one that can; what is left without says so (:meth:`Threshold.blind`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 YEAR = timedelta(days=365.25)
+
+Answered = Callable[["pl.DataFrame"], "pl.DataFrame"]
+
+
+def _as_they_are(rows: "pl.DataFrame") -> "pl.DataFrame":
+    return rows
 
 
 class Threshold(msgspec.Struct, frozen=True):
@@ -63,13 +69,17 @@ class Calibration(Kept, frozen=True, kw_only=True):
 
 
 def reference_sample(
-    policy: DriftPolicy, frame: "pl.DataFrame", columns: Sequence[tuple[str, Kind]], *, cutoff: datetime, seed: int = 0
+    policy: DriftPolicy,
+    frame: "pl.DataFrame",
+    columns: Sequence[tuple[str, Kind]],
+    *,
+    cutoff: datetime,
+    seed: int = 0,
+    answered: Answered = _as_they_are,
 ) -> "pl.DataFrame":
     """At most ``policy.sample_rows`` training rows of the last ``policy.reference`` before the cutoff, in order of time."""
-    import polars as pl
-
-    recent = frame.filter(pl.col(EVENT_TIME).is_between(cutoff - policy.reference, cutoff, closed="left"))
-    return sample(recent.select(EVENT_TIME, *(name for name, _ in columns)), policy.sample_rows, seed)
+    recent = rows_between(_of_columns(frame, columns), cutoff - policy.reference, cutoff)
+    return answered(sample(recent, policy.sample_rows, seed))
 
 
 def calibrate(
@@ -80,6 +90,7 @@ def calibrate(
     *,
     cutoff: datetime,
     seed: int = 0,
+    answered: Answered = _as_they_are,
 ) -> Calibration:
     """Thresholds from the champion's own training time.
 
@@ -90,14 +101,15 @@ def calibrate(
         columns: name and kind of the features and of the answers.
         cutoff: windows are counted back from here, within the reference span: older ones are no part of the reference.
         seed: of the windows' samples, now and later.
+        answered: adds the columns of the answers to sampled rows, where the training rows lack them.
     """
     import numpy as np
 
-    windows = training_windows(policy, frame, cutoff)
+    windows = training_windows(policy, _of_columns(frame, columns), cutoff)
     bounds = {"windows": len(windows), "min_rows": policy.min_rows, "sample_rows": policy.sample_rows, "seed": seed}
     if not windows:
         return Calibration(thresholds=[], limit=LEAST_LIMIT, **bounds)
-    samples = [sample(window, policy.sample_rows, seed) for window in windows]
+    samples = [answered(sample(window, policy.sample_rows, seed)) for window in windows]
     measured = [
         (name, measure)
         for name, kind in columns
@@ -117,25 +129,39 @@ def calibrate(
     return Calibration(thresholds=thresholds, limit=limit, **bounds)
 
 
+def _of_columns(frame: "pl.DataFrame", columns: Sequence[tuple[str, Kind]]) -> "pl.DataFrame":
+    """The event time and the columns that are there."""
+    return frame.select(EVENT_TIME, *(name for name, _ in columns if name in frame.columns))
+
+
 def sample(frame: "pl.DataFrame", rows: int, seed: int) -> "pl.DataFrame":
     """At most so many rows, drawn by the seed, in their own order."""
     import numpy as np
+    import polars as pl
 
     if frame.height <= rows:
         return frame
-    drawn = np.random.default_rng(seed).choice(frame.height, rows, replace=False)
-    return frame[np.sort(drawn)]
+    drawn = np.sort(np.random.default_rng(seed).choice(frame.height, rows, replace=False))
+    return pl.DataFrame([column.gather(drawn) for column in frame])  # a whole frame of many chunks would be copied before
 
 
 def training_windows(policy: DriftPolicy, frame: "pl.DataFrame", cutoff: datetime) -> "list[pl.DataFrame]":
     """Whole windows of enough rows, counted back from the cutoff."""
-    import polars as pl
-
     first = cast(datetime | None, frame[EVENT_TIME].min())
     spans = WindowGrid(cutoff, policy.window).back(policy.reference) if first else []
-    whole = [pl.col(EVENT_TIME).is_between(start, end, closed="left") for start, end in spans if first and start >= first]
-    windows = [frame.filter(rows) for rows in whole]
+    windows = [rows_between(frame, start, end) for start, end in spans if first and start >= first]
     return [window for window in windows if window.height >= policy.min_rows]
+
+
+def rows_between(frame: "pl.DataFrame", start: datetime, end: datetime) -> "pl.DataFrame":
+    """The rows of a span, ``end`` exclusive; a view where the rows are in order of time, as training rows are."""
+    import polars as pl
+
+    times = frame[EVENT_TIME]
+    if not times.is_sorted():
+        return frame.filter(pl.col(EVENT_TIME).is_between(start, end, closed="left"))
+    first, last = times.search_sorted(pl.Series([start, end]).cast(times.dtype))
+    return frame.slice(first, last - first)
 
 
 def _reachable(threshold: Threshold, largest: float, limit: float, farthest: float) -> Threshold:

@@ -54,6 +54,13 @@ def null_share(column: "pl.Series") -> float:
     return 1 - len(present(column)) / len(column) if len(column) else 0.0
 
 
+def varies(values: "pl.Series") -> bool:
+    """Whether there are two different values among values that are present."""
+    if values.is_empty():
+        return False
+    return values.n_unique() > 1 if values.dtype.is_nested() else not bool((values == values[0]).all())
+
+
 def magnitude(numbers: "pl.Series") -> float:
     """The largest absolute value of finite numbers; 0 of no numbers."""
     return float(np.abs(numbers.to_numpy().astype(np.float64)).max()) if len(numbers) else 0.0

@@ -16,7 +16,7 @@ from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
 from everfit.evidence.calibration import training_windows
-from everfit.evidence.column_statistics import null_share, present
+from everfit.evidence.column_statistics import null_share, present, varies
 from everfit.evidence.counts import Tally, tally
 from everfit.evidence.out_of_bounds import outside
 
@@ -62,7 +62,7 @@ def profile(model: Model, frame: "pl.DataFrame") -> Profile:
         ColumnProfile(
             name,
             max((null_share(window[name]) for window in windows), default=0.0),
-            bool(windows) and all(present(window[name]).n_unique() > 1 for window in windows),
+            bool(windows) and all(varies(present(window[name])) for window in windows),
         )
         for name, _ in model.features
     ]

@@ -8,6 +8,8 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,16 +51,23 @@ class Lake:
             LakeError: when it was altered, or the disk fails.
         """
         file = self.path(digest, kind)
-        try:
+        with self._reading(file, digest):
             content = file.read_bytes()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            missing = f"no object {digest}.{kind} in the lake at {self.root}; materialize its asset again"
-            raise MissingObjectError(missing) from error
-        except OSError as error:
-            raise LakeError(f"object {file} cannot be read: {error}; repair the disk or its permissions") from error
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise LakeError(f"object {file} was altered: its content does not match its name; restore or delete it")
+        _require_named(file, hashlib.sha256(content).hexdigest(), digest)
         return content
+
+    def verified(self, digest: str, kind: str) -> Path:
+        """The file of an object, once its bytes were compared with its name; it is not read into memory.
+
+        Raises:
+            MissingObjectError: when there is none.
+            LakeError: when it was altered, or the disk fails.
+        """
+        file = self.path(digest, kind)
+        with self._reading(file, digest), file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        _require_named(file, found, digest)
+        return file
 
     def path(self, digest: str, kind: str) -> Path:
         """The file of an object."""
@@ -76,9 +85,24 @@ class Lake:
 
         return pl.read_parquet(io.BytesIO(self.get(digest, "parquet")))
 
+    @contextmanager
+    def _reading(self, file: Path, digest: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError) as error:
+            missing = f"no object {digest}{file.suffix} in the lake at {self.root}; materialize its asset again"
+            raise MissingObjectError(missing) from error
+        except OSError as error:
+            raise LakeError(f"object {file} cannot be read: {error}; repair the disk or its permissions") from error
+
     def put_json(self, value: Any) -> str:
         """Store a JSON document with its keys sorted."""
         return self.put(msgspec.json.encode(value, order="deterministic"), "json")
+
+
+def _require_named(file: Path, found: str, digest: str) -> None:
+    if found != digest:
+        raise LakeError(f"object {file} was altered: its content does not match its name; restore or delete it")
 
 
 def _write(target: Path, content: bytes) -> None:

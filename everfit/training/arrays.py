@@ -8,6 +8,7 @@ from everfit.declaration.input_kinds import NUMERIC, size_of
 from everfit.declaration.number_range import LARGEST
 from everfit.declaration.views import Kind
 from everfit.errors import FeatureError
+from everfit.training.row_file import PORTION_ROWS, let_go
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,13 +59,14 @@ def split(features: Features, frame: "pl.DataFrame") -> Arrays:
         kind = frame.schema[name]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             raise FeatureError(f"column {name!r} holds {kind}, not numbers; declare it a category or cast it first")
-    values = [_numbers(frame[name].cast(pl.Float64)) for name in numbers]
-    return Arrays(
-        _matrix(values, frame.height, "float64"),
+    arrays = Arrays(
+        _readable(_matrix([frame[name].cast(pl.Float64) for name in numbers], frame.height, "float64")),
         _matrix([_texts(frame[name]) for name in categories], frame.height, "object"),
         {name: _texts(frame[name]).to_numpy() for name in names_of(features, "text")},
         {name: _vectors(frame[name], size_of(kind)) for name, kind in features if size_of(kind)},
     )
+    let_go()
+    return arrays
 
 
 def with_components(arrays: Arrays) -> tuple[Floats, Any]:
@@ -76,9 +78,14 @@ def with_components(arrays: Arrays) -> tuple[Floats, Any]:
     return np.hstack([arrays.numbers, *arrays.vectors.values()]), arrays.categories
 
 
-def _numbers(column: "pl.Series") -> "pl.Series":
-    """NaN for a null, and for what lies beyond all numbers that everfit takes: a row of an earlier version may hold one."""
-    return column.set(column.abs() > LARGEST, None).fill_null(float("nan"))
+def _readable(numbers: Floats) -> Floats:
+    """NaN, in place, for what lies beyond all numbers that everfit takes: a row of an earlier version may hold one."""
+    import numpy as np
+
+    for start in range(0, len(numbers), PORTION_ROWS):
+        rows = numbers[start : start + PORTION_ROWS]
+        rows[~(np.abs(rows) <= LARGEST)] = np.nan
+    return numbers
 
 
 def _texts(column: "pl.Series") -> "pl.Series":
@@ -102,9 +109,13 @@ def _vectors(column: "pl.Series", size: int) -> Any:
 
 
 def _matrix(columns: "Sequence[pl.Series]", rows: int, kind: str) -> Any:
+    """The columns side by side; a null among numbers is NaN."""
     import numpy as np
 
     matrix = np.empty((rows, len(columns)), dtype=kind)
     for i, column in enumerate(columns):
-        matrix[:, i] = column.to_numpy()
+        first = 0
+        for chunk in column.get_chunks():
+            matrix[first : first + len(chunk), i] = chunk.to_numpy()
+            first += len(chunk)
     return matrix

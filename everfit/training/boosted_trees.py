@@ -32,7 +32,7 @@ def boosted(recipe: "GradientBoosting", rows: "pl.DataFrame", context: FitContex
     weights = weights_of(recipe, recipe.class_weight, context)
     numbers, categories = with_components(split(context.features, rows))
     encoding = Encoding.fit(numbers, categories)
-    numbers = np.where(np.isfinite(numbers).any(axis=0), numbers, 0.0)  # nothing is split on what holds nothing
+    numbers[:, ~np.isfinite(numbers).any(axis=0)] = 0.0  # nothing is split on what holds nothing
     inputs = columns(encoding, numbers, categories)
     losses: list[tuple[str, dict[str, float]]] = [(task.loss, {})]
     if task.loss == "pinball":

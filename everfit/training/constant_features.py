@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from everfit.declaration.values import shown
+from everfit.evidence.column_statistics import varies
 from everfit.training.arrays import Features
 
 if TYPE_CHECKING:
@@ -22,6 +23,6 @@ def left_out(features: Features, frame: "pl.DataFrame") -> dict[str, str]:
             column = column.filter(column.is_finite())
         if column.is_empty():
             reasons[name] = "holds no value"
-        elif len(column) == frame.height and column.n_unique() == 1:
+        elif len(column) == frame.height and not varies(column):
             reasons[name] = f"is always {shown(column[:1].to_list()[0])}"
     return reasons

@@ -72,7 +72,7 @@ def one_thread() -> AbstractContextManager[object]:
 
 def columns(encoding: Encoding, numbers: Floats, categories: Any) -> Floats:
     """What the estimator takes, float64[N, Dc + Dn]: the categories' codes, then the numbers."""
-    return np.hstack([encoding.codes(categories), numbers])
+    return np.hstack([encoding.codes(categories), numbers]) if categories.shape[1] else numbers
 
 
 def _ensemble(

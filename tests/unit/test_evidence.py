@@ -1,6 +1,7 @@
 """Detectors on seeded streams with exact alarm positions; our distances against Evidently's."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -70,6 +71,25 @@ def alarms(calibration: Calibration, reference: pl.DataFrame, later: pl.DataFram
     """The positions of the alarmed weeks."""
     weeks = [later[i : i + ROWS] for i in range(0, later.height, ROWS)]
     return [i for i, week in enumerate(weeks) if judge_drift(calibration, reference, week)[0].verdict == "alarm"]
+
+
+def test_rows_in_another_order_and_answers_that_are_added_to_the_samples_calibrate_alike(
+    reference: pl.DataFrame, calibration: Calibration
+) -> None:
+    rows = stream(WEEKS)
+    answers = dict(zip(rows["_event_time"], rows["_score"], strict=True))
+
+    def answered(sampled: pl.DataFrame) -> pl.DataFrame:
+        return sampled.with_columns(_score=sampled["_event_time"].replace_strict(answers))
+
+    given: dict[str, Any] = {"cutoff": CUTOFF, "answered": answered}
+    assert reference_sample(POLICY, rows.drop("_score"), COLUMNS, **given).equals(reference)
+    assert calibrate(POLICY, rows.drop("_score"), reference, COLUMNS, **given) == calibration
+    small = POLICY.model_copy(update={"sample_rows": ROWS})
+    shuffled = pl.concat([rows[ROWS:], rows[:ROWS]])
+    assert calibrate(small, shuffled, reference, COLUMNS, cutoff=CUTOFF) == calibrate(
+        small, rows, reference, COLUMNS, cutoff=CUTOFF
+    )
 
 
 def test_calibration_rests_on_the_whole_windows_of_the_reference_span(calibration: Calibration) -> None:

@@ -38,15 +38,18 @@ def test_documents_do_not_depend_on_the_order_of_their_keys(lake: Lake) -> None:
 
 
 def test_a_missing_object_is_told(lake: Lake) -> None:
-    with pytest.raises(MissingObjectError, match=r"no object abcd\.onnx"):
-        lake.get("abcd", "onnx")
+    for look in (lake.get, lake.verified):
+        with pytest.raises(MissingObjectError, match=r"no object abcd\.onnx"):
+            look("abcd", "onnx")
 
 
 def test_an_altered_object_is_noticed(lake: Lake) -> None:
     name = lake.put(b"content", "txt")
+    assert lake.verified(name, "txt").read_bytes() == b"content"
     lake.path(name, "txt").write_bytes(b"other")
-    with pytest.raises(LakeError, match="was altered"):
-        lake.get(name, "txt")
+    for look in (lake.get, lake.verified):
+        with pytest.raises(LakeError, match="was altered"):
+            look(name, "txt")
 
 
 def test_a_disk_that_takes_no_more_leaves_nothing_half_written(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
