@@ -1,4 +1,4 @@
-"""What a training costs beside its bare fits, and what one repeats that was killed.
+"""What a training costs beside its bare fits: time on the flights, memory and time on many rows, what a kill repeats.
 
 Run: ``python benchmarks/training.py``.
 ``--json`` prints one JSON document with the figures; ``--only PART`` measures one part.
@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import _resume
+from benchmarks import _large, _resume, _retraining
 
-PARTS = {"resume": _resume.measure}
+PARTS = {"overhead": _retraining.measure, "large": _large.measure, "resume": _resume.measure}
 
 
 def main() -> None:

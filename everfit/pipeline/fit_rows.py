@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from everfit.declaration import Model
-from everfit.declaration.reserved_columns import EVENT_TIME
+from everfit.declaration.reserved_columns import renewed
 from everfit.evaluation.folds import Fold
+from everfit.evidence.calibration import rows_between
 from everfit.pipeline.manifests import TrainingSet
 from everfit.pipeline.training_set import known_by
+from everfit.training import row_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,26 +37,27 @@ class FitRows:
     folds: Sequence[FoldRows]
 
     @classmethod
-    def of(cls, model: Model, training_set: TrainingSet, rows: "pl.DataFrame", origins: Sequence[Fold], folder: Path) -> Self:
-        """Written to the folder, which is to last as long as the fits."""
-        mapped, file = in_file(rows, folder / "rows.arrow")
-        return cls(training_set, mapped, file, [*fold_rows(model, mapped, origins, folder)])
+    def of(cls, model: Model, training_set: TrainingSet, kept: Path, origins: Sequence[Fold], folder: Path) -> Self:
+        """The rows of the training set's file in the lake; written to the folder, which is to last as long as the fits."""
+        file = folder / "rows.arrow"
+        row_file.from_parquet(kept, file)
+        rows = row_file.mapped(file)
+        named = renewed(rows, model.label)
+        if named is not rows:
+            named, file = in_file(named, folder / "renewed.arrow")
+        return cls(training_set, named, file, [*fold_rows(model, named, origins, folder)])
 
 
 def in_file(rows: "pl.DataFrame", file: Path) -> "tuple[pl.DataFrame, Path]":
     """The rows as they are read from a file, and the file."""
-    import polars as pl
-
     rows.write_ipc(file)
-    return pl.read_ipc(file), file
+    return row_file.mapped(file), file
 
 
 def fold_rows(model: Model, rows: "pl.DataFrame", origins: Sequence[Fold], folder: Path) -> Iterator[FoldRows]:
     """The rows of each fold; those to fit on are written to the folder."""
-    import polars as pl
-
     for number, origin in enumerate(origins):
         known, file = in_file(rows.filter(*known_by(model, origin.start)), folder / f"fold-{number}.arrow")
-        scored = rows.filter(pl.col(EVENT_TIME).is_between(origin.start, origin.end, closed="left"))
+        scored = rows_between(rows, origin.start, origin.end)
         flaw = "no labelled row before it" if known.is_empty() else "no labelled row in it" if scored.is_empty() else ""
         yield FoldRows(origin, file, scored, flaw)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ import msgspec
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
-from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
+from everfit.declaration.reserved_columns import CANDIDATE, LABEL
 from everfit.environment import formats
 from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServableError, RecipeError
 from everfit.evaluation.folds import folds
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from everfit.training.checked_fit import CheckedFit
     from everfit.training.fit_process import FitProcess
     from everfit.training.latency import Latency
+    from everfit.training.version_scorer import VersionScorer
 
 PARITY_ROWS = 50_000  # the newest rows, on which the exported answers are compared with the native ones
 TRAINED = "trained.json"
@@ -92,14 +94,14 @@ def train(
     """
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
-    rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
+    file = runtime.lake.verified(training_set.rows_hash, "parquet")
     origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     with (
         tempfile.TemporaryDirectory(prefix="everfit-training-") as folder,
         unfinished(runtime.lake, model, training_set, champion_fit(runtime.lake, champion, current)) as kept,
     ):
-        given = FitRows.of(model, training_set, rows, origins, Path(folder))
+        given = FitRows.of(model, training_set, file, origins, Path(folder))
         pool = FitPool(model.candidates, model.training, row_bytes=int(given.rows.estimated_size()))
         training = _Training(runtime, model, given, kept, pool, current, tracker)
         with ThreadPoolExecutor(len(model.candidates)) as side_by_side, pool:
@@ -174,6 +176,8 @@ def _kept_or_fitted(training: _Training, recipe: Recipe) -> Trained:
 
 
 def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
+    import numpy as np
+
     from everfit.training.artifact import Signature
     from everfit.training.constant_features import left_out
     from everfit.training.version_scorer import open_scorer
@@ -188,17 +192,16 @@ def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
             content = fitted.export()
             latency, refused = _checked(content, signature, rows, fitted, spread=model.task.spread(rows[LABEL].to_numpy()))
         tested = backtested.result()
-    answers = open_scorer(content, signature).score(rows)
-    answered = watched(model.task, rows, answers)
-    columns = [*model.features, *model.task.watched(answers[:0])]
-    reference = reference_sample(model.drift, answered, columns, cutoff=cutoff)
+    answered = partial(_answered, model, open_scorer(content, signature))
+    columns = [*model.features, *model.task.watched(np.empty((0, *model.task.output.shape)))]
+    reference = reference_sample(model.drift, rows, columns, cutoff=cutoff, answered=answered)
     return Trained(
         name=recipe.name,
         config=recipe.parameters(),
         artifact=runtime.lake.put(content, signature.kind),
         backtest=runtime.lake.put_frame(tested.rows),
         reference=runtime.lake.put_frame(reference),
-        calibration=calibrate(model.drift, answered, reference, columns, cutoff=cutoff),
+        calibration=calibrate(model.drift, rows, reference, columns, cutoff=cutoff, answered=answered),
         profile=quality.profile(model, rows),
         metrics=_metrics(model, recipe, tested.rows),
         latency_ms=latency.ms,
@@ -212,6 +215,11 @@ def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
         checkpoint=kept_checkpoint(runtime.lake, place.last_checkpoint()),
         parent=fitted.parent,
     )
+
+
+def _answered(model: Model, scorer: "VersionScorer", rows: "pl.DataFrame") -> "pl.DataFrame":
+    """Rows with the columns in which drift of the answers is measured."""
+    return watched(model.task, rows, scorer.score(rows))
 
 
 def _checked(

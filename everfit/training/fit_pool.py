@@ -19,6 +19,7 @@ from everfit.training.arrays import Features
 from everfit.training.fit_place import FitPlace
 from everfit.training.fit_process import FitLimits, FitProcess, load, packed
 from everfit.training.recipe_fit import fit_recipe
+from everfit.training.row_file import mapped
 from everfit.training.row_weights import row_weights
 
 COPIES = 4  # of its rows that a fit may need, at most: by this, memory bounds how many run at once
@@ -81,14 +82,12 @@ class FitPool:
             RecipeError: when it takes longer or more memory than declared, or ends its process.
             Exception: what the fit raises.
         """
-        import polars as pl
-
-        counted = row_weights(weights, pl.read_ipc(rows), task) if weights else None
+        counted = row_weights(weights, mapped(rows), task) if weights else None
         arguments: dict[str, Any] = {"task": task, "features": features, "label": label, "weights": counted, "place": place}
         with self._slots, self._process(recipe, arguments, rows.parent) as process:
             if process is None:
                 with self._here:
-                    fitted = fit_recipe(recipe, pl.read_ipc(rows), **arguments)
+                    fitted = fit_recipe(recipe, mapped(rows), **arguments)
                 yield fitted
             else:
                 process.fit(rows)

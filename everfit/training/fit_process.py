@@ -24,7 +24,7 @@ from everfit.training.fit_worker import Reply, Request
 if TYPE_CHECKING:
     import polars as pl
 
-LOADED: tuple[str, ...] = ("polars", "everfit.training.recipe_fit", "everfit.environment.project_folder")
+LOADED: tuple[str, ...] = ("polars", "pyarrow.ipc", "everfit.training.recipe_fit", "everfit.environment.project_folder")
 LOOK_SECONDS = 0.25  # between two looks at the memory
 
 

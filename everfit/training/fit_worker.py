@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from everfit.training.row_file import mapped
+
 if TYPE_CHECKING:
     from everfit.training.checked_fit import CheckedFit
 
@@ -85,17 +87,13 @@ def serve(connection: Connection, packed: bytes) -> None:
 
 
 def _fit(recipe: Any, request: Request, arguments: dict[str, Any]) -> "CheckedFit":
-    import polars as pl
-
     from everfit.training.recipe_fit import fit_recipe
 
-    return fit_recipe(recipe, pl.read_ipc(request.frame), **arguments)
+    return fit_recipe(recipe, mapped(Path(request.frame)), **arguments)
 
 
 def _predict(fitted: "CheckedFit", request: Request) -> tuple[bytes, tuple[int, ...]]:
-    import polars as pl
-
-    answers = fitted.predict(pl.read_ipc(request.frame))
+    answers = fitted.predict(mapped(Path(request.frame)))
     return answers.tobytes(), answers.shape
 
 

@@ -1,0 +1,1 @@
+"""The flights model as the benchmark of a retraining wants it."""
