@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOADED: tuple[str, ...] = ("polars", "pyarrow.ipc", "everfit.training.recipe_fit", "everfit.environment.project_folder")
 LOOK_SECONDS = 0.25  # between two looks at the memory
+START_SECONDS = 120.0  # at least this much for a process to start, which says nothing of the fit
 
 
 class FitLimits(NamedTuple):
@@ -132,9 +133,10 @@ class FitProcess:
 
     def _require_within(self, call: str, seconds: float) -> None:
         """Refuse what takes longer, or more memory, than a fit may."""
-        if seconds > self._limits.seconds:
+        limit = max(self._limits.seconds, START_SECONDS) if call == "start" else self._limits.seconds
+        if seconds > limit:
             raise self._error(
-                f"{call} is not done after {self._limits.seconds:g} s and was ended; make it faster, or declare "
+                f"{call} is not done after {limit:g} s and was ended; make it faster, or declare "
                 "TrainingWindow(max_fit=…) longer"
             )
         self.used_bytes = resident_bytes(self._process.pid)
