@@ -177,7 +177,7 @@ def test_the_pages_recipes_keep_the_contract_as_they_are_written_there(containin
 @pytest.mark.parametrize("name", ["trees", "mlp"])
 def test_the_pages_ready_recipes_keep_the_contract(name: str) -> None:
     numbers = [feature for feature in FEATURES if feature[1] == "number"]
-    assert check_recipe(written(example("early_stopping"), name), ROWS, task=LATE, features=numbers).difference <= 1e-5
+    assert check_recipe(written(example("monotone="), name), ROWS, task=LATE, features=numbers).difference <= 1e-5
 
 
 def test_the_pages_weights_are_weights() -> None:
