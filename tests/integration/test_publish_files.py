@@ -55,7 +55,7 @@ def test_every_kind_of_file_lands_the_same(run: Callable[..., Result], engine: E
 @pytest.mark.parametrize(
     ("source", "name", "content", "told"),
     [
-        ("tides", "a.csv", "x\n1\n", "no source 'tides'; declared are flights, half_hours, weather"),
+        ("tides", "a.csv", "x\n1\n", "no source 'tides'; declared are flights, half_hours, hours, weather"),
         ("half_hours", "a.xls", "x", r"a.xls: unknown kind of file '.xls'; give .csv"),
         ("half_hours", "a.parquet", "x", "a.parquet cannot be read"),
         ("half_hours", "a.csv", "\x7fELF\x02\x01", "a.csv holds no row, and '\\x7fELF\\x02\\x01' where source half_hours has"),
