@@ -47,7 +47,7 @@ def up(
             steps[name] = step
             if step == "started":
                 console.print(f"{name:<9} up after {time.monotonic() - began:.1f} s")
-            spinner.update("starting " + ", ".join(name for name, step in steps.items() if step == "starting"))
+            spinner.update("starting " + ", ".join(name for name, step in steps.copy().items() if step == "starting"))
 
         home = home_folder()
         for module, why in load_models().broken.items():  # before anything is started; where all are broken, this is refused

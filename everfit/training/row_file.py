@@ -15,11 +15,15 @@ _mapped: "WeakSet[mmap.mmap]" = WeakSet()  # as long as rows are used
 
 
 def from_parquet(source: Path, target: Path) -> None:
-    """Write the rows of a Parquet file as an Arrow file, a portion at a time."""
+    """Write the rows of a Parquet file as an Arrow file, a portion at a time; with vectors, which may be null, all at once."""
+    import polars as pl
     import pyarrow as pa
     from pyarrow import parquet
 
     with parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER_BYTES) as kept:
+        if any(pa.types.is_fixed_size_list(field.type) for field in kept.schema_arrow):  # pyarrow reads no null of theirs
+            pl.read_parquet(source).write_ipc(target)
+            return
         texts_as_views = [
             field.with_type(pa.string_view()) if pa.types.is_large_string(field.type) else field for field in kept.schema_arrow
         ]

@@ -74,3 +74,12 @@ def test_an_encoding_in_portions_is_the_same_bit_for_bit(rows: int, width: int, 
     assert np.array_equal(portions.means, means)
     assert np.array_equal(portions.means, whole.means)
     assert np.array_equal(portions.scales, whole.scales)
+
+
+def test_vectors_that_may_be_null_are_mapped_too(tmp_path: Path) -> None:
+    rows = ROWS.with_columns(
+        vector=pl.Series([None if at % 3 else [at, 0.5] for at in range(N)], dtype=pl.Array(pl.Float32, 2))
+    )
+    rows.write_parquet(tmp_path / "rows.parquet")
+    row_file.from_parquet(tmp_path / "rows.parquet", tmp_path / "rows.arrow")
+    assert row_file.mapped(tmp_path / "rows.arrow").equals(rows)
