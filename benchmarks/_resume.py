@@ -16,7 +16,7 @@ from everfit import BinaryClassification, FitContext, TorchMLP
 
 ROWS, NUMBERS = 200_000, [f"number_{at}" for at in range(10)]
 INTERVAL_SECONDS = 2.0
-RECIPE = TorchMLP(epochs=10, checkpoint_seconds=INTERVAL_SECONDS)
+RECIPE = TorchMLP(epochs=40, checkpoint_seconds=INTERVAL_SECONDS)
 STEPS = struct.Struct("qqd")  # the first step of an attempt, its last, and the seconds between them
 
 
