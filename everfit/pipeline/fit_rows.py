@@ -45,7 +45,9 @@ class FitRows:
         named = renewed(rows, model.label)
         if named is not rows:
             named, file = in_file(named, folder / "renewed.arrow")
-        return cls(training_set, named, file, [*fold_rows(model, named, origins, folder)])
+        parts = [*fold_rows(model, named, origins, folder)]
+        row_file.let_go()  # the fits come first; they read the rows in processes of their own
+        return cls(training_set, named, file, parts)
 
 
 def in_file(rows: "pl.DataFrame", file: Path) -> "tuple[pl.DataFrame, Path]":
