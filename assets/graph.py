@@ -1,7 +1,7 @@
 """The asset graph of one declared model, read from left to right.
 
 sources → raw_data → features → training_set → trained_model → evaluation → champion, with the prediction log beside it:
-requests go into the features, outcomes into the training set.
+requests go into the features, outcomes into the training set. A model that scores a table has scored_requests, too.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from assets.champion import champion
 from assets.checks import evidence_checks
 from assets.days import features, raw_data
 from assets.pages import LOGGED, columns, declared_in, source_columns
+from assets.scored_requests import scored_requests
 from everfit.dagster_api.names import days_name
 from everfit.declaration import Model
 from everfit.pipeline.code_versions import LOOK_BACK
@@ -32,6 +33,7 @@ def model_assets(model: Model) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:
         _log(
             model, "outcomes", "Observed outcomes, read from Kafka as they become known: one row per request and observation."
         ),
+        *([scored_requests(model, model.batch)] if model.batch else []),
         raw_data(model, days),
         _look_back(model, days),
         features(model, days),

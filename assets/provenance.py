@@ -8,7 +8,7 @@ Dagster reads staleness from (https://docs.dagster.io/guides/build/assets/asset-
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
 import dagster as dg
@@ -19,7 +19,6 @@ from everfit.pipeline.code_versions import Stage, stage_version
 from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
-    from everfit.pipeline.day_summary import DaySummary
     from everfit.pipeline.lineage import Lineage
 
 DATA_VERSION = "dagster/data_version"
@@ -27,6 +26,21 @@ DEFERRED = "dagster/defer_asset_events"
 Tags = Mapping[str, str]
 Event = dg.AssetMaterialization | dg.AssetObservation
 Result = dg.MaterializeResult[Any]
+
+
+class Made(Protocol):
+    """A day that was made, and the version of its content."""
+
+    @property
+    def day(self) -> str:
+        """As 1996-09-04."""
+
+    @property
+    def data_version(self) -> str:
+        """Changes with the content."""
+
+
+Day = TypeVar("Day", bound=Made)
 
 
 def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs: Sequence[str]) -> dict[str, str]:
@@ -43,7 +57,7 @@ def provenance(instance: dg.DagsterInstance, model: Model, stage: Stage, inputs:
 
 
 def materialized(
-    context: dg.AssetExecutionContext, made: "Sequence[DaySummary]", tags: Tags, metadata: Callable[["DaySummary"], Any]
+    context: dg.AssetExecutionContext, made: Sequence[Day], tags: Tags, metadata: Callable[[Day], Any]
 ) -> Iterator[Result]:
     """The days made by a run as materializations, each with the data version of its own content."""
     if made and len(context.partition_keys) == 1 and context.run.tags.get(DEFERRED) != "true":
@@ -55,7 +69,7 @@ def materialized(
     log_events(context, [materialization_of(context.asset_key, day, tags, metadata(day)) for day in made])
 
 
-def materialization_of(key: dg.AssetKey, day: "DaySummary", tags: Tags, metadata: Any) -> dg.AssetMaterialization:
+def materialization_of(key: dg.AssetKey, day: Made, tags: Tags, metadata: Any) -> dg.AssetMaterialization:
     """The materialization of a single day."""
     versioned = {**tags, DATA_VERSION: day.data_version}
     return dg.AssetMaterialization(key, partition=day.day, metadata=metadata, tags=versioned)

@@ -8,6 +8,7 @@ from orchestration.declared_assets import declared
 from orchestration.experiments import experiment
 from orchestration.resources import everfit, tracking
 from orchestration.schedules import nightly_backfills, source_days
+from orchestration.scoring_schedules import daily_scoring
 from orchestration.sensors import prediction_log
 from orchestration.watchdog_sensor import dead_mans_switch
 
@@ -19,7 +20,7 @@ def build() -> dg.Definitions:
         assets=loaded.assets,
         asset_checks=loaded.checks,
         jobs=[experiment],
-        schedules=nightly_backfills(loaded.models.values()),
+        schedules=[*nightly_backfills(loaded.models.values()), *daily_scoring(loaded.models.values())],
         sensors=[prediction_log, source_days, dead_mans_switch],
         resources={"everfit": everfit, "tracking": tracking},
         executor=dg.in_process_executor,

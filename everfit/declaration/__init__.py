@@ -7,6 +7,7 @@ from typing import Any
 
 from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Flag, Integer, Number, Numeric, Text, Time, Vector
+from everfit.declaration.daily_scoring import BatchScoring
 from everfit.declaration.fit_context import Champion, FitContext
 from everfit.declaration.metrics import Metric, RankMetric, RowMetric
 from everfit.declaration.model import Model, RetrainingPolicy
@@ -39,6 +40,7 @@ __all__ = [
     "AbsoluteError",
     "AveragePrecision",
     "BackfillPolicy",
+    "BatchScoring",
     "BinaryClassification",
     "Brier",
     "Category",

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_validator
 
 from everfit.declaration.columns import Column, Number
+from everfit.declaration.daily_scoring import BatchScoring, batch_fault, with_requests
 from everfit.declaration.input_checks import inputs_fault
 from everfit.declaration.metric_choice import chosen_metric
 from everfit.declaration.metrics import Metric, OwnLoss
@@ -67,6 +68,7 @@ class Model(Part):
     default the task's loss.
     ``weights`` is a function of the rows (a frame of N with the features, the label and ``event_time``) to positive numbers,
     float64[N]: how much each row counts in a fit. What the gate and the pages compare stays unweighted.
+    ``batch`` names a table whose rows are scored once a day, for a model that no client asks.
     ``retraining`` decides when to retrain; by default a change that evidence shows does, and training data that are too old.
     """
 
@@ -92,6 +94,7 @@ class Model(Part):
     drift: DriftPolicy = DriftPolicy()
     freshness: FreshnessPolicy
     backfill: BackfillPolicy = BackfillPolicy()
+    batch: BatchScoring | None = None
     retraining: RetrainingPolicy | None = None
     rollout: InstanceOf[Rollout] = Straight()
     limits: Limits = Limits()
@@ -109,6 +112,13 @@ class Model(Part):
         except ValueError as error:
             raise ValueError(f"metric: {error}") from error
         return rest | {"metric": metric, "task": task.minimising(metric.fit_loss) if metric.fit_loss else task}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _requests_are_a_source(cls, values: Any) -> Any:
+        return (
+            values | {"sources": with_requests(values.get("batch"), values.get("sources"))} if "sources" in values else values
+        )
 
     @field_validator("request")
     @classmethod
@@ -197,6 +207,12 @@ class Model(Part):
     def _inputs_are_where_they_fit(self) -> Self:
         if fault := inputs_fault(self):
             raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _table_holds_requests(self) -> Self:
+        if fault := batch_fault(self):
+            raise ValueError(f"batch: {fault}")
         return self
 
     @property

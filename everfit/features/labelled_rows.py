@@ -55,9 +55,8 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
         _require_zone(model, made, time)
     made = with_vectors(made, kinds)
     at = nw.col(event_time).cast(MOMENT)
-    name = [nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *(key_text(made, column) for column in identity)]
     rows: pl.DataFrame = made.select(
-        nw.concat_str(*name, separator="-").alias(REQUEST_ID),
+        request_id(model, made, at).alias(REQUEST_ID),
         at.alias(EVENT_TIME),
         *(_field(made, column) for column in model.request),
         _label(model, made, label).alias(LABEL),
@@ -66,6 +65,12 @@ def labelled(model: Model, sources: Mapping[str, "pl.DataFrame"]) -> "pl.DataFra
     rows = rows.sort(EVENT_TIME, maintain_order=True)
     _require_distinct(model, rows, identity)
     return rows
+
+
+def request_id(model: Model, rows: nw.DataFrame[Any], at: nw.Expr) -> nw.Expr:
+    """The id of each row's request: the model, its event time ``at`` and the columns of the model's ``identity``."""
+    identity = (key_text(rows, column) for column in model.identity or [model.entity])
+    return nw.concat_str(nw.lit(model.name), at.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"), *identity, separator="-")
 
 
 def _require_zone(model: Model, made: nw.DataFrame[Any], time: str) -> None:

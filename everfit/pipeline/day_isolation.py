@@ -12,7 +12,7 @@ from everfit.store import failures
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation, is_shared
 
-Daily = Literal["raw_data", "features"]
+Daily = Literal["raw_data", "features", "scored_requests"]
 T = TypeVar("T")
 
 

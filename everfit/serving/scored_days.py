@@ -1,0 +1,132 @@
+"""Days of a table of requests, answered by the champion and logged as serving logs its answers, each request once.
+
+A day's answers are an object of the lake before the first of them is sent. What was interrupted is sent again from there, and a
+day that is scored again adds the answers to rows that had none: a request that was answered keeps its answer, whoever is
+champion by then, and what arrives twice falls on the log's identity.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import DEGRADED, EVENT_TIME, REQUEST_ID, VERSION
+from everfit.errors import RefusedError
+from everfit.features.spans import DAY
+from everfit.runtime import Runtime
+from everfit.serving.batch_answers import ENTITY, RECORD, answer_rows, nothing_answered, requests_of
+from everfit.serving.batch_scoring import PROBLEM, BatchScorer, open_batch_scorer
+from everfit.serving.producer import KafkaLogProducer, Producer, Record
+from everfit.store import frames, locks, partitions, source_days
+from everfit.store.partitions import PartitionVersion
+from everfit.timing import midnight
+from everfit.topics.events import PREDICTIONS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROWS_SENT_AT_ONCE = 500
+
+
+class ScoredDay(NamedTuple):
+    """A day that was scored: its rows, of which some could not be answered or sent, each reason once."""
+
+    day: str
+    data_version: str
+    rows: int
+    scored: int
+    degraded: int
+    problems: Sequence[str]
+    versions: Sequence[int]
+
+
+def due_days(connection: sa.Connection, model: Model, today: date) -> list[str]:
+    """The whole days of the table that were not scored yet, or not to the end, or on which rows have landed since; in order."""
+    source = requests_of(model)
+    changes = source_days.changes(connection, [source.name], before=today)[source.name]
+    on_record = partitions.newest_versions(connection, _dataset(model))
+    return [
+        day
+        for day, count in changes.items()
+        if date.fromisoformat(day) >= model.go_live.date() and (day not in on_record or not _holds(on_record[day], count))
+    ]
+
+
+def score_days(runtime: Runtime, model: Model, days: Sequence[str], now: datetime) -> list[ScoredDay]:
+    """Score these days in the order of time, so that the model's clock passes none of them before its answers are sent.
+
+    Raises:
+        ServiceError: when there is no champion yet, or Kafka or another service does not answer.
+        SettingsError: when the model declares no table of requests.
+    """
+    scorer = open_batch_scorer(runtime, model)
+    with closing(KafkaLogProducer(runtime.settings.kafka, PREDICTIONS)) as producer:
+        return [score_day(runtime, scorer, producer, day, now) for day in sorted(days)]
+
+
+def score_day(runtime: Runtime, scorer: BatchScorer, producer: Producer, day: str, now: datetime) -> ScoredDay:
+    """Score one day, and send its answers; a day without rows is recorded as empty.
+
+    Raises:
+        ServiceError: when the online features cannot be read, or Kafka does not acknowledge: score it again.
+    """
+    made, answers = _answered(runtime, scorer, day, now)
+    records = [Record(key.encode(), value.encode()) for key, value in answers.drop_nulls(RECORD).select(ENTITY, RECORD).rows()]
+    lots = [records[start : start + ROWS_SENT_AT_ONCE] for start in range(0, len(records), ROWS_SENT_AT_ONCE)]
+    refused = [fault for lot in lots for fault in _send(producer, lot)]
+    with runtime.engine.begin() as connection:
+        partitions.record(connection, [replace(made, inputs={**made.inputs, "sent": True})])
+    problems = [*answers[PROBLEM].drop_nulls(), *refused]
+    sent = answers.drop_nulls(RECORD)
+    versions = sorted(sent[VERSION].unique())
+    return ScoredDay(day, made.hash, answers.height, sent.height - len(refused), int(sent[DEGRADED].sum()), problems, versions)
+
+
+def _answered(runtime: Runtime, scorer: BatchScorer, day: str, now: datetime) -> "tuple[PartitionVersion, pl.DataFrame]":
+    """The day's answers, those of before and those to rows that had none, as they are recorded before any is sent.
+
+    A second run of the day waits for the first, so that both do not answer the same rows.
+    """
+    import polars as pl
+
+    model = scorer.model
+    source, start = requests_of(model), midnight(day)
+    span = (max(start, model.go_live), start + DAY)
+    with runtime.engine.begin() as connection:
+        locks.hold(connection, locks.DATASET + _dataset(model))
+        changes = source_days.changes(connection, [source.name])[source.name].get(day, 0)
+        before = partitions.newest_versions(connection, _dataset(model)).get(day)
+        kept = runtime.lake.get_frame(before.hash).drop_nulls(RECORD) if before else nothing_answered()
+        asked = frames.landed(connection, source, span)
+        added = answer_rows(runtime, scorer, asked, set(kept[REQUEST_ID]), now)
+        answers = pl.concat([kept, added]).sort(EVENT_TIME, REQUEST_ID, maintain_order=True)
+        inputs = {"changes": changes, "sent": False}
+        made = PartitionVersion(
+            _dataset(model), day, runtime.lake.put_frame(answers), answers.height, scorer.scorer.signature.schema, inputs
+        )
+        partitions.record(connection, [made])
+    return made, answers
+
+
+def _send(producer: Producer, records: Sequence[Record]) -> list[str]:
+    """Send records; those that Kafka will never take are found by bisection, and told."""
+    try:
+        producer.send(records)
+    except RefusedError as error:
+        if len(records) == 1:
+            return [f"{error}, {len(records[0].value):,} bytes"]
+        middle = len(records) // 2
+        return _send(producer, records[:middle]) + _send(producer, records[middle:])
+    return []
+
+
+def _holds(version: PartitionVersion, changes: int) -> bool:
+    return (version.inputs["changes"], version.inputs["sent"]) == (changes, True)
+
+
+def _dataset(model: Model) -> str:
+    return f"{model.name}/scored requests"
