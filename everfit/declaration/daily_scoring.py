@@ -54,7 +54,7 @@ def _faults(model: "Model", requests: Source) -> Iterator[str]:
             yield f"source {requests.name} has no column {field.name!r}, a field of the request; {there}: add it to the source"
         elif given.kind == "time" or given.input_kind != field.input_kind:
             yield (
-                f"{field.name!r} is a {type(given).__name__} in source {requests.name} and a {type(field).__name__} in the "
+                f"column {field.name!r} is {type(given).__name__} in source {requests.name} and {type(field).__name__} in the "
                 "request; declare the same column in both"
             )
     for name in model.identity:
