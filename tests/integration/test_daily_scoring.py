@@ -111,15 +111,18 @@ def test_days_are_scored_into_the_log_and_each_request_once(runtime: Runtime) ->
         ]
         assert ranges == [(DAY, DAY), (NEXT, NEXT)]
         assert due(runtime) == [DAY, NEXT]
-        made = dg.materialize(
+        assert dg.materialize(
             [scored_requests(MODEL, BATCH)],
             instance=instance,
-            partition_key=DAY,
+            tags=launched[0].tags,
             resources={"everfit": runtime},
             selection=[dg.AssetKey([MODEL.name, "scored_requests"])],
-        )
-        (event,) = made.asset_materializations_for_node("pumps__scored_requests")
+        ).success
+        (record,) = instance.fetch_materializations(dg.AssetKey([MODEL.name, "scored_requests"]), limit=9).records
+        event = record.asset_materialization
+        assert event is not None
         told: dict[str, Any] = {name: value.value for name, value in event.metadata.items()}
+        assert event.partition == DAY
         assert (told["rows scored"], told["degraded"], told["problems"], told["version"]) == (3, 0, 2, "1")
         assert "one of these is null; correct the row" in told["why rows have no answer"]
         assert "name in identity=[…] the columns that tell them apart" in told["why rows have no answer"]
