@@ -1,14 +1,13 @@
 """The daily asset of a model that scores a table: the day's requests, answered by the champion and sent to the log."""
 
 from collections import Counter
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.pages import declared_in
-from assets.provenance import Result, materialized
+from assets.provenance import Result, log_events, materialization_of, materialized
 from everfit.declaration import Model
 from everfit.declaration.daily_scoring import BatchScoring
 from everfit.runtime import Runtime
@@ -41,9 +40,18 @@ def scored_requests(model: Model, batch: BatchScoring) -> dg.AssetsDefinition:
         from everfit.serving.scored_days import score_days
         from everfit.timing import wall_clock
 
-        score = partial(score_days, everfit, model, now=wall_clock())
-        lots = make_isolated(everfit, model, "scored_requests", context.partition_keys, score)
-        yield from materialized(context, [day for lot in lots for day in lot], {}, _metadata)
+        made: dict[str, ScoredDay] = {}
+
+        def score(days: Sequence[str]) -> None:
+            made.update((day.day, day) for day in score_days(everfit, model, days, wall_clock()))
+
+        try:
+            make_isolated(everfit, model, "scored_requests", context.partition_keys, score)
+        except Exception:
+            # what was scored before is on record, and would be told by no later run
+            log_events(context, [materialization_of(context.asset_key, day, {}, _metadata(day)) for day in made.values()])
+            raise
+        yield from materialized(context, list(made.values()), {}, _metadata)
 
     return scored_requests
 

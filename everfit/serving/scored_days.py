@@ -5,7 +5,7 @@ day that is scored again adds the answers to rows that had none: a request that 
 champion by then, and what arrives twice falls on the log's identity.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime
@@ -56,7 +56,7 @@ def due_days(connection: sa.Connection, model: Model, today: date) -> list[str]:
     ]
 
 
-def score_days(runtime: Runtime, model: Model, days: Sequence[str], now: datetime) -> list[ScoredDay]:
+def score_days(runtime: Runtime, model: Model, days: Sequence[str], now: datetime) -> Iterator[ScoredDay]:
     """Score these days in the order of time, so that the model's clock passes none of them before its answers are sent.
 
     Raises:
@@ -65,7 +65,8 @@ def score_days(runtime: Runtime, model: Model, days: Sequence[str], now: datetim
     """
     scorer = open_batch_scorer(runtime, model)
     with closing(KafkaLogProducer(runtime.settings.kafka, PREDICTIONS)) as producer:
-        return [score_day(runtime, scorer, producer, day, now) for day in sorted(days)]
+        for day in sorted(days):
+            yield score_day(runtime, scorer, producer, day, now)
 
 
 def score_day(runtime: Runtime, scorer: BatchScorer, producer: Producer, day: str, now: datetime) -> ScoredDay:

@@ -1,6 +1,6 @@
 """A table of requests is scored a day at a time into the log, each request once, whatever is repeated or interrupted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from everfit.errors import ServiceError
 from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
 from everfit.serving.batch_scoring import open_batch_scorer, score_table
+from everfit.serving.producer import KafkaLogProducer, Record
 from everfit.serving.scored_days import due_days, score_day, score_days
 from everfit.sources.publication import publish
 from everfit.store import ledger, model_clocks
@@ -156,7 +157,7 @@ def test_days_are_scored_into_the_log_and_each_request_once(runtime: Runtime) ->
 def test_an_interrupted_day_is_sent_again_with_the_same_answers(runtime: Runtime) -> None:
     now, producer = wall_clock(), MemoryProducer()
     with pytest.raises(ServiceError, match="pumps has no champion yet"):
-        score_days(runtime, MODEL, [DAY], now)
+        list(score_days(runtime, MODEL, [DAY], now))
     promote(runtime, 1)
     producer.away.set()
     with pytest.raises(ServiceError, match="the broker is away"):
@@ -170,3 +171,31 @@ def test_an_interrupted_day_is_sent_again_with_the_same_answers(runtime: Runtime
     refused = score_day(runtime, open_batch_scorer(runtime, MODEL), producer, DAY, now)
     assert refused.scored == 2
     assert "too large" in refused.problems[-1]
+
+
+def test_a_run_that_ends_early_tells_the_days_that_it_scored(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    promote(runtime, 1)
+    send = KafkaLogProducer.send
+
+    def away_later(self: KafkaLogProducer, batch: Sequence[Record]) -> None:
+        if b"2020-01-03" in batch[0].value:
+            raise ServiceError("Kafka is away, as the test wants it")
+        send(self, batch)
+
+    monkeypatch.setattr(KafkaLogProducer, "send", away_later)
+    with dg.DagsterInstance.ephemeral() as instance:
+        span = {"dagster/asset_partition_range_start": DAY, "dagster/asset_partition_range_end": NEXT}
+        tags = span | {"dagster/defer_asset_events": "true"}
+        made = dg.materialize(
+            [scored_requests(MODEL, BATCH)],
+            instance=instance,
+            tags=tags,
+            resources={"everfit": runtime},
+            selection=[dg.AssetKey([MODEL.name, "scored_requests"])],
+            raise_on_error=False,
+        )
+        assert not made.success
+        told = instance.fetch_materializations(dg.AssetKey([MODEL.name, "scored_requests"]), limit=9).records
+        assert sorted(one.partition_key or "" for one in told) == [DAY, EMPTY]
+    assert due(runtime) == [NEXT]
+    assert logged(runtime).height == 3
