@@ -27,11 +27,9 @@ def nothing_answered() -> "pl.DataFrame":
     """No row: REQUEST_ID, EVENT_TIME, VERSION, DEGRADED, ENTITY, RECORD (JSON; null without an answer) and PROBLEM."""
     import polars as pl
 
-    moment = pl.Datetime("us", "UTC")
-    texts = dict.fromkeys((ENTITY, RECORD, PROBLEM), pl.String())
-    return pl.DataFrame(
-        schema={REQUEST_ID: pl.String(), EVENT_TIME: moment, VERSION: pl.Int64(), DEGRADED: pl.Boolean()} | texts
-    )
+    texts: dict[str, pl.DataType] = dict.fromkeys((ENTITY, RECORD, PROBLEM), pl.String())
+    own = {REQUEST_ID: pl.String(), EVENT_TIME: pl.Datetime("us", "UTC"), VERSION: pl.Int64(), DEGRADED: pl.Boolean()}
+    return pl.DataFrame(schema={**own, **texts})
 
 
 def answer_rows(runtime: Runtime, scorer: BatchScorer, rows: "pl.DataFrame", known: Set[str], now: datetime) -> "pl.DataFrame":

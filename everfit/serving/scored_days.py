@@ -79,8 +79,7 @@ def score_day(runtime: Runtime, scorer: BatchScorer, producer: Producer, day: st
     records = [Record(key.encode(), value.encode()) for key, value in answers.drop_nulls(RECORD).select(ENTITY, RECORD).rows()]
     lots = [records[start : start + ROWS_SENT_AT_ONCE] for start in range(0, len(records), ROWS_SENT_AT_ONCE)]
     refused = [fault for lot in lots for fault in _send(producer, lot)]
-    with runtime.engine.begin() as connection:
-        partitions.record(connection, [replace(made, inputs={**made.inputs, "sent": True})])
+    _note_sent(runtime, made)
     problems = [*answers[PROBLEM].drop_nulls(), *refused]
     sent = answers.drop_nulls(RECORD)
     versions = sorted(sent[VERSION].unique())
@@ -111,6 +110,14 @@ def _answered(runtime: Runtime, scorer: BatchScorer, day: str, now: datetime) ->
         )
         partitions.record(connection, [made])
     return made, answers
+
+
+def _note_sent(runtime: Runtime, made: PartitionVersion) -> None:
+    """Record that a day's answers are sent, unless another run has added to them meanwhile: that one sends them all."""
+    with runtime.engine.begin() as connection:
+        locks.hold(connection, locks.DATASET + made.dataset)
+        if partitions.newest_versions(connection, made.dataset)[made.partition].hash == made.hash:
+            partitions.record(connection, [replace(made, inputs={**made.inputs, "sent": True})])
 
 
 def _send(producer: Producer, records: Sequence[Record]) -> list[str]:

@@ -1,7 +1,7 @@
 """A table of requests is scored a day at a time into the log, each request once, whatever is repeated or interrupted."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,20 @@ def test_days_are_scored_into_the_log_and_each_request_once(runtime: Runtime) ->
     assert logged(runtime)["version"].to_list() == [1, 1, 1, 2, 2]
 
 
+class Overtaken(MemoryProducer):
+    """While it sends, a row is corrected, and another run scores the day."""
+
+    def __init__(self, runtime: Runtime, now: datetime) -> None:
+        super().__init__()
+        self._runtime, self._now = runtime, now
+
+    def send(self, batch: Sequence[Record]) -> None:
+        """Let the other run be first."""
+        publish(self._runtime.engine, self._runtime.models, "asked", [asked(5, 2.0, visit=9)])
+        score_day(self._runtime, open_batch_scorer(self._runtime, MODEL), MemoryProducer(), DAY, self._now)
+        super().send(batch)
+
+
 def test_an_interrupted_day_is_sent_again_with_the_same_answers(runtime: Runtime) -> None:
     now, producer = wall_clock(), MemoryProducer()
     with pytest.raises(ServiceError, match="pumps has no champion yet"):
@@ -167,9 +181,15 @@ def test_an_interrupted_day_is_sent_again_with_the_same_answers(runtime: Runtime
     producer.away.clear()
     scored = score_day(runtime, open_batch_scorer(runtime, MODEL), producer, DAY, now)
     assert (scored.scored, list(scored.versions), due(runtime)) == (3, [1], [NEXT])
+    overtaken = Overtaken(runtime, now)
+    score_day(runtime, open_batch_scorer(runtime, MODEL), overtaken, DAY, now)
+    assert len(overtaken.taken) == 3
+    promote(runtime, 1)
+    (kept,) = score_days(runtime, MODEL, [DAY], now)
+    assert list(kept.versions) == [1, 2], "what the other run answered stays on record"
     producer.refused.add(producer.taken[1].value)
     refused = score_day(runtime, open_batch_scorer(runtime, MODEL), producer, DAY, now)
-    assert refused.scored == 2
+    assert refused.scored == 3
     assert "too large" in refused.problems[-1]
 
 
