@@ -33,6 +33,8 @@ def read(model: Model) -> tuple[RecordedData | None, list[Remark]]:
     for source in model.sources:
         if source.recorded is None:
             rows[source.name] = frame_of(source, [])
+            if model.batch is not None and source == model.batch.requests:
+                continue  # requests come after the go-live; nothing is learnt from the table
             todo = "give it recorded=… where rows exist: the first version learns from them"
             remarks.append(Remark("warning", f"source {source.name}", "has no recorded rows to be held against", todo))
             continue

@@ -9,6 +9,7 @@ import pytest
 from assets import model_assets
 from everfit import BatchScoring, Category, Flag, Model, Number, Source, Text, Time
 from everfit.errors import DeclarationError, SettingsError
+from everfit.review import recorded_data
 from everfit.serving.batch_answers import requests_of
 from models.electricity_price import electricity_price
 from orchestration.scoring_schedules import daily_scoring, ranges
@@ -87,3 +88,11 @@ def test_missed_days_are_made_by_runs_of_consecutive_days() -> None:
 def test_a_number_of_the_request_may_be_null_in_the_table() -> None:
     columns = {"half_hour": Number("half_hour", nullable=True), "region": Category("region", nullable=True)}
     assert scored(asked(**columns)).batch is not None
+
+
+def test_nobody_is_told_to_record_the_requests_of_the_future() -> None:
+    unrecorded = electricity_price.sources[0].model_copy(update={"recorded": None})
+    _, remarks = recorded_data.read(scored(asked(), sources=[unrecorded]))
+    subjects = [remark.subject for remark in remarks]
+    assert "source half_hours" in subjects
+    assert "source asked" not in subjects
