@@ -1,5 +1,6 @@
 """The recorded rows of a model as they would land, the requests that its history makes of them, and their features."""
 
+import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,7 +34,11 @@ def read(model: Model) -> tuple[RecordedData | None, list[Remark]]:
     for source in model.sources:
         if source.recorded is None:
             rows[source.name] = frame_of(source, [])
-            if model.batch is not None and source == model.batch.requests:
+            if (
+                model.batch
+                and source == model.batch.requests
+                and source.name not in inspect.signature(model.history).parameters
+            ):
                 continue  # requests come after the go-live; nothing is learnt from the table
             todo = "give it recorded=… where rows exist: the first version learns from them"
             remarks.append(Remark("warning", f"source {source.name}", "has no recorded rows to be held against", todo))
