@@ -1,5 +1,6 @@
 """Unpartitioned assets: the training set, the fitted candidates, and the gate's verdict."""
 
+import math
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -18,7 +19,7 @@ from everfit.runtime import Runtime
 from everfit.timing import format_time
 
 if TYPE_CHECKING:
-    from everfit.pipeline.manifests import Compared
+    from everfit.pipeline.manifests import Compared, Evaluation
     from everfit.pipeline.trackers import Trackers
 
 REQUEST_TAG = "everfit/request"
@@ -148,6 +149,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
             "winner": made.winner or "none",
             "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
+            "rules": dg.MetadataValue.table(rule_records(made)),
         } | training_record.left_out(trained)
         if drawing:
             metadata[f"mean daily difference of the {model.metric.title} from the champion's"] = markdown("intervals", drawing)
@@ -193,3 +195,26 @@ def _record(metric: Metric, compared: "Compared") -> dg.TableRecord:
         "days": compared.days,
     }
     return dg.TableRecord({name: readable(value) for name, value in values.items()})
+
+
+def rule_records(made: "Evaluation") -> list[dg.TableRecord]:
+    """All rules that the candidates were held to, one a row."""
+    return [
+        dg.TableRecord(
+            {
+                "candidate": compared.name,
+                "rule": rule.name,
+                "outcome": rule.state,
+                "figure": _finite(rule.figure),
+                "allowed": _finite(rule.allowed),
+                "finding": rule.words,
+            }
+        )
+        for compared in made.compared
+        for rule in compared.rules
+    ]
+
+
+def _finite(figure: float | None) -> float | None:
+    """As a page shows it: JSON knows no infinity."""
+    return None if figure is None or not math.isfinite(figure) else readable(figure)

@@ -12,7 +12,8 @@ from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, r
 from everfit.declaration.tasks import Floats, Labels
 from everfit.errors import MetricError, NotServableError
 from everfit.evaluation.comparison import Comparison, compare, row_differences, slices
-from everfit.evaluation.gate import GateResult, Margins, Speed, check_candidate, check_first_candidate
+from everfit.evaluation.gate import Margins, Speed, check_candidate, check_first_candidate
+from everfit.evaluation.rules import Rule, reason_of, verdict
 from everfit.pipeline import manifests
 from everfit.pipeline.champion_inputs import champion_inputs
 from everfit.pipeline.expectation import metric_key, window_losses
@@ -24,6 +25,9 @@ from everfit.store import ledger
 if TYPE_CHECKING:
     import polars as pl
 
+EXPORT = "exported answers"
+_EXPORTED = Rule(name=EXPORT, passed=True, words="what is exported answers as the fitted model does")
+
 
 def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version: str) -> Evaluation:
     """Compare every candidate with the champion on the same rows; the best passing candidate wins."""
@@ -32,7 +36,7 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
         champion = ledger.champion(connection, model.name)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     compared = [_compare(runtime, model, candidate, current, training_set) for candidate in trained.candidates]
-    compared += [_unjudged(name, f"set aside: {reason}") for name, reason in trained.set_aside.items()]
+    compared += [_unjudged(name, "training", f"set aside: {reason}") for name, reason in trained.set_aside.items()]
     best = min((each for each in compared if each.passed), key=lambda each: each.loss, default=None)
     return Evaluation(
         trained_model=data_version,
@@ -49,15 +53,15 @@ def _compare(
 ) -> Compared:
     tested = renewed(runtime.lake.get_frame(candidate.backtest), model.label)
     if candidate.refused:
-        return _unjudged(candidate.name, f"its exported answers are not its own: {candidate.refused}")
+        return _unjudged(candidate.name, EXPORT, f"its exported answers are not its own: {candidate.refused}")
     if tested.is_empty():
-        return _unjudged(candidate.name, _nothing_to_judge(model, candidate))
+        return _unjudged(candidate.name, "days", _nothing_to_judge(model, candidate))
     try:
         if current is None:
             return _first(model, candidate, tested, training_set)
         return _against(runtime, model, candidate, tested, current, training_set.cause)
     except (MetricError, NotServableError) as error:
-        return _unjudged(candidate.name, str(error))
+        return _unjudged(candidate.name, "comparison", str(error))
 
 
 def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_set: TrainingSet) -> Compared:
@@ -66,9 +70,9 @@ def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_se
     answers = tested[CANDIDATE].to_numpy()
     loss = _loss(model.metric, labels, answers)
     baseline_loss = _loss(model.metric, labels, np.full(answers.shape, training_set.baseline))
-    verdict = check_first_candidate(model.gate, model.metric, model.task.baseline_name, loss, baseline_loss, speed)
-    verdict = GateResult(verdict.passed, f"{verdict.reason}{_kept_as(candidate)}")
-    return _compared(candidate.name, None, verdict, loss, baseline_loss, window_losses(model, tested))
+    rules = check_first_candidate(model.gate, model.metric, model.task.baseline_name, loss, baseline_loss, speed)
+    by_window = window_losses(model, tested)
+    return _compared(candidate.name, None, [*rules, _EXPORTED], _kept_as(candidate), loss, baseline_loss, by_window)
 
 
 def _against(
@@ -83,10 +87,9 @@ def _against(
     difference = row_differences(model.metric, labels, champion, answers) if model.gate.slices else None
     parts = [part for name in model.gate.slices if difference for part in slices(name, tested[name].to_numpy(), difference)]
     speed = Speed(candidate.latency_ms, candidate.slowdown)
-    verdict = check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1])
-    verdict = GateResult(verdict.passed, f"{verdict.reason}{note}{_kept_as(candidate)}")
-    margin = Margins.of(model.gate, model.metric, losses[1]).freshness
-    return _compared(candidate.name, comparison, verdict, *losses, window_losses(model, tested), margin)
+    rules = [*check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1]), _EXPORTED]
+    margin, note = Margins.of(model.gate, model.metric, losses[1]).freshness, f"{note}{_kept_as(candidate)}"
+    return _compared(candidate.name, comparison, rules, note, *losses, window_losses(model, tested), margin)
 
 
 def _kept_as(candidate: Trained) -> str:
@@ -122,14 +125,16 @@ def _nothing_to_judge(model: Model, candidate: Trained) -> str:
     return f"{too_few} can be judged; {left_out}" if left_out else too_few
 
 
-def _unjudged(name: str, reason: str) -> Compared:
-    return _compared(name, None, GateResult(False, reason), 0.0, 0.0)
+def _unjudged(name: str, rule: str, reason: str) -> Compared:
+    """A candidate that could not be compared, by the rule that says why."""
+    return _compared(name, None, [Rule(name=rule, passed=False, words=reason)], "", 0.0, 0.0)
 
 
 def _compared(
     name: str,
     comparison: Comparison | None,
-    verdict: GateResult,
+    rules: list[Rule],
+    note: str,
     loss: float,
     champion_loss: float,
     by_window: Sequence[float] = (),
@@ -144,8 +149,9 @@ def _compared(
         rows=comparison.rows if comparison else 0,
         loss=loss,
         champion_loss=champion_loss,
-        passed=verdict.passed,
-        reason=verdict.reason,
+        passed=verdict(rules) == "passed",
+        reason=f"{reason_of(rules)}{note}",
         window_losses=list(by_window),
         margin=margin,
+        rules=rules,
     )

@@ -13,6 +13,7 @@ from everfit.declaration.views import Kind
 from everfit.environment import formats
 from everfit.environment.formats import Kept
 from everfit.errors import EmptyPartitionError
+from everfit.evaluation.rules import Rule
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
 from everfit.pipeline.code_versions import code_version
@@ -88,6 +89,7 @@ class Compared(Kept, frozen=True, kw_only=True):
     was nothing to compare with), and the verdict. All of the metric are losses, the lower the better.
 
     ``window_losses`` are those of the candidate's backtest, window by window; ``margin`` is what freshness might cost.
+    ``rules`` are all that it was held to, with what each found; none in a record of an older version.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Compared(Kept, frozen=True, kw_only=True):
     reason: str
     window_losses: list[float] = msgspec.field(default_factory=list)
     margin: float | None = None
+    rules: list[Rule] = msgspec.field(default_factory=list)
 
 
 class Evaluation(Kept, frozen=True, kw_only=True):

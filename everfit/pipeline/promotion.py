@@ -11,11 +11,10 @@ from everfit.pipeline import manifests
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.pipeline.native_versions import NOT_PORTABLE, not_portable, require_loading
+from everfit.pipeline.training_record import TAG_CHARACTERS, rule_tags
 from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, requests, schemas
-
-TAG_CHARACTERS = 4_000  # below what MLflow takes
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +135,12 @@ def register(runtime: Runtime, described: Version, manifest: str) -> int:
         **({} if described.parent is None else {"everfit.parent": str(described.parent)}),
         "everfit.left_out": ", ".join(described.candidate.left_out)[:TAG_CHARACTERS],
     }
+    judged = next((each for each in described.evaluation.compared if each.name == described.candidate.name), None)
+    tags |= (
+        {}
+        if judged is None
+        else {"everfit.verdict": judged.reason[:TAG_CHARACTERS], **rule_tags(judged.rules, "everfit.gate.")}
+    )
     signature = manifests.signature_of(runtime.lake, described)
     tags |= {"everfit.found": said[:TAG_CHARACTERS]} if (said := manifests.found(described.candidate)) else {}
     tags |= {NOT_PORTABLE: not_portable(signature)} if signature.native is not None else {}

@@ -1,9 +1,11 @@
 """What a training leaves on its trackers: all that it is made from before the first fit, then its figures, then the verdict."""
 
+import math
 import os
 import platform
 import re
 import sys
+from collections.abc import Sequence
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,10 @@ from everfit.runtime import Runtime
 
 if TYPE_CHECKING:
     from everfit.declaration.tasks import Curve
+    from everfit.evaluation.rules import Rule
     from everfit.pipeline.manifests import Compared, Evaluation, TrainedModel, TrainingSet
 
+TAG_CHARACTERS = 4_000  # below what MLflow takes
 UNTRACKED = re.compile(r"[^\w.-]+", re.ASCII)  # what MLflow takes in no name of a metric
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -53,13 +57,27 @@ def finish(tracker: Tracker, runtime: Runtime, model: Model, made: "TrainedModel
 
 def judged(tracker: Tracker, model: Model, made: "Evaluation") -> str:
     """Record how each candidate compares with the champion, and the verdict; returns the drawing, empty without any."""
-    tracker.log_tags({"everfit.winner": made.winner or "none", "everfit.verdict": made.reason[:4_000]})
+    tracker.log_tags({"everfit.winner": made.winner or "none", "everfit.verdict": made.reason[:TAG_CHARACTERS]})
+    for compared in made.compared:
+        tracker.log_metrics(rule_figures(compared.rules, f"{compared.name}.gate."))
+        tracker.log_tags(rule_tags(compared.rules, f"everfit.gate.{compared.name}."))
     tracker.log_document(msgspec.to_builtins(made), "evaluation.json")
     if not (shown := _bounds(model.metric, made)):
         return ""
     drawing = intervals(shown, _margin(model.metric, made))
     tracker.log_plot(drawing, "comparison.svg")
     return drawing
+
+
+def rule_figures(rules: "Sequence[Rule]", prefix: str) -> dict[str, float]:
+    """The finite figures of the rules, by ``{prefix}{rule}``."""
+    figures = {rule.name: rule.figure for rule in rules if rule.figure is not None and math.isfinite(rule.figure)}
+    return {prefix + UNTRACKED.sub("_", name): figure for name, figure in figures.items()}
+
+
+def rule_tags(rules: "Sequence[Rule]", prefix: str) -> dict[str, str]:
+    """Outcome and finding of the rules, by ``{prefix}{rule}``."""
+    return {prefix + UNTRACKED.sub("_", rule.name): f"{rule.state}: {rule.words}"[:TAG_CHARACTERS] for rule in rules}
 
 
 def environment() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from everfit.declaration.metrics import OwnLoss
 from everfit.evaluation.comparison import Comparison, Slice, compare, mean_interval, row_differences, slices
 from everfit.evaluation.folds import folds
 from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
+from everfit.evaluation.rules import reason_of, verdict
 
 CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
 UP = BinaryClassification(label="up")
@@ -134,9 +135,10 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
     ],
 )
 def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
-    verdict = check_candidate(GATE, LOG_LOSS, cause, comparison, parts, Speed(latency_ms), 0.6)
-    assert verdict.passed is passed
-    assert re.search(told, verdict.reason)
+    rules = check_candidate(GATE, LOG_LOSS, cause, comparison, parts, Speed(latency_ms), 0.6)
+    assert verdict(rules) == ("passed" if passed else "rejected")
+    assert re.search(told, "; ".join(rule.words for rule in rules))
+    assert all(rule.words in reason_of(rules) for rule in rules if not rule.passed)
 
 
 @pytest.mark.parametrize(
@@ -150,13 +152,13 @@ def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms
     ],
 )
 def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:
-    verdict = check_first_candidate(GATE, LOG_LOSS, "share of positives", loss, 0.69, Speed(latency_ms))
-    assert verdict.passed is passed
-    assert told in verdict.reason
+    rules = check_first_candidate(GATE, LOG_LOSS, "share of positives", loss, 0.69, Speed(latency_ms))
+    assert verdict(rules) == ("passed" if passed else "rejected")
+    assert told in reason_of(rules)
 
 
 def test_a_reason_tells_what_was_measured_on_a_busy_machine() -> None:
-    reason = check_candidate(GATE, LOG_LOSS, "drift", BETTER, [], Speed(25.0, 3.0), 0.6).reason
+    reason = reason_of(check_candidate(GATE, LOG_LOSS, "drift", BETTER, [], Speed(25.0, 3.0), 0.6))
     assert reason.startswith(
         "too slow: 25.00 ms an answer (75.00 measured while a fixed graph took 3.0 times its time), allowed 20"
     )

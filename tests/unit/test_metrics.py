@@ -16,6 +16,7 @@ from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
 from everfit.errors import DeclarationError, MetricError
 from everfit.evaluation.comparison import compare, loss_interval, row_differences, slices
 from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
+from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.pipeline.code_versions import stage_version
 from everfit.pipeline.expectation import metric_key, window_losses
@@ -174,18 +175,18 @@ def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: A
     metric = metric_of(given)
     poor = np.clip(0.8 * RANDOM.permutation(SCORES) + 0.2 * SCORES, 0.01, 0.99)
 
-    def verdict(champion: Any, candidate: Any, cause: str = "drift") -> Any:
+    def rule(champion: Any, candidate: Any, cause: str = "drift") -> Rule:
         comparison = compare(metric, DAYS, LABELS, champion, candidate, confidence=0.9)
         assert comparison.lower <= comparison.mean <= comparison.upper
-        return check_candidate(Gate(), metric, cause, comparison, [], Speed(1.0), metric.loss(LABELS, champion))
+        return check_candidate(Gate(), metric, cause, comparison, [], Speed(1.0), metric.loss(LABELS, champion))[0]
 
-    better, worse, same = verdict(poor, SCORES), verdict(SCORES, poor, "freshness"), verdict(SCORES, SCORES)
+    better, worse, same = rule(poor, SCORES), rule(SCORES, poor, "freshness"), rule(SCORES, SCORES)
     assert (better.passed, worse.passed, same.passed) == (True, False, False)
     sign = "+" if metric.higher_is_better else "-"
-    assert better.reason.startswith(f"better: {metric.title} {sign}0.") or given is dear
+    assert better.words.startswith(f"better: {metric.title} {sign}0.") or given is dear
     side = "its lower bound must be above -" if metric.higher_is_better else "its upper bound must be below +"
-    assert side in worse.reason
-    assert verdict(SCORES, SCORES, "freshness").passed, "newer data may cost the margin"
+    assert side in worse.words
+    assert rule(SCORES, SCORES, "freshness").passed, "newer data may cost the margin"
 
 
 @pytest.mark.parametrize("given", ALL, ids=lambda given: getattr(given, "__name__", str(given)))
@@ -193,12 +194,13 @@ def test_a_first_candidate_must_beat_the_baseline_by_each_metric(given: Any) -> 
     metric = metric_of(given)
     baseline = metric.loss(LABELS, np.full(560, UP.baseline(LABELS)))
     own = metric.loss(LABELS, SCORES)
-    passed = check_first_candidate(Gate(), metric, UP.baseline_name, own, baseline, Speed(1.0))
-    refused = check_first_candidate(Gate(), metric, UP.baseline_name, baseline, baseline, Speed(1.0))
+    passed, refused = (
+        check_first_candidate(Gate(), metric, UP.baseline_name, loss, baseline, Speed(1.0))[0] for loss in (own, baseline)
+    )
     assert (passed.passed, refused.passed) == (True, False)
-    assert refused.reason.endswith(f"a first champion must be {'above' if metric.higher_is_better else 'below'} it")
+    assert refused.words.endswith(f"a first champion must be {'above' if metric.higher_is_better else 'below'} it")
     if isinstance(metric, AUC):
-        assert passed.reason.startswith(f"first champion: AUC {sk.roc_auc_score(LABELS, SCORES):.4f} against 0.5000 of always")
+        assert passed.words.startswith(f"first champion: AUC {sk.roc_auc_score(LABELS, SCORES):.4f} against 0.5000 of always")
 
 
 def test_margins_are_those_of_log_loss_and_relative_of_any_other_metric() -> None:

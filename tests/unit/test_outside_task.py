@@ -16,7 +16,8 @@ from everfit.declaration.reserved_columns import LABEL, SCORE
 from everfit.declaration.views import Kind
 from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
-from everfit.evaluation.gate import GateResult, Speed, check_candidate, check_first_candidate
+from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
+from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.serving.model_cache import ActiveVersions, ModelCache
 from everfit.serving.protocol import inferred, model_metadata, predicted
@@ -74,27 +75,27 @@ def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
     labels = RANDOM.uniform(-1, 1, len(days))
     answers = [labels + spread * RANDOM.normal(size=len(days)) for spread in (0.5, 0.1)]
 
-    def verdict(champion: Any, candidate: Any) -> GateResult:
+    def rule(champion: Any, candidate: Any) -> Rule:
         comparison = compare(metric, days, labels, champion, candidate, confidence=0.9)
         loss = metric.loss(labels, champion)
-        return check_candidate(CHANGE.gate, metric, "drift", comparison, [], Speed(1.0), loss)
+        return check_candidate(CHANGE.gate, metric, "drift", comparison, [], Speed(1.0), loss)[0]
 
-    better = verdict(*answers)
+    better = rule(*answers)
     assert better.passed
-    assert better.reason.startswith("better: squared error -0.")
-    assert not verdict(*answers[::-1]).passed
+    assert better.words.startswith("better: squared error -0.")
+    assert not rule(*answers[::-1]).passed
 
 
 def test_the_first_champion_must_beat_the_tasks_baseline() -> None:
     task, labels = CHANGE.task, RANDOM.uniform(-1, 1, 500)
     baseline = CHANGE.metric.loss(labels, np.full(500, task.baseline(labels)))
-    told = f"first champion: squared error 0.0100 against {baseline:.4f} of always answering the mean label; "
-    verdicts = [
-        check_first_candidate(CHANGE.gate, CHANGE.metric, task.baseline_name, loss, baseline, Speed(1.0))
+    told = f"first champion: squared error 0.0100 against {baseline:.4f} of always answering the mean label"
+    rules = [
+        check_first_candidate(CHANGE.gate, CHANGE.metric, task.baseline_name, loss, baseline, Speed(1.0))[0]
         for loss in (0.01, baseline)
     ]
-    assert verdicts[0].reason.startswith(told)
-    assert [verdict.passed for verdict in verdicts] == [True, False]
+    assert rules[0].words == told
+    assert [rule.passed for rule in rules] == [True, False]
 
 
 def test_performance_is_judged_by_the_tasks_loss() -> None:

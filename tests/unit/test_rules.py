@@ -1,0 +1,74 @@
+"""What the rules of the gate come to, and that each is shown, passed or failed, and kept."""
+
+import math
+
+import msgspec
+import pytest
+
+from assets.candidates import rule_records
+from everfit.environment import formats
+from everfit.evaluation.rules import Rule, reason_of, verdict
+from everfit.pipeline.manifests import Compared, Evaluation
+from everfit.pipeline.training_record import rule_figures, rule_tags
+
+HELD = Rule(name="difference", figure=-0.01, allowed=0.0, passed=True, words="better by 0.02")
+FAILED = Rule(name="slice day=6", figure=0.2, allowed=0.1, passed=False, words="day=6 collapses")
+OPEN = Rule(name="difference", figure=0.01, allowed=0.0, passed=None, words="too few days")
+UNBOUNDED = Rule(name="latency", figure=math.inf, allowed=20.0, passed=False, words="no answer")
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected", "told"),
+    [
+        ([HELD], "passed", "better by 0.02"),
+        ([HELD, HELD], "passed", "better by 0.02; all 2 rules hold"),
+        ([HELD, FAILED], "rejected", "day=6 collapses; better by 0.02"),
+        ([OPEN, HELD], "inconclusive", "too few days"),
+        ([OPEN, FAILED, UNBOUNDED], "rejected", "day=6 collapses; no answer; too few days"),
+    ],
+)
+def test_one_failed_rule_rejects_and_one_open_rule_waits(rules: list[Rule], expected: str, told: str) -> None:
+    assert (verdict(rules), reason_of(rules)) == (expected, told)
+
+
+def evaluation(*rules: Rule) -> Evaluation:
+    compared = Compared(
+        name="forest",
+        mean=-0.02,
+        lower=-0.03,
+        upper=-0.01,
+        days=28,
+        rows=1344,
+        loss=0.5,
+        champion_loss=0.52,
+        passed=False,
+        reason="",
+        rules=list(rules),
+    )
+    return Evaluation(trained_model="hash", champion=1, compared=[compared], winner=None, reason="")
+
+
+def test_every_rule_is_a_row_of_the_page_with_its_outcome() -> None:
+    rows = [record.data for record in rule_records(evaluation(HELD, FAILED, OPEN, UNBOUNDED))]
+    assert [(row["candidate"], row["rule"], row["outcome"], row["figure"]) for row in rows] == [
+        ("forest", "difference", "passed", -0.01),
+        ("forest", "slice day=6", "failed", 0.2),
+        ("forest", "difference", "open", 0.01),
+        ("forest", "latency", "failed", None),
+    ]
+    assert rows[1]["finding"] == "day=6 collapses"
+
+
+def test_trackers_take_the_names_of_rules_and_no_figure_that_is_infinite() -> None:
+    assert rule_figures([FAILED, UNBOUNDED], "forest.gate.") == {"forest.gate.slice_day_6": 0.2}
+    assert rule_tags([FAILED, OPEN], "everfit.gate.") == {
+        "everfit.gate.slice_day_6": "failed: day=6 collapses",
+        "everfit.gate.difference": "open: too few days",
+    }
+
+
+def test_an_evaluation_is_read_as_it_was_kept_and_one_without_rules_too() -> None:
+    kept = msgspec.to_builtins(evaluation(HELD, FAILED))
+    assert formats.convert(dict(kept), Evaluation, "hash") == evaluation(HELD, FAILED)
+    del kept["compared"][0]["rules"]
+    assert formats.convert(kept, Evaluation, "hash") == evaluation()
