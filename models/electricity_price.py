@@ -133,7 +133,7 @@ electricity_price = Model(
     candidates=[GradientBoosting(trees=100, leaves=15), TorchMLP()],
     training=TrainingWindow(history="all", label_delay="30m"),
     log=PredictionLog(lateness="30m"),
-    gate=Gate(backtest="28d", folds=4, min_unseen_days=7, confidence=0.9, margin=0.002, slices=["weekday"]),
+    gate=Gate(slices=["weekday"]),
     # A week holds every weekday once, so windows of a week do not mistake the week's rhythm for drift. A retraining waits for
     # two weeks from the first day of the change: one to learn from and one to be judged on.
     drift=DriftPolicy(window="7d", min_rows=200, false_alarms_per_year=4, settle="14d"),

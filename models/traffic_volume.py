@@ -66,7 +66,7 @@ traffic_volume = Model(
     training=TrainingWindow(history="all", label_delay="25h"),
     log=PredictionLog(lateness="1h"),
     # By four weeks a difference is known to about 10 vehicles either way: freshness may cost that much, 3 % of the error.
-    gate=Gate(backtest="28d", folds=4, min_unseen_days=7, confidence=0.9, margin=10, slices=["weekday"]),
+    gate=Gate(slices=["weekday"]),
     # Half a week's hours prove something; of some weeks half are missing.
     drift=DriftPolicy(window="7d", min_rows=84, false_alarms_per_year=4, settle="14d"),
     freshness=FreshnessPolicy(max_training_age="90d"),  # a season

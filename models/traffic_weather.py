@@ -83,7 +83,7 @@ traffic_weather = Model(
     candidates=[Sklearn("logistic", logistic_regression)],
     training=TrainingWindow(history="all", label_delay="1h"),
     log=PredictionLog(lateness="1h"),
-    gate=Gate(backtest="28d", folds=4, min_unseen_days=7, confidence=0.9),
+    gate=Gate(),
     # Half a week's hours prove something; of some weeks half are missing.
     drift=DriftPolicy(window="7d", min_rows=84, false_alarms_per_year=4, settle="14d"),
     freshness=FreshnessPolicy(max_training_age="90d"),  # a season

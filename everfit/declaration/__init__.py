@@ -9,6 +9,7 @@ from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Flag, Integer, Number, Numeric, Text, Time, Vector
 from everfit.declaration.daily_scoring import BatchScoring
 from everfit.declaration.fit_context import Champion, FitContext
+from everfit.declaration.gate import Gate, Question
 from everfit.declaration.metrics import Metric, RankMetric, RowMetric
 from everfit.declaration.model import Model, RetrainingPolicy
 from everfit.declaration.multiclass_classification import MulticlassClassification
@@ -17,7 +18,6 @@ from everfit.declaration.policies import (
     BackfillPolicy,
     DriftPolicy,
     FreshnessPolicy,
-    Gate,
     Limits,
     PredictionLog,
     QualityPolicy,
@@ -70,6 +70,7 @@ __all__ = [
     "PredictionLog",
     "QualityPolicy",
     "QuantileRegression",
+    "Question",
     "RankMetric",
     "Recipe",
     "Regression",

@@ -11,6 +11,7 @@ from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_v
 
 from everfit.declaration.columns import Column, Number
 from everfit.declaration.daily_scoring import BatchScoring, batch_fault, with_requests
+from everfit.declaration.gate import Gate
 from everfit.declaration.input_checks import inputs_fault
 from everfit.declaration.metric_choice import chosen_metric
 from everfit.declaration.metrics import Metric, OwnLoss
@@ -19,7 +20,6 @@ from everfit.declaration.policies import (
     BackfillPolicy,
     DriftPolicy,
     FreshnessPolicy,
-    Gate,
     Limits,
     PredictionLog,
     QualityPolicy,

@@ -1,16 +1,14 @@
 """When, and whether, to replace the champion: budgets, not thresholds."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from everfit.declaration.part import Name, Part
+from everfit.declaration.part import Part
 from everfit.timing import Duration
 
 MINUTE = timedelta(minutes=1)
-MARGIN, SLICE_MARGIN = 0.002, 0.1  # of log loss
 
 
 class TrainingWindow(Part):
@@ -36,43 +34,6 @@ class PredictionLog(Part):
     lateness: Duration = timedelta(minutes=30)
     future_tolerance: Duration = timedelta(hours=1)
     idle_after: Duration = timedelta(seconds=30)
-
-
-class Gate(Part):
-    """What a candidate must show against the champion, on rolling origins over the newest matured days.
-
-    ``backtest`` is cut in ``folds``; each fold's recipe is trained only on what came before it. Days that the champion was
-    trained on do not count; fewer than ``min_unseen_days`` and nothing is launched. ``confidence`` is that of the interval
-    of the mean daily difference; ``margin`` what freshness may cost; ``slice_margin`` what no slice may lose.
-    ``max_latency_ms`` is what one answer may take on a quiet machine: what other work adds is measured beside it and left out.
-    Both are in units of the model's metric; where they are not given, 0.002 and 0.1 of log loss, and of another metric the same
-    share of the champion's loss as these are of a coin's log loss: 0.3 % and 14 %.
-    """
-
-    backtest: Duration = timedelta(days=28)
-    folds: int = Field(4, ge=1, le=52)
-    min_unseen_days: int = Field(7, ge=1)
-    confidence: float = Field(0.9, gt=0.5, lt=1)
-    margin: float | None = Field(None, ge=0)
-    slices: list[Name] = []
-    slice_margin: float | None = Field(None, gt=0)
-    slice_rows: int = Field(50, ge=1)
-    max_latency_ms: float = Field(20.0, gt=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _metric_is_the_models(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "metric" in values:
-            raise ValueError(
-                f"metric={values['metric']!r}: the metric is the model's; write Model(metric={values['metric']!r})"
-            )
-        return values
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """As the ids of recorded requests hold it: with the limits by their former defaults."""
-        former = {"margin": MARGIN, "slice_margin": SLICE_MARGIN}
-        yield "metric", "log_loss"
-        yield from ((name, former.get(str(name)) if value is None else value) for name, value in super().__repr_args__())
 
 
 class QualityPolicy(Part):

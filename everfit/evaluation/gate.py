@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everfit.declaration import Gate
+from everfit.declaration.gate import SLICE_MARGIN
 from everfit.declaration.metrics import Metric
-from everfit.declaration.policies import MARGIN, SLICE_MARGIN
-from everfit.declaration.retraining import FRESHNESS
 from everfit.evaluation.comparison import Comparison, Slice
 from everfit.evaluation.rules import Rule
 
+CONFIDENCE = 0.9
+MARGIN = 0.002  # of log loss
 SAME = 1e-5  # of log loss: closer losses are equal; a recipe that learnt the same as the champion differs only by rounding
 
 
@@ -24,18 +25,21 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """What a candidate may lose, in units of the metric's loss: for newer data, on a slice; and what is rounding."""
+    """What a candidate may lose, in units of the metric's loss, over all and on a slice; and what is rounding."""
 
-    freshness: float
+    allowed: float
     slice: float
     same: float
 
     @classmethod
-    def of(cls, gate: Gate, metric: Metric, champion_loss: float) -> "Margins":
+    def of(cls, gate: Gate, metric: Metric, cause: str, champion_loss: float) -> "Margins":
         """The declared ones; where none is declared, relative to the champion's loss on the rows compared on."""
         unit = metric.unit(champion_loss)
+        question = gate.question(cause)
+        margin, _ = question.allowed
+        lost = MARGIN * unit if margin is None else margin
         return cls(
-            MARGIN * unit if gate.margin is None else gate.margin,
+            min(-lost, -SAME * unit) if question.prove == "better" else lost,
             SLICE_MARGIN * unit if gate.slice_margin is None else gate.slice_margin,
             SAME * unit,
         )
@@ -46,15 +50,13 @@ def check_candidate(
 ) -> list[Rule]:
     """Compare a candidate with the champion: the rules that it is held to, the comparison first.
 
-    The whole interval must be below 0 by more than rounding; where the cause is freshness, below the margin: newer data may
-    cost that much. No slice of at least ``gate.slice_rows`` rows may lose more than its margin, and one answer may take at
-    most ``gate.max_latency_ms`` (99 % quantile over the rows) on an idle machine. Of a metric that is the better the higher,
-    people are shown the difference of its own values.
+    The whole interval must lie below what the gate's question for this cause allows. No slice of at least ``gate.slice_rows``
+    rows may lose more than its margin, and one answer may take at most ``gate.max_latency_ms`` (99 % quantile over the rows) on
+    an idle machine. Of a metric that is the better the higher, people are shown the difference of its own values.
     """
-    margins, sign = Margins.of(gate, metric, champion_loss), -1 if metric.higher_is_better else 1
-    allowed = margins.freshness if cause == FRESHNESS else -margins.same
+    margins, sign = Margins.of(gate, metric, cause, champion_loss), -1 if metric.higher_is_better else 1
     rules = [
-        _difference(gate, metric, comparison, allowed),
+        _difference(metric, comparison, margins),
         _worst_slice(gate, slices, margins.slice, sign),
         latency(gate, speed),
     ]
@@ -72,22 +74,22 @@ def check_first_candidate(
     return [Rule(name="baseline", figure=own, allowed=constant, passed=passed, words=words), latency(gate, speed)]
 
 
-def _difference(gate: Gate, metric: Metric, comparison: Comparison, allowed: float) -> Rule:
+def _difference(metric: Metric, comparison: Comparison, margins: Margins) -> Rule:
     """The bound of the interval that is held against the margin."""
     mean, lower, upper = metric.shown_interval(comparison.mean, comparison.lower, comparison.upper)
     measured = (
         f"{metric.title} {mean:+.4f} against the champion's on {comparison.rows} rows "
-        f"of {comparison.days} unseen days, {gate.confidence:.0%} interval [{lower:+.4f}, {upper:+.4f}]"
+        f"of {comparison.days} unseen days, {CONFIDENCE:.0%} interval [{lower:+.4f}, {upper:+.4f}]"
     )
-    higher = metric.higher_is_better
+    higher, allowed = metric.higher_is_better, margins.allowed
     figure, limit = (lower, -allowed) if higher else (upper, allowed)
     passed = comparison.upper < allowed  # False where it is NaN
     if passed:
-        words = f"better: {measured}{'; newer data may cost the margin' if comparison.upper >= 0 else ''}"
+        words = f"{'better' if comparison.upper < 0 else 'no worse'}: {measured}, allowed {limit:+.4f}"
     else:
-        wanted = f"{limit:+.4f}, the margin for freshness" if allowed > 0 else "0"
+        asked = "no worse" if allowed > 0 else "better"
         bound = "its lower bound must be above" if higher else "its upper bound must be below"
-        words = f"not shown to be better: {measured}; {bound} {wanted}"
+        words = f"not shown to be {asked}: {measured}; {bound} {limit:+.4f}"
     return Rule(name="difference", figure=figure, allowed=limit, passed=passed, words=words)
 
 

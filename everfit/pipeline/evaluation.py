@@ -12,7 +12,7 @@ from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, r
 from everfit.declaration.tasks import Floats, Labels
 from everfit.errors import MetricError, NotServableError
 from everfit.evaluation.comparison import Comparison, compare, row_differences, slices
-from everfit.evaluation.gate import Margins, Speed, check_candidate, check_first_candidate
+from everfit.evaluation.gate import CONFIDENCE, Margins, Speed, check_candidate, check_first_candidate
 from everfit.evaluation.rules import Rule, reason_of, verdict
 from everfit.pipeline import manifests
 from everfit.pipeline.champion_inputs import champion_inputs
@@ -83,12 +83,12 @@ def _against(
     champion, note = _champion_answers(runtime, model, current, tested)
     losses = _loss(model.metric, labels, answers), _loss(model.metric, labels, champion)
     days = tested[EVENT_TIME].dt.date().to_numpy()
-    comparison = compare(model.metric, days, labels, champion, answers, confidence=model.gate.confidence)
+    comparison = compare(model.metric, days, labels, champion, answers, confidence=CONFIDENCE)
     difference = row_differences(model.metric, labels, champion, answers) if model.gate.slices else None
     parts = [part for name in model.gate.slices if difference for part in slices(name, tested[name].to_numpy(), difference)]
     speed = Speed(candidate.latency_ms, candidate.slowdown)
     rules = [*check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1]), _EXPORTED]
-    margin, note = Margins.of(model.gate, model.metric, losses[1]).freshness, f"{note}{_kept_as(candidate)}"
+    margin, note = Margins.of(model.gate, model.metric, cause, losses[1]).allowed, f"{note}{_kept_as(candidate)}"
     return _compared(candidate.name, comparison, rules, note, *losses, window_losses(model, tested), margin)
 
 

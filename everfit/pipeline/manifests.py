@@ -88,7 +88,7 @@ class Compared(Kept, frozen=True, kw_only=True):
     """One candidate against the champion: the mean daily difference of the metric with its interval (null where there
     was nothing to compare with), and the verdict. All of the metric are losses, the lower the better.
 
-    ``window_losses`` are those of the candidate's backtest, window by window; ``margin`` is what freshness might cost.
+    ``window_losses`` are those of the candidate's backtest, window by window; ``margin`` is what its interval had to lie below.
     ``rules`` are all that it was held to, with what each found; none in a record of an older version.
     """
 

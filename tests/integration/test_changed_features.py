@@ -24,7 +24,7 @@ WEEK = timedelta(days=7)
 MODEL = electricity().model
 NARROW = MODEL.model_copy(update={"views": MODEL.views[:1]})
 ASKED_MORE = MODEL.model_copy(update={"request": [*MODEL.request, Category("season", nullable=True)]})
-EASY = MODEL.gate.model_copy(update={"confidence": 0.5001})
+EASY = MODEL.gate.model_copy(update={"margin": 1.0})
 
 
 def declared(loop: Loop, model: Model) -> None:

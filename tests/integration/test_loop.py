@@ -93,7 +93,7 @@ def test_a_window_that_spans_a_swap_is_judged_for_each_version(loop: Loop) -> No
     loop.play(MODEL.go_live, MODEL.go_live + timedelta(days=9))
     loop.judge(MODEL.go_live)
     while loop.retrain(None, cutoff=MODEL.go_live + timedelta(days=9)).version is None:
-        loop.model = loop.model.model_copy(update={"gate": MODEL.gate.model_copy(update={"confidence": 0.5001})})
+        loop.model = loop.model.model_copy(update={"gate": MODEL.gate.model_copy(update={"margin": 1.0})})
     loop.play(MODEL.go_live + timedelta(days=9), middle + WEEK)
     judged = loop.judge(MODEL.go_live + WEEK).judgements
     assert {(one.version, one.kind) for one in judged} == {
@@ -265,7 +265,7 @@ def test_a_promotion_that_is_repeated_is_told_again_and_done_once(loop: Loop) ->
 def test_a_rejection_that_is_repeated_is_told_again_and_written_once(loop: Loop) -> None:
     loop.bootstrap()
     loop.play(MODEL.go_live, MODEL.go_live + WEEK)
-    loop.model = MODEL.model_copy(update={"gate": MODEL.gate.model_copy(update={"confidence": 0.999_999})})
+    loop.model = MODEL.model_copy(update={"gate": MODEL.gate.model_copy(update={"prove": "better", "margin": 1.0})})
     rejected = loop.retrain(None, cutoff=MODEL.go_live + WEEK)
     assert rejected.version is None
     assert conclude(loop.runtime, loop.model, actor="again") == rejected

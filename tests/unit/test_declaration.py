@@ -19,6 +19,7 @@ from everfit import (
     Limits,
     Model,
     Number,
+    Question,
     Source,
     Time,
     TorchMLP,
@@ -35,6 +36,7 @@ from models.electricity_price import electricity_price
 
 MISSPELT = {"fold": 3}
 FORMER: dict[str, Any] = {"metric": "brier"}
+CERTAIN: dict[str, Any] = {"confidence": 0.9}
 
 
 def changed(**fields: Any) -> Model:
@@ -75,8 +77,17 @@ def namesake() -> FeatureView:
         (lambda: Gate(**FORMER), "the metric is the model's; write Model(metric='brier')"),
         (lambda: Gate(folds=0), "Gate: folds: Input should be greater than or equal to 1, got 0"),
         (lambda: Gate(folds=53), "less than or equal to 52"),
-        (lambda: Gate(confidence=1.0), "Gate: confidence: Input should be less than 1"),
-        (lambda: Gate(confidence=0.5), "greater than 0.5"),
+        (
+            lambda: Gate(**CERTAIN),
+            "confidence=0.9: how sure a comparison must be follows from wrong_promotions",
+        ),
+        (lambda: Gate(margin=-0.1), "-0.1: a margin is 0 or more"),
+        (lambda: Gate(margin="10 %"), "'10 %' is no margin; give a number in the metric's units, or '10 % of a week's spread'"),
+        (lambda: Gate(wrong_promotions_per_year=0), "wrong_promotions_per_year"),
+        (
+            lambda: Gate(by_cause={"drift": Gate()}),
+            "drift: a cause changes prove and margin alone; write Question(",
+        ),
         (lambda: Gate(backtest="a month"), "Gate: backtest: 'a month' is no duration"),
         (lambda: Gate(max_latency_ms=0), "max_latency_ms"),
         (lambda: DriftPolicy(agree=3, of=2), "more windows cannot agree"),
@@ -309,3 +320,29 @@ class NoArguments(Rollout):
 def test_what_is_no_rollout_is_refused(rollout: Any, message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         changed(rollout=rollout)
+
+
+def test_ids_of_requests_that_the_former_gate_made_are_the_same() -> None:
+    former = (
+        "Gate(metric='log_loss', backtest=datetime.timedelta(days=28), folds=4, min_unseen_days=7, confidence=0.9, "
+        "margin=0.002, slices=[], slice_margin=0.1, slice_rows=50, max_latency_ms=20.0)"
+    )
+    assert repr(Gate()) == former
+    assert repr(Gate(prove="better")) == f"{former[:-1]}, prove='better')"
+    asked = Gate(by_cause={"drift": Question(margin="5 % of a week's spread")})
+    assert repr(asked) == f"{former[:-1]}, by_cause={{'drift': Question(prove='no_worse', margin=\"5 % of a week's spread\")}})"
+
+
+@pytest.mark.parametrize(
+    ("question", "allowed"),
+    [
+        (Question(), (None, 0.1)),
+        (Question(prove="better"), (0.0, None)),
+        (Question(margin=0.01), (0.01, None)),
+        (Question(margin="12.5% of a week's spread"), (None, 0.125)),
+    ],
+)
+def test_a_margin_is_in_units_or_a_share_of_the_spread(question: Question, allowed: tuple[float | None, float | None]) -> None:
+    assert question.allowed == allowed
+    assert Gate(by_cause={"person": question}).question("person") == question
+    assert Gate(by_cause={"person": question}).question("drift") == Gate(by_cause={"person": question})

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sklearn import metrics as sk
 
-from everfit import AUC, AveragePrecision, BinaryClassification, CostMatrix, Gate, Metric, Model
+from everfit import AUC, AveragePrecision, BinaryClassification, CostMatrix, Gate, Metric, Model, Question
 from everfit.declaration.metric_choice import chosen_metric
 from everfit.declaration.metrics import FunctionMetric, OwnLoss, RankMetric, RowMetric
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
@@ -167,6 +167,7 @@ def test_a_function_alters_no_rows() -> None:
     assert (before == SCORES).all()
 
 
+STRICT = Gate(by_cause={"drift": Question(prove="better")})
 ALL = ["log_loss", "brier", "auc", "average_precision", CostMatrix(COSTS), dear]
 
 
@@ -178,7 +179,7 @@ def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: A
     def rule(champion: Any, candidate: Any, cause: str = "drift") -> Rule:
         comparison = compare(metric, DAYS, LABELS, champion, candidate, confidence=0.9)
         assert comparison.lower <= comparison.mean <= comparison.upper
-        return check_candidate(Gate(), metric, cause, comparison, [], Speed(1.0), metric.loss(LABELS, champion))[0]
+        return check_candidate(STRICT, metric, cause, comparison, [], Speed(1.0), metric.loss(LABELS, champion))[0]
 
     better, worse, same = rule(poor, SCORES), rule(SCORES, poor, "freshness"), rule(SCORES, SCORES)
     assert (better.passed, worse.passed, same.passed) == (True, False, False)
@@ -186,7 +187,7 @@ def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: A
     assert better.words.startswith(f"better: {metric.title} {sign}0.") or given is dear
     side = "its lower bound must be above -" if metric.higher_is_better else "its upper bound must be below +"
     assert side in worse.words
-    assert rule(SCORES, SCORES, "freshness").passed, "newer data may cost the margin"
+    assert rule(SCORES, SCORES, "freshness").passed, "as much may be lost as the margin"
 
 
 @pytest.mark.parametrize("given", ALL, ids=lambda given: getattr(given, "__name__", str(given)))
@@ -206,11 +207,11 @@ def test_a_first_candidate_must_beat_the_baseline_by_each_metric(given: Any) -> 
 def test_margins_are_those_of_log_loss_and_relative_of_any_other_metric() -> None:
     from everfit.evaluation.gate import Margins
 
-    assert Margins.of(Gate(), metric_of("log_loss"), 0.3) == Margins(0.002, 0.1, 1e-5)
-    coin = Margins.of(Gate(), metric_of("brier"), 0.25)
-    assert (coin.freshness / 0.25, coin.slice / 0.25) == pytest.approx((0.002 / math.log(2), 0.1 / math.log(2)))
-    given = Margins.of(Gate(margin=0.5, slice_margin=2), metric_of("brier"), 0.25)
-    assert (given.freshness, given.slice) == (0.5, 2)
+    assert Margins.of(Gate(), metric_of("log_loss"), "drift", 0.3) == Margins(0.002, 0.1, 1e-5)
+    coin = Margins.of(Gate(), metric_of("brier"), "drift", 0.25)
+    assert (coin.allowed / 0.25, coin.slice / 0.25) == pytest.approx((0.002 / math.log(2), 0.1 / math.log(2)))
+    given = Margins.of(Gate(margin=0.5, slice_margin=2), metric_of("brier"), "drift", 0.25)
+    assert (given.allowed, given.slice) == (0.5, 2)
 
 
 @pytest.mark.parametrize("metric", [AUC(), AveragePrecision()], ids=str)

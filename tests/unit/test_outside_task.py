@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from onnx import TensorProto
 
-from everfit import GradientBoosting, Recipe, TorchMLP
+from everfit import Gate, GradientBoosting, Recipe, TorchMLP
 from everfit.declaration.reserved_columns import LABEL, SCORE
 from everfit.declaration.views import Kind
 from everfit.errors import EventError
@@ -78,7 +78,7 @@ def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
     def rule(champion: Any, candidate: Any) -> Rule:
         comparison = compare(metric, days, labels, champion, candidate, confidence=0.9)
         loss = metric.loss(labels, champion)
-        return check_candidate(CHANGE.gate, metric, "drift", comparison, [], Speed(1.0), loss)[0]
+        return check_candidate(Gate(prove="better"), metric, "drift", comparison, [], Speed(1.0), loss)[0]
 
     better = rule(*answers)
     assert better.passed
