@@ -92,7 +92,8 @@ def client(url: str, *, timeout: float, **options: Any) -> "httpx.Client":
     return httpx.Client(base_url=url, timeout=timeout, verify=authorities(), trust_env=False, **options)
 
 
-def trust_in_mlflow() -> None:
-    """Let MLflow's own client check certificates against the same file: it reads a variable of its own."""
+def settle_mlflow() -> None:
+    """Let MLflow's own client check certificates against the same file, by a variable of its own, and draw no progress bars."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if os.environ.get("SSL_CERT_FILE"):
         os.environ.setdefault(MLFLOW_AUTHORITY, os.environ["SSL_CERT_FILE"])

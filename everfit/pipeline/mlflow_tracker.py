@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from everfit.environment.http_client import trust_in_mlflow
+from everfit.environment.http_client import settle_mlflow
 from everfit.environment.settings import Settings
 from everfit.pipeline.trackers import Dataset, Number, TrackedRun, Tracker
 
@@ -19,7 +19,7 @@ class MlflowTracker(Tracker):
     def __init__(self, settings: Settings, run: TrackedRun) -> None:
         import mlflow
 
-        trust_in_mlflow()
+        settle_mlflow()
         mlflow.set_tracking_uri(settings.mlflow)
         self.begin(run)
         active = mlflow.active_run()

@@ -11,7 +11,7 @@ import msgspec
 
 from everfit.declaration.rollouts import ROLES, Role
 from everfit.environment import formats
-from everfit.environment.http_client import trust_in_mlflow
+from everfit.environment.http_client import settle_mlflow
 from everfit.errors import LostVersionError, ServiceError
 from everfit.registry.registry import Artifact
 from everfit.training.artifact import Signature
@@ -34,7 +34,7 @@ class MlflowRegistry:
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
-        trust_in_mlflow()
+        settle_mlflow()
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def register(self, model: str, artifact: Artifact, *, above: int) -> int:

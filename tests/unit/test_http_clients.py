@@ -126,5 +126,5 @@ def test_authorities_that_are_no_file_are_told(monkeypatch: pytest.MonkeyPatch) 
 def test_mlflows_own_client_trusts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/authority.pem")
     monkeypatch.delenv(http_client.MLFLOW_AUTHORITY, raising=False)
-    http_client.trust_in_mlflow()
+    http_client.settle_mlflow()
     assert os.environ[http_client.MLFLOW_AUTHORITY] == "/authority.pem"
