@@ -12,8 +12,9 @@ from starlette.types import ASGIApp
 from everfit import Model
 from everfit.declaration.rollouts import Role
 from everfit.errors import RefusedError, ServiceError
-from everfit.registry import Artifact, InMemoryRegistry
+from everfit.registry import Artifact, InMemoryRegistry, Registry
 from everfit.serving.producer import Record
+from everfit.store.served_roles import Served
 from everfit.training.artifact import Signature
 
 
@@ -55,9 +56,20 @@ class WatchedRegistry(InMemoryRegistry):
         self.away = False
         self.assign(roles)
 
-    def assign(self, roles: Mapping[Role, int]) -> None:
-        """Give these roles and no others, also to versions that are not there."""
+    def assign(self, roles: Mapping[Role, int], *, share: float = 0.0, unit: str = "", guards: Sequence[int] = ()) -> None:
+        """Give these roles and no others, also to versions that are not there; ``guards`` are shadows that no person set."""
         self.pointers = {(self._model, role): version for role, version in roles.items()}
+        self._served = Served(roles.get("champion"), roles.get("challenger"), share, unit, tuple(guards))
+
+    def served(self, model: str) -> Served:
+        """The roles that were assigned, without the person's shadow."""
+        if self.away:
+            raise ServiceError("the registry is away, as the test wants it")
+        return self._served if model == self._model else Served()
+
+    def shadow(self, model: str) -> int | None:
+        """The shadow that was assigned."""
+        return self.roles(model).get("shadow")
 
     def roles(self, model: str) -> dict[Role, int]:
         """The roles that were assigned."""
@@ -71,6 +83,20 @@ class WatchedRegistry(InMemoryRegistry):
         if (model, version) not in self.artifacts:
             raise ServiceError(f"version {version} does not come, as the test wants it")
         return super().fetch(model, version)
+
+
+class AsRegistered:
+    """Who serves by the roles of a registry alone; no ledger is asked."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.shadow = lambda model: registry.roles(model).get("shadow")
+        self.fetch = registry.fetch
+        self._roles = registry.roles
+
+    def served(self, model: str) -> Served:
+        """The champion and the challenger of the registry, the latter without a share."""
+        roles = self._roles(model)
+        return Served(roles.get("champion"), roles.get("challenger"))
 
 
 class MemoryProducer:

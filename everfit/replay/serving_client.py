@@ -24,8 +24,12 @@ class Answer(msgspec.Struct):
     degraded: bool = False
 
 
+class _Roles(msgspec.Struct):
+    champion: int | None = None
+
+
 class _Metadata(msgspec.Struct):
-    roles: dict[str, int]
+    roles: _Roles
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class ServingClient:
     def champion(self, model: str) -> int | None:
         """The version that answers as champion now; None where there is none."""
         served = msgspec.json.decode(self._require_ok("GET", f"/v2/models/{model}").body, type=_Metadata)
-        return served.roles.get("champion")
+        return served.roles.champion
 
     def uses(self) -> Uses:
         """The Postgres, Kafka and MLflow that serving uses."""

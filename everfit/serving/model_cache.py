@@ -1,51 +1,34 @@
-"""The loaded versions of every model: a new one is loaded while the old one serves, and then takes its place at once."""
+"""The versions of every model in memory: a new one is loaded while the old one serves, and then takes its place at once.
+
+The last versions that served stay loaded, so that taking a promotion back waits for nothing. Each version is loaded by itself:
+one that loads slowly, or not at all, delays no other.
+"""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import psutil
+
 from everfit.declaration import Model
-from everfit.declaration.rollouts import Role
-from everfit.errors import EverfitError, ServiceError
+from everfit.errors import EverfitError, NotServableError, ServiceError
 from everfit.serving.answer_check import answer_fields
+from everfit.serving.loaded_versions import ActiveVersions, Version
 from everfit.serving.version_source import Versions
+from everfit.store.served_roles import Served
 from everfit.training.artifact import Signature
-from everfit.training.version_scorer import VersionScorer, open_scorer
+from everfit.training.version_scorer import open_scorer
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 30.0
+STANDBY = 2  # versions that served before, and stay loaded
+ROOM_TIMES = 3  # the memory that a version takes while it is loaded, in times of its bytes
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A loaded version."""
-
-    number: int
-    scorer: VersionScorer
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveVersions:
-    """The versions that answer for a model, by role, the champion first. A version of two roles answers once, in the first."""
-
-    by_role: Mapping[Role, Version] = field(default_factory=dict)
-
-    @property
-    def champion(self) -> Version | None:
-        """The version that answers where no other does; None before the first."""
-        return self.by_role.get("champion")
-
-    @property
-    def roles(self) -> dict[Role, int]:
-        """The numbers of the versions, by role."""
-        return {role: version.number for role, version in self.by_role.items()}
 
 
 class ModelCache:
@@ -57,17 +40,22 @@ class ModelCache:
         """``remember`` is given the signature of each version before it serves."""
         self.active = {name: ActiveVersions() for name in models}
         self.failures = dict.fromkeys(models, 0)
-        self.read = dict.fromkeys(models, False)
-        self.wanted: dict[str, int | None] = dict.fromkeys(models)  # the champion by the ledger, loaded or not
         self._models = models
         self._versions = versions
         self._remember = remember
+        self._served: dict[str, Served] = {}  # by the ledger, loaded or not; none before it was read
+        self._shadows: dict[str, int | None] = {}  # those that persons set, as last read
+        self._loaded: dict[str, dict[int, Version]] = {name: {} for name in models}  # the longest unused first
+        self._loading: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._locks = {name: asyncio.Lock() for name in models}
         self._retry_at: dict[tuple[str, int], float] = {}
-        self._reported: dict[str, str] = {}
-        self._errors: dict[str, BaseException] = {}
-        self._unfit: dict[str, int] = {}  # champions that cannot be loaded for a reason of their own
+        self._reported: set[tuple[str, str]] = set()
+        self._unfit: set[tuple[str, int]] = set()  # versions that cannot be loaded for a reason of their own
         self._woken: asyncio.Queue[str] = asyncio.Queue()
+
+    def champion_number(self, name: str) -> int | None:
+        """The champion by the ledger, loaded or not; None where there is none, or the ledger was not read yet."""
+        return self._served[name].champion if name in self._served else None
 
     def awaited(self) -> dict[str, str]:
         """Why serving is not ready, by model: its roles were not read yet, or its champion is not loaded yet.
@@ -76,102 +64,143 @@ class ModelCache:
         """
         waits = {}
         for name, active in self.active.items():
-            wanted = self.wanted[name]
-            if not self.read[name]:
+            wanted = self.champion_number(name)
+            if name not in self._served:
                 waits[name] = "its roles were not read yet"
-            elif wanted is not None and active.champion is None and self._unfit.get(name) != wanted:
+            elif wanted is not None and active.champion is None and (name, wanted) not in self._unfit:
                 waits[name] = f"its champion, version {wanted}, is not loaded yet"
         return waits
 
     async def watch(self) -> None:
-        """Refresh every model in turn, and one that is woken at once, until cancelled."""
+        """Follow every model's roles in turn, and one that is woken at once, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._refresh_in_turn())
-            tasks.create_task(self._refresh_woken())
+            tasks.create_task(self._in_turn(self._follow))
+            tasks.create_task(self._in_turn(self._read_shadow))
+            tasks.create_task(self._follow_woken())
 
     def wake(self, name: str) -> None:
         """Let a model be refreshed without waiting for its turn. Called in the event loop; other names are ignored."""
         if name in self.active:
             self._woken.put_nowait(name)
 
-    async def _refresh_in_turn(self) -> None:
-        while True:
-            for name in self.active:
-                await self.refresh(name)
-            await asyncio.sleep(POLL_SECONDS)
-
-    async def _refresh_woken(self) -> None:
-        while True:
-            await self.refresh(await self._woken.get())
-
     async def refresh(self, name: str, *, insist: bool = False) -> ActiveVersions:
-        """Read a model's roles and load new versions; a version that cannot be replaced goes on serving.
+        """Read a declared model's roles, and wait until what they name is loaded or has failed to load.
 
         Args:
             name: of a declared model.
             insist: try again at once a version that failed to load lately.
         """
-        async with self._locks[name]:
-            roles = await self._supervised(name, asyncio.to_thread(self._versions.roles, name), "its roles cannot be read")
-            if roles is not None:
-                self.read[name] = True
-                self.wanted[name] = roles.get("champion")
-                await self._follow(name, roles, insist=insist)
+        await self._read_shadow(name)
+        await self._follow(name, insist=insist)
+        while loading := [task for (model, _), task in self._loading.items() if model == name]:
+            await asyncio.wait(loading)
         return self.active[name]
 
-    async def _follow(self, name: str, roles: Mapping[Role, int], *, insist: bool) -> None:
-        old = self.active[name]
-        wanted: dict[int, Role] = {}
-        for role in self._models[name].rollout.roles:
-            if role in roles:
-                wanted.setdefault(roles[role], role)
-        loaded: dict[Role, Version] = {}
-        for number, role in wanted.items():
-            version = await self._version(name, number, old, old.by_role.get(role), insist=insist)
-            if version is not None and version not in loaded.values():
-                loaded[role] = version
-        new = ActiveVersions(loaded)
+    async def _in_turn(self, each: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            for name in self.active:
+                await each(name)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _follow_woken(self) -> None:
+        while True:
+            await self._follow(await self._woken.get())
+
+    async def _read_shadow(self, name: str) -> None:
+        reading = asyncio.to_thread(self._versions.shadow, name)
+        if (read := await self._supervised(name, reading, "its shadow stays as it was")) is not None:
+            (self._shadows[name],) = read
+
+    async def _follow(self, name: str, *, insist: bool = False) -> None:
+        """Read who serves, and begin to load who is not loaded."""
+        async with self._locks[name]:
+            reading = asyncio.to_thread(self._versions.served, name)
+            if (read := await self._supervised(name, reading, "its roles cannot be read")) is None:
+                return
+            (self._served[name],) = read
+        self._take(name)
+        for number in self._wanted(name):
+            if number not in self._loaded[name] and (name, number) not in self._loading:
+                self._begin(name, number, insist=insist)
+
+    def _wanted(self, name: str) -> list[int]:
+        """The versions to serve, the champion first, and a person's shadow before others."""
+        served = self._served[name]
+        numbers = (served.champion, served.challenger, self._shadows.get(name), *served.shadows)
+        return list(dict.fromkeys(number for number in numbers if number is not None))
+
+    def _begin(self, name: str, number: int, *, insist: bool) -> None:
+        if insist or time.monotonic() >= self._retry_at.get((name, number), 0.0):
+            self._loading[name, number] = asyncio.create_task(self._bring(name, number))
+
+    async def _bring(self, name: str, number: int) -> None:
+        """Load a version, and let it serve."""
+        holder = self.active[name].champion
+        loading = asyncio.to_thread(self._load, name, number)
+        consequence = f"version {number} cannot be loaded; {holder and holder.number} goes on"
+        loaded = await self._supervised(name, loading, consequence, number)
+        del self._loading[name, number]
+        if loaded is None:
+            self._retry_at[name, number] = time.monotonic() + RETRY_SECONDS
+        else:
+            (self._loaded[name][number],) = loaded
+            self._take(name)
+
+    def _take(self, name: str) -> None:
+        """Serve by what is loaded now; a champion that is not keeps the one before in its place."""
+        served, loaded, old = self._served[name], self._loaded[name], self.active[name]
+        champion = None if served.champion is None else loaded.get(served.champion, old.champion)
+        person = self._shadows.get(name)
+        shadows = served.shadows if person is None else (person, *served.shadows)
+        all_served = Served(served.champion, served.challenger, served.share, served.unit, shadows)
+        new = ActiveVersions.of(all_served, loaded, champion)
+        for _, version in new:  # used now: they are the last to go
+            loaded[version.number] = loaded.pop(version.number, version)
+        idle = [number for number in loaded if number not in {version.number for _, version in new}]
+        for number in idle[: max(0, len(idle) - STANDBY)]:
+            del loaded[number]
         if new != old:
             self.active[name] = new
             logger.info("%s is served by %s", name, new.roles or "nobody")
 
-    async def _version(
-        self, name: str, number: int, old: ActiveVersions, holder: Version | None, *, insist: bool
-    ) -> Version | None:
-        """The wanted version, loaded; where it cannot be loaded, the version that has the role now."""
-        for version in old.by_role.values():
-            if version.number == number:
-                return version
-        if not insist and time.monotonic() < self._retry_at.get((name, number), 0.0):
-            return holder
-        loading = asyncio.to_thread(self._load, name, number)
-        loaded = await self._supervised(name, loading, f"version {number} cannot be loaded; {holder and holder.number} goes on")
-        if loaded is None:
-            self._retry_at[name, number] = time.monotonic() + RETRY_SECONDS
-            if isinstance(self._errors[name], EverfitError) and not isinstance(self._errors[name], ServiceError):
-                self._unfit[name] = number
-        return loaded or holder
-
-    async def _supervised(self, name: str, work: Coroutine[Any, Any, T], consequence: str) -> T | None:
+    async def _supervised(
+        self, name: str, work: Coroutine[Any, Any, T], consequence: str, number: int | None = None
+    ) -> tuple[T] | None:
         """The work's result, or None where it raised anything, which is counted and logged; the active versions stay."""
         task = asyncio.create_task(work)
         await asyncio.wait([task])
         error = task.exception()
         if error is None:
-            self._reported.pop(name, None)
-            return task.result()
+            self._reported.discard((name, consequence))
+            return (task.result(),)
         self.failures[name] += 1
-        self._errors[name] = error
-        if self._reported.get(name) != consequence:
-            self._reported[name] = consequence
+        if number is not None and isinstance(error, EverfitError) and not isinstance(error, ServiceError):
+            self._unfit.add((name, number))
+        if (name, consequence) not in self._reported:
+            self._reported.add((name, consequence))
             logger.error("%s: %s: %r", name, consequence, error)
         return None
 
     def _load(self, name: str, number: int) -> Version:
         """Fetch a version and let it answer nulls; runs in a thread."""
         artifact = self._versions.fetch(name, number)
+        _require_room(name, number, len(artifact.content))
         scorer = open_scorer(artifact.content, artifact.signature)
         score = scorer.score_one(dict.fromkeys(feature for feature, _ in scorer.signature.features))
         answer_fields(self._models[name], number, score, inputs="nulls")
         self._remember(scorer.signature)
         return Version(number, scorer)
+
+
+def _require_room(name: str, number: int, size: int) -> None:
+    """Refuse a version that would leave no memory to those that serve.
+
+    Raises:
+        NotServableError: with its size, and the memory that there is.
+    """
+    available = psutil.virtual_memory().available
+    if ROOM_TIMES * size > available:
+        raise NotServableError(
+            f"{name} version {number} has {size / 2**20:.0f} MB, and about {ROOM_TIMES} times that are needed to load it; "
+            f"{available / 2**20:.0f} MB are free: give serving more memory, or train a smaller version"
+        )

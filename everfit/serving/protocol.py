@@ -6,7 +6,7 @@ Source: https://github.com/kserve/open-inference-protocol/blob/main/specificatio
 from typing import Any
 
 from everfit.declaration import Model
-from everfit.serving.model_cache import ActiveVersions
+from everfit.serving.loaded_versions import ActiveVersions
 from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.service import Answered
 from everfit.timing import format_time
@@ -17,7 +17,7 @@ def predicted(model: Model, request: CheckedRequest, answered: Answered) -> dict
     return {
         "request_id": request.id,
         "model": model.name,
-        "version": answered.version,
+        "version": answered.versions[0],
         **model.task.fields(answered.answers[0]),
         "degraded": answered.degraded[0],
         "event_time": format_time(request.at),
@@ -25,7 +25,10 @@ def predicted(model: Model, request: CheckedRequest, answered: Answered) -> dict
 
 
 def inferred(model: Model, request: CheckedRequest, answered: Answered) -> dict[str, Any]:
-    """The answer of V2: the tensor of the task's answers; ``degraded`` where any row was."""
+    """The answer of V2: the tensor of the task's answers; ``degraded`` where any row was.
+
+    Where a challenger answered some of the rows, ``versions`` has the version of each, and none is that of the whole answer.
+    """
     output = model.task.output
     tensor = {
         "name": output.name,
@@ -33,11 +36,13 @@ def inferred(model: Model, request: CheckedRequest, answered: Answered) -> dict[
         "datatype": output.datatype,
         "data": answered.answers,
     }
+    is_of_one = len(set(answered.versions)) == 1
+    told = {"event_time": format_time(request.at), "degraded": any(answered.degraded)}
     return {
         "model_name": model.name,
-        "model_version": str(answered.version),
+        **({"model_version": str(answered.versions[0])} if is_of_one else {}),
         "id": request.id,
-        "parameters": {"event_time": format_time(request.at), "degraded": any(answered.degraded)},
+        "parameters": told if is_of_one else told | {"versions": list(answered.versions)},
         "outputs": [tensor],
     }
 
@@ -53,7 +58,7 @@ def model_metadata(model: Model, active: ActiveVersions) -> dict[str, Any]:
     native = active.champion is not None and active.champion.scorer.signature.native is not None
     return {
         "name": model.name,
-        "versions": [str(number) for number in active.roles.values()],
+        "versions": [str(version.number) for _, version in active],
         "platform": "everfit_skops" if native else "onnxruntime_onnx",
         "inputs": [{"name": field.name, "datatype": field.datatype, "shape": [-1, *field.shape]} for field in model.request],
         "outputs": [

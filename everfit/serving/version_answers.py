@@ -8,8 +8,10 @@ from everfit.declaration.values import Value
 from everfit.training.native_scorer import NativeScorer
 from everfit.training.version_scorer import VersionScorer
 
+Rows = Sequence[Mapping[str, Value]]
 
-async def answers_of(scorer: VersionScorer, rows: Sequence[Mapping[str, Value]]) -> list[Any]:
+
+async def answers_of(scorer: VersionScorer, rows: Rows) -> list[Any]:
     """One answer a row, a number or K numbers. While a process of its own is asked, other requests are answered.
 
     Raises:
@@ -20,4 +22,9 @@ async def answers_of(scorer: VersionScorer, rows: Sequence[Mapping[str, Value]])
     """
     if isinstance(scorer, NativeScorer):
         return await asyncio.wrap_future(scorer.later(rows))
-    return [scorer.score_one(row) for row in rows]
+    return answers_now(scorer, rows)
+
+
+def answers_now(scorer: VersionScorer, rows: Rows) -> list[Any]:
+    """As :func:`answers_of`; the thread waits."""
+    return scorer.later(rows).result() if isinstance(scorer, NativeScorer) else [scorer.score_one(row) for row in rows]

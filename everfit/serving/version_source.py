@@ -1,56 +1,62 @@
-"""The versions to serve: the ledger names the champion, the registry the other roles; the registry or the lake gives artifacts.
+"""The versions to serve: ledger and rollout name them, a person may add a shadow; registry or lake gives artifacts.
 
-So a role that somebody moved or deleted in the registry changes nothing of what is served, nor does a version that it has lost.
+So a role that somebody moved or deleted in the registry changes nothing of who answers, nor does a version that it has lost.
 """
 
 import logging
-from collections.abc import Mapping
 from typing import Protocol
 
 import sqlalchemy as sa
 
-from everfit.declaration.rollouts import Role
-from everfit.errors import EverfitError, LostVersionError, ServiceError
+from everfit.errors import LostVersionError, ServiceError
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Version
 from everfit.pipeline.native_versions import own_artifact
 from everfit.registry import MANIFEST, Artifact, Registry
-from everfit.store import ledger
+from everfit.store import ledger, served_roles
 from everfit.store.lake import Lake
+from everfit.store.served_roles import Served
 
 logger = logging.getLogger(__name__)
 
 
 class Versions(Protocol):
-    """What the model cache reads: two of a registry's verbs."""
+    """What the model cache reads."""
 
-    def roles(self, model: str) -> dict[Role, int]:
-        """The version to serve in each role."""
+    def served(self, model: str) -> Served:
+        """The versions to serve."""
+
+    def shadow(self, model: str) -> int | None:
+        """The shadow that a person set; None where nobody did."""
 
     def fetch(self, model: str, version: int) -> Artifact:
         """The artifact of a version."""
 
 
 class LedgerVersions:
-    """Roles by ledger and registry; artifacts by the registry, else by the lake."""
+    """Roles by the ledger and its rollout, a person's shadow by the registry; artifacts by the registry, else by the lake."""
 
     def __init__(self, engine: sa.Engine, registry: Registry, lake: Lake) -> None:
         self._engine = engine
         self._registry = registry
         self._lake = lake
-        self._roles: dict[str, Mapping[Role, int]] = {}
-        self._problems: dict[str, str] = {}
 
-    def roles(self, model: str) -> dict[Role, int]:
-        """The ledger's champion, and the other roles by the registry: as last read, where it does not answer.
+    def served(self, model: str) -> Served:
+        """The versions to serve; the registry is not asked, so that one that hangs delays no promotion.
 
         Raises:
             sqlalchemy.exc.OperationalError: when Postgres does not answer.
         """
         with self._engine.connect() as connection:
-            champion = ledger.champion(connection, model)
-        roles: dict[Role, int] = {role: number for role, number in self._registered(model).items() if role != "champion"}
-        return roles | ({"champion": champion.version} if champion else {})
+            return served_roles.served(connection, model)
+
+    def shadow(self, model: str) -> int | None:
+        """The version of the registry's role ``shadow``; None where none has it.
+
+        Raises:
+            ServiceError: when the registry does not answer.
+        """
+        return self._registry.roles(model).get("shadow")
 
     def fetch(self, model: str, version: int) -> Artifact:
         """The artifact of a version.
@@ -71,14 +77,3 @@ class LedgerVersions:
             described = manifests.get(self._lake, promoted.manifest, Version)
             content, signature = manifests.content_of(self._lake, described), manifests.signature_of(self._lake, described)
             return Artifact(content, signature, {MANIFEST: promoted.manifest})
-
-    def _registered(self, model: str) -> Mapping[Role, int]:
-        try:
-            self._roles[model] = self._registry.roles(model)
-        except EverfitError as error:
-            if self._problems.get(model) != str(error):
-                logger.warning("the roles of %s stay as they were: %s", model, error)
-            self._problems[model] = str(error)
-        else:
-            self._problems.pop(model, None)
-        return self._roles.get(model, {})

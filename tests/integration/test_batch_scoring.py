@@ -30,7 +30,7 @@ from everfit.serving.service import Service
 from everfit.serving.spool import Spool
 from everfit.sources.publication import publish
 from tests.pumps import START, pumps, reading, view_of
-from tests.serving import MemoryProducer, artifact, graph
+from tests.serving import AsRegistered, MemoryProducer, artifact, graph
 
 TAKEN = latest("vibration", "temperature") | {"warmth": mean("temperature", over="1h")}
 MODEL = pumps(view_of(TAKEN), request=[Category("pump"), Number("load", nullable=True)])
@@ -57,7 +57,7 @@ def served(runtime: Runtime, rows: Sequence[Mapping[str, Any]]) -> list[tuple[fl
 
     async def ask() -> list[tuple[float, bool]]:
         views = Views(runtime.models, runtime.engine)
-        cache = ModelCache(runtime.models, runtime.registry, views.remember)
+        cache = ModelCache(runtime.models, AsRegistered(runtime.registry), views.remember)
         log = PredictionLog(MemoryProducer(), Spool(runtime.settings.home / "spool.jsonl"))
         service = Service(runtime.models, cache, views, Lookup(runtime.engine), log, Metrics())
         await cache.refresh(MODEL.name)

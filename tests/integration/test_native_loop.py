@@ -1,6 +1,5 @@
 """A version that ONNX cannot hold, from training to serving: told, loaded from the lake alone, and replaced where it fails."""
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import Model, Sklearn
-from everfit.declaration.rollouts import Role, Rollout
 from everfit.errors import NotServableError
 from everfit.pipeline import evaluation, manifests, promotion
 from everfit.pipeline.native_versions import NOT_PORTABLE, own_artifact
@@ -73,22 +71,13 @@ def test_it_is_trained_judged_told_and_loaded_from_the_lake_alone(engine: sa.Eng
     assert again.tolist() == loaded(registered.content, NATIVE).predict(rows).tolist()
 
 
-class Split(Rollout):
-    """The challenger answers what begins with c."""
-
-    roles = ("champion", "challenger", "shadow")
-
-    def answering(self, request_id: str, loaded: Collection[Role]) -> Role:
-        return "challenger" if request_id.startswith("c") else "champion"
-
-
 def test_where_its_process_crashes_the_others_answer_and_the_next_request_starts_it_again(
     serve: Serve, registry: WatchedRegistry, kafka: str, event_time: str
 ) -> None:
     registry.artifacts[NAME, 2] = faulty_artifact(electricity_price, "half_hour")
     registry.artifacts[NAME, 3] = faulty_artifact(electricity_price, "half_hour", loads=False)
-    registry.assign({"champion": 1, "challenger": 2})
-    client = serve(kafka, models={NAME: electricity_price.model_copy(update={"rollout": Split()})})
+    registry.assign({"champion": 1, "challenger": 2}, share=1.0)
+    client = serve(kafka)
 
     def asked(request_id: str, half_hour: int) -> tuple[int, Any]:
         inputs = {"region": "NSW", "half_hour": half_hour, "weekday": 2}
@@ -112,4 +101,4 @@ def test_where_its_process_crashes_the_others_answer_and_the_next_request_starts
     client.post(f"/refresh/{NAME}").raise_for_status()
     assert asked("a5", 1) == (200, 1), "a shadow that crashes is counted, and no client waits for it"
     client.post("/flush").raise_for_status()
-    assert f'everfit_shadow_failures_total{{model="{NAME}"}} 1' in client.get("/metrics").text
+    assert f'everfit_failures_total{{model="{NAME}",role="shadow",version="2"}} 1' in client.get("/metrics").text

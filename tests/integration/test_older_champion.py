@@ -30,7 +30,7 @@ from everfit.topics.contract import Contract
 from everfit.topics.events import PREDICTIONS, Prediction, decode
 from everfit.training.artifact import Signature
 from tests.pumps import START, in_fahrenheit, pumps, reading, view_of
-from tests.serving import MemoryProducer, artifact, graph
+from tests.serving import AsRegistered, MemoryProducer, artifact, graph
 
 BOTH = latest("vibration", "temperature")
 AT = START + timedelta(hours=1)
@@ -59,7 +59,7 @@ def answered(engine: Engine, folder: Path, champion: Model, now: Model, row: Map
 
     async def ask() -> None:
         views = Views(models, engine)
-        cache = ModelCache(models, registry_of(champion), views.remember)
+        cache = ModelCache(models, AsRegistered(registry_of(champion)), views.remember)
         log = PredictionLog(producer, Spool(folder / "spool.jsonl"))
         service = Service(models, cache, views, Lookup(engine), log, Metrics())
         await cache.refresh(now.name)

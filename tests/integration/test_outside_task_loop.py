@@ -26,7 +26,7 @@ from everfit.store.tables import ledger
 from everfit.topics.contract import Contract
 from tests.examples import electricity
 from tests.loop import Loop
-from tests.serving import MemoryProducer
+from tests.serving import AsRegistered, MemoryProducer
 from tests.tasks import Bounded
 
 WEEK = timedelta(days=7)
@@ -78,7 +78,7 @@ def served(loop: Loop, engine: sa.Engine, folder: Path) -> float:
 
     async def ask() -> dict[str, Any]:
         views = Views(models, engine)
-        cache = ModelCache(models, loop.registry, views.remember)
+        cache = ModelCache(models, AsRegistered(loop.registry), views.remember)
         log = PredictionLog(producer, Spool(folder / "spool.jsonl"))
         service = Service(models, cache, views, Lookup(engine), log, Metrics())
         await cache.refresh(model.name)

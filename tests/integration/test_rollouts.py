@@ -1,47 +1,44 @@
-"""The rollout of docs/extending.md: a canary that answers some requests beside the champion."""
+"""A challenger beside the champion: its units get its answers, and whatever fails in it, the champion answers for it."""
 
-from collections.abc import Collection
-from typing import Any
-
-from everfit.declaration.rollouts import Role
-from models.electricity_price import electricity_price
-from tests.extensions import documented
+from everfit.serving.assignment import is_challenged
 from tests.serving import WatchedRegistry
-from tests.serving_over_http import NAME, Serve, logged, predict
-
-PAGE: dict[str, Any] = {}
-exec(documented("Rollouts"), PAGE)
+from tests.serving_over_http import INPUTS, NAME, Serve, logged, predict
 
 
-class Canary(PAGE["Canary"]):  # type: ignore[misc, valid-type]
-    """The page's, which fails at one request."""
-
-    def answering(self, request_id: str, loaded: Collection[Role]) -> Role:
-        if request_id == "broken":
-            raise RuntimeError("as the test wants it")
-        if request_id == "shadow":
-            return "shadow"
-        role: Role = super().answering(request_id, loaded)
-        return role
-
-
-def test_a_canary_answers_its_share_and_the_champion_the_rest(
+def test_units_get_the_challengers_answers_by_their_hash_and_each_row_is_logged_once(
     serve: Serve, registry: WatchedRegistry, kafka: str, event_time: str
 ) -> None:
-    registry.assign({"champion": 1, "challenger": 2, "shadow": 3})
-    client = serve(kafka, models={NAME: electricity_price.model_copy(update={"rollout": Canary(percent=30)})})
-    answers = [predict(client, request_id=f"r{number}", event_time=event_time).json()["version"] for number in range(40)]
-    assert {1, 2} == set(answers)
-    assert 4 <= answers.count(2) <= 20
-    for wrong in ("broken", "shadow"):
-        assert predict(client, request_id=wrong, event_time=event_time).json()["version"] == 1, "the champion stands in"
-    client.post("/flush").raise_for_status()
-    events = logged(kafka, 84)
+    registry.assign({"champion": 1, "challenger": 2, "shadow": 3}, share=0.3, unit="weekday", guards=(4,))
+    client = serve(kafka)
+    days = list(range(7))
+    expected = [2 if is_challenged(NAME, 2, 0.3, str(day)) else 1 for day in days]
+    assert set(expected) == {1, 2}
+    for day, version in zip(days, expected, strict=True):
+        answer = predict(client, request_id=f"r{day}", event_time=event_time, inputs=INPUTS | {"weekday": day})
+        assert answer.json()["version"] == version
+
+    columns = [
+        {"name": name, "shape": [7], "datatype": "INT64", "data": values}
+        for name, values in (("half_hour", [0] * 7), ("weekday", days))
+    ]
+    region = {"name": "region", "shape": [7], "datatype": "BYTES", "data": ["NSW"] * 7}
+    body = {"id": "many", "parameters": {"event_time": event_time}, "inputs": [region, *columns]}
+    told = client.post(f"/v2/models/{NAME}/infer", json=body).json()
+    assert told["parameters"]["versions"] == expected, "each row by its own unit"
+    assert "model_version" not in told
+    assert len({*told["outputs"][0]["data"]}) == 2
+
+    registry.assign({"champion": 1, "challenger": 2, "shadow": 3}, share=1.0, unit="weekday", guards=(4,))
+    client.post(f"/refresh/{NAME}").raise_for_status()
+    assert predict(client, request_id="all", event_time=event_time).json()["version"] == 2
+    assert client.post("/flush").json() == {"acknowledged": 15 * 3}
+    events = logged(kafka, 45)
     served = {event.request_id: event.version for event in events if event.role in ("champion", "challenger")}
-    assert [served[f"r{number}"] for number in range(40)] == answers
-    assert sum(event.role == "shadow" for event in events) == 42, "the shadow answers every request along"
-
-
-def test_a_canary_without_a_challenger_leaves_all_to_the_champion(serve: Serve, kafka: str, event_time: str) -> None:
-    client = serve(kafka, models={NAME: electricity_price.model_copy(update={"rollout": Canary(percent=100)})})
-    assert predict(client, event_time=event_time).json()["version"] == 1
+    assert [served[f"r{day}"] for day in days] == [served[f"many-{day}"] for day in days] == expected
+    for shadow in (3, 4):
+        along = [event.request_id for event in events if (event.role, event.version) == ("shadow", shadow)]
+        assert sorted(along) == sorted(served), "each shadow answers every request along"
+    shown = client.get("/metrics").text
+    assert f'everfit_answers_total{{model="{NAME}",role="challenger",version="2"}} {2 * expected.count(2) + 1}\n' in shown
+    assert f'everfit_answer_seconds_count{{model="{NAME}",role="challenger",version="2"}}' in shown
+    assert f'everfit_challenger_share{{model="{NAME}"}} 1.0\n' in shown

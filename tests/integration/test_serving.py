@@ -151,7 +151,7 @@ def test_health_metadata_and_metrics(client: httpx.Client) -> None:
     shown = client.get("/metrics").text
     assert f'everfit_requests_total{{model="{NAME}",status="200"}} 1\n' in shown
     assert f'everfit_requests_total{{model="{NAME}",status="422"}} 1\n' in shown
-    assert f'everfit_version{{model="{NAME}",role="champion"}} 1\n' in shown
+    assert f'everfit_version{{model="{NAME}",role="champion",version="1"}} 1\n' in shown
 
 
 def test_a_swap_under_load_fails_no_request(registry: WatchedRegistry, client: httpx.Client) -> None:
@@ -193,7 +193,7 @@ def test_a_shadow_answers_the_same_request_and_is_logged(
     registry: WatchedRegistry, client: httpx.Client, kafka: str, event_time: str
 ) -> None:
     registry.assign({"champion": 1, "shadow": 3})
-    assert client.post(f"/refresh/{NAME}").json()["roles"] == {"champion": 1, "shadow": 3}
+    assert client.post(f"/refresh/{NAME}").json()["roles"] == {"champion": 1, "shadows": [3]}
     assert predict(client, request_id="r1", event_time=event_time).json()["version"] == 1
     assert client.post("/flush").json() == {"acknowledged": 2}
     champion, shadow = logged(kafka, 2)

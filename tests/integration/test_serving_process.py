@@ -13,6 +13,7 @@ import pytest
 
 from everfit.stack.ports import LOCAL, any_free
 from everfit.topics.events import PREDICTIONS, encode
+from everfit.waiting import wait_until
 from tests.events import prediction
 from tests.serving_over_http import logged
 
@@ -69,7 +70,10 @@ def test_it_sends_what_was_left_and_ends_when_told(
     await_live(url, serving)
     httpx.post(f"{url}/flush", trust_env=False, timeout=30).raise_for_status()
     assert [encode(row) for row in logged(kafka, 3)] == left_behind
-    assert httpx.get(f"{url}/v2/health/ready", trust_env=False).status_code == 503
+    ready = f"{url}/v2/health/ready"
+    wait_until(
+        lambda: httpx.get(ready, trust_env=False), lambda answer: answer.is_success, "the ledger, which names no champion"
+    )
     serving.send_signal(signal.SIGTERM)
     assert serving.wait(ENDED_SECONDS) in (0, -signal.SIGTERM)
 

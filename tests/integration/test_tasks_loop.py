@@ -35,7 +35,7 @@ from tests.events import outcome, prediction, rows, write
 from tests.examples import electricity
 from tests.linear import Linear
 from tests.loop import Loop
-from tests.serving import MemoryProducer
+from tests.serving import AsRegistered, MemoryProducer
 
 WEEK = timedelta(days=7)
 KINDS = MulticlassClassification("kind", ["low \\ 'l'", "high", "never"])  # a name that COPY and JSON escape
@@ -98,7 +98,7 @@ def served(loop: Loop, engine: sa.Engine, folder: Path) -> dict[str, float]:
 
     async def ask() -> tuple[dict[str, Any], ...]:
         views = Views(models, engine)
-        cache = ModelCache(models, loop.registry, views.remember)
+        cache = ModelCache(models, AsRegistered(loop.registry), views.remember)
         service = Service(
             models, cache, views, Lookup(engine), PredictionLog(producer, Spool(folder / "spool.jsonl")), Metrics()
         )

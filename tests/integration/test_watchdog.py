@@ -34,7 +34,7 @@ from everfit.timing import wall_clock
 from everfit.topics.events import PREDICTIONS
 from everfit.waiting import wait_until
 from tests.hooks import Hook, listening
-from tests.serving import MemoryProducer, served
+from tests.serving import AsRegistered, MemoryProducer, served
 
 TEN_MINUTES = timedelta(minutes=10)
 AWAY = "http://127.0.0.1:1"
@@ -153,7 +153,9 @@ def test_serving_watches_the_loop_and_shows_its_age(engine: sa.Engine, settings:
     beat(engine, SENSOR, 5)
     with Runtime(settings) as runtime:
         log = PredictionLog(MemoryProducer(), Spool(tmp_path / "spool.jsonl"))
-        service = Service({}, ModelCache({}, InMemoryRegistry()), Views({}, engine), Lookup(runtime.engine), log, Metrics())
+        service = Service(
+            {}, ModelCache({}, AsRegistered(InMemoryRegistry())), Views({}, engine), Lookup(runtime.engine), log, Metrics()
+        )
         with served(create_app(service, runtime.lake, runtime=runtime)) as url:
             seconds = wait_until(lambda: age(url), lambda age: age >= 300, "the watchdog to look;")
     assert seconds < 360

@@ -40,7 +40,7 @@ from everfit.features.definition import define
 from everfit.features.labelled_rows import labelled
 from everfit.features.offline import compute
 from everfit.features.running_sums import answer, extend, known_values
-from everfit.serving.model_cache import ActiveVersions
+from everfit.serving.loaded_versions import ActiveVersions
 from everfit.serving.protocol import model_metadata
 from everfit.serving.request_schema import read_infer, read_predict
 from everfit.sources.readers import read

@@ -4,12 +4,15 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from everfit.declaration.rollouts import Role
 from everfit.registry import Artifact
-from everfit.serving.model_cache import ActiveVersions, ModelCache
+from everfit.serving.loaded_versions import ActiveVersions
+from everfit.serving.model_cache import STANDBY, ModelCache
 from models.electricity_price import electricity_price
 from tests.serving import WatchedRegistry, graph
 
@@ -30,15 +33,16 @@ def registry(graphs: dict[int, bytes]) -> WatchedRegistry:
     return WatchedRegistry(electricity_price, graphs, {})
 
 
-Follow = Callable[..., list[dict[Role, int]]]
+Roles = dict[str, Any]
+Follow = Callable[..., list[Roles]]
 
 
 @pytest.fixture
 def follow(registry: WatchedRegistry) -> Follow:
     """The roles served after each of these states of the registry."""
 
-    def follow(*states: dict[Role, int], insist: bool = False) -> list[dict[Role, int]]:
-        async def run() -> list[dict[Role, int]]:
+    def follow(*states: dict[Role, int], insist: bool = False) -> list[Roles]:
+        async def run() -> list[Roles]:
             seen = []
             for state in states:
                 registry.assign(state)
@@ -62,8 +66,8 @@ def test_a_promotion_swaps_and_loads_once(registry: WatchedRegistry, follow: Fol
 
 
 def test_a_shadow_that_is_the_champion_is_left_out(follow: Follow) -> None:
-    shadowed: dict[Role, int] = {"champion": 2, "shadow": 1}
-    assert follow({"champion": 1, "shadow": 1}, shadowed, {"champion": 2}) == [{"champion": 1}, shadowed, {"champion": 2}]
+    told = [{"champion": 1}, {"champion": 2, "shadows": [1]}, {"champion": 2}]
+    assert follow({"champion": 1, "shadow": 1}, {"champion": 2, "shadow": 1}, {"champion": 2}) == told
 
 
 def test_a_version_that_changes_its_role_is_not_loaded_again(registry: WatchedRegistry, follow: Follow) -> None:
@@ -75,8 +79,8 @@ def test_a_version_that_changes_its_role_is_not_loaded_again(registry: WatchedRe
 def test_a_version_that_cannot_be_loaded_leaves_the_old_one(registry: WatchedRegistry, follow: Follow, broken: int) -> None:
     first: dict[Role, int] = {"champion": 1, "shadow": 2}
     assert follow(first, {"champion": broken, "shadow": 2}, {"champion": broken, "shadow": 3}, {"champion": 3})[1:] == [
-        {"champion": 1, "shadow": 2},
-        {"champion": 1, "shadow": 3},
+        {"champion": 1, "shadows": [2]},
+        {"champion": 1, "shadows": [3]},
         {"champion": 3},
     ]
     assert registry.fetched.count(broken) == 1  # tried again after a while, not every second
@@ -97,10 +101,10 @@ def test_a_registry_that_is_away_changes_nothing(registry: WatchedRegistry, capl
         return before, after, cache.failures[NAME]
 
     before, after, failures = asyncio.run(run())
-    assert (after, failures) == (before, 3)
-    assert [record.message for record in caplog.records] == [
-        f"{NAME}: its roles cannot be read: ServiceError('the registry is away, as the test wants it')"
-    ]
+    assert (after, failures) == (before, 6)
+    away = "ServiceError('the registry is away, as the test wants it')"
+    told = [f"{NAME}: its shadow stays as it was: {away}", f"{NAME}: its roles cannot be read: {away}"]
+    assert [record.message for record in caplog.records] == told
 
 
 @pytest.mark.parametrize(
@@ -146,3 +150,86 @@ def test_serving_is_not_ready_while_its_champion_loads(registry: WatchedRegistry
     registry.assign({"champion": 1})
     registry.fetch = slowly  # type: ignore[method-assign]
     assert asyncio.run(run()) == [{NAME: "its champion, version 1, is not loaded yet"}, {}]
+
+
+def test_the_shadow_of_a_person_stays_beside_the_predecessor_and_one_that_has_another_role_answers_once(
+    registry: WatchedRegistry,
+) -> None:
+    async def run() -> list[Roles]:
+        cache = ModelCache(MODELS, registry)
+        seen = []
+        for challenger, guards in ((2, (1,)), (None, (1, 2, 3))):
+            roles: dict[Role, int] = {"champion": 3, "shadow": 1}
+            registry.assign(roles | ({"challenger": challenger} if challenger else {}), guards=guards)
+            seen.append((await cache.refresh(NAME)).roles)
+        return seen
+
+    assert asyncio.run(run()) == [
+        {"champion": 3, "challenger": 2, "share": 0.0, "shadows": [1]},
+        {"champion": 3, "shadows": [1, 2]},
+    ]
+
+
+def test_a_share_changes_without_a_load_and_an_unknown_challenger_leaves_all_to_the_champion(
+    registry: WatchedRegistry, follow: Follow
+) -> None:
+    async def run() -> list[Roles]:
+        cache = ModelCache(MODELS, registry)
+        seen = []
+        for challenger, share in ((2, 0.05), (2, 0.25), (8, 0.5), (404, 0.5)):
+            registry.assign({"champion": 1, "challenger": challenger}, share=share, unit="region")
+            seen.append((await cache.refresh(NAME)).roles)
+        return seen
+
+    of_two = {"champion": 1, "challenger": 2, "unit": "region"}
+    assert asyncio.run(run()) == [of_two | {"share": 0.05}, of_two | {"share": 0.25}, {"champion": 1}, {"champion": 1}]
+    assert registry.fetched[:2] == [1, 2]
+
+
+def test_the_last_versions_stay_loaded_so_that_a_rollback_fetches_nothing(registry: WatchedRegistry, follow: Follow) -> None:
+    assert follow(*({"champion": number} for number in (1, 2, 3, 2, 1)))[-1] == {"champion": 1}
+    assert registry.fetched == [1, 2, 3]
+
+
+def test_older_ones_are_let_go(registry: WatchedRegistry, follow: Follow) -> None:
+    registry.artifacts[NAME, 4] = registry.artifacts[NAME, 1]
+    follow(*({"champion": number} for number in (1, 2, 3, 4, 1)))
+    assert registry.fetched == [1, 2, 3, 4, 1], f"{STANDBY} beside the champion stay"
+
+
+def test_a_challenger_that_loads_slowly_delays_no_promotion(registry: WatchedRegistry) -> None:
+    fetch, fetching, go_on = registry.fetch, threading.Event(), threading.Event()
+
+    def slowly(model: str, version: int) -> Artifact:
+        if version == 2:
+            fetching.set()
+            assert go_on.wait(10)
+        return fetch(model, version)
+
+    async def run() -> list[Roles]:
+        cache = ModelCache(MODELS, registry)
+        watching = asyncio.create_task(cache.watch())
+        assert await asyncio.to_thread(fetching.wait, 10)
+        registry.assign({"champion": 3, "challenger": 2}, share=0.5)
+        cache.wake(NAME)
+        while cache.active[NAME].roles != {"champion": 3}:
+            await asyncio.sleep(0.01)
+        go_on.set()
+        while cache.active[NAME].challenger is None:
+            await asyncio.sleep(0.01)
+        watching.cancel()
+        return [cache.active[NAME].roles]
+
+    registry.assign({"champion": 1, "challenger": 2}, share=0.5)
+    registry.fetch = slowly  # type: ignore[method-assign]
+    assert asyncio.run(asyncio.wait_for(run(), 20)) == [{"champion": 3, "challenger": 2, "share": 0.5}]
+
+
+def test_a_version_that_leaves_no_memory_to_the_others_is_not_loaded(
+    registry: WatchedRegistry, follow: Follow, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SimpleNamespace(available=2 * len(registry.artifacts[NAME, 1].content))
+    follow({"champion": 1})
+    monkeypatch.setattr("everfit.serving.model_cache.psutil.virtual_memory", lambda: free)
+    assert follow({"champion": 1, "challenger": 2}) == [{}]
+    assert "about 3 times that are needed to load it; 0 MB are free: give serving more memory" in caplog.text

@@ -19,7 +19,8 @@ from everfit.evaluation.comparison import compare
 from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
 from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
-from everfit.serving.model_cache import ActiveVersions, ModelCache
+from everfit.serving.loaded_versions import ActiveVersions
+from everfit.serving.model_cache import ModelCache
 from everfit.serving.protocol import inferred, model_metadata, predicted
 from everfit.serving.request_schema import CheckedRequest
 from everfit.serving.service import Answered
@@ -64,7 +65,7 @@ def test_the_task_is_the_documented_one_of_under_thirty_lines() -> None:
 
 
 def test_answers_and_metadata_of_serving_are_the_tasks() -> None:
-    answered = Answered(3, [-0.5], [False])
+    answered = Answered([3], [-0.5], [False])
     assert predicted(CHANGE, ASKED, answered)["score"] == -0.5
     assert inferred(CHANGE, ASKED, answered)["outputs"] == [{"name": "score", "shape": [1], "datatype": "FP64", "data": [-0.5]}]
     assert model_metadata(CHANGE, ActiveVersions())["outputs"] == [{"name": "score", "datatype": "FP64", "shape": [-1]}]
