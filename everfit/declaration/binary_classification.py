@@ -1,5 +1,6 @@
 """Binary classification: labels[N] of 0 and 1, answers[N] the probabilities of 1, raw[N] their logits."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from everfit.declaration.tasks import Curve, Floats, GraphNodes, Label, Labels, Task
@@ -38,7 +39,7 @@ class BinaryClassification(Task):
         return losses
 
     def summary(self, labels: Labels, answers: Floats) -> dict[str, float]:
-        """Rows, share of positives, log loss, Brier score, and AUC where both labels occur.
+        """Rows, share of positives, log loss, Brier score, calibration error, and AUC where both labels occur.
 
         Raises:
             ValueError: when there are no rows.
@@ -47,7 +48,13 @@ class BinaryClassification(Task):
         share = float(labels.mean())
         figures = {"rows": figures["rows"], "positives": share, self.loss: figures[self.loss]}
         figures["brier"] = float(((answers - labels) ** 2).mean())
+        figures["calibration_error"] = self.curve(labels, answers).gap
         return figures | ({"auc": auc(labels, answers)} if 0 < share < 1 else {})
+
+    @property
+    def sides(self) -> Mapping[str, bool]:
+        """The calibration error, the lower the better."""
+        return {"calibration_error": False}
 
     def curve(self, labels: Labels, answers: Floats) -> Curve:
         """Calibration: mean score and share of positives of each tenth of the rows, ordered by score."""

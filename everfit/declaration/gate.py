@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, field_validator, model_validator
 
 from everfit.declaration.part import Name, Part
 from everfit.timing import Duration
@@ -67,6 +67,9 @@ class Gate(Question):
     ``slice_margin``, in units of the model's metric, is what no slice may lose: by default 0.1 of log loss, and of another
     metric the same share of the champion's loss as this is of a coin's log loss, 14 %. ``max_latency_ms`` is what one answer
     may take on a quiet machine: what other work adds is measured beside it and left out.
+
+    ``require`` are figures that every candidate must reach, the first one too, such as ``{"auc": 0.7}``: metrics that fit the
+    task, and figures of the task's.
     """
 
     wrong_promotions_per_year: float = Field(1.0, gt=0, le=52)
@@ -79,6 +82,7 @@ class Gate(Question):
     slice_margin: float | None = Field(None, gt=0)
     slice_rows: int = Field(50, ge=1)
     max_latency_ms: float = Field(20.0, gt=0)
+    require: dict[str, FiniteFloat] = {}
 
     def question(self, cause: str) -> Question:
         """What is asked of a candidate that was trained for this cause."""
@@ -110,7 +114,7 @@ class Gate(Question):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """As the ids of recorded requests hold it: with the limits by their former defaults, and what is new last."""
         values = dict(super().__repr_args__())
-        new = ("prove", "wrong_promotions_per_year", "by_cause", "expires_after")
+        new = ("prove", "wrong_promotions_per_year", "by_cause", "expires_after", "require")
         given = [(name, values[name]) for name in new if values[name] != type(self).model_fields[name].default]
         yield "metric", FORMER["metric"]
         for name in ("backtest", "folds", "min_unseen_days", "confidence", "margin", "slices", "slice_margin"):

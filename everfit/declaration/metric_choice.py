@@ -47,13 +47,13 @@ def _fitting(metric: Metric, task: Task) -> Metric:
     return metric.bound(task)
 
 
-def _of(task: Task) -> list[Metric]:
+def metrics_of(task: Task) -> list[Metric]:
     """The metrics with a name that fit the task, its own loss first."""
     own = OwnLoss.of(task)
     others = [metric for metric in NAMED if metric.name != own.name and not metric.misfit(task)]
-    return [own, *others]
+    return [own, *(metric.bound(task) for metric in others)]
 
 
 def _choice(task: Task) -> str:
-    named = ", ".join(metric.name for metric in _of(task))
+    named = ", ".join(metric.name for metric in metrics_of(task))
     return f"{type(task).__name__} has {named}, or give a function losses(labels, answers)"

@@ -26,6 +26,7 @@ from everfit.declaration.policies import (
     TrainingWindow,
 )
 from everfit.declaration.recipes import DeclaredRecipe
+from everfit.declaration.required_figures import require_fault
 from everfit.declaration.retraining import Decision, Finding, History, policy_fault
 from everfit.declaration.rollouts import Rollout, Straight, rollout_fault
 from everfit.declaration.source import Source
@@ -201,6 +202,12 @@ class Model(Part):
         for name in self.gate.slices:
             if name not in names:
                 raise ValueError(f"gate.slices names {name!r}; the features are {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _required_figures_exist(self) -> Self:
+        if fault := require_fault(self.gate.require, self.task, self.metric):
+            raise ValueError(f"gate.require: {fault}")
         return self
 
     @model_validator(mode="after")

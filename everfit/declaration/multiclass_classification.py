@@ -4,7 +4,7 @@ raw[N, K] are logits, whose softmax the answers are.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -108,7 +108,9 @@ class MulticlassClassification(Task):
         return unseen + (1 - unseen.sum()) * counts / len(labels) if len(labels) else unseen
 
     def summary(self, labels: Labels, answers: Floats) -> dict[str, float]:
-        """Rows, log loss, Brier score (summed over the classes) and the share of rows whose likeliest class came true.
+        """Rows, log loss, Brier score (summed over the classes), accuracy and calibration error.
+
+        Accuracy is the share of rows whose likeliest class came true; the calibration error is that of every class at once.
 
         Raises:
             ValueError: when there are no rows.
@@ -118,7 +120,13 @@ class MulticlassClassification(Task):
         figures, true = super().summary(labels, answers), self._places(labels)
         distance = answers - np.eye(len(self.classes))[true]
         accuracy = float((answers.argmax(axis=1) == true).mean())
-        return figures | {"brier": float((distance**2).sum(axis=1).mean()), "accuracy": accuracy}
+        figures |= {"brier": float((distance**2).sum(axis=1).mean()), "accuracy": accuracy}
+        return figures | {"calibration_error": self.curve(labels, answers).gap}
+
+    @property
+    def sides(self) -> Mapping[str, bool]:
+        """Accuracy, the higher the better, and calibration error, the lower the better."""
+        return {"accuracy": True, "calibration_error": False}
 
     def curve(self, labels: Labels, answers: Floats) -> Curve:
         """Calibration of every class at once: mean probability and share that came true, by tenths of all probabilities."""

@@ -1,7 +1,7 @@
 """Quantile regression: labels[N] are numbers, answers[N, K] their quantiles in the declared order, not decreasing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -96,7 +96,8 @@ class QuantileRegression(Task):
         return float(labels.std()) or 1.0 if len(labels) else 1.0
 
     def summary(self, labels: Labels, answers: Floats) -> dict[str, float]:
-        """Rows, the pinball loss, the share of labels up to each quantile, and the mean width from the first to the last.
+        """Rows, the pinball loss, the share of labels up to each quantile, how far these shares are from the quantiles on
+        average (``calibration_error``), and the mean width from the first to the last.
 
         Raises:
             ValueError: when there are no rows.
@@ -104,7 +105,13 @@ class QuantileRegression(Task):
         figures = super().summary(labels, answers)
         shares = (labels[:, None] <= answers).mean(axis=0).tolist()
         figures |= {f"coverage_{name}": share for name, share in zip(self.score_names, shares, strict=True)}
+        figures["calibration_error"] = self.curve(labels, answers).gap
         return figures | {"mean_width": float((answers[:, -1] - answers[:, 0]).mean())}
+
+    @property
+    def sides(self) -> Mapping[str, bool]:
+        """Calibration error and mean width, the lower the better."""
+        return {"calibration_error": False, "mean_width": False}
 
     def curve(self, labels: Labels, answers: Floats) -> Curve:
         """Coverage: each quantile and the share of labels up to its answers."""

@@ -1,7 +1,7 @@
 """Regression: labels[N] are numbers, answers[N] estimates of them; raw[N] are the answers, or their logarithms for counts."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -125,6 +125,11 @@ class Regression(Task):
         figures["absolute_error"] = float(absolute_error(labels, answers).mean())
         figures["root_squared_error"] = math.sqrt(float(squared_error(labels, answers).mean()))
         return figures | {"bias": float((answers - labels).mean())}
+
+    @property
+    def sides(self) -> Mapping[str, bool]:
+        """The root of the mean squared error, the lower the better."""
+        return {"root_squared_error": False}
 
     def targets(self, labels: Labels) -> Floats:
         """The labels themselves.

@@ -4,6 +4,7 @@ Shapes: N rows; labels[N] as they are logged; answers float64[N], a number per r
 numbers; raw float64[N] or [N, K], the output of a recipe's model, from which the head computes the answers.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -51,6 +52,14 @@ class Curve(NamedTuple):
     y: str
     low: float
     high: float
+
+    @property
+    def gap(self) -> float:
+        """Mean distance of the points from the diagonal; of probabilities by tenths, the expected calibration error.
+
+        Naeini, Cooper and Hauskrecht (2015), with bins of equally many rows as Nguyen and O'Connor (2015) have them.
+        """
+        return math.fsum(abs(y - x) for x, y in self.points) / max(1, len(self.points))
 
 
 class Reduction(NamedTuple):
@@ -149,6 +158,14 @@ class Task(Part, ABC):
         if len(labels) == 0:
             raise ValueError("no labelled rows to take metrics of")
         return {"rows": float(len(labels)), self.loss: float(self.losses(labels, answers).mean())}
+
+    @property
+    def sides(self) -> Mapping[str, bool]:
+        """The figures of :meth:`summary` that say how good answers are, and no metric does: whether higher is better.
+
+        A gate may require them. ``calibration_error`` among them is told of every candidate.
+        """
+        return {}
 
     def curve(self, labels: Labels, answers: Floats) -> Curve:
         """Mean answer and mean label of each tenth of the rows, ordered by answer."""

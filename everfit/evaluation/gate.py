@@ -63,17 +63,6 @@ def check_candidate(
     return [rule for rule in rules if rule]
 
 
-def check_first_candidate(
-    gate: Gate, metric: Metric, baseline_name: str, loss: float, baseline_loss: float, speed: Speed
-) -> list[Rule]:
-    """The rules for a candidate where there is no champion: it must be better than always answering the task's baseline."""
-    own, constant = metric.shown(loss), metric.shown(baseline_loss)
-    measured = f"{metric.title} {own:.4f} against {constant:.4f} of always answering the {baseline_name}"
-    passed, side = loss < baseline_loss, "above" if metric.higher_is_better else "below"
-    words = f"first champion: {measured}" if passed else f"knows nothing: {measured}; a first champion must be {side} it"
-    return [Rule(name="baseline", figure=own, allowed=constant, passed=passed, words=words), latency(gate, speed)]
-
-
 def _difference(metric: Metric, comparison: Comparison, margins: Margins) -> Rule:
     """The bound of the interval that is held against the margin."""
     mean, lower, upper = metric.shown_interval(comparison.mean, comparison.lower, comparison.upper)

@@ -12,7 +12,8 @@ from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, r
 from everfit.declaration.tasks import Floats, Labels
 from everfit.errors import MetricError, NotServableError
 from everfit.evaluation.comparison import Comparison, compare, row_differences, slices
-from everfit.evaluation.gate import CONFIDENCE, Margins, Speed, check_candidate, check_first_candidate
+from everfit.evaluation.figures import baseline_rule, figure_rules
+from everfit.evaluation.gate import CONFIDENCE, Margins, Speed, check_candidate, latency
 from everfit.evaluation.rules import Rule, reason_of, verdict
 from everfit.pipeline import manifests
 from everfit.pipeline.champion_inputs import champion_inputs
@@ -59,7 +60,7 @@ def _compare(
     try:
         if current is None:
             return _first(model, candidate, tested, training_set)
-        return _against(runtime, model, candidate, tested, current, training_set.cause)
+        return _against(runtime, model, candidate, tested, current, training_set)
     except (MetricError, NotServableError) as error:
         return _unjudged(candidate.name, "comparison", str(error))
 
@@ -70,15 +71,26 @@ def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_se
     answers = tested[CANDIDATE].to_numpy()
     loss = _loss(model.metric, labels, answers)
     baseline_loss = _loss(model.metric, labels, np.full(answers.shape, training_set.baseline))
-    rules = check_first_candidate(model.gate, model.metric, model.task.baseline_name, loss, baseline_loss, speed)
+    rules = [
+        baseline_rule(model.metric, model.task.baseline_name, loss, baseline_loss, first=True),
+        *figure_rules(model, labels, answers),
+        latency(model.gate, speed),
+        _EXPORTED,
+    ]
     by_window = window_losses(model, tested)
-    return _compared(candidate.name, None, [*rules, _EXPORTED], _kept_as(candidate), loss, baseline_loss, by_window)
+    return _compared(candidate.name, None, rules, _kept_as(candidate), loss, baseline_loss, by_window)
 
 
 def _against(
-    runtime: Runtime, model: Model, candidate: Trained, tested: "pl.DataFrame", current: Version, cause: str
+    runtime: Runtime,
+    model: Model,
+    candidate: Trained,
+    tested: "pl.DataFrame",
+    current: Version,
+    training_set: TrainingSet,
 ) -> Compared:
     """A candidate against the champion."""
+    cause = training_set.cause
     labels, answers = tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()
     champion, note = _champion_answers(runtime, model, current, tested)
     losses = _loss(model.metric, labels, answers), _loss(model.metric, labels, champion)
@@ -87,7 +99,13 @@ def _against(
     difference = row_differences(model.metric, labels, champion, answers) if model.gate.slices else None
     parts = [part for name in model.gate.slices if difference for part in slices(name, tested[name].to_numpy(), difference)]
     speed = Speed(candidate.latency_ms, candidate.slowdown)
-    rules = [*check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1]), _EXPORTED]
+    baseline_loss = _loss(model.metric, labels, np.full(answers.shape, training_set.baseline))
+    rules = [
+        *check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1]),
+        baseline_rule(model.metric, model.task.baseline_name, losses[0], baseline_loss, first=False),
+        *figure_rules(model, labels, answers),
+        _EXPORTED,
+    ]
     margin, note = Margins.of(model.gate, model.metric, cause, losses[1]).allowed, f"{note}{_kept_as(candidate)}"
     return _compared(candidate.name, comparison, rules, note, *losses, window_losses(model, tested), margin)
 

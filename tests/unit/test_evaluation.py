@@ -12,8 +12,9 @@ from everfit import BinaryClassification, Gate, Question
 from everfit.declaration.binary_classification import auc
 from everfit.declaration.metrics import OwnLoss
 from everfit.evaluation.comparison import Comparison, Slice, compare, mean_interval, row_differences, slices
+from everfit.evaluation.figures import baseline_rule
 from everfit.evaluation.folds import folds
-from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
+from everfit.evaluation.gate import Speed, check_candidate, latency
 from everfit.evaluation.rules import reason_of, verdict
 
 CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
@@ -37,7 +38,9 @@ def test_auc_counts_ties_half_as_sklearn_does() -> None:
 
 def test_summary_names_what_is_defined() -> None:
     found = UP.summary(np.array([1.0, 0.0]), np.array([0.75, 0.25]))
-    assert found == pytest.approx({"rows": 2, "positives": 0.5, "log_loss": math.log(4 / 3), "brier": 0.0625, "auc": 1.0})
+    assert found == pytest.approx(
+        {"rows": 2, "positives": 0.5, "log_loss": math.log(4 / 3), "brier": 0.0625, "calibration_error": 0.25, "auc": 1.0}
+    )
     assert "auc" not in UP.summary(np.ones(2), np.array([0.75, 0.25]))
     with pytest.raises(ValueError, match="no labelled rows"):
         UP.summary(np.array([]), np.array([]))
@@ -152,7 +155,10 @@ def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms
     ],
 )
 def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: float, passed: bool, told: str) -> None:
-    rules = check_first_candidate(GATE, LOG_LOSS, "share of positives", loss, 0.69, Speed(latency_ms))
+    rules = [
+        baseline_rule(LOG_LOSS, "share of positives", loss, 0.69, first=True),
+        latency(GATE, Speed(latency_ms)),
+    ]
     assert verdict(rules) == ("passed" if passed else "rejected")
     assert told in reason_of(rules)
 

@@ -15,7 +15,8 @@ from everfit.declaration.metrics import FunctionMetric, OwnLoss, RankMetric, Row
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
 from everfit.errors import DeclarationError, MetricError
 from everfit.evaluation.comparison import compare, loss_interval, row_differences, slices
-from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
+from everfit.evaluation.figures import baseline_rule
+from everfit.evaluation.gate import Speed, check_candidate
 from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.pipeline.code_versions import stage_version
@@ -195,9 +196,7 @@ def test_a_first_candidate_must_beat_the_baseline_by_each_metric(given: Any) -> 
     metric = metric_of(given)
     baseline = metric.loss(LABELS, np.full(560, UP.baseline(LABELS)))
     own = metric.loss(LABELS, SCORES)
-    passed, refused = (
-        check_first_candidate(Gate(), metric, UP.baseline_name, loss, baseline, Speed(1.0))[0] for loss in (own, baseline)
-    )
+    passed, refused = (baseline_rule(metric, UP.baseline_name, loss, baseline, first=True) for loss in (own, baseline))
     assert (passed.passed, refused.passed) == (True, False)
     assert refused.words.endswith(f"a first champion must be {'above' if metric.higher_is_better else 'below'} it")
     if isinstance(metric, AUC):

@@ -16,7 +16,8 @@ from everfit.declaration.reserved_columns import LABEL, SCORE
 from everfit.declaration.views import Kind
 from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
-from everfit.evaluation.gate import Speed, check_candidate, check_first_candidate
+from everfit.evaluation.figures import baseline_rule
+from everfit.evaluation.gate import Speed, check_candidate
 from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.serving.loaded_versions import ActiveVersions
@@ -91,10 +92,7 @@ def test_the_first_champion_must_beat_the_tasks_baseline() -> None:
     task, labels = CHANGE.task, RANDOM.uniform(-1, 1, 500)
     baseline = CHANGE.metric.loss(labels, np.full(500, task.baseline(labels)))
     told = f"first champion: squared error 0.0100 against {baseline:.4f} of always answering the mean label"
-    rules = [
-        check_first_candidate(CHANGE.gate, CHANGE.metric, task.baseline_name, loss, baseline, Speed(1.0))[0]
-        for loss in (0.01, baseline)
-    ]
+    rules = [baseline_rule(CHANGE.metric, task.baseline_name, loss, baseline, first=True) for loss in (0.01, baseline)]
     assert rules[0].words == told
     assert [rule.passed for rule in rules] == [True, False]
 
