@@ -17,6 +17,7 @@ from everfit.evaluation.rules import Rule
 from everfit.evidence.calibration import Calibration
 from everfit.evidence.quality import Profile
 from everfit.pipeline.code_versions import code_version
+from everfit.pipeline.provenance import Provenance
 from everfit.runtime import Runtime
 from everfit.store import partitions
 from everfit.store.lake import Lake
@@ -25,7 +26,11 @@ from everfit.training.artifact import Signature
 
 
 class TrainingSet(Kept, frozen=True, kw_only=True):
-    """Labelled rows known by the cutoff. ``rows_hash`` names them in the lake; ``days`` are the partitions they came from."""
+    """Labelled rows known by the cutoff. ``rows_hash`` names them in the lake; ``days`` are the partitions they came from.
+
+    ``sources`` are the days of each source that the labels from before the go-live were made of, ``outcomes`` the labels since
+    then as an object of the lake, ``quarantined`` the spans that were left out: with them the rows are made again.
+    """
 
     model: str
     cutoff: datetime
@@ -39,6 +44,9 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
     code_version: str
     unusable: int = 0  # rows left out because their label is none of the task's
     unusable_because: str = ""  # such a label, what it would have to be, and what to do
+    sources: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+    outcomes: str | None = None  # None in a record of an older version, which cannot be made again
+    quarantined: list[tuple[datetime, datetime]] = msgspec.field(default_factory=list)
 
 
 class Trained(Kept, frozen=True, kw_only=True):
@@ -75,13 +83,14 @@ class Trained(Kept, frozen=True, kw_only=True):
 class TrainedModel(Kept, frozen=True, kw_only=True):
     """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen.
 
-    ``set_aside`` are the candidates that could not be fitted, and why.
+    ``set_aside`` are the candidates that could not be fitted, and why. ``made_with`` is None in a record of an older version.
     """
 
     training_set: str
     champion: int | None
     candidates: list[Trained]
     set_aside: dict[str, str] = msgspec.field(default_factory=dict)
+    made_with: Provenance | None = None
 
 
 class Compared(Kept, frozen=True, kw_only=True):
@@ -126,6 +135,7 @@ class Version(Kept, frozen=True, kw_only=True):
     training_set: TrainingSet
     evaluation: Evaluation
     expected_loss: float
+    made_with: Provenance | None = None
 
     @property
     def parent(self) -> int | None:

@@ -1,29 +1,16 @@
 """Days that were made, as frames: landed rows of the sources, and features."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from everfit.declaration import Model, Source
 from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID, renewed
 from everfit.errors import LakeError
-from everfit.pipeline.lineage import raw_dataset
 from everfit.runtime import Runtime
-from everfit.store import partitions
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-def load_raw(runtime: Runtime, model: Model, *, since: date | None = None, before: datetime) -> "Mapping[str, pl.DataFrame]":
-    """The newest versions of the raw partitions of ``[since, before)``, one frame a source."""
-    with runtime.engine.connect() as connection:
-        versions = {
-            source.name: partitions.newest(connection, raw_dataset(model, source.name), since=since, before=before.date())
-            for source in model.sources
-        }
-    return {source.name: load_source(runtime, source, list(versions[source.name].values())) for source in model.sources}
 
 
 def load_features(runtime: Runtime, model: Model, hashes: Sequence[str]) -> "pl.DataFrame":

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.declaration.retraining import Status
-from everfit.pipeline import manifests
+from everfit.pipeline import manifests, provenance
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.pipeline.native_versions import NOT_PORTABLE, not_portable, require_loading
@@ -89,6 +89,7 @@ def _describe(case: _Case) -> Version:
         training_set=case.training_set,
         evaluation=case.evaluation,
         expected_loss=compared.loss,
+        made_with=case.trained.made_with,
     )
 
 
@@ -132,6 +133,7 @@ def register(runtime: Runtime, described: Version, manifest: str) -> int:
         "everfit.cause": given.cause,
         "everfit.data_version": given.rows_hash,
         "everfit.code_version": given.code_version,
+        **(provenance.tags(described.made_with) if described.made_with else {}),
         **({} if described.parent is None else {"everfit.parent": str(described.parent)}),
         "everfit.left_out": ", ".join(described.candidate.left_out)[:TAG_CHARACTERS],
     }

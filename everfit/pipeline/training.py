@@ -32,6 +32,7 @@ from everfit.pipeline.backtest import backtest, fit_arguments
 from everfit.pipeline.champion_fit import champion_fit, kept_checkpoint
 from everfit.pipeline.fit_rows import FitRows
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet, Version
+from everfit.pipeline.provenance import provenance
 from everfit.pipeline.searches import settled
 from everfit.pipeline.trackers import Tracker
 from everfit.pipeline.training_progress import Shown, TrainingProgress, unshown
@@ -118,6 +119,7 @@ def train(
         champion=champion.version if champion else None,
         candidates=fitted,
         set_aside={name: describe(error) for name, error in failed.items()},
+        made_with=provenance(model),
     )
 
 

@@ -1,12 +1,8 @@
 """What a training leaves on its trackers: all that it is made from before the first fit, then its figures, then the verdict."""
 
 import math
-import os
-import platform
 import re
-import sys
 from collections.abc import Sequence
-from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +11,7 @@ from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import CANDIDATE, LABEL, renewed
 from everfit.evaluation.plots import calibration, intervals
+from everfit.pipeline import provenance
 from everfit.pipeline.trackers import Dataset, Tracker
 from everfit.runtime import Runtime
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
 TAG_CHARACTERS = 4_000  # below what MLflow takes
 UNTRACKED = re.compile(r"[^\w.-]+", re.ASCII)  # what MLflow takes in no name of a metric
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def begin(tracker: Tracker, runtime: Runtime, model: Model, given: "TrainingSet") -> None:
@@ -33,13 +29,15 @@ def begin(tracker: Tracker, runtime: Runtime, model: Model, given: "TrainingSet"
     import polars as pl
 
     tags = {"data_version": given.rows_hash, "code_version": given.code_version, "cause": given.cause, "reason": given.reason}
-    tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()})
+    made_with = provenance.provenance(model)
+    tracker.log_tags({f"everfit.{name}": value for name, value in tags.items()} | provenance.tags(made_with))
     for candidate in model.candidates:
         tracker.log_params(flat(candidate.name, candidate.parameters()))
     baseline = model.task.baseline_figures(given.baseline)
     tracker.log_metrics({"rows": given.rows} | {UNTRACKED.sub("_", name): value for name, value in baseline.items()})
     tracker.log_document(msgspec.to_builtins(given), "training_set.json")
-    tracker.log_document(environment(), "environment.json")
+    for name, document in provenance.documents(made_with).items():
+        tracker.log_document(document, name)
     path = runtime.lake.path(given.rows_hash, "parquet")
     columns = {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
     tracker.log_dataset(Dataset(model.name, given.rows_hash, path.as_uri(), given.rows, columns))
@@ -78,19 +76,6 @@ def rule_figures(rules: "Sequence[Rule]", prefix: str) -> dict[str, float]:
 def rule_tags(rules: "Sequence[Rule]", prefix: str) -> dict[str, str]:
     """Outcome and finding of the rules, by ``{prefix}{rule}``."""
     return {prefix + UNTRACKED.sub("_", rule.name): f"{rule.state}: {rule.words}"[:TAG_CHARACTERS] for rule in rules}
-
-
-def environment() -> dict[str, Any]:
-    """Interpreter, machine, threads and installed packages of this process; nothing that a secret may be in."""
-    packages = {each.metadata["Name"]: each.version for each in distributions()}
-    return {
-        "python": sys.version.split()[0],
-        "system": platform.platform(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
-        "packages": dict(sorted(packages.items())),
-    }
 
 
 def flat(name: str, value: Any) -> dict[str, Any]:

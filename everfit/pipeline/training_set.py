@@ -6,21 +6,17 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-import sqlalchemy as sa
-
 from everfit.declaration import Model
 from everfit.declaration.discovery import find_model
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
-from everfit.errors import EmptyPartitionError
 from everfit.evidence.out_of_bounds import within
 from everfit.pipeline.code_versions import code_version
-from everfit.pipeline.day_isolation import failing_days
 from everfit.pipeline.horizon import horizon
-from everfit.pipeline.lineage import features_dataset
 from everfit.pipeline.manifests import TrainingSet
-from everfit.pipeline.partition_frames import load_features, load_raw
+from everfit.pipeline.partition_frames import load_features, load_source
+from everfit.pipeline.training_parts import COLUMNS, TrainingParts
 from everfit.runtime import Runtime
-from everfit.store import declarations, frames, partitions, quarantines, requests
+from everfit.store import requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight, parse_time
 
@@ -47,15 +43,14 @@ def default_cutoff(runtime: Runtime, model: Model, request: RetrainRequest | Non
 def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: RetrainRequest | None) -> TrainingSet:
     """Collect the labelled rows that were known by the cutoff, in event order, without quarantined days and rows out of bounds.
 
-    Days that could not be made lately are left out: what is there of them may be wrong.
-
     There may be none: then no candidate can be fitted, and all are rejected for that.
 
     Raises:
         DeclarationError: when the declaration has changed where it may not.
         EmptyPartitionError: when no features before the cutoff were ever computed.
     """
-    usable, days, unusable, because = collect(runtime, model, cutoff)
+    parts = TrainingParts.newest(runtime, model, cutoff)
+    usable, unusable, because = collect(runtime, model, cutoff, parts)
     return TrainingSet(
         model=model.name,
         cutoff=cutoff,
@@ -65,10 +60,13 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         rows_hash=runtime.lake.put_frame(usable),
         rows=usable.height,
         baseline=model.task.baseline(usable[LABEL].to_numpy()),
-        days=days,
+        days=dict(parts.days),
         code_version=code_version(model),
         unusable=unusable,
         unusable_because=because,
+        sources={name: dict(days) for name, days in parts.sources.items()},
+        outcomes=runtime.lake.put_frame(parts.outcomes),
+        quarantined=list(parts.quarantined),
     )
 
 
@@ -91,38 +89,29 @@ def training_rows(model: Model | str, *, as_of: datetime | str | None = None, ru
     with nullcontext(runtime) if runtime else Runtime.load() as parts:
         declared = find_model(parts.models, model) if isinstance(model, str) else model
         cutoff = default_cutoff(parts, declared, None) if as_of is None else parse_time(as_of)
-        return collect(parts, declared, cutoff).rows
+        return collect(parts, declared, cutoff, TrainingParts.newest(parts, declared, cutoff)).rows
 
 
 class Collected(NamedTuple):
-    """Rows to learn from, the digests of their days, and how many were left out for a label that is none, and why."""
+    """Rows to learn from, and how many were left out for a label that is none, and why."""
 
     rows: "pl.DataFrame"
-    days: dict[str, str]
     unusable: int
     because: str
 
 
-def collect(runtime: Runtime, model: Model, cutoff: datetime) -> Collected:
-    """What :func:`assemble` and :func:`training_rows` are made of; raises as they do."""
+def collect(runtime: Runtime, model: Model, cutoff: datetime, parts: TrainingParts) -> Collected:
+    """The rows of these parts that may be learnt from at the cutoff; there may be none."""
     import polars as pl
 
-    since = None if model.training.history == "all" else (cutoff - model.training.history).date()
-    with runtime.engine.begin() as connection:
-        declarations.require_unchanged(connection, model)
-        made = partitions.newest(connection, features_dataset(model), since=since)
-        stale = failing_days(connection, model)  # what they hold does not follow from what has landed
-        days = {day: digest for day, digest in made.items() if midnight(day) < cutoff and day not in stale}
-        if not days and not any(midnight(day) < cutoff for day in partitions.newest(connection, features_dataset(model))):
-            raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
-        labels = _labels(runtime, connection, model, cutoff)
-        quarantined = quarantines.excluded_spans(connection, model)
-    rows = _labelled(runtime, model, list(days.values()), labels, cutoff) if days else labels.clear()
-    for span in quarantined if days else []:
+    labels = _labels(runtime, model, cutoff, parts)
+    days = list(parts.days.values())
+    rows = _labelled(runtime, model, days, labels, cutoff) if days else labels.clear()
+    for span in parts.quarantined if days else []:
         rows = rows.filter(~pl.col(EVENT_TIME).is_between(*span, closed="left"))
     is_usable = pl.Series(model.task.usable(rows[LABEL].to_numpy()), dtype=pl.Boolean)
     refused = rows.filter(~is_usable)[LABEL]
-    return Collected(rows.filter(is_usable), days, len(refused), _because(model, refused.to_list()))
+    return Collected(rows.filter(is_usable), len(refused), _because(model, refused.to_list()))
 
 
 def _because(model: Model, refused: Sequence[float | str | None]) -> str:
@@ -149,14 +138,13 @@ def known_by(model: Model, moment: datetime) -> "list[pl.Expr]":
     return [at < moment, at <= moment - model.training.label_delay, pl.col(OBSERVED_AT) <= moment]
 
 
-def _labels(runtime: Runtime, connection: sa.Connection, model: Model, cutoff: datetime) -> "pl.DataFrame":
+def _labels(runtime: Runtime, model: Model, cutoff: datetime, parts: TrainingParts) -> "pl.DataFrame":
     """REQUEST_ID, LABEL, OBSERVED_AT: of the history before the go-live, and of the log's outcomes from then on."""
     import polars as pl
 
     from everfit.features.labelled_rows import labelled
 
     known_at = min(cutoff, model.go_live)
-    past = labelled(model, load_raw(runtime, model, before=known_at)).filter(*known_by(model, known_at))
-    answered = frames.logged(connection, model, (model.go_live, cutoff), known_at=cutoff, late=True)
-    live = answered.filter(pl.col(LABEL).is_not_null()).unique(REQUEST_ID)
-    return pl.concat([frame.select(REQUEST_ID, LABEL, OBSERVED_AT) for frame in (past, live)])
+    landed = {source.name: load_source(runtime, source, list(parts.sources[source.name].values())) for source in model.sources}
+    past = labelled(model, landed).filter(*known_by(model, known_at))
+    return pl.concat([past.select(*COLUMNS), parts.outcomes])

@@ -129,6 +129,8 @@ def test_a_tracker_from_outside_gets_what_mlflow_gets_and_one_that_fails_stops_n
     assert documents == [
         "training_set.json",
         "environment.json",
+        "code.json",
+        "declaration.json",
         "left_out.json",
         "evaluation.json",
     ]

@@ -1,0 +1,77 @@
+"""What training rows are put together from: days of features, labels and quarantines, newest or as a training recorded them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import LABEL, OBSERVED_AT, REQUEST_ID
+from everfit.errors import EmptyPartitionError
+from everfit.pipeline.day_isolation import failing_days
+from everfit.pipeline.lineage import features_dataset, raw_dataset
+from everfit.pipeline.manifests import TrainingSet
+from everfit.runtime import Runtime
+from everfit.store import declarations, frames, partitions, quarantines
+from everfit.store.quarantines import Span
+from everfit.timing import midnight
+
+if TYPE_CHECKING:
+    import polars as pl
+
+COLUMNS = (REQUEST_ID, LABEL, OBSERVED_AT)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingParts:
+    """Objects of the lake by day, and the labels that the log holds.
+
+    ``days`` are of the features, ``sources`` of each source before the go-live, which ``history`` makes labels of;
+    ``outcomes`` are the labels since then (REQUEST_ID, LABEL, OBSERVED_AT); ``quarantined`` are spans to leave out.
+    """
+
+    days: Mapping[str, str]
+    sources: Mapping[str, Mapping[str, str]]
+    outcomes: "pl.DataFrame"
+    quarantined: Sequence[Span]
+
+    @classmethod
+    def newest(cls, runtime: Runtime, model: Model, cutoff: datetime) -> Self:
+        """What is known by the cutoff, as it is now; without days that could not be made lately, whose content may be wrong.
+
+        Raises:
+            DeclarationError: when the declaration has changed where it may not.
+            EmptyPartitionError: when no features before the cutoff were ever computed.
+        """
+        since = None if model.training.history == "all" else (cutoff - model.training.history).date()
+        with runtime.engine.begin() as connection:
+            declarations.require_unchanged(connection, model)
+            made = partitions.newest(connection, features_dataset(model), since=since)
+            stale = failing_days(connection, model)  # what they hold does not follow from what has landed
+            days = {day: digest for day, digest in made.items() if midnight(day) < cutoff and day not in stale}
+            if not days and not any(midnight(day) < cutoff for day in partitions.newest(connection, features_dataset(model))):
+                raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
+            before = min(cutoff, model.go_live).date()
+            sources = {
+                source.name: partitions.newest(connection, raw_dataset(model, source.name), before=before)
+                for source in model.sources
+            }
+            answered = frames.logged(connection, model, (model.go_live, cutoff), known_at=cutoff, late=True)
+            quarantined = quarantines.excluded_spans(connection, model)
+        return cls(days, sources, _labels(answered), quarantined)
+
+    @classmethod
+    def recorded(cls, runtime: Runtime, given: TrainingSet) -> Self:
+        """Those of a training set, whatever has landed or was corrected since.
+
+        Raises:
+            MissingObjectError: when the lake lacks one of them.
+        """
+        assert given.outcomes is not None, "a record of an older version lacks them"
+        return cls(given.days, given.sources, runtime.lake.get_frame(given.outcomes), given.quarantined)
+
+
+def _labels(answered: "pl.DataFrame") -> "pl.DataFrame":
+    """One row for each request whose outcome is known, in event order."""
+    known = answered.filter(answered[LABEL].is_not_null())
+    return known.unique(REQUEST_ID, keep="first", maintain_order=True).select(*COLUMNS)
