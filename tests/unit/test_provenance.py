@@ -5,6 +5,7 @@ import subprocess
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_a_declaration_is_recorded_whole_and_its_id_changes_with_every_part() ->
     assert json.loads(json.dumps(document)) == document
     assert set(document) == {"class", *Model.model_fields}
     assert document["history"]["function"] == f"models.flight_delay.{flight_delay.history.__name__}"
-    changed = [
+    changed: list[dict[str, Any]] = [
         {"description": "other words"},
         {"candidates": [GradientBoosting(trees=7)]},
         {"gate": flight_delay.gate.model_copy(update={"backtest": timedelta(days=15)})},
