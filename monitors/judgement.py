@@ -103,7 +103,7 @@ def _stand_in(window: ClosedWindow, champion: Champion) -> int | None:
     if not counts or champion.version in counts or promoted_at is None or promoted_at > window.span[0]:
         return None
     version = max(counts, key=lambda answered: counts[answered])
-    return version if ledger.promoted(connection, name, version) else None
+    return version if ledger.recorded(connection, name, version) else None
 
 
 def _decided(window: ClosedWindow, champion: int, attempt: Attempt, policy: Callable[[], Decision]) -> Decision:

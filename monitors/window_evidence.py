@@ -46,7 +46,7 @@ class ClosedWindow:
         """All evidence; a window that spans a swap of champions is judged for each version apart."""
         for version in sorted({*self.answered, champion}):
             count = self.answered.get(version, 0)
-            promoted = ledger.promoted(self.connection, self.model.name, version)
+            promoted = ledger.recorded(self.connection, self.model.name, version)
             if promoted is None:
                 yield self.judgement(version, Quality.name, _of_an_unknown_version(version, count))
                 continue

@@ -30,7 +30,7 @@ def _failed(connection: sa.Connection) -> Causes:
     """Each model's newest ended request, where it failed."""
     columns = retrain_requests.c
     query = sa.select(columns.model, columns.id, columns.status, columns.cause, columns.result)
-    ended = query.where(columns.status.in_(["failed", "promoted", "rejected"])).ext(distinct_on(columns.model))
+    ended = query.where(columns.status.not_in(["pending", "launched"])).ext(distinct_on(columns.model))
     rows = connection.execute(ended.order_by(columns.model, columns.updated_at.desc()))
     return {
         (row.model, f"request:{row.id}"): f"retraining for {row.cause} failed: {row.result}"

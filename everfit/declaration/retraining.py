@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from everfit.declaration.part import call_fault
 
 Action = Literal["retrain", "wait", "none"]
-Status = Literal["pending", "launched", "promoted", "rejected", "failed"]
+Status = Literal["pending", "launched", "promoted", "rejected", "inconclusive", "in_rollout", "failed"]
 
 FRESHNESS = "freshness"  # kind of evidence, and cause: training data that are too old
 BY_HAND = ("bootstrap", "person")  # causes of what people request: no limit of the loop counts it

@@ -1,9 +1,10 @@
 """The result of a demo. Every number in it is computed from the stores."""
 
 from datetime import datetime
-from typing import Literal
 
 import msgspec
+
+from everfit.declaration.retraining import Status
 
 
 class Losses(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class Retraining(msgspec.Struct, frozen=True):
     at: datetime
     cause: str
     asked_because: str
-    ended: Literal["promoted", "rejected", "failed", "pending", "launched"]
+    ended: Status
     ended_because: str
     version: int | None
 

@@ -17,7 +17,8 @@ _STATE = sa.text("""
            (SELECT max(observed_at) FROM outcomes WHERE model = :model) AS observed,
            (SELECT max(at) FROM decisions WHERE model = :model) AS decided,
            (SELECT count(*) FROM retrain_requests WHERE model = :model AND status IN ('pending', 'launched')) AS open,
-           (SELECT to_version FROM ledger WHERE model = :model AND action <> 'rejected' ORDER BY id DESC LIMIT 1) AS champion
+           (SELECT to_version FROM ledger WHERE model = :model AND action IN ('promoted', 'rolled_back')
+            ORDER BY id DESC LIMIT 1) AS champion
 """)
 
 

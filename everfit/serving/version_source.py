@@ -70,7 +70,7 @@ class LedgerVersions:
             return own_artifact(self._lake, self._registry.fetch(model, version))
         except (ServiceError, LostVersionError) as error:
             with self._engine.connect() as connection:
-                promoted = ledger.promoted(connection, model, version)
+                promoted = ledger.recorded(connection, model, version)
             if promoted is None:
                 raise
             logger.warning("version %d of %s is loaded from the lake: %s", version, model, error)

@@ -13,7 +13,20 @@ from everfit.errors import StaleChampionError
 from everfit.store import locks
 from everfit.store.tables import ledger
 
-Action = Literal["promoted", "rolled_back", "rejected"]
+Action = Literal[
+    "promoted",  # became champion
+    "rolled_back",  # the version before it became champion again
+    "rejected",  # by the gate; a version that had begun its rollout is named in detail["version"]
+    "inconclusive",  # the gate waits for more days
+    "registered",  # passed the gate, and begins its rollout before it is champion
+    "advanced",  # its rollout went on by a step
+    "approved",  # by a person, in its rollout
+    "confirmed",  # the live guard let the provisional champion stay
+    "paused",  # by a person: no decision and no promotion of the model
+    "resumed",
+]
+CROWNING: tuple[Action, ...] = ("promoted", "rolled_back")  # these alone change the champion
+RECORDING: tuple[Action, ...] = ("promoted", "registered")  # their detail names the version's manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """A version that is or was champion: its manifest's hash and the end of its training data."""
+    """A version on record, as the champion or to be one: its manifest's hash and the end of its training data."""
 
     version: int
     manifest: str
@@ -48,9 +61,14 @@ def append(connection: sa.Connection, entry: Entry) -> None:
 
 def champion(connection: sa.Connection, model: str) -> Champion | None:
     """The current champion, by the newest promotion or rollback."""
-    newest = sa.select(ledger.c.to_version).where(ledger.c.model == model, ledger.c.action != "rejected")
-    version = connection.execute(newest.order_by(ledger.c.id.desc()).limit(1)).scalar()
-    return None if version is None else promoted(connection, model, version)
+    version = connection.execute(_newest(model, ledger.c.to_version)).scalar()
+    return None if version is None else recorded(connection, model, version)
+
+
+def _newest(model: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Columns of the newest row that changed the champion."""
+    crowned = sa.select(*columns).where(ledger.c.model == model, ledger.c.action.in_(CROWNING))
+    return crowned.order_by(ledger.c.id.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +82,29 @@ class Step:
 
 def newest_step(connection: sa.Connection, model: str) -> Step | None:
     """The newest promotion or rollback; None where there was none."""
-    columns = (ledger.c.to_version, ledger.c.actor, ledger.c.reason)
-    query = sa.select(*columns).where(ledger.c.model == model, ledger.c.action != "rejected")
-    row = connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).first()
-    return row and Step(*row)
+    row = connection.execute(_newest(model, ledger.c.to_version, ledger.c.actor, ledger.c.reason)).first()
+    return None if row is None else Step(*row)
 
 
 def since(connection: sa.Connection, model: str) -> datetime | None:
     """When the champion became champion, by the model's clock; None where there is none."""
-    newest = sa.select(ledger.c.event_time).where(ledger.c.model == model, ledger.c.action != "rejected")
-    moment: datetime | None = connection.execute(newest.order_by(ledger.c.id.desc()).limit(1)).scalar()
+    moment: datetime | None = connection.execute(_newest(model, ledger.c.event_time)).scalar()
     return moment
 
 
-def promoted(connection: sa.Connection, model: str, version: int) -> Champion | None:
-    """What the promotion of a version recorded; None where it was never promoted."""
+def recorded(connection: sa.Connection, model: str, version: int) -> Champion | None:
+    """What is on record of a version that was promoted or began its rollout; None where it did neither."""
     query = sa.select(ledger.c.detail).where(
-        ledger.c.model == model, ledger.c.action == "promoted", ledger.c.to_version == version
+        ledger.c.model == model, ledger.c.action.in_(RECORDING), ledger.c.to_version == version
     )
     detail = connection.execute(query.order_by(ledger.c.id).limit(1)).scalar()
     return detail and Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
+
+
+def is_paused(connection: sa.Connection, model: str) -> bool:
+    """Whether a person has paused the decisions and promotions of a model, and nobody has resumed them."""
+    query = sa.select(ledger.c.action).where(ledger.c.model == model, ledger.c.action.in_(("paused", "resumed")))
+    return connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar() == "paused"
 
 
 def highest(connection: sa.Connection, model: str) -> int:

@@ -269,7 +269,7 @@ retrain_requests = Table(
     _time("cutoff"),  # nothing known after it is trained on
     _time("requested_at"),  # the model's clock
     Column("attempt", Integer, nullable=False, server_default=text("1")),
-    _text("status"),  # pending, launched, promoted, rejected, failed
+    _text("status"),  # pending, launched; it ends promoted, rejected, inconclusive, in_rollout or failed
     _text("run_id", nullable=True),
     _text("result", nullable=True),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
@@ -281,7 +281,7 @@ ledger = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=True),
     _text("model"),
-    _text("action"),  # promoted, rolled_back, rejected
+    _text("action"),  # everfit.store.ledger.Action
     Column("from_version", Integer),
     Column("to_version", Integer),
     _text("actor"),

@@ -119,7 +119,7 @@ def test_alarms_of_the_version_that_serves_in_the_champions_place_count(loop: Lo
     loop.bootstrap()
     loop.play(MODEL.go_live, MODEL.go_live + WEEK)
     with loop.runtime.engine.begin() as connection:
-        first = ledgers.promoted(connection, MODEL.name, 1)
+        first = ledgers.recorded(connection, MODEL.name, 1)
         assert first is not None
         at = MODEL.go_live + timedelta(hours=hours)
         detail = {"manifest": first.manifest, "trained_until": first.trained_until.isoformat()}
@@ -137,7 +137,7 @@ def test_a_version_registered_anew_keeps_the_evidence_of_the_lost_one(loop: Loop
     loop.play(MODEL.go_live, MODEL.go_live + WEEK)
     loop.judge(MODEL.go_live)
     with loop.runtime.engine.begin() as connection:
-        first = ledgers.promoted(connection, MODEL.name, 1)
+        first = ledgers.recorded(connection, MODEL.name, 1)
         assert first is not None
         detail = {"manifest": first.manifest, "trained_until": first.trained_until.isoformat(), "restored_from": 1}
         entry = ledgers.Entry(MODEL.name, "promoted", 1, 2, "test", "person", "", None, MODEL.go_live, detail)

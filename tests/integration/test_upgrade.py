@@ -137,7 +137,7 @@ def test_everything_that_was_kept_is_read(opened: Runtime) -> None:
         champion = ledger.champion(connection, MODEL.name)
         assert champion is not None
         for version in (1, 2):
-            promoted = ledger.promoted(connection, MODEL.name, version)
+            promoted = ledger.recorded(connection, MODEL.name, version)
             assert promoted is not None
             known = manifests.get(opened.lake, promoted.manifest, Version)
             assert known.candidate.calibration.windows > 0

@@ -1,0 +1,59 @@
+"""What the ledger says of a model, row by row."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from everfit.store import ledger
+from everfit.store.ledger import Action, Champion, Entry
+
+AT = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def entry(model: str, action: Action, before: int | None, version: int | None, /, **detail: Any) -> Entry:
+    return Entry(model, action, before, version, "test", "drift", "as it should be", None, AT, detail)
+
+
+def test_a_promotion_and_a_rollback_alone_change_the_champion(engine: sa.Engine) -> None:
+    model = f"price_{uuid.uuid4().hex}"
+    given = {"manifest": "abc", "trained_until": AT.isoformat()}
+    with engine.connect() as connection:
+        for action, before, version, detail, champion in (
+            ("registered", None, 1, given, None),
+            ("promoted", None, 1, given, 1),
+            ("registered", 1, 2, given, 1),
+            ("advanced", 1, 2, {}, 1),
+            ("approved", 1, 2, {}, 1),
+            ("promoted", 1, 2, given, 2),
+            ("confirmed", 2, 2, {}, 2),
+            ("rejected", 2, None, {"version": 3}, 2),
+            ("inconclusive", 2, None, {}, 2),
+            ("rolled_back", 2, 1, {}, 1),
+        ):
+            ledger.append(connection, entry(model, action, before, version, **detail))  # type: ignore[arg-type]
+            found = ledger.champion(connection, model)
+            assert (found and found.version) == champion, action
+        step = ledger.newest_step(connection, model)
+        assert step is not None
+        assert step.version == 1
+        assert ledger.highest(connection, model) == 2
+
+
+def test_a_version_is_on_record_from_its_rollout_on(engine: sa.Engine) -> None:
+    model = f"price_{uuid.uuid4().hex}"
+    with engine.connect() as connection:
+        assert ledger.recorded(connection, model, 4) is None
+        given = {"manifest": "abc", "trained_until": AT.isoformat()}
+        ledger.append(connection, entry(model, "registered", 3, 4, **given))
+        assert ledger.recorded(connection, model, 4) == Champion(4, "abc", AT)
+
+
+def test_a_model_is_paused_until_it_is_resumed(engine: sa.Engine) -> None:
+    model = f"price_{uuid.uuid4().hex}"
+    with engine.connect() as connection:
+        assert not ledger.is_paused(connection, model)
+        for action, paused in (("paused", True), ("rejected", True), ("resumed", False), ("paused", True)):
+            ledger.append(connection, entry(model, action, 1, None))  # type: ignore[arg-type]
+            assert ledger.is_paused(connection, model) == paused, action
