@@ -28,7 +28,7 @@ from everfit.declaration.rank_metrics import AUC, AveragePrecision
 from everfit.declaration.recipes import Fitted, Recipe
 from everfit.declaration.regression import Regression
 from everfit.declaration.retraining import Decision, Finding, History
-from everfit.declaration.rollouts import Rollout, Straight
+from everfit.declaration.rollouts import ABTest, Approval, Canary, Guard, Shadow, Step, Straight
 from everfit.declaration.row_metrics import AbsoluteError, Brier, CostMatrix, PoissonDeviance, SquaredError
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
@@ -37,12 +37,15 @@ from everfit.environment.former_names import former_attribute
 
 __all__ = [
     "AUC",
+    "ABTest",
     "AbsoluteError",
+    "Approval",
     "AveragePrecision",
     "BackfillPolicy",
     "BatchScoring",
     "BinaryClassification",
     "Brier",
+    "Canary",
     "Category",
     "Champion",
     "Column",
@@ -56,6 +59,7 @@ __all__ = [
     "Flag",
     "FreshnessPolicy",
     "Gate",
+    "Guard",
     "History",
     "Integer",
     "Limits",
@@ -75,10 +79,11 @@ __all__ = [
     "Recipe",
     "Regression",
     "RetrainingPolicy",
-    "Rollout",
     "RowMetric",
+    "Shadow",
     "Source",
     "SquaredError",
+    "Step",
     "Straight",
     "Task",
     "Text",

@@ -28,7 +28,7 @@ from everfit.declaration.policies import (
 from everfit.declaration.recipes import DeclaredRecipe
 from everfit.declaration.required_figures import require_fault
 from everfit.declaration.retraining import Decision, Finding, History, policy_fault
-from everfit.declaration.rollouts import Rollout, Straight, rollout_fault
+from everfit.declaration.rollouts import Step, rollout_steps, stages_of
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import FeatureView, Kind
@@ -97,7 +97,7 @@ class Model(Part):
     backfill: BackfillPolicy = BackfillPolicy()
     batch: BatchScoring | None = None
     retraining: RetrainingPolicy | None = None
-    rollout: InstanceOf[Rollout] = Straight()
+    rollout: list[InstanceOf[Step]] = []
     limits: Limits = Limits()
 
     @model_validator(mode="before")
@@ -146,9 +146,7 @@ class Model(Part):
     @field_validator("rollout", mode="before")
     @classmethod
     def _rollout_is_one(cls, rollout: Any) -> Any:
-        if fault := rollout_fault(rollout):
-            raise ValueError(fault)
-        return rollout
+        return rollout_steps(rollout)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -214,6 +212,14 @@ class Model(Part):
     def _inputs_are_where_they_fit(self) -> Self:
         if fault := inputs_fault(self):
             raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _units_are_fields(self) -> Self:
+        fields = [column.name for column in self.request]
+        for stage in stages_of(self.rollout):
+            if stage.unit and stage.unit not in fields:
+                raise ValueError(f"rollout: unit {stage.unit!r} is no request field; the request has {', '.join(fields)}")
         return self
 
     @model_validator(mode="after")

@@ -120,7 +120,7 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
         case "evaluation":
             yield _with_code(model.task), _metric(model), _values(model.gate)
         case "champion":
-            yield _values(model.rollout)
+            yield [*map(_values, model.rollout)]
 
 
 def _values(part: Part) -> tuple[str, dict[str, Any]]:

@@ -1,10 +1,10 @@
-"""Who serves: the champion by the ledger, and who answers beside it."""
+"""Who serves: the champion by the ledger, and who answers beside it by the rollouts."""
 
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from everfit.store import ledger
+from everfit.store import ledger, rollouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,22 @@ class Served:
 
 
 def served(connection: sa.Connection, model: str) -> Served:
-    """Who serves now."""
-    champion = ledger.champion(connection, model)
-    return Served(champion.version if champion else None)
+    """Who serves now.
+
+    A version in its rollout gets the share of its stage, or is a shadow; so is the predecessor of a provisional champion.
+    """
+    holder = ledger.champion(connection, model)
+    if holder is None:
+        return Served()
+    champion, guarded, rollout = (
+        holder.version,
+        rollouts.provisional(connection, model),
+        rollouts.challenging(connection, model),
+    )
+    shadows = [guarded.replaces] if guarded and guarded.version == champion and guarded.replaces else []
+    if rollout is None or rollout.version == champion:
+        return Served(champion, shadows=tuple(shadows))
+    stage = rollout.stage
+    if stage.share > 0:
+        return Served(champion, rollout.version, stage.share, stage.unit, tuple(shadows))
+    return Served(champion, shadows=(*shadows, rollout.version))

@@ -293,6 +293,25 @@ ledger = Table(
     Column("detail", JSONB, nullable=False),
 )
 
+rollouts = Table(
+    "rollouts",
+    metadata,
+    _text("id", primary_key=True),
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    Column("replaces", Integer),  # the champion that it was compared with; null where there was none
+    Column("stages", JSONB, nullable=False),  # as they were declared when it began; the guard is the last
+    Column("step", Integer, nullable=False),  # the stage that it is in, from 0
+    _time("since"),  # the model's clock when that began
+    _time("looked_until", nullable=True),  # the end of the newest day of event time that was looked at
+    _text("state"),  # everfit.store.rollouts.State
+    _text("reason"),
+    _text("request", nullable=True),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Index("rollouts_challenging", "model", unique=True, postgresql_where=text("state IN ('running', 'waiting')")),
+    Index("rollouts_provisional", "model", unique=True, postgresql_where=text("state = 'provisional'")),
+)
+
 partition_versions = Table(
     "partition_versions",
     metadata,

@@ -10,26 +10,33 @@ from typing import Any
 import pytest
 
 from everfit import (
+    ABTest,
+    Approval,
     BinaryClassification,
+    Canary,
     Category,
     DriftPolicy,
     Gate,
     GradientBoosting,
+    Guard,
     Integer,
     Limits,
     Model,
     Number,
     Question,
+    Shadow,
     Source,
+    Straight,
     Time,
     TorchMLP,
     TrainingWindow,
     feature_view,
     latest,
 )
-from everfit.declaration import FeatureView, Rollout
+from everfit.declaration import FeatureView
 from everfit.declaration.discovery import find_model, load_models
 from everfit.declaration.feature_changes import feature_changes
+from everfit.declaration.rollouts import Stage, stages_of
 from everfit.environment.project_folder import hidden_modules, put_behind
 from everfit.errors import DeclarationError, UnknownModelError
 from models.electricity_price import electricity_price
@@ -295,31 +302,39 @@ def test_modules_of_the_working_folder_are_found_last(tmp_path: Path, monkeypatc
     assert list(hidden_modules(tmp_path, ["json", "only_here", "assets"])) == ["json"]
 
 
-class NoChampion(Rollout):
-    roles = ("challenger", "shadow")
-
-
-class NoRole(Rollout):
-    roles = ("champion", "canary")  # type: ignore[assignment]
-
-
-class NoArguments(Rollout):
-    def answering(self) -> str:  # type: ignore[override]
-        return "champion"
-
-
 @pytest.mark.parametrize(
-    ("rollout", "message"),
+    ("declare", "message"),
     [
-        (NoChampion(), r"rollout: NoChampion.roles is \('challenger', 'shadow'\); it is a tuple that begins with 'champion'"),
-        (NoRole(), r"rollout: NoRole.roles is \('champion', 'canary'\).* of champion, challenger, shadow"),
-        (NoArguments(), "rollout: NoArguments.answering takes other arguments than"),
-        (Rollout, "rollout: .* is no rollout; write a class on everfit.Rollout, and give an object of it"),
+        (lambda: changed(rollout=Canary), "rollout: .* is no rollout; give a list of steps"),
+        (lambda: changed(rollout=["canary"]), "rollout: 'canary' is no step of a rollout; there are Approval, Shadow, Canary"),
+        (lambda: changed(rollout=[Straight(), Approval()]), "Straight\\(\\) stands alone"),
+        (lambda: changed(rollout=[Guard(), Approval()]), "Guard\\(\\) is the last step"),
+        (lambda: changed(rollout=[ABTest(unit="shop")]), "rollout: unit 'shop' is no request field; the request has"),
+        (lambda: Canary(steps=[25, 5], each="2d"), r"Canary: declaration: steps=\[25.0, 5.0\]: give rising shares in per cent"),
+        (lambda: Canary(steps=[0.5, 101], each="2d"), "above 0 and at most 100"),
+        (lambda: Canary(steps=[], each="2d"), "give rising shares"),
+        (Shadow, "Shadow: declaration: for_=None outcomes=None: give one of them"),
+        (lambda: Shadow(for_="7d", outcomes=100), "give one of them"),
+        (lambda: ABTest(share=1.0), "ABTest: share"),
     ],
 )
-def test_what_is_no_rollout_is_refused(rollout: Any, message: str) -> None:
+def test_what_is_no_rollout_is_refused(declare: Callable[[], object], message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
-        changed(rollout=rollout)
+        declare()
+
+
+def test_a_rollout_is_gone_through_in_order_and_ends_with_the_guard() -> None:
+    model = changed(rollout=[Approval(within="2d"), Shadow(outcomes=500), Canary(steps=[5, 50], each="1d", unit="region")])
+    day = 86_400.0
+    assert stages_of(model.rollout) == [
+        Stage(kind="approval", seconds=2 * day),
+        Stage(kind="shadow", outcomes=500),
+        Stage(kind="canary", seconds=day, share=0.05, unit="region"),
+        Stage(kind="canary", seconds=day, share=0.5, unit="region"),
+        Stage(kind="guard", seconds=84 * day),
+    ]
+    assert stages_of(changed(rollout=[Guard(for_="7d")]).rollout) == [Stage(kind="guard", seconds=7 * day)]
+    assert changed(rollout=Straight()).rollout == changed(rollout=[]).rollout == []
 
 
 def test_ids_of_requests_that_the_former_gate_made_are_the_same() -> None:

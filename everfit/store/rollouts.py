@@ -1,0 +1,103 @@
+"""Rollouts: the record that carries a version from the gate to its end.
+
+At most one version of a model challenges its champion at a time, and the champion may be provisional.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from everfit.declaration.rollouts import Stage
+from everfit.store.failures import storable
+from everfit.store.tables import rollouts
+
+State = Literal["running", "waiting", "provisional", "confirmed", "rolled_back", "rejected", "expired", "superseded"]
+CHALLENGING: tuple[State, ...] = ("running", "waiting")  # waiting: for a person
+OPEN: tuple[State, ...] = (*CHALLENGING, "provisional")
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A version's rollout: ``replaces`` is the champion that it was compared with.
+
+    ``since`` is the model's clock when its step began, ``looked_until`` the end of the newest day of event time that was looked
+    at, ``reason`` what it waits for, or why it ended.
+    """
+
+    id: str
+    model: str
+    version: int
+    replaces: int | None
+    stages: Sequence[Stage]
+    step: int
+    since: datetime
+    looked_until: datetime | None = None
+    state: State = "running"
+    reason: str = ""
+    request: str | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that it is in."""
+        return self.stages[self.step]
+
+
+def rollout_id(model: str, version: int, since: datetime) -> str:
+    """The id of the rollout of a version that begins at a moment; a version may be rolled out again later."""
+    return hashlib.sha256(f"{model}|{version}|{since.isoformat()}".encode()).hexdigest()[:16]
+
+
+def add(connection: sa.Connection, rollout: Rollout) -> None:
+    """Write a new rollout; the caller has ended the one whose place it takes."""
+    row = {name: getattr(rollout, name) for name in Rollout.__slots__}
+    connection.execute(sa.insert(rollouts).values(row | {"stages": msgspec.to_builtins(list(rollout.stages))}))
+
+
+def challenging(connection: sa.Connection, model: str) -> Rollout | None:
+    """The rollout of a version that is not champion yet; None where there is none."""
+    return _one(connection, model, CHALLENGING)
+
+
+def provisional(connection: sa.Connection, model: str) -> Rollout | None:
+    """The rollout of the champion while the guard watches it; None where it does not."""
+    return _one(connection, model, ("provisional",))
+
+
+def of_model(connection: sa.Connection, model: str) -> list[Rollout]:
+    """All rollouts of a model, the newest last."""
+    return _read(connection, sa.select(*_COLUMNS).where(rollouts.c.model == model))
+
+
+def update(
+    connection: sa.Connection,
+    rollout: Rollout,
+    state: State,
+    *,
+    step: int | None = None,
+    since: datetime | None = None,
+    looked_until: datetime | None = None,
+    reason: str | None = None,
+) -> None:
+    """Set a rollout's state; what is not given stays."""
+    given = {"step": step, "since": since, "looked_until": looked_until, "reason": reason and storable(reason)}
+    values = {name: value for name, value in given.items() if value is not None}
+    changed = sa.update(rollouts).where(rollouts.c.id == rollout.id)
+    connection.execute(changed.values(state=state, updated_at=sa.func.now(), **values))
+
+
+_COLUMNS = [rollouts.c[name] for name in Rollout.__slots__]
+
+
+def _one(connection: sa.Connection, model: str, states: Sequence[State]) -> Rollout | None:
+    query = sa.select(*_COLUMNS).where(rollouts.c.model == model, rollouts.c.state.in_(states))
+    return next(iter(_read(connection, query)), None)
+
+
+def _read(connection: sa.Connection, query: sa.Select[tuple[object, ...]]) -> list[Rollout]:
+    rows = connection.execute(query.order_by(rollouts.c.updated_at)).mappings()
+    return [Rollout(**{**row, "stages": msgspec.convert(row["stages"], list[Stage])}) for row in rows]
