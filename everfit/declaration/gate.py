@@ -1,13 +1,14 @@
 """What a candidate must show before it may replace the champion: a question, and a budget of wrong answers a year."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, FiniteFloat, field_validator, model_validator
 
-from everfit.declaration.part import Name, Part
+from everfit.declaration.behaviour_checks import check_fault
+from everfit.declaration.part import Name, Part, require_unique
 from everfit.timing import Duration
 
 SPREAD_SHARE = 0.1  # of the standard deviation of the champion's weekly mean loss
@@ -69,7 +70,9 @@ class Gate(Question):
     may take on a quiet machine: what other work adds is measured beside it and left out.
 
     ``require`` are figures that every candidate must reach, the first one too, such as ``{"auc": 0.7}``: metrics that fit the
-    task, and figures of the task's.
+    task, and figures of the task's. ``checks`` are functions ``check(answers, rows)`` that judge how a candidate behaves:
+    see :class:`everfit.declaration.behaviour_checks.BehaviourCheck`. Where a version may take ``max_memory_mb`` beyond what its
+    process took before, at most, one that takes more is rejected.
     """
 
     wrong_promotions_per_year: float = Field(1.0, gt=0, le=52)
@@ -82,7 +85,9 @@ class Gate(Question):
     slice_margin: float | None = Field(None, gt=0)
     slice_rows: int = Field(50, ge=1)
     max_latency_ms: float = Field(20.0, gt=0)
+    max_memory_mb: float | None = Field(None, gt=0)
     require: dict[str, FiniteFloat] = {}
+    checks: list[Callable[..., Any]] = []
 
     def question(self, cause: str) -> Question:
         """What is asked of a candidate that was trained for this cause."""
@@ -96,6 +101,15 @@ class Gate(Question):
                 instead = f"write Question(prove={asked.prove!r})"
                 raise ValueError(f"{cause}: a cause changes prove and margin alone; {instead}")  # noqa: TRY004
         return by_cause
+
+    @field_validator("checks")
+    @classmethod
+    def _checks_can_be_called(cls, checks: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
+        for check in checks:
+            if fault := check_fault(check):
+                raise ValueError(fault)
+        require_unique("checks", [check.__name__ for check in checks])
+        return checks
 
     @model_validator(mode="before")
     @classmethod
@@ -113,8 +127,8 @@ class Gate(Question):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """As the ids of recorded requests hold it: with the limits by their former defaults, and what is new last."""
-        values = dict(super().__repr_args__())
-        new = ("prove", "wrong_promotions_per_year", "by_cause", "expires_after", "require")
+        values = dict(super().__repr_args__()) | {"checks": [check.__name__ for check in self.checks]}
+        new = ("prove", "wrong_promotions_per_year", "by_cause", "expires_after", "require", "checks", "max_memory_mb")
         given = [(name, values[name]) for name in new if values[name] != type(self).model_fields[name].default]
         yield "metric", FORMER["metric"]
         for name in ("backtest", "folds", "min_unseen_days", "confidence", "margin", "slices", "slice_margin"):

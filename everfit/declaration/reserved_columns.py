@@ -44,3 +44,9 @@ def renewed(frame: "pl.DataFrame", label: str) -> "pl.DataFrame":
         return frame
     former = {old: new for new, old in (*_FORMERLY.items(), (LABEL, label)) if old in frame.columns}
     return frame.rename(former)
+
+
+def declared(frame: "pl.DataFrame", label: str) -> "pl.DataFrame":
+    """Rows as a user's function is given them: the label by its own name, and ``event_time``, where no feature is called so."""
+    names = {LABEL: label, EVENT_TIME: "event_time"}
+    return frame.rename({ours: own for ours, own in names.items() if ours in frame.columns and own not in frame.columns})

@@ -39,10 +39,8 @@ def verdict(rules: Sequence[Rule]) -> Verdict:
 
 
 def reason_of(rules: Sequence[Rule]) -> str:
-    """Why: what failed or is open, then the first rule, which is the comparison; where all hold, how many."""
-    first, *others = rules
+    """Why: what failed or is open, then the first rule, which is the comparison."""
+    first = rules[0]
     decisive = [rule for rule in rules if rule.passed is False] or [rule for rule in rules if rule.passed is None]
-    if not decisive:
-        return f"{first.words}; all {len(rules)} rules hold" if others else first.words
     told = decisive if first in decisive else [*decisive, first]
     return "; ".join(rule.words for rule in told)

@@ -16,6 +16,7 @@ from everfit.evaluation.figures import baseline_rule, figure_rules
 from everfit.evaluation.gate import CONFIDENCE, Margins, Speed, check_candidate, latency
 from everfit.evaluation.rules import Rule, reason_of, verdict
 from everfit.pipeline import manifests
+from everfit.pipeline.candidate_trial import tried
 from everfit.pipeline.champion_inputs import champion_inputs
 from everfit.pipeline.expectation import metric_key, window_losses
 from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
@@ -36,7 +37,10 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
-    compared = [_compare(runtime, model, candidate, current, training_set) for candidate in trained.candidates]
+    compared = [
+        tried(runtime.lake, model, candidate, _compare(runtime, model, candidate, current, training_set), training_set)
+        for candidate in trained.candidates
+    ]
     compared += [_unjudged(name, "training", f"set aside: {reason}") for name, reason in trained.set_aside.items()]
     best = min((each for each in compared if each.passed), key=lambda each: each.loss, default=None)
     return Evaluation(

@@ -59,7 +59,7 @@ def serve(connection: Connection, packed: bytes) -> None:
     from everfit.environment.project_folder import put_behind
 
     os.setsid()  # whatever the fit starts ends with it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     put_behind(Path.cwd())
     try:
         recipe, arguments = ForkingPickler.loads(packed)
@@ -111,7 +111,8 @@ def _failure(error: BaseException) -> Failure:
     )
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the parent's end, then end this process and all that it has started."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -97,14 +97,22 @@ def _shown(answer: Any) -> str:
 
 def hostile(features: Features, frame: "pl.DataFrame") -> "list[pl.DataFrame]":
     """The first rows once more: each feature null, each category and text unknown, each vector 0, and everything null."""
+    return [*hostile_blocks(features, frame).values()]
+
+
+def hostile_blocks(features: Features, frame: "pl.DataFrame") -> "dict[str, pl.DataFrame]":
+    """As :func:`hostile`, by what is unusual in each, in words."""
     import polars as pl
 
     head = frame.select(name for name, _ in features).head(HOSTILE_ROWS)
     null = {name: pl.lit(None, dtype=head.schema[name]).alias(name) for name, _ in features}
-    blocks = [head.with_columns(expression) for expression in null.values()]
-    blocks += [head.with_columns(pl.lit(UNKNOWN).alias(name)) for name in names_of(features, "category", "text")]
-    blocks += [head.with_columns(_zeros(name, size_of(kind))) for name, kind in features if size_of(kind)]
-    return [*blocks, head.head(1).with_columns(*null.values())]
+    blocks = {f"where {name} is null": head.with_columns(expression) for name, expression in null.items()}
+    for name in names_of(features, "category", "text"):
+        blocks[f"where {name} was never seen"] = head.with_columns(pl.lit(UNKNOWN).alias(name))
+    for name, kind in features:
+        if size := size_of(kind):
+            blocks[f"where {name} is 0"] = head.with_columns(_zeros(name, size))
+    return blocks | {"where everything is null": head.head(1).with_columns(*null.values())}
 
 
 def _zeros(name: str, size: int) -> "pl.Expr":

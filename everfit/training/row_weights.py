@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from everfit.declaration.reserved_columns import EVENT_TIME, LABEL
+from everfit.declaration.reserved_columns import declared
 from everfit.declaration.tasks import Task
 from everfit.errors import DeclarationError
 from everfit.training.arrays import Floats
@@ -21,12 +21,8 @@ def row_weights(weights: Callable[[Any], Any], rows: "pl.DataFrame", task: Task)
     import numpy as np
 
     name = f"weights {getattr(weights, '__name__', type(weights).__name__)}"
-    known = {LABEL: task.label, EVENT_TIME: "event_time"}
-    given = rows.rename(
-        {reserved: own for reserved, own in known.items() if reserved in rows.columns and own not in rows.columns}
-    )
     try:
-        values = np.array(weights(given), dtype=np.float64)
+        values = np.array(weights(declared(rows, task.label)), dtype=np.float64)
     except Exception as error:  # a user's function may raise anything
         raise DeclarationError(
             f"{name} fails by {type(error).__name__}: {error}; return a positive number for each row"
