@@ -25,6 +25,7 @@ from everfit.cli import (
     publish,
     quarantine,
     replay,
+    reproduce,
     score,
     status,
     train,
@@ -63,6 +64,7 @@ app.command(
     epilog="Examples: everfit promote electricity_price 3 --reason 'holidays'; everfit promote electricity_price --restore"
 )(promote.promote)
 app.command(epilog="Example: everfit history electricity_price")(history.history)
+app.command(epilog="Example: everfit reproduce electricity_price 1")(reproduce.reproduce)
 app.command(epilog="Example: everfit judge flight_delay --window 2013-04-01")(judge.judge)
 app.command(epilog="Example: everfit backfill electricity_price --from 1996-09-04")(backfill.backfill)
 app.command(epilog="Example: everfit drill consumer-kill --kills 5")(drill.drill)

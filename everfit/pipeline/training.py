@@ -95,6 +95,19 @@ def train(
     """
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
+    return train_beside(champion, runtime, model, training_set, data_version, tracker, show)
+
+
+def train_beside(
+    champion: ledger.Champion | None,
+    runtime: Runtime,
+    model: Model,
+    training_set: TrainingSet,
+    data_version: str,
+    tracker: Tracker = UNTRACKED,
+    show: Shown = unshown,
+) -> TrainedModel:
+    """As :func:`train`, where that version is champion: it decides which days are unseen, and fits may go on from it."""
     file = runtime.lake.verified(training_set.rows_hash, "parquet")
     origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None

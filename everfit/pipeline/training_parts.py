@@ -1,7 +1,7 @@
 """What training rows are put together from: days of features, labels and quarantines, newest or as a training recorded them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +12,7 @@ from everfit.pipeline.day_isolation import failing_days
 from everfit.pipeline.lineage import features_dataset, raw_dataset
 from everfit.pipeline.manifests import TrainingSet
 from everfit.runtime import Runtime
-from everfit.store import declarations, frames, partitions, quarantines
+from everfit.store import frames, partitions, quarantines
 from everfit.store.quarantines import Span
 from everfit.timing import midnight
 
@@ -40,12 +40,10 @@ class TrainingParts:
         """What is known by the cutoff, as it is now; without days that could not be made lately, whose content may be wrong.
 
         Raises:
-            DeclarationError: when the declaration has changed where it may not.
             EmptyPartitionError: when no features before the cutoff were ever computed.
         """
         since = None if model.training.history == "all" else (cutoff - model.training.history).date()
-        with runtime.engine.begin() as connection:
-            declarations.require_unchanged(connection, model)
+        with runtime.engine.connect() as connection:
             made = partitions.newest(connection, features_dataset(model), since=since)
             stale = failing_days(connection, model)  # what they hold does not follow from what has landed
             days = {day: digest for day, digest in made.items() if midnight(day) < cutoff and day not in stale}
@@ -69,6 +67,10 @@ class TrainingParts:
         """
         assert given.outcomes is not None, "a record of an older version lacks them"
         return cls(given.days, given.sources, runtime.lake.get_frame(given.outcomes), given.quarantined)
+
+    def of_days(self, days: Mapping[str, str]) -> Self:
+        """These with other days of features."""
+        return replace(self, days=days)
 
 
 def _labels(answered: "pl.DataFrame") -> "pl.DataFrame":

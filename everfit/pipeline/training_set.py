@@ -16,7 +16,7 @@ from everfit.pipeline.manifests import TrainingSet
 from everfit.pipeline.partition_frames import load_features, load_source
 from everfit.pipeline.training_parts import COLUMNS, TrainingParts
 from everfit.runtime import Runtime
-from everfit.store import requests
+from everfit.store import declarations, requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight, parse_time
 
@@ -49,7 +49,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         DeclarationError: when the declaration has changed where it may not.
         EmptyPartitionError: when no features before the cutoff were ever computed.
     """
-    parts = TrainingParts.newest(runtime, model, cutoff)
+    parts = _newest_parts(runtime, model, cutoff)
     usable, unusable, because = collect(runtime, model, cutoff, parts)
     return TrainingSet(
         model=model.name,
@@ -89,7 +89,13 @@ def training_rows(model: Model | str, *, as_of: datetime | str | None = None, ru
     with nullcontext(runtime) if runtime else Runtime.load() as parts:
         declared = find_model(parts.models, model) if isinstance(model, str) else model
         cutoff = default_cutoff(parts, declared, None) if as_of is None else parse_time(as_of)
-        return collect(parts, declared, cutoff, TrainingParts.newest(parts, declared, cutoff)).rows
+        return collect(parts, declared, cutoff, _newest_parts(parts, declared, cutoff)).rows
+
+
+def _newest_parts(runtime: Runtime, model: Model, cutoff: datetime) -> TrainingParts:
+    with runtime.engine.begin() as connection:
+        declarations.require_unchanged(connection, model)
+    return TrainingParts.newest(runtime, model, cutoff)
 
 
 class Collected(NamedTuple):
