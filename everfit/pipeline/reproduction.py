@@ -144,6 +144,6 @@ def _trained(scratch: Scratch, model: Model, recipe: Recipe, given: TrainingSet,
     """The fit on everything and those of the rolling origins, beside the champion of that time."""
     then = manifests.get(scratch.lake, described.evaluation.trained_model, TrainedModel)
     with scratch.engine.connect() as connection:
-        champion = ledger.promoted(connection, model.name, then.champion) if then.champion else None
+        champion = ledger.recorded(connection, model.name, then.champion) if then.champion else None
     alone = model.model_copy(update={"candidates": [recipe]})
     return training.train_beside(champion, scratch, alone, given, then.training_set)

@@ -16,7 +16,7 @@ def version_record(runtime: Runtime, model: Model, version: int) -> Version:
         MissingObjectError: when the lake lacks its manifest.
     """
     with runtime.engine.connect() as connection:
-        found = ledger.promoted(connection, model.name, version)
+        found = ledger.recorded(connection, model.name, version)
         newest = ledger.highest(connection, model.name)
     if found is None:
         known = f"the newest is {newest}" if newest else f"it has none yet: `everfit train {model.name}` makes the first"

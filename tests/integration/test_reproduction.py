@@ -81,7 +81,7 @@ def tables(connection: sa.Connection) -> list[str]:
 
 def record(loop: Loop, version: int) -> Version:
     with loop.runtime.engine.connect() as connection:
-        found = ledger.promoted(connection, BASE.name, version)
+        found = ledger.recorded(connection, BASE.name, version)
     assert found is not None
     return manifests.get(loop.runtime.lake, found.manifest, Version)
 
