@@ -1,0 +1,64 @@
+"""The confidence sequence: right at all looks together, and sharp enough to find what a guard must find."""
+
+import math
+
+import numpy as np
+import pytest
+
+from everfit.declaration.tasks import Floats
+from everfit.evaluation.sequence import FEWEST_DAYS, Interval, sequence, unpaired
+
+DAYS = 84
+
+
+def streams(correlation: float, count: int, seed: int = 0) -> Floats:
+    """float64[count, DAYS]: daily values of mean 0 and deviation 1, each with this correlation to the day before."""
+    draw = np.random.default_rng(seed).standard_normal((count, DAYS))
+    values = np.empty_like(draw)
+    values[:, 0] = draw[:, 0]
+    for day in range(1, DAYS):
+        values[:, day] = correlation * values[:, day - 1] + math.sqrt(1 - correlation**2) * draw[:, day]
+    return values
+
+
+def looks(values: Floats) -> list[Interval]:
+    return [sequence(values[: day + 1]) for day in range(len(values))]
+
+
+@pytest.mark.parametrize(("correlation", "most"), [(0.0, 0.08), (0.3, 0.10), (0.6, 0.20)])
+def test_a_look_a_day_errs_no_more_often_than_it_says(correlation: float, most: float) -> None:
+    wrong = [any(look.lower > 0 or look.upper < 0 for look in looks(values)) for values in streams(correlation, 100)]
+    assert np.mean(wrong) <= most
+
+
+@pytest.mark.parametrize(("correlation", "least"), [(0.0, 0.9), (0.3, 0.75)])
+def test_a_difference_of_six_tenths_of_a_daily_deviation_is_found(correlation: float, least: float) -> None:
+    found = [any(look.lower > 0 for look in looks(values + 0.6)) for values in streams(correlation, 60, seed=1)]
+    assert np.mean(found) >= least
+
+
+def test_few_days_say_nothing() -> None:
+    assert sequence(np.array([])) == Interval(0.0, -math.inf, math.inf, 0)
+    few = sequence(np.full(FEWEST_DAYS - 1, 5.0))
+    assert (few.mean, few.lower, few.upper) == (5.0, -math.inf, math.inf)
+    assert few.outcome(margin=0.1) == "open"
+
+
+def test_versions_that_answer_the_same_are_no_worse() -> None:
+    same = sequence(np.zeros(10))
+    assert (same.lower, same.upper) == (0.0, 0.0)
+    assert same.outcome(margin=0.01) == "no_worse"
+    assert same.outcome(margin=0.0) == "open", "no margin, no difference: nothing is shown"
+
+
+def test_days_without_a_value_are_left_out() -> None:
+    values = np.array([0.1, math.nan, 0.2, 0.3, math.inf, 0.2])
+    assert sequence(values) == sequence(np.array([0.1, 0.2, 0.3, 0.2]))
+    assert sequence(values).days == 4
+
+
+def test_groups_that_answered_different_requests_are_compared_by_their_days() -> None:
+    days = [np.array([1.0, 3.0]), np.array([2.0]), np.array([]), np.array([4.0, 0.0]), np.array([2.0])]
+    others = [np.array([5.0]), np.array([4.0, 6.0]), np.array([9.0]), np.array([5.5]), np.array([5.0])]
+    assert unpaired(days, others) == sequence(np.array([3.0, 3.0, 3.5, 3.0]))
+    assert unpaired(days, others).outcome(margin=0.1) == "worse"
