@@ -9,6 +9,7 @@ import typer
 from everfit.cli import (
     backfill,
     check,
+    compare,
     dead_letters,
     demo,
     doctor,
@@ -64,6 +65,7 @@ app.command(
     epilog="Examples: everfit promote electricity_price 3 --reason 'holidays'; everfit promote electricity_price --restore"
 )(promote.promote)
 app.command(epilog="Example: everfit history electricity_price")(history.history)
+app.command(epilog="Example: everfit compare electricity_price 1 2")(compare.compare)
 app.command(epilog="Example: everfit reproduce electricity_price 1")(reproduce.reproduce)
 app.command(epilog="Example: everfit judge flight_delay --window 2013-04-01")(judge.judge)
 app.command(epilog="Example: everfit backfill electricity_price --from 1996-09-04")(backfill.backfill)

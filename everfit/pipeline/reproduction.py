@@ -19,7 +19,7 @@ from everfit.pipeline.reproduced_parts import ReproducedPart
 from everfit.pipeline.scratch import Scratch
 from everfit.pipeline.training_parts import TrainingParts
 from everfit.pipeline.training_set import collect
-from everfit.pipeline.version_records import version_record
+from everfit.pipeline.version_records import unrecorded_of, version_record
 from everfit.runtime import Runtime
 from everfit.store import ledger
 from everfit.training.searching import Search
@@ -74,7 +74,7 @@ def reproduce(runtime: Runtime, model: Model, version: int, *, anyway: bool = Fa
     """
     began = time.monotonic()
     described = version_record(runtime, model, version)
-    hindering, unrecorded = _obstacles(model, described), _unrecorded(described)
+    hindering, unrecorded = _obstacles(model, described), unrecorded_of(described)
     parts: list[ReproducedPart] = []
     state: State = "refused"
     if anyway or not (hindering or unrecorded):
@@ -97,13 +97,6 @@ def _obstacles(model: Model, described: Version) -> list[str]:
         return obstacles(described.made_with, provenance(model))
     then, now = described.training_set.code_version, code_version(model)
     return [] if then == now else [f"the code differs: its version was {then} and is {now} now"]
-
-
-def _unrecorded(described: Version) -> list[str]:
-    """What an older everfit left out."""
-    lacking = [] if described.made_with else ["with which packages, commit and declaration it was made"]
-    lacking += ["which labels and quarantines its rows are made of"] if described.training_set.outcomes is None else []
-    return [f"an older everfit did not record {' nor '.join(lacking)}"] if lacking else []
 
 
 def _parts(runtime: Runtime, model: Model, version: int, described: Version) -> list[ReproducedPart]:

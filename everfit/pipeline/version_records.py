@@ -1,4 +1,4 @@
-"""The manifest of a version by its number."""
+"""The manifest of a version by its number, and what an older everfit left out of it."""
 
 from everfit.declaration import Model
 from everfit.errors import LostVersionError
@@ -24,3 +24,10 @@ def version_record(runtime: Runtime, model: Model, version: int) -> Version:
             f"the ledger knows no version {version} of {model.name}; {known}; see `everfit history {model.name}`"
         )
     return manifests.get(runtime.lake, found.manifest, Version)
+
+
+def unrecorded_of(described: Version) -> list[str]:
+    """What an older everfit did not record of a version, in a sentence; empty where all is there."""
+    lacking = [] if described.made_with else ["with which packages, commit and declaration it was made"]
+    lacking += ["which labels and quarantines its rows are made of"] if described.training_set.outcomes is None else []
+    return [f"an older everfit did not record {' nor '.join(lacking)}"] if lacking else []
