@@ -18,7 +18,12 @@ from tests.versions import described
 def version(lake: Lake, bias: float, **given: Any) -> Version:
     made = described(lake, MODEL, bias)
     rules = [Rule(name="latency", figure=1.0 + bias, allowed=20.0, passed=True, words="")]
-    fields: dict[str, Any] = {"mean": None, "lower": None, "upper": None, "days": 28, "rows": 9, "loss": 0.5, "champion_loss": 0.6}
+    fields: dict[str, Any] = dict.fromkeys(["mean", "lower", "upper"]) | {
+        "days": 28,
+        "rows": 9,
+        "loss": 0.5,
+        "champion_loss": 0.6,
+    }
     judged = Compared(name="gradient_boosting", passed=True, reason="", rules=rules, **fields)
     evaluation = msgspec.structs.replace(made.evaluation, compared=[judged])
     training_set = msgspec.structs.replace(made.training_set, **given)
