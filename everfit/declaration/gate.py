@@ -75,7 +75,7 @@ class Gate(Question):
     process took before, at most, one that takes more is rejected.
     """
 
-    wrong_promotions_per_year: float = Field(1.0, gt=0, le=52)
+    wrong_promotions_per_year: float = Field(4.0, gt=0, le=52)
     by_cause: dict[Name, Question] = {}
     expires_after: Duration = Field(timedelta(days=28), gt=timedelta())
     backtest: Duration = timedelta(days=28)
@@ -121,7 +121,7 @@ class Gate(Question):
         if isinstance(values, dict) and "confidence" in values:
             raise ValueError(
                 f"confidence={values['confidence']!r}: how sure a comparison must be follows from "
-                "wrong_promotions_per_year=1; leave confidence out, or ask for more by prove='better'"
+                "wrong_promotions_per_year=4; leave confidence out, or ask for more by prove='better'"
             )
         return values
 

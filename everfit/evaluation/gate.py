@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everfit.declaration import Gate
-from everfit.declaration.gate import SLICE_MARGIN
+from everfit.declaration.gate import SLICE_MARGIN, Question
 from everfit.declaration.metrics import Metric
 from everfit.evaluation.comparison import Comparison, Slice
+from everfit.evaluation.intervals import Mean
 from everfit.evaluation.rules import Rule
 
-CONFIDENCE = 0.9
-MARGIN = 0.002  # of log loss
+REFUTED = 0.05  # how often a candidate that is as good as asked may be rejected
 SAME = 1e-5  # of log loss: closer losses are equal; a recipe that learnt the same as the champion differs only by rounding
 
 
@@ -24,62 +24,77 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Margins:
-    """What a candidate may lose, in units of the metric's loss, over all and on a slice; and what is rounding."""
+class Limits:
+    """What a candidate is held to, in units of the metric's loss.
+
+    ``allowed`` is the difference that it must lie below, ``slice`` what a slice may lose, ``level`` the probability with which
+    the comparison may pass it wrongly.
+    """
 
     allowed: float
     slice: float
-    same: float
+    level: float
 
     @classmethod
-    def of(cls, gate: Gate, metric: Metric, cause: str, champion_loss: float) -> "Margins":
-        """The declared ones; where none is declared, relative to the champion's loss on the rows compared on."""
+    def of(cls, gate: Gate, metric: Metric, cause: str, *, spread: float, champion_loss: float, level: float) -> "Limits":
+        """As declared; the margin of a slice, where none is, relative to the champion's loss on the rows compared on.
+
+        ``spread`` is the standard deviation of the champion's weekly mean loss.
+        """
         unit = metric.unit(champion_loss)
-        question = gate.question(cause)
-        margin, _ = question.allowed
-        lost = MARGIN * unit if margin is None else margin
-        return cls(
-            min(-lost, -SAME * unit) if question.prove == "better" else lost,
-            SLICE_MARGIN * unit if gate.slice_margin is None else gate.slice_margin,
-            SAME * unit,
-        )
+        allowed = allowed_difference(gate.question(cause), spread, same=SAME * unit)
+        return cls(allowed, SLICE_MARGIN * unit if gate.slice_margin is None else gate.slice_margin, level)
+
+
+def allowed_difference(question: Question, spread: float, *, same: float) -> float:
+    """The limit of the difference: above 0 what may be lost, below 0 what must be gained; at least what is rounding."""
+    units, share = question.allowed
+    margin = max(units if units is not None else (share or 0.0) * spread, same)
+    return -margin if question.prove == "better" else margin
 
 
 def check_candidate(
-    gate: Gate, metric: Metric, cause: str, comparison: Comparison, slices: Sequence[Slice], speed: Speed, champion_loss: float
+    gate: Gate, metric: Metric, limits: Limits, comparison: Comparison, slices: Sequence[Slice], speed: Speed
 ) -> list[Rule]:
     """Compare a candidate with the champion: the rules that it is held to, the comparison first.
 
-    The whole interval must lie below what the gate's question for this cause allows. No slice of at least ``gate.slice_rows``
-    rows may lose more than its margin, and one answer may take at most ``gate.max_latency_ms`` (99 % quantile over the rows) on
-    an idle machine. Of a metric that is the better the higher, people are shown the difference of its own values.
+    The comparison passes where a difference as large as allowed would look so good with at most the level's probability; it is
+    open where it neither passes nor shows that more is lost. No slice of at least ``gate.slice_rows`` rows may lose more than
+    its margin, and one answer may take at most ``gate.max_latency_ms`` (99 % quantile over the rows) on an idle machine. Of a
+    metric that is the better the higher, people are shown the difference of its own values.
     """
-    margins, sign = Margins.of(gate, metric, cause, champion_loss), -1 if metric.higher_is_better else 1
-    rules = [
-        _difference(metric, comparison, margins),
-        _worst_slice(gate, slices, margins.slice, sign),
-        latency(gate, speed),
-    ]
+    sign = -1 if metric.higher_is_better else 1
+    rules = [_difference(metric, comparison, limits), _worst_slice(gate, slices, limits.slice, sign), latency(gate, speed)]
     return [rule for rule in rules if rule]
 
 
-def _difference(metric: Metric, comparison: Comparison, margins: Margins) -> Rule:
-    """The bound of the interval that is held against the margin."""
-    mean, lower, upper = metric.shown_interval(comparison.mean, comparison.lower, comparison.upper)
+def _difference(metric: Metric, comparison: Comparison, limits: Limits) -> Rule:
+    """The bound of the interval that is held against what is allowed."""
+    difference = comparison.difference
+    bounds = difference.lower(limits.level), difference.upper(limits.level)
+    mean, lower, upper = metric.shown_interval(difference.mean, *bounds)
     measured = (
         f"{metric.title} {mean:+.4f} against the champion's on {comparison.rows} rows "
-        f"of {comparison.days} unseen days, {CONFIDENCE:.0%} interval [{lower:+.4f}, {upper:+.4f}]"
+        f"of {difference.days} unseen days, {1 - 2 * limits.level:.0%} interval [{lower:+.4f}, {upper:+.4f}]"
     )
-    higher, allowed = metric.higher_is_better, margins.allowed
+    higher, allowed = metric.higher_is_better, limits.allowed
     figure, limit = (lower, -allowed) if higher else (upper, allowed)
-    passed = comparison.upper < allowed  # False where it is NaN
+    asked, passed = "no worse" if allowed > 0 else "better", _outcome(difference, limits)
     if passed:
-        words = f"{'better' if comparison.upper < 0 else 'no worse'}: {measured}, allowed {limit:+.4f}"
+        words = f"{asked}: {measured}, allowed {limit:+.4f}"
     else:
-        asked = "no worse" if allowed > 0 else "better"
-        bound = "its lower bound must be above" if higher else "its upper bound must be below"
-        words = f"not shown to be {asked}: {measured}; {bound} {limit:+.4f}"
+        side = "its lower bound must be above" if higher else "its upper bound must be below"
+        found = (
+            f"not shown to be {asked}, nor the contrary; more days may tell" if passed is None else f"shown not to be {asked}"
+        )
+        words = f"{found}: {measured}; {side} {limit:+.4f}"
     return Rule(name="difference", figure=figure, allowed=limit, passed=passed, words=words)
+
+
+def _outcome(difference: Mean, limits: Limits) -> bool | None:
+    if difference.p_value(limits.allowed) <= limits.level:
+        return True
+    return False if difference.lower(REFUTED) > limits.allowed else None
 
 
 def _worst_slice(gate: Gate, slices: Sequence[Slice], margin: float, sign: int) -> Rule | None:

@@ -13,7 +13,7 @@ from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
 from everfit.declaration.tasks import Floats, Labels
-from everfit.evaluation.comparison import loss_interval
+from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -75,19 +75,17 @@ def judge_performance(
     expected: Expectation,
     min_rows: int,
     confidence: float = CONFIDENCE,
-    seed: int = 0,
 ) -> Evidence:
     """Judge one window: an alarm where even the interval's lower bound of the loss is worse than expected and tolerated.
 
     Args:
         metric: what the answers are judged by.
-        days: days[N], the day of each row: days are resampled whole.
+        days: days[N], the day of each row: rows of a day are no independent evidence.
         labels: labels[N] of the rows whose outcome is known.
         answers: answers[N] or [N, K] of the champion.
         expected: of the champion's own backtest.
         min_rows: fewer are no evidence.
         confidence: of the two-sided interval.
-        seed: of the resampling.
 
     Raises:
         MetricError: when a function of the user's fails.
@@ -97,7 +95,8 @@ def judge_performance(
     if len(labels) < min_rows or len(np.unique(days)) < 2:
         reason = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
         return Evidence(verdict="insufficient", reason=reason, detail=detail)
-    mean, lower, upper = loss_interval(metric, days, labels, answers, confidence=confidence, seed=seed)
+    found = mean_of_days(daily_losses(metric, days, labels, answers))
+    lower, upper = found.lower((1 - confidence) / 2), found.upper((1 - confidence) / 2)
     if not math.isfinite(lower):
         reason = f"{metric.title} has no interval on these {len(labels)} labels: too few days hold both outcomes"
         return Evidence(verdict="insufficient", reason=reason, detail=detail)
@@ -105,10 +104,10 @@ def judge_performance(
         verdict="alarm" if lower >= expected.loss + tolerance else "ok",
         statistic=lower,
         threshold=expected.loss + tolerance,
-        reason=f"{_measured(metric, mean, lower, upper, confidence)}, on {len(labels)} labels; the backtest promised "
+        reason=f"{_measured(metric, found.mean, lower, upper, confidence)}, on {len(labels)} labels; the backtest promised "
         f"{metric.shown(expected.loss):.3f}, {tolerance:.3g} {'less' if metric.higher_is_better else 'more'} are tolerated: "
         f"{because}",
-        detail=detail | {"mean": mean, "lower": lower, "upper": upper},
+        detail=detail | {"mean": found.mean, "lower": lower, "upper": upper},
     )
 
 

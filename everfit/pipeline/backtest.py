@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,23 +37,20 @@ def backtest(
 ) -> Backtest:
     """Score the folds, each by a fit of its own, side by side; one whose data allow no fit is left out.
 
-    Where fewer than ``gate.min_unseen_days`` of days are left, there is nothing to judge by, and no row. A fold that an earlier
-    attempt scored, as far as it is ``kept``, is not fitted again.
+    A fold that an earlier attempt scored, as far as it is ``kept``, is not fitted again.
     """
     import polars as pl
 
     with ThreadPoolExecutor(max(1, len(folds))) as side_by_side:
         scored = [*side_by_side.map(partial(_score, model, recipe, fits, kept), folds)]
-    parts, left_out, judged = [], {}, timedelta()
+    parts, left_out = [], {}
     for fold, outcome in zip(folds, scored, strict=True):
         if isinstance(outcome, str):
             left_out[_day(fold)] = outcome
         else:
             parts.append(outcome)
-            judged += fold.origin.end - fold.origin.start
-    enough = judged >= timedelta(days=model.gate.min_unseen_days)
     none = rows.clear().with_columns(pl.Series(CANDIDATE, [], dtype=answer_type(model.task)))
-    return Backtest(pl.concat([none, *(parts if enough else [])]), left_out)
+    return Backtest(pl.concat([none, *parts]), left_out)
 
 
 def _score(

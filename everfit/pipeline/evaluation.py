@@ -2,23 +2,29 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
 from everfit.declaration.tasks import Floats, Labels
 from everfit.errors import MetricError, NotServableError
-from everfit.evaluation.comparison import Comparison, compare, row_differences, slices
+from everfit.evaluation import budget
+from everfit.evaluation.budget import YEAR
+from everfit.evaluation.comparison import compare, row_differences, slices
 from everfit.evaluation.figures import baseline_rule, figure_rules
-from everfit.evaluation.gate import CONFIDENCE, Margins, Speed, check_candidate, latency
-from everfit.evaluation.rules import Rule, reason_of, verdict
+from everfit.evaluation.gate import Limits, Speed, check_candidate, latency
+from everfit.evaluation.intervals import daily_losses, mean_of_days
+from everfit.evaluation.rules import Rule, Verdict, reason_of, verdict
 from everfit.pipeline import manifests
 from everfit.pipeline.candidate_trial import tried
 from everfit.pipeline.champion_inputs import champion_inputs
-from everfit.pipeline.expectation import metric_key, window_losses
+from everfit.pipeline.expectation import expectation, metric_key, window_losses
+from everfit.pipeline.judged_days import judged_days
 from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
 from everfit.pipeline.native_versions import not_portable
 from everfit.runtime import Runtime
@@ -27,6 +33,7 @@ from everfit.store import ledger
 if TYPE_CHECKING:
     import polars as pl
 
+FURTHEST: tuple[Verdict, ...] = ("passed", "inconclusive", "rejected")
 EXPORT = "exported answers"
 _EXPORTED = Rule(name=EXPORT, passed=True, words="what is exported answers as the fitted model does")
 
@@ -36,10 +43,12 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
     training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
+        spent = ledger.spent(connection, model.name, training_set.cutoff - YEAR)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
+    level = budget.level(model.gate.wrong_promotions_per_year, spent, len(trained.candidates))
+    gate = _Gate(runtime, model, training_set, current, level)
     compared = [
-        tried(runtime.lake, model, candidate, _compare(runtime, model, candidate, current, training_set), training_set)
-        for candidate in trained.candidates
+        tried(runtime.lake, model, candidate, _compare(gate, candidate), training_set) for candidate in trained.candidates
     ]
     compared += [_unjudged(name, "training", f"set aside: {reason}") for name, reason in trained.set_aside.items()]
     best = min((each for each in compared if each.passed), key=lambda each: each.loss, default=None)
@@ -50,21 +59,41 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
         winner=best.name if best else None,
         metric=metric_key(model.metric),
         reason=best.reason if best else "; ".join(f"{each.name}: {each.reason}" for each in compared),
+        verdict=_verdict(compared),
+        spent=budget.cost(level, [each.p_value for each in compared if each.p_value is not None]),
     )
 
 
-def _compare(
-    runtime: Runtime, model: Model, candidate: Trained, current: Version | None, training_set: TrainingSet
-) -> Compared:
-    tested = renewed(runtime.lake.get_frame(candidate.backtest), model.label)
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What the candidates of one evaluation share; ``current`` is the champion's manifest."""
+
+    runtime: Runtime
+    model: Model
+    training_set: TrainingSet
+    current: Version | None
+    level: float
+
+
+def _verdict(compared: Sequence[Compared]) -> Verdict:
+    """That of the candidate that came furthest."""
+    verdicts = {verdict(each.rules) for each in compared}
+    return next((each for each in FURTHEST if each in verdicts), "rejected")
+
+
+def _compare(gate: _Gate, candidate: Trained) -> Compared:
+    tested = renewed(gate.runtime.lake.get_frame(candidate.backtest), gate.model.label)
     if candidate.refused:
         return _unjudged(candidate.name, EXPORT, f"its exported answers are not its own: {candidate.refused}")
-    if tested.is_empty():
-        return _unjudged(candidate.name, "days", _nothing_to_judge(model, candidate))
+    if gate.current is not None:
+        tested = tested.filter(tested[EVENT_TIME] >= gate.current.training_set.cutoff)
+    days = judged_days(gate.model, candidate, tested, gate.current, gate.training_set)
     try:
-        if current is None:
-            return _first(model, candidate, tested, training_set)
-        return _against(runtime, model, candidate, tested, current, training_set)
+        if not days.passed:
+            return _compared(candidate.name, [days], _kept_as(candidate))
+        if gate.current is None:
+            return _first(gate.model, candidate, tested, gate.training_set)
+        return _against(gate, candidate, tested, gate.current, days) if days.allowed else _unseen(gate, candidate, days)
     except (MetricError, NotServableError) as error:
         return _unjudged(candidate.name, "comparison", str(error))
 
@@ -81,37 +110,67 @@ def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_se
         latency(model.gate, speed),
         _EXPORTED,
     ]
+    compared = _compared(candidate.name, rules, _kept_as(candidate))
     by_window = window_losses(model, tested)
-    return _compared(candidate.name, None, rules, _kept_as(candidate), loss, baseline_loss, by_window)
+    return replace(compared, loss=loss, champion_loss=baseline_loss, window_losses=by_window)
 
 
-def _against(
-    runtime: Runtime,
-    model: Model,
-    candidate: Trained,
-    tested: "pl.DataFrame",
-    current: Version,
-    training_set: TrainingSet,
-) -> Compared:
-    """A candidate against the champion."""
-    cause = training_set.cause
+def _against(gate: _Gate, candidate: Trained, tested: "pl.DataFrame", current: Version, judged: Rule) -> Compared:
+    """A candidate against the champion, on the days that the rule has found."""
+    model, metric = gate.model, gate.model.metric
     labels, answers = tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy()
-    champion, note = _champion_answers(runtime, model, current, tested)
-    losses = _loss(model.metric, labels, answers), _loss(model.metric, labels, champion)
+    champion, note = _champion_answers(gate.runtime, model, current, tested)
+    losses = _loss(metric, labels, answers), _loss(metric, labels, champion)
     days = tested[EVENT_TIME].dt.date().to_numpy()
-    comparison = compare(model.metric, days, labels, champion, answers, confidence=CONFIDENCE)
-    difference = row_differences(model.metric, labels, champion, answers) if model.gate.slices else None
+    comparison = compare(metric, days, labels, champion, answers)
+    spread = _spread(gate, current, daily_losses(metric, days, labels, champion))
+    limits = Limits.of(model.gate, metric, gate.training_set.cause, spread=spread, champion_loss=losses[1], level=gate.level)
+    difference = row_differences(metric, labels, champion, answers) if model.gate.slices else None
     parts = [part for name in model.gate.slices if difference for part in slices(name, tested[name].to_numpy(), difference)]
-    speed = Speed(candidate.latency_ms, candidate.slowdown)
-    baseline_loss = _loss(model.metric, labels, np.full(answers.shape, training_set.baseline))
+    baseline_loss = _loss(metric, labels, np.full(answers.shape, gate.training_set.baseline))
     rules = [
-        *check_candidate(model.gate, model.metric, cause, comparison, parts, speed, losses[1]),
-        baseline_rule(model.metric, model.task.baseline_name, losses[0], baseline_loss, first=False),
+        *check_candidate(model.gate, metric, limits, comparison, parts, Speed(candidate.latency_ms, candidate.slowdown)),
+        baseline_rule(metric, model.task.baseline_name, losses[0], baseline_loss, first=False),
         *figure_rules(model, labels, answers),
+        judged,
         _EXPORTED,
     ]
-    margin, note = Margins.of(model.gate, model.metric, cause, losses[1]).allowed, f"{note}{_kept_as(candidate)}"
-    return _compared(candidate.name, comparison, rules, note, *losses, window_losses(model, tested), margin)
+    shown = comparison.difference
+    return replace(
+        _compared(candidate.name, rules, f"{note}{_kept_as(candidate)}"),
+        mean=shown.mean,
+        lower=shown.lower(gate.level),
+        upper=shown.upper(gate.level),
+        days=shown.days,
+        rows=comparison.rows,
+        loss=losses[0],
+        champion_loss=losses[1],
+        window_losses=window_losses(model, tested),
+        margin=limits.allowed,
+        level=gate.level,
+        p_value=shown.p_value(limits.allowed),
+    )
+
+
+def _unseen(gate: _Gate, candidate: Trained, days: Rule) -> Compared:
+    """A candidate that there are no days to judge on: of its loss is expected what was of the champion's."""
+    assert gate.current is not None, "a first candidate is judged"
+    expected = expectation(gate.runtime.lake, gate.model, gate.current)
+    rules = [days, latency(gate.model.gate, Speed(candidate.latency_ms, candidate.slowdown)), _EXPORTED]
+    compared = _compared(candidate.name, rules, _kept_as(candidate))
+    return replace(compared, loss=expected.loss, champion_loss=expected.loss, window_losses=list(expected.windows))
+
+
+def _spread(gate: _Gate, current: Version, judged: Floats) -> float:
+    """The standard deviation of the champion's weekly mean loss: by the days of its own backtest, and those judged now."""
+    metric, own = gate.model.metric, renewed(gate.runtime.lake.get_frame(current.candidate.backtest), gate.model.label)
+    before = np.empty(0)
+    if own.height:
+        days, labels = own[EVENT_TIME].dt.date().to_numpy(), own[LABEL].to_numpy()
+        before = daily_losses(metric, days, labels, own[CANDIDATE].to_numpy())
+    known = np.concatenate([before, judged])
+    spread = mean_of_days(known[np.isfinite(known)]).weekly_spread
+    return spread if math.isfinite(spread) else 0.0
 
 
 def _kept_as(candidate: Trained) -> str:
@@ -140,40 +199,23 @@ def _champion_answers(runtime: Runtime, model: Model, current: Version, tested: 
     return scorer.score(own.rows), own.note
 
 
-def _nothing_to_judge(model: Model, candidate: Trained) -> str:
-    """The reason why no fold is left."""
-    too_few = f"fewer than {model.gate.min_unseen_days} days that the champion has not seen"
-    left_out = "; ".join(f"the fold of {day} was left out: {reason}" for day, reason in candidate.folds_left_out.items())
-    return f"{too_few} can be judged; {left_out}" if left_out else too_few
-
-
 def _unjudged(name: str, rule: str, reason: str) -> Compared:
     """A candidate that could not be compared, by the rule that says why."""
-    return _compared(name, None, [Rule(name=rule, passed=False, words=reason)], "", 0.0, 0.0)
+    return _compared(name, [Rule(name=rule, passed=False, words=reason)], "")
 
 
-def _compared(
-    name: str,
-    comparison: Comparison | None,
-    rules: list[Rule],
-    note: str,
-    loss: float,
-    champion_loss: float,
-    by_window: Sequence[float] = (),
-    margin: float | None = None,
-) -> Compared:
+def _compared(name: str, rules: list[Rule], note: str) -> Compared:
+    """What a candidate's rules say, without figures of a comparison."""
     return Compared(
         name=name,
-        mean=comparison.mean if comparison else None,
-        lower=comparison.lower if comparison else None,
-        upper=comparison.upper if comparison else None,
-        days=comparison.days if comparison else 0,
-        rows=comparison.rows if comparison else 0,
-        loss=loss,
-        champion_loss=champion_loss,
+        mean=None,
+        lower=None,
+        upper=None,
+        days=0,
+        rows=0,
+        loss=0.0,
+        champion_loss=0.0,
         passed=verdict(rules) == "passed",
         reason=f"{reason_of(rules)}{note}",
-        window_losses=list(by_window),
-        margin=margin,
         rules=rules,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -37,15 +38,26 @@ class FitRows:
     folds: Sequence[FoldRows]
 
     @classmethod
-    def of(cls, model: Model, training_set: TrainingSet, kept: Path, origins: Sequence[Fold], folder: Path) -> Self:
-        """The rows of the training set's file in the lake; written to the folder, which is to last as long as the fits."""
+    def of(
+        cls,
+        model: Model,
+        training_set: TrainingSet,
+        kept: Path,
+        origins: Sequence[Fold],
+        folder: Path,
+        unseen_since: datetime | None = None,
+    ) -> Self:
+        """The rows of the training set's file in the lake; written to the folder, which is to last as long as the fits.
+
+        ``unseen_since`` is the champion's own cutoff, where there is one.
+        """
         file = folder / "rows.arrow"
         row_file.from_parquet(kept, file)
         rows = row_file.mapped(file)
         named = renewed(rows, model.label)
         if named is not rows:
             named, file = in_file(named, folder / "renewed.arrow")
-        parts = [*fold_rows(model, named, origins, folder)]
+        parts = [*fold_rows(model, named, origins, folder, unseen_since)]
         row_file.let_go()  # the fits come first; they read the rows in processes of their own
         return cls(training_set, named, file, parts)
 
@@ -56,10 +68,23 @@ def in_file(rows: "pl.DataFrame", file: Path) -> "tuple[pl.DataFrame, Path]":
     return row_file.mapped(file), file
 
 
-def fold_rows(model: Model, rows: "pl.DataFrame", origins: Sequence[Fold], folder: Path) -> Iterator[FoldRows]:
-    """The rows of each fold; those to fit on are written to the folder."""
+def fold_rows(
+    model: Model, rows: "pl.DataFrame", origins: Sequence[Fold], folder: Path, unseen_since: datetime | None = None
+) -> Iterator[FoldRows]:
+    """The rows of each fold; those to fit on are written to the folder.
+
+    A fold counts for neither side where what was known when it began is what the champion has learnt.
+    """
+    seen = None if unseen_since is None else rows.filter(*known_by(model, unseen_since)).height
     for number, origin in enumerate(origins):
         known, file = in_file(rows.filter(*known_by(model, origin.start)), folder / f"fold-{number}.arrow")
         scored = rows_between(rows, origin.start, origin.end)
-        flaw = "no labelled row before it" if known.is_empty() else "no labelled row in it" if scored.is_empty() else ""
-        yield FoldRows(origin, file, scored, flaw)
+        yield FoldRows(origin, file, scored, _flaw(known.height, seen, scored.height))
+
+
+def _flaw(known: int, seen: int | None, scored: int) -> str:
+    if not known:
+        return "no labelled row before it"
+    if not scored:
+        return "no labelled row in it"
+    return "nothing is known before it that the champion has not learnt" if known == seen else ""

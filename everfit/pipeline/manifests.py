@@ -97,7 +97,8 @@ class Compared(Kept, frozen=True, kw_only=True):
     """One candidate against the champion: the mean daily difference of the metric with its interval (null where there
     was nothing to compare with), and the verdict. All of the metric are losses, the lower the better.
 
-    ``window_losses`` are those of the candidate's backtest, window by window; ``margin`` is what its interval had to lie below.
+    ``window_losses`` are those of the candidate's backtest, window by window; ``margin`` is what its interval had to lie below,
+    ``level`` with which probability a bound may be wrong, and ``p_value`` how probable so good a mean is at the margin.
     ``rules`` are all that it was held to, with what each found; none in a record of an older version.
     """
 
@@ -114,10 +115,16 @@ class Compared(Kept, frozen=True, kw_only=True):
     window_losses: list[float] = msgspec.field(default_factory=list)
     margin: float | None = None
     rules: list[Rule] = msgspec.field(default_factory=list)
+    level: float | None = None
+    p_value: float | None = None
 
 
 class Evaluation(Kept, frozen=True, kw_only=True):
-    """The gate's verdict. ``winner`` is None where no candidate passed; ``reason`` says why either way."""
+    """The gate's verdict. ``winner`` is None where no candidate passed; ``reason`` says why either way.
+
+    ``verdict`` is passed, rejected or inconclusive; empty in a record of an older version, whose winner tells. ``spent`` is
+    what it has cost of the year's budget of wrong promotions.
+    """
 
     trained_model: str
     champion: int | None
@@ -125,6 +132,8 @@ class Evaluation(Kept, frozen=True, kw_only=True):
     winner: str | None
     reason: str
     metric: str = ""  # what was compared by, as expectation.metric_key names it
+    verdict: str = ""
+    spent: float = 0.0
 
 
 class Version(Kept, frozen=True, kw_only=True):

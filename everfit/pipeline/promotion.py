@@ -69,7 +69,13 @@ def _promote_winner(runtime: Runtime, case: _Case) -> int:
     version = register(runtime, described, manifest)
     require_loading(runtime.lake, runtime.registry.fetch(case.model.name, version))
     until = case.training_set.cutoff.isoformat()
-    detail = {"manifest": manifest, "trained_until": until, "candidate": described.candidate.name, "evaluation": case.digest}
+    detail = {
+        "manifest": manifest,
+        "trained_until": until,
+        "candidate": described.candidate.name,
+        "evaluation": case.digest,
+        "spent": case.evaluation.spent,
+    }
     signature = manifests.signature_of(runtime.lake, described)
     with runtime.engine.begin() as connection:
         schemas.record(connection, case.model.name, signature.schema, signature.features)
@@ -94,7 +100,7 @@ def _describe(case: _Case) -> Version:
 
 
 def _reject(runtime: Runtime, case: _Case) -> None:
-    detail = {"trained_model": case.evaluation.trained_model, "evaluation": case.digest}
+    detail = {"trained_model": case.evaluation.trained_model, "evaluation": case.digest, "spent": case.evaluation.spent}
     with runtime.engine.begin() as connection:
         ledger.lock(connection, case.model.name)
         if ledger.evaluation_result(connection, case.model.name, case.digest) is None:

@@ -109,13 +109,14 @@ def train_beside(
 ) -> TrainedModel:
     """As :func:`train`, where that version is champion: it decides which days are unseen, and fits may go on from it."""
     file = runtime.lake.verified(training_set.rows_hash, "parquet")
-    origins = folds(model.gate, training_set.cutoff, champion.trained_until if champion else None)
+    unseen_since = champion.trained_until if champion else None
+    origins = folds(model.gate, training_set.cutoff, unseen_since)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     with (
         tempfile.TemporaryDirectory(prefix="everfit-training-") as folder,
         unfinished(runtime.lake, model, training_set, champion_fit(runtime.lake, champion, current)) as kept,
     ):
-        given = FitRows.of(model, training_set, file, origins, Path(folder))
+        given = FitRows.of(model, training_set, file, origins, Path(folder), unseen_since)
         pool = FitPool(model.candidates, model.training, row_bytes=int(given.rows.estimated_size()))
         training = _Training(runtime, model, given, kept, pool, current, tracker)
         with ThreadPoolExecutor(len(model.candidates)) as side_by_side, pool:

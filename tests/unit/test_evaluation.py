@@ -11,10 +11,11 @@ from sklearn.metrics import roc_auc_score
 from everfit import BinaryClassification, Gate, Question
 from everfit.declaration.binary_classification import auc
 from everfit.declaration.metrics import OwnLoss
-from everfit.evaluation.comparison import Comparison, Slice, compare, mean_interval, row_differences, slices
+from everfit.evaluation.comparison import Comparison, Slice, compare, row_differences, slices
 from everfit.evaluation.figures import baseline_rule
-from everfit.evaluation.folds import folds
-from everfit.evaluation.gate import Speed, check_candidate, latency
+from everfit.evaluation.folds import folds, required_days
+from everfit.evaluation.gate import Limits, Speed, allowed_difference, check_candidate, latency
+from everfit.evaluation.intervals import Mean
 from everfit.evaluation.rules import reason_of, verdict
 
 CUTOFF = datetime(1997, 5, 21, tzinfo=UTC)
@@ -57,46 +58,28 @@ def test_base_rate_loss_is_the_entropy_of_its_own_rows() -> None:
     [
         (None, [(28, 21), (21, 14), (14, 7), (7, 0)]),
         (90, [(28, 21), (21, 14), (14, 7), (7, 0)]),
-        (28, [(28, 21), (21, 14), (14, 7), (7, 0)]),
-        (17, [(17, 14), (14, 7), (7, 0)]),
-        (14, [(14, 7), (7, 0)]),
-        (7, [(7, 0)]),
-        (6.5, []),
+        (35, [(28, 21), (21, 14), (14, 7), (7, 0)]),
+        (28, [(23, 18), (18, 12), (12, 6), (6, 0)]),
+        (14, [(12, 9), (9, 6), (6, 3), (3, 0)]),
+        (7, [(6, 5), (5, 3), (3, 2), (2, 0)]),
+        (2.5, [(2, 1), (1, 0)]),
+        (2, []),
         (0, []),
         (-3, []),
     ],
 )
-def test_folds_leave_out_what_the_champion_has_seen(unseen_days: float | None, expected: list[tuple[int, int]]) -> None:
+def test_folds_are_laid_into_the_days_that_the_champion_has_not_seen(
+    unseen_days: float | None, expected: list[tuple[int, int]]
+) -> None:
     unseen_since = None if unseen_days is None else CUTOFF - timedelta(days=unseen_days)
     found = folds(GATE, CUTOFF, unseen_since)
     assert [((CUTOFF - fold.start) / timedelta(days=1), (CUTOFF - fold.end) / timedelta(days=1)) for fold in found] == expected
+    assert all(unseen_since is None or fold.start > unseen_since for fold in found), "each recipe has learnt what is new"
 
 
-def test_an_interval_weighs_days_by_their_rows_and_repeats_itself() -> None:
-    days, differences = np.array(["a"] * 30 + ["b"] * 10), np.array([-0.1] * 30 + [0.1] * 10)
-    found = mean_interval(days, differences, confidence=0.9, seed=3)
-    assert found == mean_interval(days, differences, confidence=0.9, seed=3)
-    assert found == pytest.approx((-0.05, -0.1, 0.1))
-
-
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    random = np.random.default_rng(5)
-    days = np.repeat(np.arange(28), 48)
-    covered = 0
-    for trial in range(100):
-        shared = np.repeat(random.normal(0, 0.05, 28), 48)
-        _, lower, upper = mean_interval(days, shared + random.normal(0.01, 0.2, len(days)), confidence=0.9, seed=trial)
-        covered += lower <= 0.01 <= upper
-    assert 80 <= covered <= 97
-
-
-def test_one_day_says_nothing_of_the_next() -> None:
-    labels = np.array([1.0, 0.0] * 24)
-    found = compare(LOG_LOSS, np.zeros(48), labels, np.full(48, 0.5), np.where(labels, 0.9, 0.1), confidence=0.9)
-    assert found.mean == pytest.approx(math.log(0.5 / 0.9))
-    assert (found.lower, found.upper, found.days, found.rows) == (-math.inf, math.inf, 1, 48)
-    with pytest.raises(ValueError, match="no rows"):
-        compare(LOG_LOSS, np.array([]), np.array([]), np.array([]), np.array([]), confidence=0.9)
+@pytest.mark.parametrize(("judged", "needed"), [(28, 6), (6, 6), (5, 5), (1.5, 2)])
+def test_days_that_are_needed_are_those_judged_of_the_least_unseen(judged: float, needed: int) -> None:
+    assert required_days(GATE, timedelta(days=judged)) == needed
 
 
 def test_slices_are_means_by_value_null_included() -> None:
@@ -107,25 +90,33 @@ def test_slices_are_means_by_value_null_included() -> None:
     assert [part.mean for part in found] == pytest.approx([math.log(2), math.log(0.5 / 0.75) / 2, 0])
 
 
-BETTER = Comparison(-0.02, -0.03, -0.01, 28, 1344)
-SAME = Comparison(-0.001, -0.004, 0.001, 28, 1344)
-WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
+def compared(mean: float, error: float, days: int = 28) -> Comparison:
+    return Comparison(Mean(mean, error, days), 48 * days)
+
+
+def limits(cause: str) -> Limits:
+    return Limits.of(GATE, LOG_LOSS, cause, spread=0.0, champion_loss=0.6, level=0.05)
+
+
+BETTER, SAME, WORSE = compared(-0.02, 0.005), compared(-0.001, 0.001), compared(0.02, 0.005)
 
 
 @pytest.mark.parametrize(
     ("cause", "comparison", "parts", "latency_ms", "passed", "told"),
     [
-        ("drift", BETTER, [], 1.0, True, r"better: log loss -0.0200 .* interval \[-0.0300, -0.0100\]"),
-        ("drift", SAME, [], 1.0, False, "not shown to be better: .*must be below -0.0000"),
-        ("drift", Comparison(-1e-9, -2e-9, -1e-10, 7, 1_008), [], 1.0, False, "not shown to be better"),
+        ("drift", BETTER, [], 1.0, True, r"better: log loss -0.0200 .* 90% interval \[-0.0285, -0.0115\]"),
+        ("drift", SAME, [], 1.0, None, "not shown to be better, nor the contrary; more days may tell: .*must be below -0.0000"),
+        ("drift", compared(-1e-9, 1e-10), [], 1.0, False, "shown not to be better"),
+        ("drift", WORSE, [], 1.0, False, "shown not to be better"),
+        ("freshness", compared(0.003, 0.002), [], 1.0, None, "not shown to be no worse, nor the contrary"),
         ("freshness", SAME, [], 1.0, True, r"no worse: .*allowed \+0.0020"),
-        ("freshness", WORSE, [], 1.0, False, r"not shown to be no worse: .* must be below \+0.0020"),
+        ("freshness", WORSE, [], 1.0, False, r"shown not to be no worse: .* must be below \+0.0020"),
         ("drift", BETTER, [Slice("weekday=6", 0.2, 192)], 1.0, False, r"weekday=6 collapses: \+0.2000 on 192 rows"),
         ("drift", BETTER, [Slice("weekday=6", 0.2, 49)], 1.0, True, "better"),
         ("drift", BETTER, [Slice("weekday=6", 0.05, 192)], 1.0, True, r"worst slice weekday=6 \+0.0500"),
         ("drift", BETTER, [], 20.5, False, "too slow: 20.50 ms an answer, allowed 20"),
-        ("drift", Comparison(-1.0, -math.inf, math.inf, 1, 48), [], 1.0, False, "not shown to be better"),
-        ("drift", Comparison(math.nan, math.nan, math.nan, 28, 1344), [], 1.0, False, "not shown to be better"),
+        ("drift", compared(-1.0, math.inf, 1), [], 1.0, None, "not shown to be better"),
+        ("drift", compared(math.nan, math.inf), [], 1.0, None, "not shown to be better"),
         (
             "drift",
             BETTER,
@@ -137,9 +128,11 @@ WORSE = Comparison(0.02, 0.01, 0.03, 28, 1344)
         ("drift", BETTER, [], math.nan, False, "too slow: nan ms"),
     ],
 )
-def test_gate(cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool, told: str) -> None:
-    rules = check_candidate(GATE, LOG_LOSS, cause, comparison, parts, Speed(latency_ms), 0.6)
-    assert verdict(rules) == ("passed" if passed else "rejected")
+def test_gate(
+    cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool | None, told: str
+) -> None:
+    rules = check_candidate(GATE, LOG_LOSS, limits(cause), comparison, parts, Speed(latency_ms))
+    assert verdict(rules) == {True: "passed", False: "rejected", None: "inconclusive"}[passed]
     assert re.search(told, "; ".join(rule.words for rule in rules))
     assert all(rule.words in reason_of(rules) for rule in rules if not rule.passed)
 
@@ -164,7 +157,41 @@ def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: flo
 
 
 def test_a_reason_tells_what_was_measured_on_a_busy_machine() -> None:
-    reason = reason_of(check_candidate(GATE, LOG_LOSS, "drift", BETTER, [], Speed(25.0, 3.0), 0.6))
+    reason = reason_of(check_candidate(GATE, LOG_LOSS, limits("drift"), BETTER, [], Speed(25.0, 3.0)))
     assert reason.startswith(
         "too slow: 25.00 ms an answer (75.00 measured while a fixed graph took 3.0 times its time), allowed 20"
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "allowed"),
+    [
+        (Question(), 0.01),
+        (Question(margin="5 % of a week's spread"), 0.005),
+        (Question(margin=0.03), 0.03),
+        (Question(margin=0), 1e-5),
+        (Question(prove="better"), -1e-5),
+        (Question(prove="better", margin="50 % of a week's spread"), -0.05),
+    ],
+)
+def test_what_is_allowed_follows_from_the_question(question: Question, allowed: float) -> None:
+    assert allowed_difference(question, 0.1, same=1e-5) == pytest.approx(allowed)
+
+
+def test_the_difference_of_the_same_answers_is_no_worse_and_not_better() -> None:
+    days, labels, answers = np.repeat(np.arange(7), 2), np.tile([1.0, 0.0], 7), np.full(14, 0.4)
+    comparison = compare(LOG_LOSS, days, labels, answers, answers)
+    outcomes = {
+        prove: check_candidate(
+            Gate(),
+            LOG_LOSS,
+            Limits(allowed_difference(Question(prove=prove), 0.1, same=1e-5), 0.1, 0.05),
+            comparison,
+            [],
+            Speed(1),
+        )[0].passed
+        for prove in ("no_worse", "better")
+    }
+    assert outcomes == {"no_worse": True, "better": False}
+    with pytest.raises(ValueError, match="no rows"):
+        compare(LOG_LOSS, np.array([]), np.array([]), np.array([]), np.array([]))

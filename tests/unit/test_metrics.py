@@ -14,9 +14,10 @@ from everfit.declaration.metric_choice import chosen_metric
 from everfit.declaration.metrics import FunctionMetric, OwnLoss, RankMetric, RowMetric
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
 from everfit.errors import DeclarationError, MetricError
-from everfit.evaluation.comparison import compare, loss_interval, row_differences, slices
+from everfit.evaluation.comparison import compare, row_differences, slices
 from everfit.evaluation.figures import baseline_rule
-from everfit.evaluation.gate import Speed, check_candidate
+from everfit.evaluation.gate import Limits, Speed, check_candidate
+from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.pipeline.code_versions import stage_version
@@ -178,9 +179,12 @@ def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: A
     poor = np.clip(0.8 * RANDOM.permutation(SCORES) + 0.2 * SCORES, 0.01, 0.99)
 
     def rule(champion: Any, candidate: Any, cause: str = "drift") -> Rule:
-        comparison = compare(metric, DAYS, LABELS, champion, candidate, confidence=0.9)
-        assert comparison.lower <= comparison.mean <= comparison.upper
-        return check_candidate(STRICT, metric, cause, comparison, [], Speed(1.0), metric.loss(LABELS, champion))[0]
+        comparison = compare(metric, DAYS, LABELS, champion, candidate)
+        assert comparison.difference.mean == pytest.approx(metric.loss(LABELS, candidate) - metric.loss(LABELS, champion))
+        spread = mean_of_days(daily_losses(metric, DAYS, LABELS, champion)).weekly_spread
+        loss = metric.loss(LABELS, champion)
+        limits = Limits.of(STRICT, metric, cause, spread=spread, champion_loss=loss, level=0.05)
+        return check_candidate(STRICT, metric, limits, comparison, [], Speed(1.0))[0]
 
     better, worse, same = rule(poor, SCORES), rule(SCORES, poor, "freshness"), rule(SCORES, SCORES)
     assert (better.passed, worse.passed, same.passed) == (True, False, False)
@@ -203,25 +207,24 @@ def test_a_first_candidate_must_beat_the_baseline_by_each_metric(given: Any) -> 
         assert passed.words.startswith(f"first champion: AUC {sk.roc_auc_score(LABELS, SCORES):.4f} against 0.5000 of always")
 
 
-def test_margins_are_those_of_log_loss_and_relative_of_any_other_metric() -> None:
-    from everfit.evaluation.gate import Margins
+def test_margins_of_slices_are_of_log_loss_and_relative_of_any_other_metric() -> None:
+    def lost(gate: Gate, metric: str, loss: float) -> float:
+        return Limits.of(gate, metric_of(metric), "drift", spread=0.0, champion_loss=loss, level=0.05).slice
 
-    assert Margins.of(Gate(), metric_of("log_loss"), "drift", 0.3) == Margins(0.002, 0.1, 1e-5)
-    coin = Margins.of(Gate(), metric_of("brier"), "drift", 0.25)
-    assert (coin.allowed / 0.25, coin.slice / 0.25) == pytest.approx((0.002 / math.log(2), 0.1 / math.log(2)))
-    given = Margins.of(Gate(margin=0.5, slice_margin=2), metric_of("brier"), "drift", 0.25)
-    assert (given.allowed, given.slice) == (0.5, 2)
+    assert lost(Gate(), "log_loss", 0.3) == 0.1
+    assert lost(Gate(), "brier", 0.25) / 0.25 == pytest.approx(0.1 / math.log(2))
+    assert lost(Gate(slice_margin=2), "brier", 0.25) == 2
 
 
 @pytest.mark.parametrize("metric", [AUC(), AveragePrecision()], ids=str)
-def test_the_interval_of_a_rank_is_that_of_days_drawn_as_a_whole(metric: RankMetric) -> None:
-    whole, lower, upper = loss_interval(metric, DAYS, LABELS, SCORES, confidence=0.9, seed=4)
+def test_the_interval_of_a_rank_is_about_that_of_days_drawn_as_a_whole(metric: RankMetric) -> None:
+    found = mean_of_days(daily_losses(metric, DAYS, LABELS, SCORES))
     random, by_hand = np.random.default_rng(4), []
     for drawn in random.integers(28, size=(500, 28)):
         rows = np.concatenate([np.flatnonzero(np.equal(DAYS, day)) for day in drawn])
         by_hand.append(metric.loss(LABELS[rows], SCORES[rows]))
-    assert whole == metric.loss(LABELS, SCORES)
-    assert (lower, upper) == pytest.approx(np.quantile(by_hand, [0.05, 0.95]).tolist(), rel=1e-9)
+    assert found.mean == pytest.approx(metric.loss(LABELS, SCORES))
+    assert found.error == pytest.approx(np.std(by_hand), rel=0.25)
 
 
 def test_a_rank_of_one_outcome_alone_is_not_defined_and_says_so() -> None:
@@ -232,8 +235,8 @@ def test_a_rank_of_one_outcome_alone_is_not_defined_and_says_so() -> None:
         "insufficient",
         "AUC has no interval on these 560 labels: too few days hold both outcomes",
     )
-    one_day = np.where(DAYS == 0, LABELS, 1.0)  # in a third of the draws that day is not among them
-    assert loss_interval(metric, DAYS, one_day, SCORES, confidence=0.9)[1:] == (-math.inf, math.inf)
+    one_day = np.where(DAYS == 0, LABELS, 1.0)  # without that day there is no rank
+    assert mean_of_days(daily_losses(metric, DAYS, one_day, SCORES)).error == math.inf
     by_label = slices("label", LABELS, row_differences(metric, LABELS, SCORES, SCORES))
     assert by_label == [], "a slice of one outcome is not judged"
     assert [part.rows for part in slices("day", DAYS % 2, row_differences(metric, LABELS, SCORES, SCORES))] == [280, 280]

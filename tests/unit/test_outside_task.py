@@ -17,7 +17,7 @@ from everfit.declaration.views import Kind
 from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
 from everfit.evaluation.figures import baseline_rule
-from everfit.evaluation.gate import Speed, check_candidate
+from everfit.evaluation.gate import Limits, Speed, check_candidate
 from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.serving.loaded_versions import ActiveVersions
@@ -78,9 +78,10 @@ def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
     answers = [labels + spread * RANDOM.normal(size=len(days)) for spread in (0.5, 0.1)]
 
     def rule(champion: Any, candidate: Any) -> Rule:
-        comparison = compare(metric, days, labels, champion, candidate, confidence=0.9)
+        comparison, gate = compare(metric, days, labels, champion, candidate), Gate(prove="better")
         loss = metric.loss(labels, champion)
-        return check_candidate(Gate(prove="better"), metric, "drift", comparison, [], Speed(1.0), loss)[0]
+        limits = Limits.of(gate, metric, "drift", spread=0.0, champion_loss=loss, level=0.05)
+        return check_candidate(gate, metric, limits, comparison, [], Speed(1.0))[0]
 
     better = rule(*answers)
     assert better.passed
