@@ -77,7 +77,7 @@ def edit(monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None
         ("everfit/evidence/out_of_bounds.py", "within", {"training_set"}),
         ("everfit/evidence/quality.py", "profile", {"trained_model"}),
         ("everfit/evidence/measures.py", "measures_for", {"trained_model"}),
-        ("everfit/evaluation/folds.py", "folds", {"trained_model"}),
+        ("everfit/evaluation/folds.py", "folds", {"trained_model", "evaluation"}),
         ("everfit/training/artifact.py", "run_session", {"trained_model", "evaluation", "champion"}),
         ("everfit/training/parity.py", "_main", {"trained_model"}),
         ("everfit/training/gradient_boosting.py", "GradientBoosting", {"trained_model"}),
