@@ -142,6 +142,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         made = evaluation.evaluate(everfit, model, trained, version)
         digest = manifests.put(everfit, model, "evaluation", made, sum(compared.rows for compared in made.compared))
         drawing = training_record.judged(tracking, model, made)
+        training_record.keep_rejected(tracking, everfit.lake, trained, made)
         table = [_record(model.metric, compared) for compared in made.compared]
         metadata: Metadata = {
             "reason": made.reason,

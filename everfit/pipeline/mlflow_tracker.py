@@ -1,7 +1,9 @@
 """MLflow as a tracker: one run of the model's experiment, trials of a search as runs beneath it."""
 
 import json
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from everfit.environment.http_client import settle_mlflow
@@ -65,6 +67,16 @@ class MlflowTracker(Tracker):
         import mlflow
 
         mlflow.log_text(svg, name)
+
+    def log_file(self, content: bytes, name: str) -> None:
+        """Log a file as an artifact of the run, in the folders of its name."""
+        import mlflow
+
+        path = PurePosixPath(name)
+        with tempfile.TemporaryDirectory(prefix="everfit-artifact-") as folder:
+            file = Path(folder) / path.name
+            file.write_bytes(content)
+            mlflow.log_artifact(str(file), path.parent.as_posix())
 
     def log_dataset(self, dataset: Dataset) -> None:
         """Log the rows as the run's input of training."""

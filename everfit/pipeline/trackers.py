@@ -58,6 +58,9 @@ class Tracker:
     def log_plot(self, svg: str, name: str) -> None:
         """Record a drawing, as a file of that name."""
 
+    def log_file(self, content: bytes, name: str) -> None:
+        """Record a file, such as the artifact of a candidate that was rejected; its name may have folders in it."""
+
     def log_dataset(self, dataset: Dataset) -> None:
         """Record what the run learns from."""
 
@@ -111,6 +114,10 @@ class Trackers(Tracker):
     def log_plot(self, svg: str, name: str) -> None:
         """As :meth:`Tracker.log_plot`, to each."""
         self._each("log_plot", svg, name)
+
+    def log_file(self, content: bytes, name: str) -> None:
+        """As :meth:`Tracker.log_file`, to each."""
+        self._each("log_file", content, name)
 
     def log_dataset(self, dataset: Dataset) -> None:
         """As :meth:`Tracker.log_dataset`, to each."""

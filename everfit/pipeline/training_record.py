@@ -14,6 +14,7 @@ from everfit.evaluation.plots import calibration, intervals
 from everfit.pipeline import provenance
 from everfit.pipeline.trackers import Dataset, Tracker
 from everfit.runtime import Runtime
+from everfit.store.lake import Lake
 
 if TYPE_CHECKING:
     from everfit.declaration.tasks import Curve
@@ -57,7 +58,10 @@ def judged(tracker: Tracker, model: Model, made: "Evaluation") -> str:
     """Record how each candidate compares with the champion, and the verdict; returns the drawing, empty without any."""
     tracker.log_tags({"everfit.winner": made.winner or "none", "everfit.verdict": made.reason[:TAG_CHARACTERS]})
     for compared in made.compared:
-        tracker.log_metrics(rule_figures(compared.rules, f"{compared.name}.gate."))
+        bounds = interval(model.metric, compared) or ()
+        difference = dict(zip(("difference_lower", "difference", "difference_upper"), bounds, strict=False))
+        finite = {f"{compared.name}.{name}": value for name, value in difference.items() if math.isfinite(value)}
+        tracker.log_metrics(finite | rule_figures(compared.rules, f"{compared.name}.gate."))
         tracker.log_tags(rule_tags(compared.rules, f"everfit.gate.{compared.name}."))
     tracker.log_document(msgspec.to_builtins(made), "evaluation.json")
     if not (shown := _bounds(model.metric, made)):
@@ -65,6 +69,14 @@ def judged(tracker: Tracker, model: Model, made: "Evaluation") -> str:
     drawing = intervals(shown, _margin(model.metric, made))
     tracker.log_plot(drawing, "comparison.svg")
     return drawing
+
+
+def keep_rejected(tracker: Tracker, lake: Lake, trained: "TrainedModel", made: "Evaluation") -> None:
+    """Record the artifact of every candidate but the winner, which the registry keeps."""
+    for candidate in trained.candidates:
+        if candidate.name != made.winner and candidate.signature is not None:
+            kind = candidate.signature.kind
+            tracker.log_file(lake.get(candidate.artifact, kind), f"candidates/{candidate.name}.{kind}")
 
 
 def rule_figures(rules: "Sequence[Rule]", prefix: str) -> dict[str, float]:

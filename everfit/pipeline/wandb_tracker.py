@@ -50,11 +50,15 @@ class WandbTracker(Tracker):
 
     def log_document(self, document: Mapping[str, Any], name: str) -> None:
         """Record a JSON file as an artifact."""
-        self._log_file(json.dumps(document, default=str), name, "document")
+        self._log_artifact(json.dumps(document, default=str).encode(), name, "document")
 
     def log_plot(self, svg: str, name: str) -> None:
         """Record a drawing as an artifact."""
-        self._log_file(svg, name, "plot")
+        self._log_artifact(svg.encode(), name, "plot")
+
+    def log_file(self, content: bytes, name: str) -> None:
+        """Record a file as an artifact."""
+        self._log_artifact(content, PurePath(name).name, "file")
 
     def log_dataset(self, dataset: Dataset) -> None:
         """Record what the rows are in the run's config; the rows stay where they are."""
@@ -88,8 +92,8 @@ class WandbTracker(Tracker):
         )
         return self._wandb.init(project=self._model, group=self._group, dir=self._folder, settings=quiet, **values)
 
-    def _log_file(self, content: str, name: str, kind: str) -> None:
+    def _log_artifact(self, content: bytes, name: str, kind: str) -> None:
         artifact = self._wandb.Artifact(f"{self._group}-{PurePath(name).stem}", type=kind)
-        with artifact.new_file(name, mode="w") as file:
+        with artifact.new_file(name, mode="wb") as file:
             file.write(content)
         self._run.log_artifact(artifact)

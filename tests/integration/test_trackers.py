@@ -42,11 +42,14 @@ class Diary:
     def log_params(self, params):
         self.calls.append(("params", params))
 
-    def log_metrics(self, metrics):
+    def log_metrics(self, metrics, step=None):
         self.calls.append(("metrics", metrics))
 
     def log_plot(self, svg, name):
         self.calls.append(("plot", name))
+
+    def log_file(self, content, name):
+        self.calls.append(("file", name))
 
     def log_dataset(self, dataset):
         self.calls.append(("dataset", dataset))
@@ -134,6 +137,14 @@ def test_a_tracker_from_outside_gets_what_mlflow_gets_and_one_that_fails_stops_n
         "left_out.json",
         "evaluation.json",
     ]
+    rejected = {candidate.name for candidate in MODEL.candidates} - {kept["tags"]["everfit.winner"]}
+    assert {Path(name).stem for kind, name in calls if kind == "file"} == rejected
+    listed = httpx.get(
+        f"{tracking}/api/2.0/mlflow/artifacts/list", params={"run_id": kept["id"], "path": "candidates"}, trust_env=False
+    ).json()["files"]
+    assert {Path(file["path"]).stem for file in listed} == rejected
+    assert {f"{name}.gate.baseline" for name in ("gradient_boosting", "mlp")} <= kept["metrics"].keys()
+    assert kept["tags"]["everfit.gate.mlp.servable"].startswith("passed: loads in a process of its own")
     (made,) = done.asset_materializations_for_node(f"{MODEL.name}__trained_model")
     page = str(made.metadata["MLflow run"].value)
     assert page == f"{tracking}/#/experiments/{page.split('/')[-3]}/runs/{kept['id']}"

@@ -75,6 +75,7 @@ def test_runs_parameters_curves_and_artifacts_are_read_back_and_no_secret_is_the
     trackers.log_metrics({"mlp.log_loss": 0.4})
     trackers.log_document({"cores": 2}, "environment.json")
     trackers.log_plot("<svg/>", "calibration.svg")
+    trackers.log_file(b"\0onnx", "candidates/mlp.onnx")
     trackers.log_trial("search 0", {"epochs": 2}, {"loss": 0.6})
     assert trackers.pages()["wandb"].startswith("file:///")
     trackers.end(failed=True)
