@@ -12,6 +12,7 @@ from everfit.declaration import Model
 from everfit.declaration.retraining import PastRequest
 from everfit.policy.limits import tripped
 from everfit.store import failures
+from everfit.store.decisions import failed_live
 from everfit.store.quarantines import Quarantine, of_model
 from everfit.store.tables import quarantines, retrain_requests
 from everfit.timing import format_time
@@ -42,15 +43,15 @@ def _failed(connection: sa.Connection) -> Causes:
 def _breakers(connection: sa.Connection, models: Mapping[str, Model]) -> Causes:
     """Models whose candidates were rejected so often in a row that nothing more is asked."""
     columns = retrain_requests.c
-    query = sa.select(columns.model, columns.cause, columns.status, columns.requested_at)
+    query = sa.select(columns.model, columns.cause, columns.status, columns.requested_at, columns.id)
+    failed = failed_live(connection)
     rows = connection.execute(query.order_by(columns.model, columns.requested_at)).all()
     causes: Causes = {}
     for name, group in groupby(rows, key=lambda row: str(row.model)):
-        past = [PastRequest(row.cause, row.status, row.requested_at) for row in group]
+        past = [PastRequest(row.cause, row.status, row.requested_at, row.id in failed) for row in group]
         if name in models and tripped(models[name].limits, past):
-            message = (
-                f"{models[name].limits.stop_after_rejections} candidates in a row were rejected, nothing is asked for a change"
-            )
+            number = models[name].limits.stop_after_rejections
+            message = f"{number} candidates in a row were rejected or failed live, nothing is asked for a change"
             causes[name, "breaker"] = f"{message}; `everfit history {name}` says why"
     return causes
 

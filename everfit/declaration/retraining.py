@@ -31,22 +31,30 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PastRequest:
-    """A retraining that was requested earlier, and what became of it."""
+    """A retraining that was requested earlier, and what became of it; ``taken_back`` where its version failed on live outcomes,
+    in its rollout or as a provisional champion."""
 
     cause: str
     status: Status
     requested_at: datetime
+    taken_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """What came before a decision: the champion, until when its training data reach, its findings on earlier windows, and all
-    requests of the model; both oldest first."""
+    requests of the model; both oldest first.
+
+    ``challenger`` is the version that is in its rollout, before it is champion; ``rolled_back_at`` the model's clock when a
+    promotion was last taken back.
+    """
 
     champion: int
     trained_until: datetime
     findings: Sequence[Finding]
     requests: Sequence[PastRequest]
+    challenger: int | None = None
+    rolled_back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and
 asymptotic confidence sequences", Annals of Statistics 52 (2024), of daily values. Days are not independent: the variance is
-multiplied by (1 + φ) / (1 − φ), φ the autocorrelation of neighbouring days plus its standard error.
+multiplied by (1 + φ) / (1 - φ), φ the autocorrelation of neighbouring days plus its standard error.
 """
 
 import math
@@ -63,7 +63,7 @@ def unpaired(first: Sequence[Floats], second: Sequence[Floats], error: float = 0
 
 
 def _quantile(days: int, error: float) -> float:
-    """Half the interval's width in standard errors: equation (9) of the source, ρ as its (10) for TIGHTEST_DAYS.
+    """Half the interval's width in standard errors: equation (9) of the source, its parameter as of (10) for TIGHTEST_DAYS.
 
     That is a quantile of the normal distribution; Student's of the same tail, so that few days do not claim too much.
     """

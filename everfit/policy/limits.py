@@ -1,4 +1,4 @@
-"""The limits on retraining: days to compare on, one run at a time, cooldown, quota, and the breaker after rejections."""
+"""The limits on retraining: days to compare on, one at a time, the hold after a rollback, cooldown, quota, and the breaker."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from everfit.declaration.retraining import BY_HAND, FRESHNESS, History, PastRequ
 from everfit.timing import format_duration, format_time
 
 MONTH = timedelta(days=30)
+DAY = timedelta(days=1)  # of outcomes, from after a rollback
 
 
 def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
@@ -17,13 +18,23 @@ def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
         return f"only {unseen_days:.0f} of {model.gate.min_unseen_days} days that the champion has not seen"
     if any(request.status in ("pending", "launched") for request in history.requests):
         return "a retraining is under way"
+    if history.challenger is not None:
+        return f"version {history.challenger} is in its rollout"
+    back = history.rolled_back_at
+    if back is not None and at < (known := back + DAY + model.training.label_delay):
+        waiting = f"waiting for a day of outcomes from after it until {format_time(known)}"
+        return f"a version was rolled back at {format_time(back)}; {waiting}"
     return _limited(model.limits, at, cause, history.requests)
 
 
 def tripped(limits: Limits, requests: Sequence[PastRequest]) -> Sequence[PastRequest]:
-    """The rejections in a row that make the breaker trip, oldest first; empty where it has not."""
+    """The rejections in a row that make the breaker trip, oldest first; empty where it has not.
+
+    A version that failed on live outcomes counts as one that the gate rejected: it cost more.
+    """
     last = _of_the_loop(requests)[-limits.stop_after_rejections :]
-    rejected = len(last) == limits.stop_after_rejections and all(request.status == "rejected" for request in last)
+    failed = all(request.status == "rejected" or request.taken_back for request in last)
+    rejected = len(last) == limits.stop_after_rejections and failed
     return last if rejected else []
 
 
@@ -39,7 +50,7 @@ def _limited(limits: Limits, at: datetime, cause: str, requests: Sequence[PastRe
     rejected = tripped(limits, own)
     if cause != FRESHNESS and rejected and at < rejected[-1].requested_at + limits.reopen_after:
         until = format_time(rejected[-1].requested_at + limits.reopen_after)
-        return f"{len(rejected)} candidates in a row were rejected, nothing more is asked until {until}"
+        return f"{len(rejected)} candidates in a row were rejected or failed live, nothing more is asked until {until}"
     return ""
 
 

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.declaration.retraining import Decision, Finding, History, PastRequest
 from everfit.store import ledger, requests
-from everfit.store.tables import decisions, evidence
+from everfit.store.rollouts import challenging
+from everfit.store.tables import decisions, evidence, rollouts
 
 
 def record(connection: sa.Connection, model: Model, at: datetime, champion: int, decision: Decision) -> None:
@@ -25,6 +26,13 @@ def record(connection: sa.Connection, model: Model, at: datetime, champion: int,
     )
 
 
+def failed_live(connection: sa.Connection) -> set[str]:
+    """The ids of all requests whose version was rejected in its rollout, or rolled back by its guard."""
+    columns = rollouts.c
+    ended = sa.select(columns.request).where(columns.state.in_(("rejected", "rolled_back")), columns.request.is_not(None))
+    return set(connection.execute(ended).scalars())
+
+
 def history(connection: sa.Connection, model: Model, champion: ledger.Champion, stand_in: int | None = None) -> History:
     """The findings on this champion, and on the version that serves in its place, and the model's requests."""
     columns = evidence.c
@@ -36,5 +44,14 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion, 
         columns.id, columns.kind, columns.verdict, columns.reason, columns.window_start, columns.window_end
     ).where(columns.model == model.name, counts)
     findings = [Finding(*row) for row in connection.execute(query.order_by(columns.window_end))]
-    past = [PastRequest(r.cause, r.status, r.requested_at) for r in requests.of_model(connection, model.name)]
-    return History(champion.version, champion.trained_until, findings, past)
+    failed = failed_live(connection)
+    past = [PastRequest(r.cause, r.status, r.requested_at, r.id in failed) for r in requests.of_model(connection, model.name)]
+    challenger = challenging(connection, model.name)
+    return History(
+        champion.version,
+        champion.trained_until,
+        findings,
+        past,
+        challenger=challenger.version if challenger else None,
+        rolled_back_at=ledger.rolled_back_at(connection, model.name),
+    )

@@ -92,6 +92,14 @@ def since(connection: sa.Connection, model: str) -> datetime | None:
     return moment
 
 
+def rolled_back_at(connection: sa.Connection, model: str) -> datetime | None:
+    """When a promotion was last taken back, by the model's clock; None where none was."""
+    moment: datetime | None = connection.execute(
+        sa.select(sa.func.max(ledger.c.event_time)).where(ledger.c.model == model, ledger.c.action == "rolled_back")
+    ).scalar()
+    return moment
+
+
 def recorded(connection: sa.Connection, model: str, version: int) -> Champion | None:
     """What is on record of a version that was promoted or began its rollout; None where it did neither."""
     query = sa.select(ledger.c.detail).where(

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from everfit.alerts.channels import Channels
 from everfit.alerts.model_rules import look
 from everfit.alerts.notification import notify
+from everfit.declaration.rollouts import stages_of
 from everfit.stack.ports import any_free
-from everfit.store import ledger, quarantines, requests
+from everfit.store import ledger, quarantines, requests, rollouts
 from everfit.store.requests import RetrainRequest
+from everfit.store.rollouts import Rollout
 from everfit.store.tables import alerts, clocks, outcomes
 from everfit.timing import wall_clock
 from models.electricity_price import electricity_price as model
@@ -106,6 +108,8 @@ def test_a_quarantine_and_a_breaker(engine: sa.Engine) -> None:
             asked = RetrainRequest(f"r{number}", model.name, "drift", "why", 1, AT, AT + timedelta(days=number))
             requests.add(connection, asked)
             requests.mark(connection, asked.id, "rejected")
+        requests.mark(connection, asked.id, "promoted")  # and rolled back by its guard
+        rollouts.add(connection, Rollout("r", model.name, 2, 1, stages_of([]), 0, AT, state="rolled_back", request=asked.id))
     assert sorted(tick(engine, Channels())) == ["raised breaker", "raised quarantine:1996-09-11T00:00"]
     with engine.begin() as connection:
         told = connection.execute(sa.select(alerts.c.message).where(alerts.c.cause.startswith("quarantine"))).scalar_one()

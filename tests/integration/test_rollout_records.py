@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from everfit import Canary, Shadow
 from everfit.declaration.rollouts import stages_of
-from everfit.store import ledger, rollouts
+from everfit.store import decisions, ledger, requests, rollouts
 from everfit.store.ledger import Action, Entry
 from everfit.store.rollouts import Rollout, rollout_id
 from everfit.store.served_roles import Served, served
+from models.electricity_price import electricity_price
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
 STAGES = stages_of([Shadow(for_="7d"), Canary(steps=[5, 50], each="2d", unit="region")])
@@ -46,7 +47,28 @@ def test_who_serves_follows_the_rollout(engine: sa.Engine) -> None:
         crown(connection, model, "rolled_back", 2, 1)
         rollouts.update(connection, rollout, "rolled_back")
         assert served(connection, model) == Served(champion=1)
+        assert ledger.rolled_back_at(connection, model) == AT
         assert [each.state for each in rollouts.of_model(connection, model)] == ["rolled_back"]
+
+
+def test_a_policy_is_told_of_rollouts_and_rollbacks(engine: sa.Engine) -> None:
+    model = electricity_price.model_copy(update={"name": f"price_{uuid.uuid4().hex}"})
+    champion = ledger.Champion(1, "abc", AT)
+    with engine.connect() as connection:
+        asked = requests.new(model, "drift", "why", champion=1, cutoff=AT)
+        requests.add(connection, asked)
+        before = decisions.history(connection, model, champion)
+        assert (before.challenger, before.rolled_back_at, before.requests[0].taken_back) == (None, None, False)
+        rollout = Rollout(rollout_id(model.name, 2, AT), model.name, 2, 1, STAGES, 0, AT, request=asked.id)
+        rollouts.add(connection, rollout)
+        assert decisions.history(connection, model, champion).challenger == 2
+        rollouts.update(connection, rollout, "provisional")
+        crown(connection, model.name, "promoted", 1, 2)
+        assert decisions.history(connection, model, champion).challenger is None, "a provisional champion holds nothing back"
+        rollouts.update(connection, rollout, "rolled_back")
+        crown(connection, model.name, "rolled_back", 2, 1)
+        after = decisions.history(connection, model, champion)
+        assert (after.challenger, after.rolled_back_at, after.requests[0].taken_back) == (None, AT, True)
 
 
 @pytest.mark.parametrize("state", ["running", "provisional"])

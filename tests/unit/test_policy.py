@@ -1,6 +1,7 @@
 """The policy as tables of cases: when it retrains, waits, or does nothing, and what it says."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from everfit import DriftPolicy, Limits, Model
 from everfit.declaration.retraining import Decision, Finding, History, PastRequest, Status
 from everfit.policy.decision import decide
+from everfit.policy.limits import refusal
 from everfit.policy.on_drift import OnDrift
 from everfit.store import requests
+from everfit.timing import format_time
 from models.electricity_price import electricity_price
 
 GO_LIVE = datetime(1996, 9, 4, tzinfo=UTC)
@@ -133,6 +136,38 @@ def test_the_breaker_opens_after_rejections_and_closes_again() -> None:
     rejected = [asked("drift", "rejected", 1), asked("drift", "rejected", 2)]
     assert "2 candidates in a row" in decided(model, ["ok"] * 3 + ["alarm"], requests=rejected).reason
     assert decided(model, ["ok"] * 5 + ["alarm"], requests=rejected).action == "retrain"
+
+
+def test_a_version_that_failed_live_counts_as_a_rejection() -> None:
+    model = declared(stop_after_rejections=2, reopen_after="28d", retrains_per_month=9)
+    failed = [
+        replace(asked("drift", "promoted", 1), taken_back=True),
+        replace(asked("drift", "in_rollout", 2), taken_back=True),
+    ]
+    assert (
+        "2 candidates in a row were rejected or failed live" in decided(model, ["ok"] * 3 + ["alarm"], requests=failed).reason
+    )
+    stayed = [failed[0], asked("drift", "promoted", 2)]
+    assert decided(model, ["ok"] * 3 + ["alarm"], requests=stayed).action == "retrain"
+
+
+@pytest.mark.parametrize("cause", ["drift", "freshness"])
+def test_after_a_rollback_nothing_is_asked_until_a_day_of_outcomes_from_after_it_is_known(cause: str) -> None:
+    model = declared()
+    back = week(3)
+    known = back + timedelta(days=1) + model.training.label_delay
+
+    def refused(at: datetime) -> str:
+        return refusal(model, at, cause, History(1, GO_LIVE, [], [], rolled_back_at=back))
+
+    waiting = f"waiting for a day of outcomes from after it until {format_time(known)}"
+    assert refused(known - timedelta(minutes=1)) == f"a version was rolled back at {format_time(back)}; {waiting}"
+    assert refused(known) == ""
+
+
+@pytest.mark.parametrize("cause", ["drift", "freshness"])
+def test_nothing_is_asked_while_a_version_is_in_its_rollout(cause: str) -> None:
+    assert refusal(declared(), week(3), cause, History(1, GO_LIVE, [], [], challenger=2)) == "version 2 is in its rollout"
 
 
 def test_freshness_retrains_by_itself() -> None:
