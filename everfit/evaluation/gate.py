@@ -1,13 +1,11 @@
 """The gate: whether a candidate may replace the champion, with the reason and its numbers in either case."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everfit.declaration import Gate
 from everfit.declaration.gate import SLICE_MARGIN, Question
 from everfit.declaration.metrics import Metric
-from everfit.evaluation.comparison import Comparison, Slice
+from everfit.evaluation.comparison import Comparison
 from everfit.evaluation.intervals import Mean
 from everfit.evaluation.rules import Rule
 
@@ -53,19 +51,15 @@ def allowed_difference(question: Question, spread: float, *, same: float) -> flo
     return -margin if question.prove == "better" else margin
 
 
-def check_candidate(
-    gate: Gate, metric: Metric, limits: Limits, comparison: Comparison, slices: Sequence[Slice], speed: Speed
-) -> list[Rule]:
+def check_candidate(gate: Gate, metric: Metric, limits: Limits, comparison: Comparison, speed: Speed) -> list[Rule]:
     """Compare a candidate with the champion: the rules that it is held to, the comparison first.
 
     The comparison passes where a difference as large as allowed would look so good with at most the level's probability; it is
-    open where it neither passes nor shows that more is lost. No slice of at least ``gate.slice_rows`` rows may lose more than
-    its margin, and one answer may take at most ``gate.max_latency_ms`` (99 % quantile over the rows) on an idle machine. Of a
-    metric that is the better the higher, people are shown the difference of its own values.
+    open where it neither passes nor shows that more is lost. One answer may take at most ``gate.max_latency_ms`` (99 % quantile
+    over the rows) on an idle machine. Of a metric that is the better the higher, people are shown the difference of its own
+    values.
     """
-    sign = -1 if metric.higher_is_better else 1
-    rules = [_difference(metric, comparison, limits), _worst_slice(gate, slices, limits.slice, sign), latency(gate, speed)]
-    return [rule for rule in rules if rule]
+    return [_difference(metric, comparison, limits), latency(gate, speed)]
 
 
 def _difference(metric: Metric, comparison: Comparison, limits: Limits) -> Rule:
@@ -95,18 +89,6 @@ def _outcome(difference: Mean, limits: Limits) -> bool | None:
     if difference.p_value(limits.allowed) <= limits.level:
         return True
     return False if difference.lower(REFUTED) > limits.allowed else None
-
-
-def _worst_slice(gate: Gate, slices: Sequence[Slice], margin: float, sign: int) -> Rule | None:
-    """The slice that loses most; None where none is declared, or has the rows to be judged by."""
-    judged = [part for part in slices if part.rows >= gate.slice_rows]
-    worst = max(judged, key=lambda part: (math.isnan(part.mean), part.mean), default=None)
-    if worst is None:
-        return None
-    passed = worst.mean <= margin
-    lost = f"{sign * worst.mean:+.4f} on {worst.rows} rows, allowed {sign * margin:+.4f}"
-    words = f"worst slice {worst.name} {lost}" if passed else f"{worst.name} collapses: {lost}"
-    return Rule(name="slices", figure=sign * worst.mean, allowed=sign * margin, passed=passed, words=words)
 
 
 def latency(gate: Gate, speed: Speed) -> Rule:

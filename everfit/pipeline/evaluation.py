@@ -15,11 +15,12 @@ from everfit.declaration.tasks import Floats, Labels
 from everfit.errors import MetricError, NotServableError
 from everfit.evaluation import budget
 from everfit.evaluation.budget import YEAR
-from everfit.evaluation.comparison import compare, row_differences, slices
+from everfit.evaluation.comparison import compare
 from everfit.evaluation.figures import baseline_rule, figure_rules
 from everfit.evaluation.gate import Limits, Speed, check_candidate, latency
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule, Verdict, reason_of, verdict
+from everfit.evaluation.slices import slice_rules, slices
 from everfit.pipeline import manifests
 from everfit.pipeline.candidate_trial import tried
 from everfit.pipeline.champion_inputs import champion_inputs
@@ -122,14 +123,15 @@ def _against(gate: _Gate, candidate: Trained, tested: "pl.DataFrame", current: V
     champion, note = _champion_answers(gate.runtime, model, current, tested)
     losses = _loss(metric, labels, answers), _loss(metric, labels, champion)
     days = tested[EVENT_TIME].dt.date().to_numpy()
-    comparison = compare(metric, days, labels, champion, answers)
+    compared_on = metric, days, labels, champion, answers
+    comparison = compare(*compared_on)
     spread = _spread(gate, current, daily_losses(metric, days, labels, champion))
     limits = Limits.of(model.gate, metric, gate.training_set.cause, spread=spread, champion_loss=losses[1], level=gate.level)
-    difference = row_differences(metric, labels, champion, answers) if model.gate.slices else None
-    parts = [part for name in model.gate.slices if difference for part in slices(name, tested[name].to_numpy(), difference)]
+    parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), *compared_on)]
     baseline_loss = _loss(metric, labels, np.full(answers.shape, gate.training_set.baseline))
     rules = [
-        *check_candidate(model.gate, metric, limits, comparison, parts, Speed(candidate.latency_ms, candidate.slowdown)),
+        *check_candidate(model.gate, metric, limits, comparison, Speed(candidate.latency_ms, candidate.slowdown)),
+        *slice_rules(model.gate, metric, parts, limits.slice),
         baseline_rule(metric, model.task.baseline_name, losses[0], baseline_loss, first=False),
         *figure_rules(model, labels, answers),
         judged,

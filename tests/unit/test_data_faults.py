@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from everfit import Gate, GradientBoosting, Recipe, TorchMLP
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.declaration.views import Kind
-from everfit.evaluation.comparison import slices
 from everfit.evaluation.folds import folds
 from everfit.pipeline.backtest import backtest
 from everfit.pipeline.fit_rows import fold_rows
@@ -153,19 +152,6 @@ def test_a_feature_that_is_null_or_constant_in_a_fold_costs_nothing_else(recipe:
 def test_a_category_never_seen_in_training_costs_nothing_else(recipe: Recipe) -> None:
     rows = labelled(alternate, region=lambda day: "VIC" if day > DAYS - 8 else ("NSW" if day % 3 else None))
     assert backtested(recipe, rows) == (28 * 3, {})
-
-
-def test_nulls_are_a_slice_of_their_own() -> None:
-    differences = np.array([0.1, 0.2, 0.3, 0.4])
-
-    def mean(rows: Any) -> float:
-        return float(differences[: len(rows)][rows].mean())
-
-    found = slices("region", np.array(["NSW", None, "VIC", None], dtype=object), mean)
-    assert [(one.name, one.rows) for one in found] == [("region=NSW", 1), ("region=VIC", 1), ("region=null", 2)]
-    assert found[-1].mean == pytest.approx(0.3)
-    assert [one.name for one in slices("price", np.array([1.0, np.nan]), mean)] == ["price=1.0", "price=null"]
-    assert [one.name for one in slices("price", np.array([None, None], dtype=object), mean)] == ["price=null"]
 
 
 def test_metrics_of_one_class_are_told_as_far_as_they_are_defined() -> None:

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from everfit import BinaryClassification, Gate, Question
 from everfit.declaration.binary_classification import auc
 from everfit.declaration.metrics import OwnLoss
-from everfit.evaluation.comparison import Comparison, Slice, compare, row_differences, slices
+from everfit.evaluation.comparison import Comparison, compare
 from everfit.evaluation.figures import baseline_rule
 from everfit.evaluation.folds import folds, required_days
 from everfit.evaluation.gate import Limits, Speed, allowed_difference, check_candidate, latency
@@ -82,14 +82,6 @@ def test_days_that_are_needed_are_those_judged_of_the_least_unseen(judged: float
     assert required_days(GATE, timedelta(days=judged)) == needed
 
 
-def test_slices_are_means_by_value_null_included() -> None:
-    labels, champion, candidate = np.array([1.0, 0.0, 1.0, 0.0]), np.full(4, 0.5), np.array([0.25, 0.25, 0.5, 0.5])
-    difference = row_differences(LOG_LOSS, labels, champion, candidate)
-    found = slices("weekday", np.array([0.0, 1.0, 1.0, np.nan]), difference)
-    assert [(part.name, part.rows) for part in found] == [("weekday=0.0", 1), ("weekday=1.0", 2), ("weekday=null", 1)]
-    assert [part.mean for part in found] == pytest.approx([math.log(2), math.log(0.5 / 0.75) / 2, 0])
-
-
 def compared(mean: float, error: float, days: int = 28) -> Comparison:
     return Comparison(Mean(mean, error, days), 48 * days)
 
@@ -102,36 +94,23 @@ BETTER, SAME, WORSE = compared(-0.02, 0.005), compared(-0.001, 0.001), compared(
 
 
 @pytest.mark.parametrize(
-    ("cause", "comparison", "parts", "latency_ms", "passed", "told"),
+    ("cause", "comparison", "latency_ms", "passed", "told"),
     [
-        ("drift", BETTER, [], 1.0, True, r"better: log loss -0.0200 .* 90% interval \[-0.0285, -0.0115\]"),
-        ("drift", SAME, [], 1.0, None, "not shown to be better, nor the contrary; more days may tell: .*must be below -0.0000"),
-        ("drift", compared(-1e-9, 1e-10), [], 1.0, False, "shown not to be better"),
-        ("drift", WORSE, [], 1.0, False, "shown not to be better"),
-        ("freshness", compared(0.003, 0.002), [], 1.0, None, "not shown to be no worse, nor the contrary"),
-        ("freshness", SAME, [], 1.0, True, r"no worse: .*allowed \+0.0020"),
-        ("freshness", WORSE, [], 1.0, False, r"shown not to be no worse: .* must be below \+0.0020"),
-        ("drift", BETTER, [Slice("weekday=6", 0.2, 192)], 1.0, False, r"weekday=6 collapses: \+0.2000 on 192 rows"),
-        ("drift", BETTER, [Slice("weekday=6", 0.2, 49)], 1.0, True, "better"),
-        ("drift", BETTER, [Slice("weekday=6", 0.05, 192)], 1.0, True, r"worst slice weekday=6 \+0.0500"),
-        ("drift", BETTER, [], 20.5, False, "too slow: 20.50 ms an answer, allowed 20"),
-        ("drift", compared(-1.0, math.inf, 1), [], 1.0, None, "not shown to be better"),
-        ("drift", compared(math.nan, math.inf), [], 1.0, None, "not shown to be better"),
-        (
-            "drift",
-            BETTER,
-            [Slice("a=1", -0.1, 99), Slice("a=2", math.nan, 99), Slice("a=3", 0.0, 99)],
-            1.0,
-            False,
-            "a=2 collapses",
-        ),
-        ("drift", BETTER, [], math.nan, False, "too slow: nan ms"),
+        ("drift", BETTER, 1.0, True, r"better: log loss -0.0200 .* 90% interval \[-0.0285, -0.0115\]"),
+        ("drift", SAME, 1.0, None, "not shown to be better, nor the contrary; more days may tell: .*must be below -0.0000"),
+        ("drift", compared(-1e-9, 1e-10), 1.0, False, "shown not to be better"),
+        ("drift", WORSE, 1.0, False, "shown not to be better"),
+        ("freshness", compared(0.003, 0.002), 1.0, None, "not shown to be no worse, nor the contrary"),
+        ("freshness", SAME, 1.0, True, r"no worse: .*allowed \+0.0020"),
+        ("freshness", WORSE, 1.0, False, r"shown not to be no worse: .* must be below \+0.0020"),
+        ("drift", BETTER, 20.5, False, "too slow: 20.50 ms an answer, allowed 20"),
+        ("drift", compared(-1.0, math.inf, 1), 1.0, None, "not shown to be better"),
+        ("drift", compared(math.nan, math.inf), 1.0, None, "not shown to be better"),
+        ("drift", BETTER, math.nan, False, "too slow: nan ms"),
     ],
 )
-def test_gate(
-    cause: str, comparison: Comparison, parts: list[Slice], latency_ms: float, passed: bool | None, told: str
-) -> None:
-    rules = check_candidate(GATE, LOG_LOSS, limits(cause), comparison, parts, Speed(latency_ms))
+def test_gate(cause: str, comparison: Comparison, latency_ms: float, passed: bool | None, told: str) -> None:
+    rules = check_candidate(GATE, LOG_LOSS, limits(cause), comparison, Speed(latency_ms))
     assert verdict(rules) == {True: "passed", False: "rejected", None: "inconclusive"}[passed]
     assert re.search(told, "; ".join(rule.words for rule in rules))
     assert all(rule.words in reason_of(rules) for rule in rules if not rule.passed)
@@ -157,7 +136,7 @@ def test_the_first_champion_must_beat_the_base_rate(loss: float, latency_ms: flo
 
 
 def test_a_reason_tells_what_was_measured_on_a_busy_machine() -> None:
-    reason = reason_of(check_candidate(GATE, LOG_LOSS, limits("drift"), BETTER, [], Speed(25.0, 3.0)))
+    reason = reason_of(check_candidate(GATE, LOG_LOSS, limits("drift"), BETTER, Speed(25.0, 3.0)))
     assert reason.startswith(
         "too slow: 25.00 ms an answer (75.00 measured while a fixed graph took 3.0 times its time), allowed 20"
     )
@@ -187,7 +166,6 @@ def test_the_difference_of_the_same_answers_is_no_worse_and_not_better() -> None
             LOG_LOSS,
             Limits(allowed_difference(Question(prove=prove), 0.1, same=1e-5), 0.1, 0.05),
             comparison,
-            [],
             Speed(1),
         )[0].passed
         for prove in ("no_worse", "better")

@@ -14,11 +14,12 @@ from everfit.declaration.metric_choice import chosen_metric
 from everfit.declaration.metrics import FunctionMetric, OwnLoss, RankMetric, RowMetric
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
 from everfit.errors import DeclarationError, MetricError
-from everfit.evaluation.comparison import compare, row_differences, slices
+from everfit.evaluation.comparison import compare
 from everfit.evaluation.figures import baseline_rule
 from everfit.evaluation.gate import Limits, Speed, check_candidate
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule
+from everfit.evaluation.slices import slices
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.pipeline.code_versions import stage_version
 from everfit.pipeline.expectation import metric_key, window_losses
@@ -184,7 +185,7 @@ def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: A
         spread = mean_of_days(daily_losses(metric, DAYS, LABELS, champion)).weekly_spread
         loss = metric.loss(LABELS, champion)
         limits = Limits.of(STRICT, metric, cause, spread=spread, champion_loss=loss, level=0.05)
-        return check_candidate(STRICT, metric, limits, comparison, [], Speed(1.0))[0]
+        return check_candidate(STRICT, metric, limits, comparison, Speed(1.0))[0]
 
     better, worse, same = rule(poor, SCORES), rule(SCORES, poor, "freshness"), rule(SCORES, SCORES)
     assert (better.passed, worse.passed, same.passed) == (True, False, False)
@@ -237,9 +238,9 @@ def test_a_rank_of_one_outcome_alone_is_not_defined_and_says_so() -> None:
     )
     one_day = np.where(DAYS == 0, LABELS, 1.0)  # without that day there is no rank
     assert mean_of_days(daily_losses(metric, DAYS, one_day, SCORES)).error == math.inf
-    by_label = slices("label", LABELS, row_differences(metric, LABELS, SCORES, SCORES))
-    assert by_label == [], "a slice of one outcome is not judged"
-    assert [part.rows for part in slices("day", DAYS % 2, row_differences(metric, LABELS, SCORES, SCORES))] == [280, 280]
+    compared_on = metric, DAYS, LABELS, SCORES, SCORES
+    assert [*slices("label", LABELS, *compared_on)] == [], "a slice of one outcome is not judged"
+    assert [part.rows for part in slices("day", DAYS % 2, *compared_on)] == [280, 280]
 
 
 @pytest.mark.parametrize("given", ALL, ids=lambda given: getattr(given, "__name__", str(given)))

@@ -81,7 +81,7 @@ def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
         comparison, gate = compare(metric, days, labels, champion, candidate), Gate(prove="better")
         loss = metric.loss(labels, champion)
         limits = Limits.of(gate, metric, "drift", spread=0.0, champion_loss=loss, level=0.05)
-        return check_candidate(gate, metric, limits, comparison, [], Speed(1.0))[0]
+        return check_candidate(gate, metric, limits, comparison, Speed(1.0))[0]
 
     better = rule(*answers)
     assert better.passed
