@@ -27,6 +27,7 @@ from monitors.double_buffer import Pipeline
 from monitors.idle_checks import IdleChecks
 from monitors.log_reader import LogReader
 from monitors.pass_result import PassResult
+from monitors.rollout_steps import move_rollouts
 from monitors.window_closing import close_windows
 
 GROUP = "everfit.ingest"
@@ -86,13 +87,15 @@ def _take_part(
                 reader.reposition()
                 continue
             if idle_checks.due(came=bool(batch), caught_up=reader.caught_up(), now=time.monotonic()):
-                _close(engine, lake, models, result, pipeline)
+                _close(engine, lake, bootstrap, models, result, pipeline)
             beat()
         pipeline.await_batch()
 
 
-def _close(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], result: PassResult, pipeline: Pipeline) -> None:
-    """Close due windows, once the members have read all known records."""
+def _close(
+    engine: sa.Engine, lake: Lake, bootstrap: str, models: Mapping[str, Model], result: PassResult, pipeline: Pipeline
+) -> None:
+    """Close due windows and look at rollouts, once the members have read all known records."""
     if not pipeline.await_batch():
         return
     with engine.connect() as connection:
@@ -100,6 +103,7 @@ def _close(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], result: P
             return
     result.requested = False  # the sensor finds requests by itself: a request does not end the closing here
     close_windows(engine, lake, models, result, math.inf)
+    move_rollouts(engine, bootstrap, models, math.inf)
 
 
 class GroupReader(LogReader):

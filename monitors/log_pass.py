@@ -1,4 +1,4 @@
-"""One pass over the log: consume, close windows, judge, decide, write.
+"""One pass over the log: consume, close windows, judge, decide, look at rollouts, write.
 
 A pass is a long poll with a deadline. One that read nothing returns at once; one that read lingers for more; one that requested
 a retraining returns, so that its caller launches the run.
@@ -14,10 +14,11 @@ from everfit.store import closed_windows, log
 from everfit.store.database import reachable
 from everfit.store.lake import Lake
 from everfit.store.log import LogWriter
-from monitors import memory
+from monitors import memory, rollout_steps
 from monitors.double_buffer import Pipeline
 from monitors.log_reader import LogReader
 from monitors.pass_result import PassResult
+from monitors.rollout_steps import move_rollouts
 from monitors.window_closing import close_windows
 
 BUDGET_SECONDS = 45.0  # below the 60 s after which Dagster gives a sensor call up
@@ -84,6 +85,7 @@ def _pass(
                 closed_at = batches
                 pipeline.await_batch()
                 close_windows(engine, lake, models, result, deadline)
+                move_rollouts(engine, bootstrap, models, deadline)
             if result.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):
                 break
         pipeline.await_batch()
@@ -92,4 +94,4 @@ def _pass(
 
 def _is_any_due(engine: sa.Engine, models: Mapping[str, Model]) -> bool:
     with engine.connect() as connection:
-        return bool(closed_windows.due(connection, models.values()))
+        return bool(closed_windows.due(connection, models.values()) or rollout_steps.due(connection, models))

@@ -25,7 +25,7 @@ from everfit.declaration.reserved_columns import (
     UNREADABLE,
     VERSION,
 )
-from everfit.declaration.rollouts import ANSWERING
+from everfit.declaration.rollouts import ANSWERING, Role
 from everfit.declaration.tasks import Task
 from everfit.declaration.views import Features
 from everfit.errors import SourceError
@@ -91,8 +91,9 @@ def logged(
     share: float = 1.0,
     seed: int = 0,
     features: Features | None = None,
+    roles: Sequence[Role] = ANSWERING,
 ) -> pl.DataFrame:
-    """The champions' answers to the requests of ``[start, end)``, in event order.
+    """The answers to the requests of ``[start, end)``, in event order: those that clients got, or of other ``roles``.
 
     Args:
         connection: to the everfit database.
@@ -103,6 +104,7 @@ def logged(
         version: the version; by default all.
         share: the share of requests to sample by a hash of their ids; the sample is always the same.
         seed: seed of the sample.
+        roles: of the answers.
         features: the inputs by name and kind; by default the declared ones. Each row is read by its own schema; an input that
             this lacks, or has with another kind, is null.
 
@@ -115,7 +117,7 @@ def logged(
     """
     below = None if share >= 1 else round((share - 0.5) * HASHES)
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}
-    drawn = {"roles": list(ANSWERING), "version": version, "below": below, "seed": seed}
+    drawn = {"roles": list(roles), "version": version, "below": below, "seed": seed}
     rows = connection.execute(_LOGGED, bound | drawn).fetchall()
     frame = with_answers(model.task, pl.DataFrame([tuple(row) for row in rows], schema=_OWN, orient="row"))
     wanted = model.features if features is None else features

@@ -109,6 +109,20 @@ def recorded(connection: sa.Connection, model: str, version: int) -> Champion | 
     return detail and Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the row says that registered a version for its rollout."""
+
+    cause: str
+    detail: dict[str, Any]
+
+
+def registration(connection: sa.Connection, model: str, version: int) -> Registration:
+    """The row that registered a version for its rollout, which must be there."""
+    about = (ledger.c.model == model, ledger.c.action == "registered", ledger.c.to_version == version)
+    return Registration(*connection.execute(sa.select(ledger.c.cause, ledger.c.detail).where(*about)).one())
+
+
 def is_paused(connection: sa.Connection, model: str) -> bool:
     """Whether a person has paused the decisions and promotions of a model, and nobody has resumed them."""
     query = sa.select(ledger.c.action).where(ledger.c.model == model, ledger.c.action.in_(("paused", "resumed")))

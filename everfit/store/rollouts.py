@@ -5,9 +5,9 @@ At most one version of a model challenges its champion at a time, and the champi
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -21,12 +21,32 @@ CHALLENGING: tuple[State, ...] = ("running", "waiting")  # waiting: for a person
 OPEN: tuple[State, ...] = (*CHALLENGING, "provisional")
 
 
+class LiveDay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a day's matured outcomes show of a version beside the champion, or of a champion beside its predecessor.
+
+    ``difference`` is the mean loss of the version less that of the other; null where one of them has no outcome. The rest is
+    counted over all requests of the day: of the version and of the other its rows, and the shares of them that were degraded
+    or have no outcome yet; ``failed`` is the share of what the version should have answered and did not.
+    """
+
+    day: str
+    difference: float | None
+    rows: int
+    other_rows: int
+    degraded: float
+    other_degraded: float
+    missing: float
+    other_missing: float
+    failed: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """A version's rollout: ``replaces`` is the champion that it was compared with.
 
     ``since`` is the model's clock when its step began, ``looked_until`` the end of the newest day of event time that was looked
-    at, ``reason`` what it waits for, or why it ended.
+    at, ``margin`` the loss that the gate allowed, ``days`` what each of them showed, ``reason`` what it waits for, or why it
+    ended.
     """
 
     id: str
@@ -37,6 +57,8 @@ class Rollout:
     step: int
     since: datetime
     looked_until: datetime | None = None
+    margin: float = 0.0
+    days: Sequence[LiveDay] = field(default_factory=list)
     state: State = "running"
     reason: str = ""
     request: str | None = None
@@ -55,7 +77,8 @@ def rollout_id(model: str, version: int, since: datetime) -> str:
 def add(connection: sa.Connection, rollout: Rollout) -> None:
     """Write a new rollout; the caller has ended the one whose place it takes."""
     row = {name: getattr(rollout, name) for name in Rollout.__slots__}
-    connection.execute(sa.insert(rollouts).values(row | {"stages": msgspec.to_builtins(list(rollout.stages))}))
+    documents = {"stages": msgspec.to_builtins(list(rollout.stages)), "days": msgspec.to_builtins(list(rollout.days))}
+    connection.execute(sa.insert(rollouts).values(row | documents))
 
 
 def challenging(connection: sa.Connection, model: str) -> Rollout | None:
@@ -66,6 +89,11 @@ def challenging(connection: sa.Connection, model: str) -> Rollout | None:
 def provisional(connection: sa.Connection, model: str) -> Rollout | None:
     """The rollout of the champion while the guard watches it; None where it does not."""
     return _one(connection, model, ("provisional",))
+
+
+def open_ones(connection: sa.Connection) -> list[Rollout]:
+    """All that have not ended, of all models."""
+    return _read(connection, sa.select(*_COLUMNS).where(rollouts.c.state.in_(OPEN)))
 
 
 def of_model(connection: sa.Connection, model: str) -> list[Rollout]:
@@ -81,10 +109,12 @@ def update(
     step: int | None = None,
     since: datetime | None = None,
     looked_until: datetime | None = None,
+    days: Sequence[LiveDay] | None = None,
     reason: str | None = None,
 ) -> None:
     """Set a rollout's state; what is not given stays."""
     given = {"step": step, "since": since, "looked_until": looked_until, "reason": reason and storable(reason)}
+    given["days"] = None if days is None else msgspec.to_builtins(list(days))
     values = {name: value for name, value in given.items() if value is not None}
     changed = sa.update(rollouts).where(rollouts.c.id == rollout.id)
     connection.execute(changed.values(state=state, updated_at=sa.func.now(), **values))
@@ -100,4 +130,8 @@ def _one(connection: sa.Connection, model: str, states: Sequence[State]) -> Roll
 
 def _read(connection: sa.Connection, query: sa.Select[tuple[object, ...]]) -> list[Rollout]:
     rows = connection.execute(query.order_by(rollouts.c.updated_at)).mappings()
-    return [Rollout(**{**row, "stages": msgspec.convert(row["stages"], list[Stage])}) for row in rows]
+    return [Rollout(**row | _documents(row)) for row in map(dict, rows)]
+
+
+def _documents(row: dict[str, Any]) -> dict[str, Any]:
+    return {"stages": msgspec.convert(row["stages"], list[Stage]), "days": msgspec.convert(row["days"], list[LiveDay])}

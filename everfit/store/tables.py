@@ -304,6 +304,8 @@ rollouts = Table(
     Column("step", Integer, nullable=False),  # the stage that it is in, from 0
     _time("since"),  # the model's clock when that began
     _time("looked_until", nullable=True),  # the end of the newest day of event time that was looked at
+    Column("margin", Float(53), nullable=False, server_default=text("0")),  # what the version may lose, as the gate allowed
+    Column("days", JSONB, nullable=False, server_default=text("'[]'")),  # what each day's live outcomes showed
     _text("state"),  # everfit.store.rollouts.State
     _text("reason"),
     _text("request", nullable=True),

@@ -19,6 +19,8 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("looked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("margin", sa.Float(53), nullable=False, server_default=sa.text("0")),
+        sa.Column("days", JSONB(), nullable=False, server_default=sa.text("'[]'")),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("request", sa.Text(), nullable=True),

@@ -1,0 +1,163 @@
+"""What matured outcomes show of a version in its rollout, day by day, beside the version that it is compared with."""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.declaration.metrics import Metric, RowMetric
+from everfit.declaration.reserved_columns import DEGRADED, EVENT_TIME, LABEL, REQUEST_ID, SCORE
+from everfit.declaration.rollouts import ROLES
+from everfit.declaration.window_grid import Span
+from everfit.evaluation.sequence import Interval, Outcome, sequence
+from everfit.features.running_sums import key_of
+from everfit.features.spans import DAY
+from everfit.serving.assignment import is_challenged
+from everfit.store import frames
+from everfit.store.rollouts import LiveDay, Rollout
+from everfit.store.tables import predictions
+
+UNPAIRED = ("canary", "ab_test")  # stages in which a request is answered by one of the two alone
+MOST_ROWS = 20_000  # of a version and day: of more, a sample drawn by request ids
+FEWEST_ROWS = 50  # of a day, to judge a share by
+FAILED, DEGRADED_MORE, MISSING_MORE = 0.05, 0.1, 0.1  # shares of a day that end a rollout, the latter two above the other's
+
+OTHER = "_other"
+
+
+class LiveVerdict(NamedTuple):
+    """Whether the version is worse, no worse by more than the margin, or neither yet; why, in words."""
+
+    outcome: Outcome
+    interval: Interval
+    reason: str
+
+
+def live_verdict(metric: Metric, rollout: Rollout, days: Sequence[LiveDay]) -> LiveVerdict:
+    """The verdict after these days: the newest day's shares, then the sequence of daily differences."""
+    differences = [math.nan if day.difference is None else day.difference for day in days]
+    interval = sequence(np.array(differences, dtype=np.float64))
+    if days and (fault := _fault(days[-1])):
+        return LiveVerdict("worse", interval, fault)
+    mean, lower, upper = metric.shown_interval(interval.mean, interval.lower, interval.upper)
+    against = f"{metric.title} {mean:+.4f} against version {rollout.replaces}'s on {interval.days} days of live outcomes"
+    bounds = f"interval [{lower:+.4f}, {upper:+.4f}] at any look"
+    return LiveVerdict(interval.outcome(rollout.margin), interval, f"{against}, {bounds}")
+
+
+def live_day(connection: sa.Connection, model: Model, rollout: Rollout, start: datetime) -> LiveDay:
+    """What the outcomes known by the label delay after a day show; the same whenever it is read.
+
+    Raises:
+        MetricError: when a function of the user's fails.
+    """
+    span = (start, start + DAY)
+    counts = _counts(connection, model, span)
+    own, other = (_answers(connection, model, span, version, counts) for version in (rollout.version, rollout.replaces))
+    paired = rollout.stage.kind not in UNPAIRED
+    return LiveDay(
+        day=f"{start:%Y-%m-%d}",
+        difference=_paired(model.metric, own, other) if paired else _unpaired(model.metric, own, other),
+        rows=counts.get(rollout.version, 0),
+        other_rows=counts.get(rollout.replaces, 0),
+        degraded=_share(own[DEGRADED]),
+        other_degraded=_share(other[DEGRADED]),
+        missing=_share(own[LABEL].is_null()),
+        other_missing=_share(other[LABEL].is_null()),
+        failed=_failed(connection, model, rollout, span, counts),
+    )
+
+
+def _fault(day: LiveDay) -> str:
+    """Why a day's shares alone end a rollout; empty where they do not."""
+    if day.failed > FAILED and max(day.rows, day.other_rows) >= FEWEST_ROWS:
+        return f"it left {day.failed:.0%} of its requests of {day.day} unanswered, at most {FAILED:.0%} are allowed"
+    if min(day.rows, day.other_rows) < FEWEST_ROWS:
+        return ""
+    if day.degraded > day.other_degraded + DEGRADED_MORE:
+        return f"{day.degraded:.0%} of its answers of {day.day} were degraded, and {day.other_degraded:.0%} of the other's"
+    if day.missing > day.other_missing + MISSING_MORE:
+        return f"{day.missing:.0%} of its answers of {day.day} have no outcome, and {day.other_missing:.0%} of the other's"
+    return ""
+
+
+def _counts(connection: sa.Connection, model: Model, span: Span) -> dict[int | None, int]:
+    columns = predictions.c
+    within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1], ~columns.late)
+    counted = sa.select(columns.version, sa.func.count()).where(*within).group_by(columns.version)
+    return {row[0]: row[1] for row in connection.execute(counted)}
+
+
+def _answers(
+    connection: sa.Connection, model: Model, span: Span, version: int | None, counts: dict[int | None, int]
+) -> pl.DataFrame:
+    """The version's rows of the day, in whatever role, with their outcomes as of the label delay after it."""
+    return frames.logged(
+        connection,
+        model,
+        span,
+        known_at=model.windows.complete_at(span[1] + model.training.label_delay),
+        version=version,
+        share=min(1.0, MOST_ROWS / max(1, *counts.values(), 1)),
+        features=[],
+        roles=ROLES,
+    )
+
+
+def _paired(metric: Metric, own: pl.DataFrame, other: pl.DataFrame) -> float | None:
+    both = own.filter(pl.col(LABEL).is_not_null()).join(
+        other.select(REQUEST_ID, EVENT_TIME, pl.col(SCORE).alias(OTHER)), on=[REQUEST_ID, EVENT_TIME]
+    )
+    return _less(_loss(metric, both, SCORE), _loss(metric, both, OTHER))
+
+
+def _unpaired(metric: Metric, own: pl.DataFrame, other: pl.DataFrame) -> float | None:
+    first, second = (frame.filter(pl.col(LABEL).is_not_null()) for frame in (own, other))
+    return _less(_loss(metric, first, SCORE), _loss(metric, second, SCORE))
+
+
+def _loss(metric: Metric, rows: pl.DataFrame, answers: str) -> float:
+    if rows.is_empty():
+        return math.nan
+    labels, given = rows[LABEL].to_numpy(), rows[answers].to_numpy()
+    return float(metric.losses(labels, given).mean()) if isinstance(metric, RowMetric) else metric.loss(labels, given)
+
+
+def _less(own: float, other: float) -> float | None:
+    return own - other if math.isfinite(own - other) else None
+
+
+def _share(flags: pl.Series) -> float:
+    return float(flags.mean() or 0.0) if len(flags) else 0.0  # type: ignore[arg-type]
+
+
+def _failed(connection: sa.Connection, model: Model, rollout: Rollout, span: Span, counts: dict[int | None, int]) -> float:
+    """The share of what the version should have answered and did not: of all requests as a shadow, else of its units'."""
+    answered, others = counts.get(rollout.version, 0), counts.get(rollout.replaces, 0)
+    if rollout.stage.kind in ("shadow", "approval"):
+        return max(0.0, 1 - answered / others) if others else 0.0
+    if rollout.stage.kind == "guard":
+        return 0.0
+    left = _left_to_the_champion(connection, model, rollout, span)
+    return left / (answered + left) if left else 0.0
+
+
+def _left_to_the_champion(connection: sa.Connection, model: Model, rollout: Rollout, span: Span) -> int:
+    """How many requests of the version's units the champion answered in its place."""
+    columns, unit = predictions.c, rollout.stage.unit or model.entity
+    within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
+    of_champion = (columns.version == rollout.replaces, columns.role == "champion", ~columns.late)
+    value = sa.func.coalesce(sa.cast(columns.features[unit], sa.Text), sa.cast(sa.func.to_json(columns.entity), sa.Text))
+    counted = sa.select(value, sa.func.count()).where(*within, *of_champion).group_by(value)
+    share, found = rollout.stage.share, 0
+    for written, rows in connection.execute(counted):
+        known = json.loads(written)
+        if known is not None and is_challenged(model.name, rollout.version, share, key_of(known)):
+            found += rows
+    return found

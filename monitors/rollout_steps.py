@@ -1,0 +1,165 @@
+"""The machine of rollouts: once a day of event time, as the day's labels fall due, each open rollout is looked at and moved on.
+
+What a look finds and does is one transaction, the ledger's row with it: killed anywhere, the next pass finishes the same step.
+MLflow's alias and the announcement follow once that is committed.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.features.spans import DAY
+from everfit.pipeline import rollout_changes
+from everfit.pipeline.announcement import announce
+from everfit.store import ledger, model_clocks, rollouts
+from everfit.store.failures import Part
+from everfit.store.isolation import Isolation
+from everfit.store.rollouts import LiveDay, Rollout, State
+from everfit.timing import format_duration, midnight
+from monitors.live_comparison import LiveVerdict, live_day, live_verdict
+
+ACTOR = "rollout"
+
+
+class Crowned(NamedTuple):
+    """A version that a look made champion, or made champion again; ``reason`` is the ledger's."""
+
+    model: Model
+    version: int
+    reason: str
+
+
+class _Look(NamedTuple):
+    """One day's look at a rollout: all days so far, and what they say; ``clock`` is the model's."""
+
+    connection: sa.Connection
+    model: Model
+    rollout: Rollout
+    until: datetime
+    clock: datetime
+    days: Sequence[LiveDay]
+    verdict: LiveVerdict
+
+
+def due(connection: sa.Connection, models: Mapping[str, Model]) -> dict[str, list[Rollout]]:
+    """The open rollouts that have a day to be looked at, by model; none of a model that is paused."""
+    waiting: dict[str, list[Rollout]] = {}
+    opened = [rollout for rollout in rollouts.open_ones(connection) if rollout.model in models]
+    clocks = model_clocks.read_all(connection, [models[name] for name in {rollout.model for rollout in opened}])
+    for rollout in opened:
+        clock = clocks.get(rollout.model)
+        if clock is not None and looks_due(models[rollout.model], rollout, clock):
+            waiting.setdefault(rollout.model, []).append(rollout)
+    return {name: found for name, found in waiting.items() if not ledger.is_paused(connection, name)}
+
+
+def looks_due(model: Model, rollout: Rollout, clock: datetime) -> bool:
+    """Whether the labels of the next day of a rollout are due by the model's clock."""
+    return clock >= _next_day(rollout) + DAY + model.training.label_delay
+
+
+def move_rollouts(engine: sa.Engine, bootstrap: str, models: Mapping[str, Model], deadline: float) -> None:
+    """Look at every day that is due, and announce whom it made champion."""
+    for crowned in step_rollouts(engine, models, deadline):
+        announce(bootstrap, *crowned)
+
+
+def step_rollouts(engine: sa.Engine, models: Mapping[str, Model], deadline: float) -> Iterator[Crowned]:
+    """Look at every day that is due, the oldest first; a rollout that cannot be looked at holds up its own model alone."""
+    with engine.connect() as connection:
+        waiting = due(connection, models)
+    isolation = Isolation(engine)
+    for name in waiting:
+        while time.monotonic() < deadline:
+            look = partial(_look, engine, models[name])
+            crowned = isolation.attempt(Part(name, "rollout"), look, retry_after=models[name].limits.retry_after)
+            if crowned is None:
+                break
+            yield from crowned
+
+
+def _look(engine: sa.Engine, model: Model) -> list[Crowned] | None:
+    """Look at the oldest due day of each open rollout of the model; None where none is due."""
+    with engine.begin() as connection:
+        ledger.lock(connection, model.name)
+        waiting = due(connection, {model.name: model}).get(model.name)
+        clock = model_clocks.read(connection, model)
+        if not waiting or clock is None:
+            return None
+        return [crowned for rollout in waiting for crowned in _step(connection, model, rollout, clock)]
+
+
+def _step(connection: sa.Connection, model: Model, rollout: Rollout, clock: datetime) -> Iterator[Crowned]:
+    """One day of one rollout."""
+    champion = ledger.champion(connection, model.name)
+    holder = champion.version if champion else None
+    if holder != (rollout.version if rollout.state == "provisional" else rollout.replaces):
+        rollouts.update(connection, rollout, "superseded", reason=f"version {holder} became champion")
+        return
+    start = _next_day(rollout)
+    days = [*rollout.days, live_day(connection, model, rollout, start)]
+    verdict = live_verdict(model.metric, rollout, days)
+    rollouts.update(connection, rollout, rollout.state, looked_until=start + DAY, days=days, reason=verdict.reason)
+    look = _Look(connection, model, rollout, start + DAY, clock, days, verdict)
+    yield from _guarded(look) if rollout.state == "provisional" else _challenging(look)
+
+
+def _guarded(look: _Look) -> Iterator[Crowned]:
+    """Confirm the provisional champion, or bring back the version that it replaced."""
+    rollout, outcome, told = look.rollout, look.verdict.outcome, look.verdict.reason
+    if outcome == "worse" and rollout.replaces is not None:
+        reason = f"worse live than version {rollout.replaces}, which is champion again: {told}"
+        _end(look, "rolled_back", reason)
+        yield Crowned(look.model, rollout.replaces, reason)
+    elif outcome == "no_worse":
+        _end(look, "confirmed", f"no worse live: {told}")
+    elif _is_over(look):
+        _end(look, "confirmed", f"kept, as nothing was shown in time: {told}")
+
+
+def _challenging(look: _Look) -> Iterator[Crowned]:
+    """Refuse the version, or let it go on when its stage is over."""
+    rollout, told, refuse = look.rollout, look.verdict.reason, partial(_refuse, look)
+    if look.verdict.outcome == "worse":
+        refuse(f"worse live: {told}")
+    elif not _is_over(look):
+        return
+    elif rollout.stage.kind == "approval":
+        lasted = format_duration(rollout.stage.lasts) if rollout.stage.lasts else "all the time"
+        refuse(f"nobody approved or rejected it within {lasted}: {told}", "expired")
+    else:
+        version = rollout_changes.advance(look.connection, look.model, rollout, look.clock, actor=ACTOR, reason=told)
+        if version is not None:
+            yield Crowned(look.model, version, told)
+
+
+def _is_over(look: _Look) -> bool:
+    """Whether the stage has lasted as long as declared, has the outcomes that it waits for, or has shown a gain."""
+    stage = look.rollout.stage
+    if stage.outcomes is not None:
+        return sum(round(day.rows * (1 - day.missing)) for day in look.days) >= stage.outcomes
+    if stage.kind == "ab_test" and look.verdict.interval.upper < 0:
+        return True
+    return stage.lasts is not None and look.until >= look.rollout.since + stage.lasts
+
+
+def _end(look: _Look, state: State, reason: str) -> None:
+    action: ledger.Action = "rolled_back" if state == "rolled_back" else "confirmed"
+    rollout_changes.record(look.connection, look.rollout, action, look.clock, actor=ACTOR, reason=reason)
+    rollouts.update(look.connection, look.rollout, state, reason=reason)
+
+
+def _refuse(look: _Look, reason: str, state: State = "rejected") -> None:
+    rollout_changes.refuse(look.connection, look.rollout, look.clock, actor=ACTOR, reason=reason, state=state)
+
+
+def _next_day(rollout: Rollout) -> datetime:
+    """The beginning of the first whole day of the stage that was not looked at."""
+    began = midnight(rollout.since.date())
+    first = began if began == rollout.since else began + DAY
+    return max(first, rollout.looked_until) if rollout.looked_until else first

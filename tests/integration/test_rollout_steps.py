@@ -1,0 +1,215 @@
+"""The machine of rollouts on the store: logged answers and outcomes of two versions in, the ledger's rows out."""
+
+import itertools
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from everfit import ABTest, Approval, Canary, Model, Shadow
+from everfit.declaration.rollouts import Step
+from everfit.pipeline import rollout_changes
+from everfit.serving.assignment import is_challenged
+from everfit.store import ledger, month_partitions, rollouts
+from everfit.store.ledger import Action, Entry
+from everfit.store.served_roles import Served, served
+from everfit.store.tables import clocks, outcomes, predictions
+from everfit.store.tables import ledger as ledger_table
+from everfit.timing import wall_clock
+from models.electricity_price import electricity_price
+from monitors.rollout_steps import Crowned, step_rollouts
+
+START = datetime(2025, 3, 3, tzinfo=UTC)
+DAY = timedelta(days=1)
+ROWS = 60  # a day
+
+
+class Log:
+    """A model's log: what versions answered, and what came true."""
+
+    def __init__(self, engine: sa.Engine, steps: Sequence[Step]) -> None:
+        self.engine = engine
+        name = f"price_{uuid.uuid4().hex}"
+        self.model: Model = electricity_price.model_copy(update={"name": name, "rollout": list(steps)})
+        self.draw = np.random.default_rng(3)
+        month_partitions.make(engine, ["2025-03", "2025-05"])
+        self.entry("promoted", None, 1)
+
+    def entry(self, action: Action, before: int | None, version: int, at: datetime = START) -> Entry:
+        detail = {"manifest": "abc", "trained_until": START.isoformat()}
+        entry = Entry(self.model.name, action, before, version, "test", "drift", "passed", None, at, detail)
+        if action == "promoted":
+            with self.engine.begin() as connection:
+                ledger.append(connection, entry)
+        return entry
+
+    def begin(self, margin: float = 0.02) -> None:
+        """Version 2 begins its rollout, or becomes champion at once."""
+        with self.engine.begin() as connection:
+            if self.model.rollout:
+                rollout_changes.begin(connection, self.model, self.entry("registered", 1, 2), margin)
+            else:
+                rollout_changes.guard(connection, self.model, self.entry("promoted", 1, 2), margin)
+
+    def day(self, number: int, losses: dict[tuple[int, str], float], *, rows: int = ROWS, known: float = 1.0) -> None:
+        """A day of ``rows`` requests, answered by each version in its role, ``losses`` away from the truth."""
+        share = self.served().share if (2, "challenger") in losses else None
+        answered, known_rows = [], []
+        for row in range(rows):
+            at, truth = START + number * DAY + row * timedelta(minutes=20), int(self.draw.integers(2))
+            told = {"model": self.model.name, "request_id": f"{number}-{row}"}
+            if row < known * rows:
+                known_rows.append(told | {"outcome": truth, "observed_at": at + timedelta(minutes=30)})
+            for (version, role), loss in losses.items():
+                challenged = share is not None and is_challenged(self.model.name, 2, share, f"region {row}")
+                if share is not None and challenged != (role == "challenger"):
+                    continue
+                score = abs(truth - min(max(loss + 0.05 * self.draw.standard_normal(), 0.01), 0.99))
+                answer = told | {"event_time": at, "version": version, "role": role, "entity": f"region {row}", "score": score}
+                answered.append(answer | {"features": {}, "degraded": False, "schema": self.model.schema_id, "late": False})
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(outcomes), known_rows)
+            connection.execute(sa.insert(predictions), answered)
+            newest = {"model": self.model.name, "partition": 0, "newest": START + (number + 1) * DAY + timedelta(hours=2)}
+            connection.execute(sa.delete(clocks).where(clocks.c.model == self.model.name))
+            connection.execute(sa.insert(clocks).values(**newest, seen_at=wall_clock()))
+
+    def step(self) -> list[Crowned]:
+        return [*step_rollouts(self.engine, {self.model.name: self.model}, time.monotonic() + 60)]
+
+    def served(self) -> Served:
+        with self.engine.connect() as connection:
+            return served(connection, self.model.name)
+
+    def newest(self) -> rollouts.Rollout:
+        with self.engine.connect() as connection:
+            return rollouts.of_model(connection, self.model.name)[-1]
+
+    def told(self) -> list[Any]:
+        query = sa.select(ledger_table.c.action).where(ledger_table.c.model == self.model.name).order_by(ledger_table.c.id)
+        with self.engine.connect() as connection:
+            return [*connection.execute(query).scalars()]
+
+
+def test_a_champion_that_is_worse_live_is_rolled_back(engine: sa.Engine) -> None:
+    log = Log(engine, [])
+    log.begin()
+    assert log.served() == Served(2, shadows=(1,))
+    for number in itertools.count():
+        log.day(number, {(2, "champion"): 0.6, (1, "shadow"): 0.3})
+        crowned = log.step()
+        if crowned:
+            break
+        assert number < 10, log.newest().reason
+    assert [(each.version, each.model.name) for each in crowned] == [(1, log.model.name)]
+    assert "worse live than version 1, which is champion again: log loss +0." in crowned[0].reason
+    assert log.served() == Served(1)
+    assert log.told() == ["promoted", "promoted", "rolled_back"]
+    assert (log.newest().state, len(log.newest().days)) == ("rolled_back", number + 1)
+    assert log.step() == []
+
+
+def test_a_champion_that_is_no_worse_live_is_confirmed(engine: sa.Engine) -> None:
+    log = Log(engine, [])
+    log.begin(margin=0.5)
+    for number in range(12):
+        log.day(number, {(2, "champion"): 0.3, (1, "shadow"): 0.3})
+        assert log.step() == []
+    assert log.newest().state == "confirmed"
+    assert "no worse live: log loss" in log.newest().reason
+    assert log.served() == Served(2)
+
+
+def test_a_guard_without_a_verdict_keeps_the_champion_and_says_so(engine: sa.Engine) -> None:
+    log = Log(engine, [])
+    log.begin()
+    for number in range(3):
+        log.day(number, {(2, "champion"): 0.3, (1, "shadow"): 0.3}, known=0.5)
+        log.step()
+    assert log.newest().state == "provisional"
+    assert [day.missing for day in log.newest().days] == [0.5, 0.5, 0.5]
+    log.day(86, {(2, "champion"): 0.3, (1, "shadow"): 0.3})
+    log.step()
+    assert log.newest().state == "confirmed"
+    assert log.newest().reason.startswith("kept, as nothing was shown in time: log loss")
+
+
+def test_a_version_goes_through_shadow_and_canary_to_the_guard(engine: sa.Engine) -> None:
+    log = Log(engine, [Shadow(outcomes=100), Canary(steps=[50], each="2d")])
+    log.begin()
+    assert log.served() == Served(1, shadows=(2,))
+    number = 0
+    while log.newest().stage.kind == "shadow":
+        log.day(number, {(1, "champion"): 0.3, (2, "shadow"): 0.3})
+        log.step()
+        number += 1
+    assert number == 2, "100 outcomes are there after two days"
+    assert log.served() == Served(1, 2, 0.5)
+    crowned: list[Crowned] = []
+    while not crowned:
+        log.day(number, {(1, "champion"): 0.3, (2, "challenger"): 0.3})
+        crowned = log.step()
+        number += 1
+        assert number < 8
+    assert crowned[0].version == 2
+    assert log.served() == Served(2, shadows=(1,))
+    assert log.told() == ["promoted", "registered", "advanced", "promoted"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "losses", "state", "why"),
+    [
+        ([Shadow(for_="28d")], {(1, "champion"): 0.3, (2, "shadow"): 0.6}, "rejected", "worse live: log loss +"),
+        ([ABTest(share=0.5)], {(1, "champion"): 0.3, (2, "challenger"): 0.6}, "rejected", "worse live: log loss +"),
+        ([Shadow(for_="28d")], {(1, "champion"): 0.3}, "rejected", "it left 100% of its requests of 2025-03-03"),
+        ([Canary(steps=[100], each="7d")], {(1, "champion"): 0.3}, "rejected", "it left 100% of its requests of 2025-03-03"),
+        (
+            [Approval(within="3d")],
+            {(1, "champion"): 0.3, (2, "shadow"): 0.3},
+            "expired",
+            "nobody approved or rejected it within",
+        ),
+    ],
+)
+def test_a_version_that_does_not_make_it_leaves_the_champion(
+    engine: sa.Engine, steps: list[Step], losses: dict[tuple[int, str], float], state: str, why: str
+) -> None:
+    log = Log(engine, steps)
+    log.begin()
+    for number in range(10):
+        log.day(number, losses)
+        assert log.step() == []
+        if log.newest().state not in rollouts.OPEN:
+            break
+    assert log.newest().state == state
+    assert why in log.newest().reason
+    assert log.served() == Served(1)
+    assert log.told() == ["promoted", "registered", "rejected"]
+
+
+def test_a_rollout_ends_where_another_version_became_champion(engine: sa.Engine) -> None:
+    log = Log(engine, [Shadow(for_="7d")])
+    log.begin()
+    log.entry("promoted", 1, 9)
+    log.day(0, {(9, "champion"): 0.3, (2, "shadow"): 0.3})
+    log.step()
+    assert (log.newest().state, log.newest().reason) == ("superseded", "version 9 became champion")
+
+
+def test_nothing_moves_while_a_person_has_paused_the_model(engine: sa.Engine) -> None:
+    log = Log(engine, [Shadow(outcomes=10)])
+    log.begin()
+    log.day(0, {(1, "champion"): 0.3, (2, "shadow"): 0.3})
+    with engine.begin() as connection:
+        ledger.append(connection, replace(log.entry("registered", 1, 1), action="paused", to_version=None))
+    assert log.step() == []
+    assert log.newest().days == []
+    with engine.begin() as connection:
+        ledger.append(connection, replace(log.entry("registered", 1, 1), action="resumed", to_version=None))
+    assert [each.version for each in log.step()] == [2]
