@@ -20,7 +20,7 @@ from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
 from everfit.store.rollouts import LiveDay, Rollout, State
-from everfit.timing import format_duration, midnight
+from everfit.timing import format_duration
 from monitors.live_comparison import LiveVerdict, live_day, live_verdict
 
 ACTOR = "rollout"
@@ -60,7 +60,7 @@ def due(connection: sa.Connection, models: Mapping[str, Model]) -> dict[str, lis
 
 def looks_due(model: Model, rollout: Rollout, clock: datetime) -> bool:
     """Whether the labels of the next day of a rollout are due by the model's clock."""
-    return clock >= _next_day(rollout) + DAY + model.training.label_delay
+    return clock >= rollout.next_day + DAY + model.training.label_delay
 
 
 def move_rollouts(engine: sa.Engine, bootstrap: str, models: Mapping[str, Model], deadline: float) -> None:
@@ -101,7 +101,7 @@ def _step(connection: sa.Connection, model: Model, rollout: Rollout, clock: date
     if holder != (rollout.version if rollout.state == "provisional" else rollout.replaces):
         rollouts.update(connection, rollout, "superseded", reason=f"version {holder} became champion")
         return
-    start = _next_day(rollout)
+    start = rollout.next_day
     days = [*rollout.days, live_day(connection, model, rollout, start)]
     verdict = live_verdict(model.metric, rollout, days)
     rollouts.update(connection, rollout, rollout.state, looked_until=start + DAY, days=days, reason=verdict.reason)
@@ -156,10 +156,3 @@ def _end(look: _Look, state: State, reason: str) -> None:
 
 def _refuse(look: _Look, reason: str, state: State = "rejected") -> None:
     rollout_changes.refuse(look.connection, look.rollout, look.clock, actor=ACTOR, reason=reason, state=state)
-
-
-def _next_day(rollout: Rollout) -> datetime:
-    """The beginning of the first whole day of the stage that was not looked at."""
-    began = midnight(rollout.since.date())
-    first = began if began == rollout.since else began + DAY
-    return max(first, rollout.looked_until) if rollout.looked_until else first

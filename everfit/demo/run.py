@@ -36,6 +36,7 @@ STAGES = {  # labels of the replay's steps
     "publishing": "replay: publishing what became known",
     "asking": "replay: asking for predictions",
     "deciding": "replay: waiting for windows to be judged",
+    "looking": "replay: waiting for days of a rollout to be looked at",
     "retraining": "replay: waiting for retrainings",
 }
 

@@ -5,9 +5,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from everfit.replay.serving_client import ServingClient
+from everfit.declaration import Model
+from everfit.features.spans import DAY
+from everfit.replay.serving_client import Roles, ServingClient
+from everfit.store import failures, ledger, rollouts
 from everfit.store.database import reachable
-from everfit.timing import format_time
+from everfit.store.failures import Part
+from everfit.store.served_roles import Served, served
+from everfit.timing import format_time, midnight
 from everfit.waiting import Watching, wait_until
 
 ARRIVAL_SECONDS = 30.0  # for outcomes that a pass has read before it closed a window
@@ -71,6 +76,37 @@ def await_decision(engine: sa.Engine, model: str, window_end: datetime, watching
     )
 
 
+def day_due(model: Model, at: datetime) -> datetime:
+    """End of the newest day of event time whose labels are due by the model's clock, once a request at a moment is read."""
+    return midnight((at - model.log.lateness - model.training.label_delay).date())
+
+
+def looks_due(engine: sa.Engine, model: str, day: datetime) -> bool:
+    """Whether an open rollout of the model has a day up to ``day`` to be looked at.
+
+    None has where a person paused the model, nor where a look has failed: it is tried again while the others go on.
+    """
+    with reachable(engine), engine.connect() as connection:
+        opened = [rollout for rollout in rollouts.open_ones(connection) if rollout.model == model]
+        if not any(rollout.next_day + DAY <= day for rollout in opened) or ledger.is_paused(connection, model):
+            return False
+        return Part(model, "rollout") not in {failure.part for failure in failures.listed(connection)}
+
+
+def await_looks(engine: sa.Engine, model: str, day: datetime, watching: Watching | None = None) -> None:
+    """Return when every open rollout of the model has been looked at up to ``day``.
+
+    Raises:
+        ServiceError: when the loop made no progress for longer than ``watching`` allows.
+    """
+    wait_until(
+        lambda: looks_due(engine, model, day),
+        lambda due: not due,
+        f"the rollout of {model} to be looked at up to {format_time(day)}; is the sensor on that reads the log?",
+        watching=watching,
+    )
+
+
 def await_outcomes(engine: sa.Engine, model: str, sent: datetime, kafka: str, stall_seconds: float = ARRIVAL_SECONDS) -> None:
     """Return when an outcome observed at ``sent`` or later is stored.
 
@@ -88,24 +124,44 @@ def await_outcomes(engine: sa.Engine, model: str, sent: datetime, kafka: str, st
 
 
 def await_retraining(engine: sa.Engine, serving: ServingClient, model: str, watching: Watching | None = None) -> None:
-    """Return when no retraining of the model is under way and serving answers with the ledger's champion.
+    """Return when no retraining of the model is under way and serving answers as ledger and rollouts say.
 
     Raises:
         ServiceError: when the loop made no progress for longer than ``watching`` allows.
     """
-    state = wait_until(
+    wait_until(
         lambda: state_of(engine, model),
         lambda state: state.open == 0,
         f"the retraining of {model} to end; is its run alive, and the sensor on that launches it?",
         watching=watching,
     )
-    if state.champion is not None:
-        wait_until(
-            lambda: serving.champion(model),
-            lambda version: version == state.champion,
-            f"serving to answer with version {state.champion} of {model}, the champion by the ledger; can it load it?",
-            watching=watching,
-        )
+    await_roles(engine, serving, model, watching)
+
+
+def await_roles(engine: sa.Engine, serving: ServingClient, model: str, watching: Watching | None = None) -> None:
+    """Return when serving answers with the ledger's champion, and beside it with all that rollouts name and it can load.
+
+    Raises:
+        ServiceError: when it does not within the time that ``watching`` allows.
+    """
+    with reachable(engine), engine.connect() as connection:
+        wanted = served(connection, model)
+    if wanted.champion is None or _same(serving.roles(model), wanted):
+        return
+    serving.refresh(model)
+    wait_until(
+        lambda: serving.roles(model).champion,
+        lambda version: version == wanted.champion,
+        f"serving to answer with version {wanted.champion} of {model}, the champion by the ledger; can it load it?",
+        watching=watching,
+    )
+
+
+def _same(roles: Roles, wanted: Served) -> bool:
+    """Whether these roles are served; a person's shadow may be there besides."""
+    given = (roles.champion, roles.challenger, roles.share, roles.unit)
+    asked = (wanted.champion, wanted.challenger, wanted.share, wanted.unit)
+    return given == asked and set(wanted.shadows) <= set(roles.shadows)
 
 
 def _reached(current: datetime | None, wanted: datetime) -> bool:

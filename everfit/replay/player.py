@@ -1,8 +1,10 @@
 """Replay source rows, outcomes and requests, instant by instant, in lockstep with the loop.
 
-The order within an instant: source rows, outcomes, requests. Before requests that let a window close, Kafka has acknowledged
-every outcome sent so far; before the clock stops, serving has written its prediction log. Progress is saved when a window is
-decided; a resumed replay sends what followed once more, under the same ids, so that nothing is stored twice.
+The order within an instant: source rows, outcomes, requests. The clock stops when requests let a window close, and while a
+rollout is open or a champion provisional, when they let a day of its outcomes be looked at. Before such requests Kafka has
+acknowledged every outcome sent so far; before the clock stops, serving has written its prediction log. Progress is saved when
+a window is decided and a day looked at; a resumed replay sends what followed once more, under the same ids, so that nothing is
+stored twice.
 """
 
 import time
@@ -20,7 +22,17 @@ from everfit.environment.settings import Settings
 from everfit.errors import RequestError, ServiceError
 from everfit.pipeline.loop_progress import watching_loop
 from everfit.replay.bootstrap import MICROSECOND, catch_up
-from everfit.replay.lockstep import await_decision, await_outcomes, await_read, await_retraining, state_of
+from everfit.replay.lockstep import (
+    await_decision,
+    await_looks,
+    await_outcomes,
+    await_read,
+    await_retraining,
+    await_roles,
+    day_due,
+    looks_due,
+    state_of,
+)
 from everfit.replay.outcomes import OutcomeProducer
 from everfit.replay.progress import Progress
 from everfit.replay.serving_client import Answer, ServingClient
@@ -124,17 +136,23 @@ class _Player:
     unconfirmed: datetime | None = None  # first observation time among the outcomes sent since the last decided window
 
     def play(self, end: datetime) -> None:
-        """Send the rest of the range, stopping the clock at every window's end."""
+        """Send the rest of the range, stopping the clock at every window's end, and at every day that is looked at."""
         progress = self.progress
-        decided = self._due(progress.sent_until or progress.start)
-        self._await_retraining()  # one may be under way from before
+        last = progress.sent_until or progress.start
+        decided, looked = self._due(last), day_due(self.model, last)
+        self._await_looks(looked)  # a look or a retraining may be under way from before
+        self._await_retraining()
         since = progress.sent_until + MICROSECOND if progress.sent_until else progress.start
         for instant in self._require_in_time(timeline(self.model, since, end), decided):
             due = self._due(instant.at) if instant.requests else decided
-            self._send(instant, flush_first=due > decided)
+            day = day_due(self.model, instant.at) if instant.requests else looked
+            looks = day > looked and self._looks_due(day)
+            self._send(instant, flush_first=due > decided or looks)
             if due > decided:
                 self._await_window(instant, due)
-                decided = due
+            if looks:
+                self._await_day(day)
+            decided, looked = due, day
         self._finish()
 
     def _require_in_time(self, instants: Iterator[Instant], decided: datetime) -> Iterator[Instant]:
@@ -211,6 +229,23 @@ class _Player:
         self.progress.save(self.file)
         self.listener(self.progress, f"played to {format_time(instant.at)}")
         self._await_retraining()
+
+    def _looks_due(self, day: datetime) -> bool:
+        """Whether the clock stops for a look at the outcomes of the days up to ``day``."""
+        return not self.free_running and looks_due(self.runtime.engine, self.model.name, day)
+
+    def _await_day(self, day: datetime) -> None:
+        """Stop the clock until the outcomes of the day that ends at ``day`` were looked at, and what follows is served."""
+        with self._timed("looking"):
+            self.serving.flush()
+            self._await_looks(day)
+            await_roles(self.runtime.engine, self.serving, self.model.name, self.watching)
+        self.progress.days += 1
+        self.progress.save(self.file)
+
+    def _await_looks(self, day: datetime) -> None:
+        if not self.free_running:
+            await_looks(self.runtime.engine, self.model.name, day, self.watching)
 
     def _await_retraining(self) -> None:
         if not self.free_running:

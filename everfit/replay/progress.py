@@ -15,7 +15,8 @@ class Progress(msgspec.Struct):
     """Counts of a replay from ``start``: everything up to ``sent_until`` was sent, and every window due by then is decided.
 
     ``asked_until`` and ``observed_until`` are the times of the newest answered request and of the newest outcome sent.
-    ``seconds`` are by step: publishing, asking (requests), deciding (waiting for windows), retraining (waiting for runs).
+    ``days`` counts those that the clock stopped at for a look at a rollout. ``seconds`` are by step: publishing, asking
+    (requests), deciding (waiting for windows), looking (for days), retraining (waiting for runs).
     """
 
     model: str
@@ -29,6 +30,7 @@ class Progress(msgspec.Struct):
     degraded: int = 0
     failed: int = 0
     windows: int = 0
+    days: int = 0
     seconds: dict[str, float] = {}
     format: int = FORMAT
 

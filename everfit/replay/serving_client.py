@@ -24,12 +24,18 @@ class Answer(msgspec.Struct):
     degraded: bool = False
 
 
-class _Roles(msgspec.Struct):
+class Roles(msgspec.Struct):
+    """The versions that answer a model's requests now, by role."""
+
     champion: int | None = None
+    challenger: int | None = None
+    share: float = 0.0
+    unit: str = ""
+    shadows: list[int] = []
 
 
 class _Metadata(msgspec.Struct):
-    roles: _Roles
+    roles: Roles
 
 
 @dataclass(slots=True)
@@ -75,10 +81,13 @@ class ServingClient:
         """Return when every prediction answered so far is in Kafka."""
         self._require_ok("POST", "/flush", {})
 
-    def champion(self, model: str) -> int | None:
-        """The version that answers as champion now; None where there is none."""
-        served = msgspec.json.decode(self._require_ok("GET", f"/v2/models/{model}").body, type=_Metadata)
-        return served.roles.champion
+    def roles(self, model: str) -> Roles:
+        """The versions that answer now."""
+        return msgspec.json.decode(self._require_ok("GET", f"/v2/models/{model}").body, type=_Metadata).roles
+
+    def refresh(self, model: str) -> None:
+        """Let serving read who serves now; returns when it has loaded them, or could not."""
+        self._require_ok("POST", f"/refresh/{model}", {})
 
     def uses(self) -> Uses:
         """The Postgres, Kafka and MLflow that serving uses."""

@@ -6,7 +6,7 @@ At most one version of a model challenges its champion at a time, and the champi
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from everfit.declaration.rollouts import Stage
 from everfit.store.failures import storable
 from everfit.store.tables import rollouts
+from everfit.timing import midnight
 
 State = Literal["running", "waiting", "provisional", "confirmed", "rolled_back", "rejected", "expired", "superseded"]
 CHALLENGING: tuple[State, ...] = ("running", "waiting")  # waiting: for a person
@@ -67,6 +68,13 @@ class Rollout:
     def stage(self) -> Stage:
         """The stage that it is in."""
         return self.stages[self.step]
+
+    @property
+    def next_day(self) -> datetime:
+        """The beginning of the first whole day of the stage that was not looked at."""
+        began = midnight(self.since.date())
+        first = began if began == self.since else began + timedelta(days=1)
+        return max(first, self.looked_until) if self.looked_until else first
 
 
 def rollout_id(model: str, version: int, since: datetime) -> str:

@@ -209,7 +209,7 @@ def test_a_backup_restored_elsewhere_goes_on(opened: Runtime, folder: Path) -> N
         assert {name: counted(restored, name) for name in metadata.tables} == counts
         await_served(restored)
         with closing(ServingClient(restored.settings.serving)) as serving:
-            assert serving.champion(MODEL.name) == champion.version, "the ledger rules"
+            assert serving.roles(MODEL.name).champion == champion.version, "the ledger rules"
         end = UNTIL + 2 * WEEK + timedelta(hours=1)
         replay(restored, MODEL, MODEL.go_live, end, free_running=True)
         read_log(restored, counts["windows"] + 1)

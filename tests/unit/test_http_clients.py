@@ -47,7 +47,7 @@ def trusted(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 def champion(url: str) -> object:
     with closing(ServingClient(url, TOKEN)) as client:
-        return client.champion("m")
+        return client.roles("m").champion
 
 
 def version(url: str) -> object:

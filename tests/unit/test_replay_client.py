@@ -102,7 +102,7 @@ def test_a_connection_that_serving_closed_is_opened_again(heard: Heard, client: 
 
 
 def test_the_version_that_answers_is_read(client: ServingClient) -> None:
-    assert client.champion("m") == 3
+    assert client.roles("m").champion == 3
 
 
 def test_a_flush_that_fails_says_so(heard: Heard, client: ServingClient) -> None:

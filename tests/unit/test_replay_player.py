@@ -36,6 +36,8 @@ class World:
     requested: datetime | None = None  # the newest event time in the log
     champion: int | None = 1
     kafka: str = "here:9092"  # that serving works with
+    opened: datetime | None = None  # when the rollout began that is open
+    asked_for: list[datetime] = field(default_factory=list)  # the days of which it was asked whether one is due
     outcomes_since: list[datetime] = field(default_factory=list)  # what was waited for in the store
 
     def uses(self) -> Uses:
@@ -67,6 +69,17 @@ class World:
     def await_retraining(self, *_: object) -> None:
         self.journal.append("retrained")
 
+    def looks_due(self, _engine: object, _model: str, day: datetime) -> bool:
+        self.asked_for.append(day)
+        return self.opened is not None and self.opened < day
+
+    def await_looks(self, _engine: object, _model: str, day: datetime, _watching: object) -> None:
+        if self.looks_due(None, "m", day):
+            self.journal.append(f"looked {day:%d}")
+
+    def await_roles(self, *_: object) -> None:
+        self.journal.append("served")
+
 
 def instants(hours: int) -> list[Instant]:
     """A row, the previous hour's outcome and a request an hour."""
@@ -81,7 +94,8 @@ def instants(hours: int) -> list[Instant]:
 
 def a_model() -> Model:
     """Windows of two hours, an hour of lateness."""
-    return cast(Model, SimpleNamespace(name="m", go_live=LIVE, windows=WindowGrid(LIVE, 2 * HOUR, HOUR)))
+    timed = {"log": SimpleNamespace(lateness=HOUR), "training": SimpleNamespace(label_delay=2 * HOUR)}
+    return cast(Model, SimpleNamespace(name="m", go_live=LIVE, windows=WindowGrid(LIVE, 2 * HOUR, HOUR), **timed))
 
 
 @pytest.fixture
@@ -94,13 +108,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     serving = SimpleNamespace(predict=world.predict, flush=world.flush, uses=world.uses, close=lambda: None)
     monkeypatch.setattr(player, "uses", lambda _: World().uses())
-    monkeypatch.setattr(player, "timeline", lambda _m, start, end: iter([i for i in instants(24) if start <= i.at < end]))
+    monkeypatch.setattr(player, "timeline", lambda _m, start, end: iter([i for i in instants(30) if start <= i.at < end]))
     monkeypatch.setattr(player, "ServingClient", lambda _url, _token: serving)
     monkeypatch.setattr(player, "OutcomeProducer", producer)
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)
     monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(requested=world.requested, champion=world.champion))
     monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
-    for name in ("publish", "await_decision", "await_outcomes", "await_retraining"):
+    for name in ("publish", "await_decision", "await_outcomes", "await_retraining", "looks_due", "await_looks", "await_roles"):
         monkeypatch.setattr(player, name, getattr(world, name))
     return world
 
@@ -123,6 +137,31 @@ def test_what_is_known_comes_before_the_request_and_the_clock_is_held_past_laten
         *["acknowledged", "flush", "read"],
     ]
     assert (progress.source_rows, progress.outcomes, progress.answered, progress.windows) == (4, 3, 4, 1)
+
+
+def test_while_a_rollout_is_open_the_clock_is_held_once_a_day_when_its_labels_are_due(world: World, tmp_path: Path) -> None:
+    world.opened = LIVE
+    progress = play(tmp_path, 30)
+
+    held = world.journal[world.journal.index("ask r26") :]
+    assert held[:7] == ["ask r26", "rows 1 of s", "outcome r26", "acknowledged", "ask r27", "flush", "decided 02T02"]
+    assert held[7:11] == ["retrained", "flush", "looked 02", "served"], "after the window, and before anything else is asked"
+    assert (progress.days, world.journal.count("looked 02")) == (1, 1)
+    assert world.asked_for.count(LIVE + 24 * HOUR) == 2, "the database is asked once a day, and while it is waited for"
+
+
+def test_where_no_rollout_is_open_no_day_holds_the_clock(world: World, tmp_path: Path) -> None:
+    progress = play(tmp_path, 30)
+
+    assert (progress.days, "served" in world.journal) == (0, False)
+
+
+def test_a_look_that_was_under_way_when_the_replay_was_stopped_is_awaited_first(world: World, tmp_path: Path) -> None:
+    play(tmp_path, 28)
+    world.journal, world.opened = [], LIVE
+    play(tmp_path, 29)
+
+    assert world.journal[0] == "looked 02"
 
 
 def test_after_each_window_an_outcome_of_it_must_have_arrived(world: World, tmp_path: Path) -> None:
