@@ -1,0 +1,85 @@
+"""Backtest days with one outcome alone, or without rows, end in a verdict in words; trials are part of every verdict."""
+
+from contextlib import nullcontext
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+import pytest
+
+from everfit import AUC, Gate, Model
+from everfit.declaration.input_kinds import frame_type
+from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
+from everfit.pipeline.evaluation import evaluate
+from everfit.pipeline.manifests import Compared, TrainedModel
+from everfit.runtime import Runtime
+from everfit.store import ledger
+from everfit.store.lake import Lake
+from everfit.training.artifact import Signature
+from tests import behaviours
+from tests.events import MODEL
+from tests.serving import graph
+from tests.versions import CUTOFF, training_set, untrained
+
+TIME = pl.Datetime("us", "UTC")
+RANDOM = np.random.default_rng(5)
+
+
+def backtested(model: Model, labels: Any) -> pl.DataFrame:
+    """Rows of the newest days with a candidate that is right in most of them; an hour apart."""
+    number = len(labels)
+    features = {name: pl.Series([None] * number, dtype=frame_type(kind)) for name, kind in model.features}
+    own = {
+        EVENT_TIME: pl.Series([CUTOFF - timedelta(hours=number - hour) for hour in range(number)], dtype=TIME),
+        LABEL: pl.Series(labels, dtype=pl.Float64),
+        CANDIDATE: pl.Series(np.where(RANDOM.random(number) < 0.9, 0.2 + 0.6 * np.asarray(labels), 0.5), dtype=pl.Float64),
+    }
+    return pl.DataFrame(features | own)
+
+
+def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, model: Model, labels: Any) -> Compared:
+    """The verdict on a first candidate that was tested on rows with these labels."""
+    monkeypatch.setattr(ledger, "champion", lambda *_: None)
+    monkeypatch.setattr(ledger, "spent", lambda *_: 0.0)
+    lake, rows = Lake(folder), backtested(model, labels)
+    given = training_set(
+        model, cutoff=CUTOFF, cause="person", reason="", rows_hash=lake.put_frame(backtested(model, [0.0, 1.0]))
+    )
+    artifact, backtest = lake.put(graph(model, 0.0), "onnx"), lake.put_frame(rows)
+    version = untrained(model, name="mlp", artifact=artifact, backtest=backtest, reference="", signature=Signature.of(model))
+    trained = TrainedModel(training_set=lake.put_json(given), champion=None, candidates=[version.candidate])
+    runtime = cast("Runtime", SimpleNamespace(lake=lake, engine=SimpleNamespace(connect=nullcontext)))
+    (compared,) = evaluate(runtime, model, trained, "hash").compared
+    return compared
+
+
+@pytest.mark.parametrize(
+    ("labels", "fields", "passed", "told"),
+    [
+        ([0.0, 1.0] * 168, {}, True, "first champion: log loss 0."),
+        ([1.0] * 336, {}, True, "first champion: log loss 0."),
+        ([1.0] * 336, {"declared_metric": AUC()}, False, "AUC cannot be computed: the 336 labels to judge by are all 1.0"),
+        ([1.0] * 336, {"gate": Gate(require={"auc": 0.7})}, False, "auc has no value on these rows, such as an AUC of one "),
+        ([], {}, False, "0 days with rows, fewer than 7, can be judged"),
+    ],
+    ids=["both", "one", "one for a rank", "one for a required rank", "none"],
+)
+def test_days_of_one_outcome_and_days_without_rows_end_in_words(
+    labels: Any, fields: dict[str, Any], passed: bool, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = judged(tmp_path, monkeypatch, MODEL.model_copy(update=fields), labels)
+    assert (compared.passed, compared.reason[: len(told)]) == (passed, told)
+    assert {"servable", "memory", "robustness"} <= {rule.name for rule in compared.rules}, "it is tried in any case"
+
+
+def test_a_check_that_finds_something_rejects_the_first_champion_and_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = MODEL.model_copy(update={"gate": Gate(checks=[behaviours.says_true])})
+    compared = judged(tmp_path, monkeypatch, model, [0.0, 1.0] * 168)
+    assert compared.passed is False
+    assert compared.reason.startswith("says_true: it returns True; ")
+    assert "; first champion: log loss" in compared.reason
