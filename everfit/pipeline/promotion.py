@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.declaration.retraining import Status
+from everfit.evaluation.rules import Verdict
 from everfit.pipeline import manifests, provenance
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
@@ -18,12 +19,16 @@ from everfit.store import ledger, model_clocks, requests, schemas
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
-    """How an evaluation ended: one candidate promoted as ``version``, or all rejected (None); with the reason."""
+    """How an evaluation ended, with the reason: one candidate passed as ``version``; none did where that is None.
+
+    ``verdict`` then says whether all are rejected, or one is inconclusive and judged again as days come in.
+    """
 
     version: int | None
     replaced: int | None
     candidate: str | None
     reason: str
+    verdict: Verdict
 
 
 class _Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +43,7 @@ class _Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def conclude(runtime: Runtime, model: Model, *, actor: str, digest: str | None = None) -> Conclusion:
-    """Carry out an evaluation, by its hash or the newest: promote its winner, or record the rejection.
+    """Carry out an evaluation, by its hash or the newest: promote its winner, or record that there is none.
 
     The winner is registered first, because the registry numbers the versions. Then one transaction compares the champion with
     the one of the evaluation, writes the ledger's row and the request's end, and sets the role. An evaluation is carried out
@@ -58,7 +63,7 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, digest: str | None =
     training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
     case = _Case(model=model, evaluation=evaluation, digest=digest, trained=trained, training_set=training_set, actor=actor)
     if evaluation.winner is None:
-        _reject(runtime, case)
+        _leave(runtime, case)
         return _conclusion(evaluation, None)
     return _conclusion(evaluation, _promote_winner(runtime, case))
 
@@ -79,7 +84,7 @@ def _promote_winner(runtime: Runtime, case: _Case) -> int:
     signature = manifests.signature_of(runtime.lake, described)
     with runtime.engine.begin() as connection:
         schemas.record(connection, case.model.name, signature.schema, signature.features)
-        promote(connection, runtime.registry, _entry(connection, case, version, detail))
+        promote(connection, runtime.registry, _entry(connection, case, "promoted", version, detail))
         _end_request(connection, case, "promoted")
     announce(runtime.settings.kafka, case.model, version, case.evaluation.reason)
     return version
@@ -99,19 +104,34 @@ def _describe(case: _Case) -> Version:
     )
 
 
-def _reject(runtime: Runtime, case: _Case) -> None:
+def _leave(runtime: Runtime, case: _Case) -> None:
+    """Leave the champion: no candidate has passed."""
+    ended = _verdict(case.evaluation)
+    assert ended != "passed", "what passed has a winner"
     detail = {"trained_model": case.evaluation.trained_model, "evaluation": case.digest, "spent": case.evaluation.spent}
     with runtime.engine.begin() as connection:
         ledger.lock(connection, case.model.name)
         if ledger.evaluation_result(connection, case.model.name, case.digest) is None:
-            ledger.append(connection, _entry(connection, case, None, detail))
-            _end_request(connection, case, "rejected")
+            ledger.append(connection, _entry(connection, case, ended, None, detail))
+            _end_request(connection, case, ended)
 
 
 def _conclusion(evaluation: Evaluation, version: int | None) -> Conclusion:
-    if version is None:
-        return Conclusion(version=None, replaced=None, candidate=None, reason=evaluation.reason)
-    return Conclusion(version=version, replaced=evaluation.champion, candidate=evaluation.winner, reason=evaluation.reason)
+    passed = version is not None
+    return Conclusion(
+        version=version,
+        replaced=evaluation.champion if passed else None,
+        candidate=evaluation.winner if passed else None,
+        reason=evaluation.reason,
+        verdict=_verdict(evaluation),
+    )
+
+
+def _verdict(evaluation: Evaluation) -> Verdict:
+    """What a candidate came to that came furthest; without a champion there is no second look, so that none is inconclusive."""
+    if evaluation.winner is not None:
+        return "passed"
+    return "inconclusive" if evaluation.verdict == "inconclusive" and evaluation.champion is not None else "rejected"
 
 
 def promote(connection: sa.Connection, registry: Registry, entry: ledger.Entry) -> None:
@@ -158,10 +178,12 @@ def register(runtime: Runtime, described: Version, manifest: str) -> int:
     return runtime.registry.register(described.model, artifact, above=used)
 
 
-def _entry(connection: sa.Connection, case: _Case, version: int | None, detail: dict[str, Any]) -> ledger.Entry:
+def _entry(
+    connection: sa.Connection, case: _Case, action: ledger.Action, version: int | None, detail: dict[str, Any]
+) -> ledger.Entry:
     return ledger.Entry(
         model=case.model.name,
-        action="rejected" if version is None else "promoted",
+        action=action,
         from_version=case.evaluation.champion,
         to_version=version,
         actor=case.actor,

@@ -56,7 +56,7 @@ def await_training(
     watching: Watching | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> RetrainRequest:
-    """Return the request when it was promoted, rejected or failed; ``report`` receives a line for each state awaited.
+    """Return the request when it has ended; ``report`` receives a line for each state awaited.
 
     Raises:
         ServiceError: when neither it nor its run made progress for longer than ``watching`` allows; by default as in a replay.

@@ -1,5 +1,6 @@
 """The limits on retraining: days to compare on, one at a time, the hold after a rollback, cooldown, quota, and the breaker."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,9 +14,8 @@ DAY = timedelta(days=1)  # of outcomes, from after a rollback
 
 def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
     """Why no retraining may be requested now for this cause; empty where it may."""
-    unseen_days = (at - history.trained_until) / timedelta(days=1)
-    if unseen_days < model.gate.min_unseen_days:
-        return f"only {unseen_days:.0f} of {model.gate.min_unseen_days} days that the champion has not seen"
+    if few := _few_unseen(model, at, cause, history):
+        return few
     if any(request.status in ("pending", "launched") for request in history.requests):
         return "a retraining is under way"
     if history.challenger is not None:
@@ -36,6 +36,16 @@ def tripped(limits: Limits, requests: Sequence[PastRequest]) -> Sequence[PastReq
     failed = all(request.status == "rejected" or request.taken_back for request in last)
     rejected = len(last) == limits.stop_after_rejections and failed
     return last if rejected else []
+
+
+def _few_unseen(model: Model, at: datetime, cause: str, history: History) -> str:
+    """Why a candidate that must be better could not be judged yet; one that must be no worse is left to the guard then."""
+    if at <= history.trained_until:
+        return "the champion has learnt all that is known"
+    unseen = math.ceil((at - model.training.label_delay - history.trained_until) / timedelta(days=1))
+    if model.gate.question(cause).prove == "no_worse" or unseen >= model.gate.min_unseen_days:
+        return ""
+    return f"only {max(unseen, 0)} of {model.gate.min_unseen_days} days that the champion has not seen"
 
 
 def _limited(limits: Limits, at: datetime, cause: str, requests: Sequence[PastRequest]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everfit import DriftPolicy, Limits, Model
+from everfit import DriftPolicy, Gate, Limits, Model, Question, TrainingWindow
 from everfit.declaration.retraining import Decision, Finding, History, PastRequest, Status
 from everfit.policy.decision import decide
 from everfit.policy.limits import refusal
@@ -108,9 +108,17 @@ def test_windows_with_too_few_rows_neither_open_nor_end_an_episode() -> None:
 
 
 def test_days_that_the_champion_has_seen_are_no_evidence() -> None:
-    decision = decided(declared(), ["alarm"], trained_until=GO_LIVE + timedelta(days=3))
-    assert decision.action == "wait"
-    assert "only 4 of 7 days" in decision.reason
+    better = declared().model_copy(update={"gate": Gate(by_cause={"drift": Question(prove="better")})})
+    waits = decided(better, ["alarm"], trained_until=GO_LIVE + timedelta(days=3))
+    assert waits.action == "wait"
+    assert "only 4 of 7 days" in waits.reason
+    assert decided(better, ["alarm"]).action == "retrain", "the last half-hour of seven days need not be labelled yet"
+    slow = better.model_copy(update={"training": TrainingWindow(label_delay="1d")})
+    assert "only 6 of 7 days" in decided(slow, ["alarm"]).reason
+    assert decided(declared(), ["alarm"], trained_until=GO_LIVE + timedelta(days=3)).action == "retrain", (
+        "it is left to the guard"
+    )
+    assert "learnt all that is known" in decided(declared(), ["alarm"], trained_until=GO_LIVE + WEEK).reason
 
 
 def test_nothing_is_asked_while_a_retraining_is_under_way() -> None:
