@@ -24,8 +24,8 @@ def champion(model: Model) -> dg.AssetsDefinition:
     @dg.asset(
         key=champion_key(model.name),
         code_version=stage_version(model, "champion"),
-        description="The registered version that serving answers with. An evaluation that no candidate passes leaves it, and is reported as "
-        "an observation, not as a materialization.",
+        description="The registered version that serving answers with. An evaluation that no candidate passes leaves it, and "
+        "is reported as an observation, not as a materialization.",
         group_name=model.name,
         owners=model.owners,
         kinds={"mlflow", "onnx"},
