@@ -40,6 +40,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
         everfit: dg.ResourceParam[Runtime],
         tracking: dg.ResourceParam[Any],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
+        from everfit.pipeline.model_card import shown_card
         from everfit.pipeline.promotion import conclude
 
         pages = tracking.pages()  # a version is registered in the run that is tracked
@@ -59,6 +60,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
                 "replaced version": str(concluded.replaced),
                 "candidate": concluded.candidate,
                 "MLflow version": dg.MetadataValue.url(page),
+                "model card": dg.MetadataValue.md(shown_card(everfit, model, concluded.version)),
             },
             data_version=dg.DataVersion(str(concluded.version)),
         )

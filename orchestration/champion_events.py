@@ -37,6 +37,7 @@ def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Ite
     Dagster shows checks as *not evaluated* after a materialization by a run, but not after one without a run; so an evaluation
     is reported for each.
     """
+    from everfit.pipeline.model_card import shown_card
     from everfit.store import ledger
 
     with runtime.engine.connect() as connection:
@@ -51,6 +52,7 @@ def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Ite
     page = f"{runtime.settings.mlflow_pages}/#/models/{model.name}/versions/{step.version}"
     metadata: dict[str, Any] = {"reason": step.reason, "version": step.version, "by": step.actor}
     metadata["MLflow version"] = dg.MetadataValue.url(page)
+    metadata["model card"] = dg.MetadataValue.md(shown_card(runtime, model, step.version))
     yield dg.AssetMaterialization(key, metadata=metadata, tags={DATA_VERSION: str(step.version)})
     judged = {judgement.kind: judgement for judgement in newest_evidence(runtime, model)}
     for kind in kinds():

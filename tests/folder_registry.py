@@ -38,3 +38,7 @@ class FolderRegistry:
     def point(self, model: str, role: Role, version: int) -> None:
         self.fetch(model, version)
         (self.root / model / role).write_text(str(version))
+
+    def describe(self, model: str, version: int, card: str) -> None:
+        self.fetch(model, version)
+        (self.root / model / str(version) / "card.md").write_text(card)

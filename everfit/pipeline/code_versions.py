@@ -53,6 +53,7 @@ NEUTRAL = (
     "everfit.pipeline.day_summary",
     "everfit.pipeline.horizon",
     "everfit.pipeline.lineage",
+    "everfit.pipeline.model_card",
     "everfit.pipeline.provenance",
     "everfit.pipeline.span_records",
     "everfit.pipeline.trackers",

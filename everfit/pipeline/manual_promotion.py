@@ -12,6 +12,7 @@ from everfit.errors import LostVersionError, PromotionError
 from everfit.pipeline import manifests
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Version
+from everfit.pipeline.model_card import publish_card
 from everfit.pipeline.native_versions import require_loading
 from everfit.pipeline.promotion import promote, register
 from everfit.registry import MANIFEST, Artifact
@@ -139,6 +140,7 @@ def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) ->
     with runtime.engine.begin() as connection:
         promote(connection, runtime.registry, _entry(connection, model, step, detail))
     announce(runtime.settings.kafka, model, step.to_version, step.reason)
+    publish_card(runtime, model, step.to_version)
 
 
 def _entry(connection: sa.Connection, model: Model, step: _Step, detail: dict[str, Any]) -> ledger.Entry:

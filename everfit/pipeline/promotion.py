@@ -11,6 +11,7 @@ from everfit.evaluation.rules import Verdict
 from everfit.pipeline import manifests, provenance
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
+from everfit.pipeline.model_card import publish_card
 from everfit.pipeline.native_versions import NOT_PORTABLE, not_portable, require_loading
 from everfit.pipeline.training_record import TAG_CHARACTERS, rule_tags
 from everfit.registry import MANIFEST, Artifact, Registry
@@ -87,6 +88,7 @@ def _promote_winner(runtime: Runtime, case: _Case) -> int:
         promote(connection, runtime.registry, _entry(connection, case, "promoted", version, detail))
         _end_request(connection, case, "promoted")
     announce(runtime.settings.kafka, case.model, version, case.evaluation.reason)
+    publish_card(runtime, case.model, version)
     return version
 
 

@@ -6,10 +6,11 @@ from everfit.registry.registry import Artifact
 
 
 class InMemoryRegistry:
-    """Versions and roles in dictionaries: ``artifacts`` by model and version, ``pointers`` by model and role."""
+    """Versions and roles in dictionaries: ``artifacts`` and ``cards`` by model and version, ``pointers`` by model and role."""
 
     def __init__(self) -> None:
         self.artifacts: dict[tuple[str, int], Artifact] = {}
+        self.cards: dict[tuple[str, int], str] = {}
         self.pointers: dict[tuple[str, Role], int] = {}
 
     def register(self, model: str, artifact: Artifact, *, above: int) -> int:
@@ -32,3 +33,8 @@ class InMemoryRegistry:
         """See :class:`everfit.registry.Registry`."""
         self.fetch(model, version)
         self.pointers[model, role] = version
+
+    def describe(self, model: str, version: int, card: str) -> None:
+        """See :class:`everfit.registry.Registry`."""
+        self.fetch(model, version)
+        self.cards[model, version] = card

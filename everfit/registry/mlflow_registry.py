@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
+CARD = "model_card.md"
+DESCRIPTION_CHARACTERS = 5_000  # that MLflow's database takes
+REST = f"*The rest is in {CARD}, among the artifacts of this version's run.*"
 SIGNATURE = "everfit_signature"  # key in the MLmodel file's metadata
 
 
@@ -93,6 +96,14 @@ class MlflowRegistry:
         with self._answering(), self._having(model, version):
             self._client.set_registered_model_alias(model, role, str(version))
 
+    def describe(self, model: str, version: int, card: str) -> None:
+        """Make it the version's description, as much of it as MLflow takes, and all of it an artifact of the version's run."""
+        with self._answering(), self._having(model, version):
+            registered = self._client.get_model_version(model, str(version))
+            if registered.run_id:
+                self._client.log_text(registered.run_id, card, CARD)
+            self._client.update_model_version(model, str(version), shortened(card))
+
     @contextmanager
     def _having(self, model: str, version: int, *, whole: bool = False) -> "Iterator[None]":
         """Raise :class:`LostVersionError` for a version that is not there (with ``whole``: or whose artifact is not)."""
@@ -122,6 +133,15 @@ class MlflowRegistry:
             if isinstance(error, MlflowException) and not _is_away(error):
                 raise
             raise ServiceError(f"MLflow does not answer at {self._uri} ({error}); see `everfit doctor`") from error
+
+
+def shortened(card: str) -> str:
+    """The card as far as whole sections fit into a description, and where the rest is."""
+    if len(card) <= DESCRIPTION_CHARACTERS:
+        return card
+    kept = card[: DESCRIPTION_CHARACTERS - len(REST) - 2]
+    end = kept.rfind("\n\n## ")
+    return f"{kept[:end] if end > 0 else kept}\n\n{REST}"
 
 
 def _logged(artifact: Artifact, model: str) -> Any:

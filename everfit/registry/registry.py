@@ -1,4 +1,4 @@
-"""What a registry of model versions must do: four verbs. Who is champion is the ledger's to say, never the registry's."""
+"""What a registry of model versions must do: five verbs. Who is champion is the ledger's to say, never the registry's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +48,14 @@ class Registry(Protocol):
         """Give a role to a version, whichever had it before.
 
         The champion's role follows the ledger, under its lock: :func:`everfit.pipeline.promotion.promote`.
+
+        Raises:
+            LostVersionError: when the registry does not have the version.
+            ServiceError: when the registry does not answer.
+        """
+
+    def describe(self, model: str, version: int, card: str) -> None:
+        """Keep the card of a version, in Markdown, in place of the one before.
 
         Raises:
             LostVersionError: when the registry does not have the version.

@@ -123,6 +123,24 @@ def registration(connection: sa.Connection, model: str, version: int) -> Registr
     return Registration(*connection.execute(sa.select(ledger.c.cause, ledger.c.detail).where(*about)).one())
 
 
+@dataclass(frozen=True, slots=True)
+class VersionStep:
+    """A row about a version. ``event_time`` is the model's clock."""
+
+    action: Action
+    actor: str
+    reason: str
+    event_time: datetime
+
+
+def of_version(connection: sa.Connection, model: str, version: int) -> list[VersionStep]:
+    """All that is on record of a version, oldest first."""
+    about = sa.or_(ledger.c.to_version == version, ledger.c.detail["version"].as_integer() == version)
+    columns = (ledger.c.action, ledger.c.actor, ledger.c.reason, ledger.c.event_time)
+    rows = connection.execute(sa.select(*columns).where(ledger.c.model == model, about).order_by(ledger.c.id))
+    return [VersionStep(*row) for row in rows]
+
+
 def is_paused(connection: sa.Connection, model: str) -> bool:
     """Whether a person has paused the decisions and promotions of a model, and nobody has resumed them."""
     query = sa.select(ledger.c.action).where(ledger.c.model == model, ledger.c.action.in_(("paused", "resumed")))

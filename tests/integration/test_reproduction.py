@@ -129,6 +129,11 @@ def test_a_version_is_made_again_after_new_data_landed_and_an_old_day_was_correc
     assert first.training_set.days.items() != {day: fourth.training_set.days[day] for day in first.training_set.days}.items()
     assert first.candidate.searched["trials"] == 2
     assert third.parent == 2
+    cards = {version: loop.registry.cards[BASE.name, version] for version in (1, 3, 4)}
+    assert "Found by its search: leaves=" in cards[1]
+    assert "| parent | version 2, whose fit it went on from |" in cards[3]
+    assert "- It is not portable: no ONNX but a file of skops" in cards[4]
+    assert "| promoted | test | no worse: " in cards[4]
     before = stored(loop)
     for model, version in ((SEARCHED, 1), (CHECKPOINTED, 3), (NATIVE, 4)):
         done = again(loop, model, version)
