@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,8 +25,8 @@ from everfit.store.tables import predictions
 
 UNPAIRED = ("canary", "ab_test")  # stages in which a request is answered by one of the two alone
 MOST_ROWS = 20_000  # of a version and day: of more, a sample drawn by request ids
-FEWEST_ROWS = 50  # of a day, to judge a share by
-FAILED, DEGRADED_MORE, MISSING_MORE = 0.05, 0.1, 0.1  # shares of a day that end a rollout, the latter two above the other's
+FEWEST_ROWS = 50  # to judge a share by: of the newest day, and where it has fewer, of those before it, too
+FAILED, DEGRADED_MORE, MISSING_MORE = 0.05, 0.1, 0.1  # shares that end a rollout, the latter two above the other's
 
 OTHER = "_other"
 
@@ -40,15 +40,20 @@ class LiveVerdict(NamedTuple):
 
 
 def live_verdict(metric: Metric, rollout: Rollout, days: Sequence[LiveDay]) -> LiveVerdict:
-    """The verdict after these days: the newest day's shares, then the sequence of daily differences."""
+    """The verdict after these days: the shares of the newest, then the sequence of daily differences."""
     differences = [math.nan if day.difference is None else day.difference for day in days]
     interval = sequence(np.array(differences, dtype=np.float64))
-    if days and (fault := _fault(days[-1])):
+    if fault := _fault(of_stage(rollout, days)):
         return LiveVerdict("worse", interval, fault)
     mean, lower, upper = metric.shown_interval(interval.mean, interval.lower, interval.upper)
     against = f"{metric.title} {mean:+.4f} against version {rollout.replaces}'s on {interval.days} days of live outcomes"
     bounds = f"interval [{lower:+.4f}, {upper:+.4f}] at any look"
     return LiveVerdict(interval.outcome(rollout.margin), interval, f"{against}, {bounds}")
+
+
+def of_stage(rollout: Rollout, days: Sequence[LiveDay]) -> list[LiveDay]:
+    """Those of the days that lie in its present stage."""
+    return [day for day in days if day.day >= f"{rollout.since:%Y-%m-%d}"]
 
 
 def live_day(connection: sa.Connection, model: Model, rollout: Rollout, start: datetime) -> LiveDay:
@@ -64,27 +69,46 @@ def live_day(connection: sa.Connection, model: Model, rollout: Rollout, start: d
     return LiveDay(
         day=f"{start:%Y-%m-%d}",
         difference=_paired(model.metric, own, other) if paired else _unpaired(model.metric, own, other),
+        asked=_asked(connection, model, rollout, span, counts),
         rows=counts.get(rollout.version, 0),
         other_rows=counts.get(rollout.replaces, 0),
         degraded=_share(own[DEGRADED]),
         other_degraded=_share(other[DEGRADED]),
         missing=_share(own[LABEL].is_null()),
         other_missing=_share(other[LABEL].is_null()),
-        failed=_failed(connection, model, rollout, span, counts),
     )
 
 
-def _fault(day: LiveDay) -> str:
-    """Why a day's shares alone end a rollout; empty where they do not."""
-    if day.failed > FAILED and max(day.rows, day.other_rows) >= FEWEST_ROWS:
-        return f"it left {day.failed:.0%} of its requests of {day.day} unanswered, at most {FAILED:.0%} are allowed"
-    if min(day.rows, day.other_rows) < FEWEST_ROWS:
-        return ""
-    if day.degraded > day.other_degraded + DEGRADED_MORE:
-        return f"{day.degraded:.0%} of its answers of {day.day} were degraded, and {day.other_degraded:.0%} of the other's"
-    if day.missing > day.other_missing + MISSING_MORE:
-        return f"{day.missing:.0%} of its answers of {day.day} have no outcome, and {day.other_missing:.0%} of the other's"
+def _fault(days: Sequence[LiveDay]) -> str:
+    """Why the shares of the stage's newest days end a rollout by themselves; empty where they do not."""
+    if tried := _newest(days, lambda day: day.asked):
+        asked, answered = sum(day.asked for day in tried), sum(day.rows for day in tried)
+        if answered < (1 - FAILED) * asked:
+            allowed = f"at most {FAILED:.0%} may be"
+            return f"{asked - answered} of its {asked} requests {_since(tried)} were left unanswered; {allowed}"
+    both = _newest(days, lambda day: min(day.rows, day.other_rows))
+    for name, what, more in (("degraded", "were degraded", DEGRADED_MORE), ("missing", "have no outcome", MISSING_MORE)):
+        own = _mean([(getattr(day, name), day.rows) for day in both])
+        other = _mean([(getattr(day, f"other_{name}"), day.other_rows) for day in both])
+        if own > other + more:
+            return f"{own:.0%} of its answers {_since(both)} {what}, and {other:.0%} of the other's"
     return ""
+
+
+def _newest(days: Sequence[LiveDay], count: Callable[[LiveDay], int]) -> list[LiveDay]:
+    """As many of the newest days as count :data:`FEWEST_ROWS` together; none where all of them count fewer."""
+    for number in range(1, len(days) + 1):
+        if sum(map(count, days[-number:])) >= FEWEST_ROWS:
+            return [*days[-number:]]
+    return []
+
+
+def _mean(weighted: Sequence[tuple[float, int]]) -> float:
+    return sum(share * rows for share, rows in weighted) / max(1, sum(rows for _, rows in weighted))
+
+
+def _since(days: Sequence[LiveDay]) -> str:
+    return f"of {days[0].day}" if len(days) == 1 else f"since {days[0].day}"
 
 
 def _counts(connection: sa.Connection, model: Model, span: Span) -> dict[int | None, int]:
@@ -137,15 +161,15 @@ def _share(flags: pl.Series) -> float:
     return float(flags.mean() or 0.0) if len(flags) else 0.0  # type: ignore[arg-type]
 
 
-def _failed(connection: sa.Connection, model: Model, rollout: Rollout, span: Span, counts: dict[int | None, int]) -> float:
-    """The share of what the version should have answered and did not: of all requests as a shadow, else of its units'."""
-    answered, others = counts.get(rollout.version, 0), counts.get(rollout.replaces, 0)
+def _asked(connection: sa.Connection, model: Model, rollout: Rollout, span: Span, counts: dict[int | None, int]) -> int:
+    """How many requests the version had to answer: as a shadow all that the champion answered, else its units'.
+
+    Of a provisional champion it is those that it answered: what nobody answered is not in the log.
+    """
+    answered = counts.get(rollout.version, 0)
     if rollout.stage.kind in ("shadow", "approval"):
-        return max(0.0, 1 - answered / others) if others else 0.0
-    if rollout.stage.kind == "guard":
-        return 0.0
-    left = _left_to_the_champion(connection, model, rollout, span)
-    return left / (answered + left) if left else 0.0
+        return max(answered, counts.get(rollout.replaces, 0))
+    return answered + (_left_to_the_champion(connection, model, rollout, span) if rollout.stage.kind != "guard" else 0)
 
 
 def _left_to_the_champion(connection: sa.Connection, model: Model, rollout: Rollout, span: Span) -> int:

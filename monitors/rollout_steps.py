@@ -21,7 +21,7 @@ from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
 from everfit.store.rollouts import LiveDay, Rollout, State
 from everfit.timing import format_duration
-from monitors.live_comparison import LiveVerdict, live_day, live_verdict
+from monitors.live_comparison import LiveVerdict, live_day, live_verdict, of_stage
 
 ACTOR = "rollout"
 
@@ -129,6 +129,8 @@ def _challenging(look: _Look) -> Iterator[Crowned]:
         refuse(f"worse live: {told}")
     elif not _is_over(look):
         return
+    elif unanswered := _unanswered(look):
+        refuse(f"it answered none of its {unanswered} requests: {told}")
     elif rollout.stage.kind == "approval":
         lasted = format_duration(rollout.stage.lasts) if rollout.stage.lasts else "all the time"
         refuse(f"nobody approved or rejected it within {lasted}: {told}", "expired")
@@ -138,11 +140,17 @@ def _challenging(look: _Look) -> Iterator[Crowned]:
             yield Crowned(look.model, version, told)
 
 
+def _unanswered(look: _Look) -> int:
+    """The number of requests that the version had in this stage, where it answered none of them; else 0."""
+    days = of_stage(look.rollout, look.days)
+    return 0 if any(day.rows for day in days) else sum(day.asked for day in days)
+
+
 def _is_over(look: _Look) -> bool:
     """Whether the stage has lasted as long as declared, has the outcomes that it waits for, or has shown a gain."""
     stage = look.rollout.stage
     if stage.outcomes is not None:
-        return sum(round(day.rows * (1 - day.missing)) for day in look.days) >= stage.outcomes
+        return sum(round(day.rows * (1 - day.missing)) for day in of_stage(look.rollout, look.days)) >= stage.outcomes
     if stage.kind == "ab_test" and look.verdict.interval.upper < 0:
         return True
     return stage.lasts is not None and look.until >= look.rollout.since + stage.lasts

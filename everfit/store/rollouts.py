@@ -26,19 +26,19 @@ class LiveDay(msgspec.Struct, frozen=True, kw_only=True):
     """What a day's matured outcomes show of a version beside the champion, or of a champion beside its predecessor.
 
     ``difference`` is the mean loss of the version less that of the other; null where one of them has no outcome. The rest is
-    counted over all requests of the day: of the version and of the other its rows, and the shares of them that were degraded
-    or have no outcome yet; ``failed`` is the share of what the version should have answered and did not.
+    counted over all requests of the day: ``asked`` those that the version had to answer, ``rows`` those that it did,
+    ``other_rows`` those of the other, and the shares of both that were degraded or have no outcome.
     """
 
     day: str
     difference: float | None
+    asked: int
     rows: int
     other_rows: int
     degraded: float
     other_degraded: float
     missing: float
     other_missing: float
-    failed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,8 +167,18 @@ def test_a_version_goes_through_shadow_and_canary_to_the_guard(engine: sa.Engine
     [
         ([Shadow(for_="28d")], {(1, "champion"): 0.3, (2, "shadow"): 0.6}, "rejected", "worse live: log loss +"),
         ([ABTest(share=0.5)], {(1, "champion"): 0.3, (2, "challenger"): 0.6}, "rejected", "worse live: log loss +"),
-        ([Shadow(for_="28d")], {(1, "champion"): 0.3}, "rejected", "it left 100% of its requests of 2025-03-03"),
-        ([Canary(steps=[100], each="7d")], {(1, "champion"): 0.3}, "rejected", "it left 100% of its requests of 2025-03-03"),
+        (
+            [Shadow(for_="28d")],
+            {(1, "champion"): 0.3},
+            "rejected",
+            "60 of its 60 requests of 2025-03-03 were left unanswered; at most 5% may be",
+        ),
+        (
+            [Canary(steps=[100], each="7d")],
+            {(1, "champion"): 0.3},
+            "rejected",
+            "60 of its 60 requests of 2025-03-03 were left unanswered; at most 5% may be",
+        ),
         (
             [Approval(within="3d")],
             {(1, "champion"): 0.3, (2, "shadow"): 0.3},
@@ -191,6 +201,26 @@ def test_a_version_that_does_not_make_it_leaves_the_champion(
     assert why in log.newest().reason
     assert log.served() == Served(1)
     assert log.told() == ["promoted", "registered", "rejected"]
+
+
+@pytest.mark.parametrize(
+    ("each", "rows", "days", "why"),
+    [
+        ("28d", 20, 3, "60 of its 60 requests since 2025-03-03 were left unanswered; at most 5% may be"),
+        ("2d", 20, 2, "it answered none of its 40 requests: "),  # too few for a share when the stage is over
+    ],
+)
+def test_a_canary_of_few_requests_that_answers_none_does_not_go_on(
+    engine: sa.Engine, each: str, rows: int, days: int, why: str
+) -> None:
+    log = Log(engine, [Canary(steps=[100], each=each)])
+    log.begin()
+    for number in range(days):
+        assert log.newest().state == "running"
+        log.day(number, {(1, "champion"): 0.3}, rows=rows)
+        assert log.step() == []
+    assert log.newest().state == "rejected"
+    assert why in log.newest().reason
 
 
 def test_a_rollout_ends_where_another_version_became_champion(engine: sa.Engine) -> None:
