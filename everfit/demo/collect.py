@@ -15,6 +15,7 @@ from everfit.demo.result import Alarm, Counts, DemoResult, Retraining
 from everfit.errors import EmptyPartitionError
 from everfit.evidence.kinds import Drift
 from everfit.runtime import Runtime
+from everfit.store import rollouts
 from everfit.store.database import reachable
 from everfit.store.tables import outcomes, windows
 
@@ -46,6 +47,7 @@ def collect(
         closed = _windows(connection, model, span)
         alarms = story.alarms(connection, runtime.lake, model.name, folder)
         retrainings = story.retrainings(connection, model.name)
+        judged, rolled_out = story.judged(runtime, connection, model.name), rollouts.of_model(connection, model.name)
         observed = _outcomes(connection, model, span)
     plan = timer(model, *span, [version.candidate.name for _, version in promotions])
     trained_on = renewed(runtime.lake.get_frame(first.training_set.rows_hash), model.label)
@@ -64,6 +66,8 @@ def collect(
         versions=story.lives(promotions, frame, losses),
         timer=plan,
         seconds=dict(seconds),
+        judged=judged,
+        rollouts=rolled_out,
         coin=_coin(model),
     )
 

@@ -1,11 +1,13 @@
 """The report as one HTML page that opens offline: the chart first, then the tables behind it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from everfit.demo.chart import draw
 from everfit.demo.limits import limits
+from everfit.demo.page_parts import day, row, table
+from everfit.demo.promotion_sections import gate_section, guard_section
 from everfit.demo.result import Alarm, DemoResult, Moved, Retraining, VersionLife, written
 
 STYLE = Path(__file__).with_name("report.css")
@@ -24,6 +26,8 @@ def render(result: DemoResult) -> str:
             draw(result),
             _reading(result),
             _happened(result),
+            gate_section(result),
+            guard_section(result),
             _evidence(result),
             _versions(result),
             _spent(result),
@@ -43,7 +47,7 @@ def _head(result: DemoResult) -> str:
     figures = "".join(
         f'<div class="{name}"><b>{written(value)}</b><span>{escape(label)}</span></div>' for name, value, label in named
     )
-    span = f"{_day(result.start)} to {_day(result.end)}"
+    span = f"{day(result.start)} to {day(result.end)}"
     return (
         f'<p class="eyebrow">everfit demo</p><h1>{escape(result.model)}</h1>'
         f'<p class="lead">{escape(result.description)}<br>{counts.predictions:,} predictions, {span}; '
@@ -63,15 +67,15 @@ def _reading(result: DemoResult) -> str:
 def _happened(result: DemoResult) -> str:
     rows = [_retraining_row(number, retraining) for number, retraining in enumerate(result.retrainings, 1)]
     head = ["", "requested", "cause", "the policy's reason", "result", "the gate's reason"]
-    return "<h2>Retrainings</h2>" + (_table(head, rows) if rows else "<p>Nothing was retrained.</p>")
+    return "<h2>Retrainings</h2>" + (table(head, rows) if rows else "<p>Nothing was retrained.</p>")
 
 
 def _retraining_row(number: int, retraining: Retraining) -> str:
     became = f"version {retraining.version}" if retraining.ended == "promoted" else retraining.ended
-    return _row(
+    return row(
         [
             f'<td class="number">{number}</td>',
-            f'<td class="when">{_day(retraining.at)}</td>',
+            f'<td class="when">{day(retraining.at)}</td>',
             f"<td>{escape(retraining.cause)}</td>",
             f"<td>{escape(retraining.asked_because)}</td>",
             f'<td><span class="verdict {retraining.ended}">{escape(became)}</span></td>',
@@ -87,7 +91,7 @@ def _evidence(result: DemoResult) -> str:
     )
     rows = [_alarm_row(alarm) for alarm in result.alarms]
     head = ["window", "version", "kind", "what moved", "Evidently"]
-    return f"<h2>The alarms' evidence</h2><p>{intro}</p>" + (_table(head, rows) if rows else "<p>There was no alarm.</p>")
+    return f"<h2>The alarms' evidence</h2><p>{intro}</p>" + (table(head, rows) if rows else "<p>There was no alarm.</p>")
 
 
 def _alarm_row(alarm: Alarm) -> str:
@@ -96,9 +100,9 @@ def _alarm_row(alarm: Alarm) -> str:
     details = _moved(moved[:SHOWN]) if moved else escape(alarm.reason)
     if len(moved) > SHOWN:
         details += f"<details><summary>{len(moved) - SHOWN} more</summary>{_moved(moved[SHOWN:])}</details>"
-    return _row(
+    return row(
         [
-            f'<td class="when">{_day(alarm.start)} to {_day(alarm.end)}</td>',
+            f'<td class="when">{day(alarm.start)} to {day(alarm.end)}</td>',
             f'<td class="number">{alarm.version}</td>',
             f"<td>{escape(alarm.kind)}</td>",
             f"<td>{details}</td>",
@@ -128,18 +132,18 @@ def _versions(result: DemoResult) -> str:
     loss = f"{result.loss_name} while champion"
     head = ["version", "since", "recipe", "cause", "trained up to", "on rows", "answered", loss]
     numeric = {"version", "on rows", "answered", loss}
-    return "<h2>The versions that answered</h2>" + _table(head, map(_version_row, result.versions), numeric)
+    return "<h2>The versions that answered</h2>" + table(head, map(_version_row, result.versions), numeric)
 
 
 def _version_row(life: VersionLife) -> str:
     loss = "" if life.loss is None else written(life.loss)
-    return _row(
+    return row(
         [
             f'<td class="number">{life.version}</td>',
-            f'<td class="when">{_day(life.since)}</td>',
+            f'<td class="when">{day(life.since)}</td>',
             f"<td><code>{escape(life.candidate)}</code></td>",
             f"<td>{escape(life.cause)}</td>",
-            f'<td class="when">{_day(life.trained_until)}</td>',
+            f'<td class="when">{day(life.trained_until)}</td>',
             f'<td class="number">{life.trained_rows:,}</td>',
             f'<td class="number">{life.answered:,}</td>',
             f'<td class="number">{loss}</td>',
@@ -156,16 +160,3 @@ def _spent(result: DemoResult) -> str:
     )
     total = sum(result.seconds.values())
     return f'<h2>Where the time went</h2><p>{total:,.0f} seconds in all.</p><div class="spent">{lines}</div>'
-
-
-def _table(head: Sequence[str], rows: Iterable[str], numeric: Iterable[str] = ()) -> str:
-    titles = "".join(f'<th class="number">{name}</th>' if name in numeric else f"<th>{name}</th>" for name in head)
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _day(moment: object) -> str:
-    return f"{moment:%-d %b %Y}"

@@ -5,6 +5,8 @@ from datetime import datetime
 import msgspec
 
 from everfit.declaration.retraining import Status
+from everfit.pipeline.manifests import Compared
+from everfit.store.rollouts import Rollout
 
 
 class Losses(msgspec.Struct, frozen=True):
@@ -64,6 +66,15 @@ class Retraining(msgspec.Struct, frozen=True):
     version: int | None
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """An evaluation as the ledger tells it: what each candidate was held to. ``at`` is the model's clock."""
+
+    at: datetime
+    cause: str
+    verdict: str
+    compared: list[Compared]
+
+
 class VersionLife(msgspec.Struct, frozen=True):
     """A champion: since when, its training, and its loss while it answered (None where no outcome was observed)."""
 
@@ -115,6 +126,8 @@ class DemoResult(msgspec.Struct, frozen=True):
     versions: list[VersionLife]
     timer: Timer
     seconds: dict[str, float]
+    judged: list[Judged] = []
+    rollouts: list[Rollout] = []
     coin: float | None = None  # the loss of always answering one half, where that is an answer
 
     @property

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from everfit.declaration.reserved_columns import VERSION
 from everfit.declaration.retraining import FRESHNESS
-from everfit.demo.result import Alarm, Moved, Retraining, VersionLife
+from everfit.demo.result import Alarm, Judged, Moved, Retraining, VersionLife
 from everfit.pipeline import manifests
-from everfit.pipeline.manifests import Version
+from everfit.pipeline.manifests import Evaluation, Version
 from everfit.runtime import Runtime
 from everfit.store.tables import evidence, ledger, retrain_requests
 
@@ -63,6 +63,17 @@ def retrainings(connection: sa.Connection, model: str) -> list[Retraining]:
         query.where(columns.model == model, columns.cause != "bootstrap").order_by(columns.requested_at, columns.id)
     )
     return [Retraining(row.requested_at, row.cause, row.reason, row.status, row.result or "", row.to_version) for row in rows]
+
+
+def judged(runtime: Runtime, connection: sa.Connection, model: str) -> list[Judged]:
+    """Every evaluation that the ledger names, once, as it ended first; oldest first."""
+    query = sa.select(ledger).where(ledger.c.model == model, ledger.c.detail.has_key("evaluation")).order_by(ledger.c.id)
+    first = {row.detail["evaluation"]: row for row in reversed(connection.execute(query).all())}
+    found = []
+    for digest, row in reversed(first.items()):
+        made = manifests.get(runtime.lake, digest, Evaluation)
+        found.append(Judged(row.event_time, row.cause, made.verdict, made.compared))
+    return found
 
 
 def promoted(runtime: Runtime, connection: sa.Connection, model: str) -> "list[tuple[Any, Version]]":

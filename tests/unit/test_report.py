@@ -117,3 +117,36 @@ def test_the_summary_holds_what_scripts_rely_on() -> None:
     assert summary["seconds"] == 42.2
     counted = {"predictions", "outcomes", "predictions_lost", "windows", "alarms", "retrains"}
     assert counted | {"drift_retrains", "rejections", "promotions"} <= summary.keys()
+
+
+def test_every_rule_of_every_candidate_is_shown_with_what_it_found() -> None:
+    page = render(a_result())
+    gate = page[page.index("What the gate saw") : page.index("What the guard saw")]
+    assert re.findall(r'class="verdict (\w+)"', gate) == ["passed", "rejected", "inconclusive"]
+    dots = re.findall(r'<i class="rule (\w+)" title="(\w+): ', gate)
+    assert dots == [
+        ("passed", "difference"),
+        ("failed", "latency"),
+        ("passed", "difference"),
+        ("open", "difference"),
+        ("passed", "difference"),
+    ]
+    assert '<td class="number">31.5</td><td class="number">20</td><td>too slow: 31.50 ms an answer, allowed 20</td>' in gate
+    assert "&lt;against&gt;" in gate
+
+
+def test_the_guard_is_shown_day_by_day_with_how_it_ended() -> None:
+    page = render(a_result())
+    guard = page[page.index("What the guard saw") : page.index("The alarms")]
+    assert '<span class="verdict confirmed">confirmed</span></td><td>no worse by &lt;0.01&gt;</td>' in guard
+    assert re.findall(r'<rect class="(\w+)".*?<title>(.*?)</title>', guard) == [
+        ("better", "2024-02-01: -0.0200 on 48 rows"),
+        ("worse", "2024-02-02: +0.0100 on 48 rows"),
+    ]
+    assert '<td class="number">-0.005</td>' in guard
+
+
+def test_a_report_without_evaluations_or_rollouts_says_so() -> None:
+    page = render(a_result(judged=[], rollouts=[]))
+    assert "<p>Nothing was judged.</p>" in page
+    assert "<p>Nothing was rolled out.</p>" in page
