@@ -44,6 +44,7 @@ def _live(number: int, difference: float | None) -> LiveDay:
     return LiveDay(
         day=f"2024-02-0{number}",
         difference=difference,
+        asked=48,
         rows=48,
         other_rows=48,
         degraded=0.0,

@@ -13,9 +13,9 @@ BAR, HALF = 4, 14  # pixels: the width of a day's bar, and the height of the lar
 
 
 def gate_section(result: DemoResult) -> str:
-    """Every candidate with every rule: a dot each, what failed in words, and all of them where it is unfolded."""
+    """Every candidate with every rule: a mark each, what failed in words, and all of them where it is unfolded."""
     intro = (
-        "A dot is a rule that the candidate was held to: filled where it holds, crossed where it failed, open where the days "
+        "A mark is a rule that the candidate was held to: a dot where it holds, a diamond where it failed, a ring where the days "
         "decide neither way yet. Point at one to read what it found, or unfold them all."
     )
     rows = [line for judged in result.judged for line in _candidates(judged)]
@@ -27,7 +27,7 @@ def gate_section(result: DemoResult) -> str:
 def _candidates(judged: Judged) -> Iterator[str]:
     for number, compared in enumerate(judged.compared):
         first, outcome = number == 0, verdict(compared.rules) if compared.rules else _former(compared)
-        dots = "".join(map(_dot, compared.rules))
+        marks = "".join(map(_mark, compared.rules))
         unfolded = f"<details><summary>all {len(compared.rules)} rules</summary>{_rules(compared.rules)}</details>"
         yield row(
             [
@@ -35,7 +35,7 @@ def _candidates(judged: Judged) -> Iterator[str]:
                 f"<td>{escape(judged.cause) if first else ''}</td>",
                 f"<td><code>{escape(compared.name)}</code></td>",
                 f'<td><span class="verdict {outcome}">{outcome}</span></td>',
-                f'<td class="dots">{dots}</td>',
+                f'<td class="marks">{marks}</td>',
                 f"<td>{escape(compared.reason)}{unfolded if compared.rules else ''}</td>",
             ]
         )
@@ -46,7 +46,7 @@ def _former(compared: Compared) -> str:
     return "passed" if compared.passed else "rejected"
 
 
-def _dot(rule: Rule) -> str:
+def _mark(rule: Rule) -> str:
     told = escape(f"{rule.name}: {rule.words}", quote=True)
     return f'<i class="rule {rule.state}" title="{told}"></i>'
 
@@ -73,7 +73,7 @@ def _figure(figure: float | None) -> str:
 def guard_section(result: DemoResult) -> str:
     """Every rollout: how a version did day by day beside the one that it replaced, and how that ended."""
     intro = (
-        f"After a promotion the version that was replaced answers along. A bar is a day of outcomes: the {result.loss_name} of "
+        f"After a promotion the version that was replaced answers along as a shadow. A bar is a day of outcomes: the {result.loss_name} of "
         "the new version less that of the old one, blue where the new one is better. The guard looks once a day, and confirms "
         "the new version or takes the old one back."
     )
