@@ -5,6 +5,7 @@ heartbeat, send alerts, emit every pending request. A tick may be interrupted at
 requests are written in the monitors' transactions, and a run key launches once.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import dagster as dg
 
 from everfit.dagster_api.names import LOOP
 from everfit.declaration import Model
-from everfit.errors import EmptyPartitionError
+from everfit.errors import EmptyPartitionError, ServiceError
 from everfit.runtime import Runtime
 from orchestration import pool_limits
 from orchestration.activation import sensor_status
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from everfit.store.judgements import Judgement
     from everfit.store.requests import RetrainRequest
     from monitors.pass_result import PassResult
+
+logger = logging.getLogger(__name__)
 
 
 @dg.sensor(
@@ -50,6 +53,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     launches = [*_launches(everfit, done.pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]
     champions = [*_champions(instance, everfit, done.result, isolation)]
+    _record_live(everfit, done.result)
     _heart(everfit).beat()
     loop_alerts.send(everfit.engine, everfit.models)
     return dg.SensorResult(
@@ -122,6 +126,21 @@ def _champions(
             return [*by_hand(instance, runtime, model), *verdicts(runtime, model, judged)]
 
         yield from isolation.attempt(Part(name, "check"), events) or []
+
+
+def _record_live(runtime: Runtime, result: "PassResult") -> None:
+    """Record the metric of the windows that were judged in their versions' runs; what MLflow misses comes with the next."""
+    from everfit.registry import live_metrics
+
+    for name, model in runtime.models.items():
+        judged = [each for each in result.judgements if each.model == name and each.kind == live_metrics.KIND]
+        if not judged:
+            continue
+        try:
+            with runtime.engine.connect() as connection:
+                live_metrics.record(connection, runtime.settings.mlflow, model, {each.version for each in judged})
+        except ServiceError as error:
+            logger.warning("%s: the metrics of its newest windows are recorded with the next ones: %s", name, error)
 
 
 def _observations(result: "PassResult") -> Iterator[dg.AssetObservation]:

@@ -15,8 +15,8 @@ BAR, HALF = 4, 14  # pixels: the width of a day's bar, and the height of the lar
 def gate_section(result: DemoResult) -> str:
     """Every candidate with every rule: a mark each, what failed in words, and all of them where it is unfolded."""
     intro = (
-        "A mark is a rule that the candidate was held to: a dot where it holds, a diamond where it failed, a ring where the days "
-        "decide neither way yet. Point at one to read what it found, or unfold them all."
+        "A mark is a rule that the candidate was held to: a dot where it holds, a diamond where it failed, a ring where the "
+        "days decide neither way yet. Point at one to read what it found, or unfold them all."
     )
     rows = [line for judged in result.judged for line in _candidates(judged)]
     head = ["judged", "cause", "candidate", "verdict", "rules", "what decided"]
@@ -73,9 +73,9 @@ def _figure(figure: float | None) -> str:
 def guard_section(result: DemoResult) -> str:
     """Every rollout: how a version did day by day beside the one that it replaced, and how that ended."""
     intro = (
-        f"After a promotion the version that was replaced answers along as a shadow. A bar is a day of outcomes: the {result.loss_name} of "
-        "the new version less that of the old one, blue where the new one is better. The guard looks once a day, and confirms "
-        "the new version or takes the old one back."
+        "After a promotion the version that was replaced answers along as a shadow. A bar is a day of outcomes: the "
+        f"{result.loss_name} of the new version less that of the old one, blue where the new one is better. The guard looks "
+        "once a day, and confirms the new version or takes the old one back."
     )
     rows = [_rollout(each) for each in sorted(result.rollouts, key=lambda each: each.since)]
     head = ["since", "version", "in place of", "day by day", "mean", "outcome", "reason"]

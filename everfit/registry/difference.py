@@ -1,21 +1,12 @@
-"""Where MLflow differs from the ledger: an alias that was set or deleted by hand, or a version that is gone.
+"""Where MLflow differs from the ledger: an alias that was set or deleted by hand, or a version that is gone."""
 
-Read over MLflow's REST interface (https://mlflow.org/docs/latest/rest-api.html), without its client: it takes milliseconds,
-and fails after seconds.
-"""
-
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
-from everfit.environment import http_client
-from everfit.errors import ServiceError
+from everfit.registry import mlflow_rest
 from everfit.store import ledger
-
-TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +62,11 @@ def _compare(connection: sa.Connection, mlflow: str, model: str) -> Difference |
     champion = ledger.champion(connection, model)
     version = champion.version if champion else None
     alias = _alias(mlflow, model)
-    lost = version is not None and _get(mlflow, "model-versions", name=model, version=str(version)) is None
+    lost = version is not None and mlflow_rest.read(mlflow, "model-versions/get", name=model, version=str(version)) is None
     return Difference(model, version, alias, lost) if alias != version or lost else None
 
 
 def _alias(mlflow: str, model: str) -> int | None:
-    registered = _get(mlflow, "registered-models", name=model) or {}
+    registered = mlflow_rest.read(mlflow, "registered-models/get", name=model) or {}
     aliases = registered.get("registered_model", {}).get("aliases", [])
     return next((int(alias["version"]) for alias in aliases if alias["alias"] == "champion"), None)
-
-
-def _get(mlflow: str, collection: str, **parameters: str) -> Any:
-    """The document; None where MLflow has nothing of that name."""
-    import httpx
-
-    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    login = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
-    try:
-        url = http_client.joined(mlflow, f"/api/2.0/mlflow/{collection}/get")
-        answer = http_client.get(url, params=parameters, auth=login, timeout=TIMEOUT_SECONDS)
-        document = answer.json()
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        raise ServiceError(f"MLflow does not answer at {mlflow} ({error!r}); see `everfit doctor`") from error
-    if document.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
-        return None
-    if answer.status_code != httpx.codes.OK:
-        raise ServiceError(f"MLflow at {mlflow} answers {answer.status_code}: {answer.text[:200]}")
-    return document
