@@ -16,8 +16,9 @@ from everfit.declaration.retraining import Decision
 from everfit.declaration.window_grid import Span
 from everfit.evidence.kinds import kinds
 from everfit.evidence.quality import EVERY
+from everfit.pipeline.declaration_document import declaration_document, declaration_id
 from everfit.policy.decision import decide
-from everfit.store import closed_windows, decisions, judgements, ledger, quarantines, requests
+from everfit.store import closed_windows, decisions, declarations, judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -109,14 +110,22 @@ def _stand_in(window: ClosedWindow, champion: Champion) -> int | None:
 def _decided(window: ClosedWindow, champion: int, attempt: Attempt, policy: Callable[[], Decision]) -> Decision:
     """The decision once it is written; in the last attempt, one that cannot be made or written is recorded as none."""
 
-    def record(decision: Decision) -> Decision:
-        decisions.record(window.connection, window.model, window.span[1], champion, decision)
+    def record(decision: Decision, declaration: str | None) -> Decision:
+        decisions.record(window.connection, window.model, window.span[1], champion, decision, declaration)
         return decision
 
     def record_undecided(error: Exception) -> Decision:
-        return record(Decision("none", None, f"could not be decided: {describe(error)}"))
+        return record(Decision("none", None, f"could not be decided: {describe(error)}"), None)
 
-    return attempt(lambda: record(policy()), record_undecided)
+    return attempt(lambda: record(policy(), _declaration(window)), record_undecided)
+
+
+def _declaration(window: ClosedWindow) -> str:
+    """The id of the declaration that is decided by, which is kept with it."""
+    document = declaration_document(window.model)
+    name = declaration_id(document)
+    declarations.keep(window.connection, window.model.name, name, document)
+    return name
 
 
 def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: list[Judgement]) -> None:

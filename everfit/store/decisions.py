@@ -11,8 +11,10 @@ from everfit.store.rollouts import challenging
 from everfit.store.tables import decisions, evidence, rollouts
 
 
-def record(connection: sa.Connection, model: Model, at: datetime, champion: int, decision: Decision) -> None:
-    """Write what was decided about the window that ends ``at``."""
+def record(
+    connection: sa.Connection, model: Model, at: datetime, champion: int, decision: Decision, declaration: str | None = None
+) -> None:
+    """Write what was decided about the window that ends ``at``, by the declaration of that id."""
     connection.execute(
         sa.insert(decisions).values(
             model=model.name,
@@ -22,6 +24,7 @@ def record(connection: sa.Connection, model: Model, at: datetime, champion: int,
             cause=decision.cause,
             reason=decision.reason,
             evidence=list(decision.evidence),
+            declaration=declaration,
         )
     )
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -14,7 +15,7 @@ from everfit.declaration.discovery import broken_modules
 from everfit.errors import DeclarationError
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
-from everfit.store.tables import clocks, declarations, source_days
+from everfit.store.tables import clocks, declaration_documents, declarations, source_days
 from everfit.timing import format_time, wall_clock
 
 SEEN_EVERY = timedelta(hours=1)  # the shortest interval between writes of seen_at
@@ -91,6 +92,12 @@ def require_unchanged(connection: sa.Connection, model: Model) -> None:
     """
     if why := refusals(connection, [model]).get(model.name):
         raise DeclarationError(why)
+
+
+def keep(connection: sa.Connection, model: str, name: str, document: Mapping[str, Any]) -> None:
+    """Keep a whole declaration by its id, once."""
+    values = {"id": name, "model": model, "document": dict(document)}
+    connection.execute(insert(declaration_documents).values(values).on_conflict_do_nothing())
 
 
 def _pinned(before: Facts, is_logged: bool, landed: Collection[str]) -> Iterator[tuple[str, str]]:

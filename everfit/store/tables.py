@@ -256,6 +256,7 @@ decisions = Table(
     _text("cause", nullable=True),  # a kind of evidence, or a policy's own
     _text("reason"),
     Column("evidence", ARRAY(Text), nullable=False),
+    Column("declaration", Text, ForeignKey("declaration_documents.id")),  # that it was made by; null of an older everfit
 )
 
 retrain_requests = Table(
@@ -359,6 +360,15 @@ declarations = Table(
     _text("model", primary_key=True),
     Column("facts", JSONB, nullable=False),  # what of a declaration must stay as it is, by name
     _time("seen_at"),  # wall clock: when it was last declared so
+)
+
+declaration_documents = Table(
+    "declaration_documents",
+    metadata,
+    _text("id", primary_key=True),  # everfit.pipeline.declaration_document.declaration_id
+    _text("model"),
+    Column("document", JSONB, nullable=False),  # all of the declaration
+    Column("first_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
 heartbeats = Table(

@@ -15,13 +15,15 @@ import sqlalchemy as sa
 from everfit.declaration.reserved_columns import REQUEST_ID
 from everfit.errors import EmptyPartitionError, StaleChampionError
 from everfit.pipeline import daily_partitions, lineage, manifests, training_set
-from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
+from everfit.pipeline.declaration_document import declaration_id
+from everfit.pipeline.document_changes import changes
+from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.pipeline.promotion import conclude
 from everfit.store import ledger as ledgers
 from everfit.store import partitions, quarantines, requests
 from everfit.store.decisions import history
 from everfit.store.requests import RetrainRequest
-from everfit.store.tables import decisions, evidence, ledger, retrain_requests, windows
+from everfit.store.tables import decisions, declaration_documents, evidence, ledger, retrain_requests, windows
 from everfit.topics.events import Outcome, Prediction
 from tests.events import prediction
 from tests.examples import EXAMPLES, Example, electricity
@@ -101,6 +103,25 @@ def test_a_window_that_spans_a_swap_is_judged_for_each_version(loop: Loop) -> No
     }
     rows = {one.version: one.detail["rows"] for one in judged if one.kind == "quality"}
     assert rows == {1: 2 * 48, 2: 5 * 48}
+
+
+def test_a_decision_names_the_declaration_that_it_was_made_by(loop: Loop) -> None:
+    loop.bootstrap()
+    loop.play(MODEL.go_live, MODEL.go_live + 2 * WEEK)
+    loop.judge(MODEL.go_live)
+    loop.model = MODEL.model_copy(update={"limits": MODEL.limits.model_copy(update={"retrains_per_month": 1})})
+    loop.judge(MODEL.go_live + WEEK)
+    named = sa.select(declaration_documents).join(decisions).order_by(decisions.c.at)
+    with loop.runtime.engine.connect() as connection:
+        first, second = connection.execute(named).all()
+        champion = ledgers.champion(connection, MODEL.name)
+    assert champion is not None
+    made_with = manifests.get(loop.runtime.lake, champion.manifest, Version).made_with
+    assert made_with is not None
+    assert (first.id, first.document) == (made_with.declaration_id, made_with.declaration)
+    assert declaration_id(first.document) == first.id, "what is kept is what the id was made of"
+    before = MODEL.limits.retrains_per_month
+    assert [each.words for each in changes(first.document, second.document)] == [f"limits.retrains_per_month: {before} → 1"]
 
 
 def test_answers_of_a_version_that_the_ledger_does_not_know_are_told_and_stop_nothing(loop: Loop) -> None:
