@@ -19,6 +19,7 @@ from everfit.runtime import Runtime
 from everfit.timing import format_time
 
 if TYPE_CHECKING:
+    from everfit.evaluation.rules import Rule
     from everfit.pipeline.manifests import Compared, Evaluation
     from everfit.pipeline.trackers import Trackers
 
@@ -126,8 +127,8 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         group_name=model.name,
         owners=model.owners,
         kinds={"polars"},
-        description="Each candidate's recipe against the champion, pair by pair on days that neither was trained on; the "
-        "interval of the mean daily difference decides.",
+        description="Each candidate's recipe against the champion, pair by pair on days that neither was trained on, and "
+        "every rule that it is held to.",
         deps=[[model.name, "trained_model"]],
         pool=training_of(model),
         metadata=declared_in(model),
@@ -151,6 +152,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
             "compared with": f"champion, version {made.champion}" if made.champion else "nothing: there is no champion yet",
             "comparison": dg.MetadataValue.table(table),
             "rules": dg.MetadataValue.table(rule_records(made)),
+            "findings": dg.MetadataValue.md(findings(made)),
         } | training_record.left_out(trained)
         if drawing:
             metadata[f"mean daily difference of the {model.metric.title} from the champion's"] = markdown("intervals", drawing)
@@ -199,21 +201,31 @@ def _record(metric: Metric, compared: "Compared") -> dg.TableRecord:
 
 
 def rule_records(made: "Evaluation") -> list[dg.TableRecord]:
-    """All rules that the candidates were held to, one a row."""
-    return [
-        dg.TableRecord(
-            {
-                "candidate": compared.name,
-                "rule": rule.name,
-                "outcome": rule.state,
-                "figure": _finite(rule.figure),
-                "allowed": _finite(rule.allowed),
-                "finding": rule.words,
-            }
-        )
+    """All rules that the candidates were held to, one a row: the limit, and for each candidate its outcome and figure."""
+    rules = {compared.name: {rule.name: rule for rule in compared.rules} for compared in made.compared}
+    records = []
+    for name in dict.fromkeys(name for held in rules.values() for name in held):
+        allowed = next((held[name].allowed for held in rules.values() if name in held), None)
+        cells = {candidate: _outcome(held.get(name)) for candidate, held in rules.items()}
+        records.append(dg.TableRecord({"rule": name, "allowed": _finite(allowed), **cells}))
+    return records
+
+
+def findings(made: "Evaluation") -> str:
+    """What every rule has found of every candidate, in markdown."""
+    lines = [
+        f"- **{rule.name}**, {rule.state}: {rule.words}" if rule else f"\n### {compared.name}\n"
         for compared in made.compared
-        for rule in compared.rules
+        for rule in [None, *compared.rules]
     ]
+    return "\n".join(lines)
+
+
+def _outcome(rule: "Rule | None") -> str:
+    if rule is None:
+        return ""
+    figure = _finite(rule.figure)
+    return rule.state if figure is None else f"{rule.state}, {figure:g}"
 
 
 def _finite(figure: float | None) -> float | None:

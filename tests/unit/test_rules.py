@@ -5,7 +5,7 @@ import math
 import msgspec
 import pytest
 
-from assets.candidates import rule_records
+from assets.candidates import findings, rule_records
 from everfit.environment import formats
 from everfit.evaluation.rules import Rule, reason_of, verdict
 from everfit.pipeline.manifests import Compared, Evaluation
@@ -48,15 +48,27 @@ def evaluation(*rules: Rule) -> Evaluation:
     return Evaluation(trained_model="hash", champion=1, compared=[compared], winner=None, reason="")
 
 
-def test_every_rule_is_a_row_of_the_page_with_its_outcome() -> None:
-    rows = [record.data for record in rule_records(evaluation(HELD, FAILED, OPEN, UNBOUNDED))]
-    assert [(row["candidate"], row["rule"], row["outcome"], row["figure"]) for row in rows] == [
-        ("forest", "difference", "passed", -0.01),
-        ("forest", "slice day=6", "failed", 0.2),
-        ("forest", "difference", "open", 0.01),
-        ("forest", "latency", "failed", None),
+def test_every_rule_is_a_row_of_the_page_with_each_candidates_outcome() -> None:
+    one, other = evaluation(HELD, FAILED, UNBOUNDED).compared[0], evaluation(OPEN).compared[0]
+    made = evaluation()
+    made = msgspec.structs.replace(made, compared=[one, msgspec.structs.replace(other, name="mlp")])
+    assert [record.data for record in rule_records(made)] == [
+        {"rule": "difference", "allowed": 0.0, "forest": "passed, -0.01", "mlp": "open, 0.01"},
+        {"rule": "slice day=6", "allowed": 0.1, "forest": "failed, 0.2", "mlp": ""},
+        {"rule": "latency", "allowed": 20.0, "forest": "failed", "mlp": ""},
     ]
-    assert rows[1]["finding"] == "day=6 collapses"
+    assert findings(made).split("\n") == [
+        "",
+        "### forest",
+        "",
+        "- **difference**, passed: better by 0.02",
+        "- **slice day=6**, failed: day=6 collapses",
+        "- **latency**, failed: no answer",
+        "",
+        "### mlp",
+        "",
+        "- **difference**, open: too few days",
+    ]
 
 
 def test_trackers_take_the_names_of_rules_and_no_figure_that_is_infinite() -> None:
