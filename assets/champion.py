@@ -49,7 +49,7 @@ def champion(model: Model) -> dg.AssetsDefinition:
         )
         context.log.info("%s; tracked by %s", concluded.reason, pages or "nothing")
         metadata = {"reason": concluded.reason}
-        if concluded.version is None:
+        if concluded.version is None or concluded.in_rollout:
             yield dg.AssetObservation(asset_key=context.asset_key, metadata=metadata)
             return
         page = f"{everfit.settings.mlflow_pages.rstrip('/')}/#/models/{model.name}/versions/{concluded.version}"

@@ -128,12 +128,12 @@ def _challenging(look: _Look) -> Iterator[Crowned]:
     if look.verdict.outcome == "worse":
         refuse(f"worse live: {told}")
     elif not _is_over(look):
-        return
+        if _has_lasted(look):
+            refuse(f"{_outcomes(look)} of {rollout.stage.outcomes} outcomes came in time: {told}", "expired")
     elif unanswered := _unanswered(look):
         refuse(f"it answered none of its {unanswered} requests: {told}")
     elif rollout.stage.kind == "approval":
-        lasted = format_duration(rollout.stage.lasts) if rollout.stage.lasts else "all the time"
-        refuse(f"nobody approved or rejected it within {lasted}: {told}", "expired")
+        refuse(f"nobody approved or rejected it within {format_duration(rollout.stage.lasts)}: {told}", "expired")
     else:
         version = rollout_changes.advance(look.connection, look.model, rollout, look.clock, actor=ACTOR, reason=told)
         if version is not None:
@@ -150,10 +150,16 @@ def _is_over(look: _Look) -> bool:
     """Whether the stage has lasted as long as declared, has the outcomes that it waits for, or has shown a gain."""
     stage = look.rollout.stage
     if stage.outcomes is not None:
-        return sum(round(day.rows * (1 - day.missing)) for day in of_stage(look.rollout, look.days)) >= stage.outcomes
-    if stage.kind == "ab_test" and look.verdict.interval.upper < 0:
-        return True
-    return stage.lasts is not None and look.until >= look.rollout.since + stage.lasts
+        return _outcomes(look) >= stage.outcomes
+    return (stage.kind == "ab_test" and look.verdict.interval.upper < 0) or _has_lasted(look)
+
+
+def _has_lasted(look: _Look) -> bool:
+    return look.until >= look.rollout.since + look.rollout.stage.lasts
+
+
+def _outcomes(look: _Look) -> int:
+    return sum(round(day.rows * (1 - day.missing)) for day in of_stage(look.rollout, look.days))
 
 
 def _end(look: _Look, state: State, reason: str) -> None:

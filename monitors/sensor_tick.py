@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.store import declarations, requests
+from everfit.store import declarations, ledger, requests
 from everfit.store.isolation import Isolation
 from everfit.store.lake import Lake
 from everfit.store.requests import RetrainRequest
@@ -30,7 +30,7 @@ def tick(
     models: Mapping[str, Model],
     launches: Mapping[RetrainRequest, Launch],
 ) -> Tick:
-    """Isolate models that are refused as declared, update open requests, run a pass over the log, and list what is pending.
+    """Isolate models that are refused as declared, update open requests, run a pass over the log, list what may be launched.
 
     Args:
         engine: of everfit's database.
@@ -47,4 +47,5 @@ def tick(
     result = run_pass(engine, lake, bootstrap, models)
     with engine.connect() as connection:
         pending = requests.in_status(connection, "pending")
-    return Tick(result, [request for request in pending if request.model in models and request.model not in refused])
+        held = {request.model for request in pending if ledger.is_paused(connection, request.model)} | set(refused)
+    return Tick(result, [request for request in pending if request.model in models and request.model not in held])

@@ -1,4 +1,4 @@
-"""Dagster events of champions outside of runs: new verdicts, and promotions by command."""
+"""Dagster events of champions outside of runs: new verdicts, and promotions and rollbacks by command or rollout."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ def verdicts(runtime: Runtime, model: Model, judged: "Sequence[Judgement]") -> I
 
 
 def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Iterator[ChampionEvent]:
-    """The events of a promotion by command, with the version's newest verdicts; none where Dagster has them already.
+    """The events of a promotion or rollback without a run, with the version's newest verdicts; none where Dagster has them.
 
     Dagster shows checks as *not evaluated* after a materialization by a run, but not after one without a run; so an evaluation
     is reported for each.
@@ -42,7 +42,7 @@ def by_hand(instance: dg.DagsterInstance, runtime: Runtime, model: Model) -> Ite
 
     with runtime.engine.connect() as connection:
         step = ledger.newest_step(connection, model.name)
-    if step is None or not step.actor.startswith("person"):
+    if step is None or step.actor.startswith("dagster run"):
         return
     key = champion_key(model.name)
     record = instance.get_latest_materialization_event(key)

@@ -27,6 +27,7 @@ def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourcePa
     from everfit.alerts import alias_rules, watchdog
     from everfit.alerts.channels import installed_channels
     from everfit.alerts.notification import notify
+    from everfit.pipeline.reconciliation import reconcile
     from everfit.store import heartbeats
     from everfit.store.database import reachable
     from monitors import promotion_age
@@ -37,6 +38,7 @@ def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourcePa
             findings = promotion_age.overdue(connection, everfit.models, failing)
             findings |= alias_rules.look(connection, everfit.settings.mlflow, everfit.models)
             beats = heartbeats.newest(connection)
+        reconcile(everfit, [name for name, family in findings.ongoing if family == "registry"])
         findings |= watchdog.stopped(beats, time.monotonic() - BEGAN, watchdog.silence())
         notify(everfit.engine, findings, installed_channels())
     return dg.SkipReason("; ".join(findings.ongoing.values()) or "the loop passes, and no champion is too old")

@@ -27,6 +27,8 @@ from everfit.cli import (
     quarantine,
     replay,
     reproduce,
+    rollback,
+    rollout,
     score,
     status,
     train,
@@ -64,6 +66,11 @@ app.command(epilog="Example: everfit score electricity_price requests.parquet --
 app.command(
     epilog="Examples: everfit promote electricity_price 3 --reason 'holidays'; everfit promote electricity_price --restore"
 )(promote.promote)
+app.command(epilog="Example: everfit rollback electricity_price --reason 'worse at night'")(rollback.rollback)
+app.command(epilog="Example: everfit approve electricity_price --reason 'looks right' --by ada")(rollout.approve)
+app.command(epilog="Example: everfit reject electricity_price --reason 'too cautious'")(rollout.reject)
+app.command(epilog="Example: everfit pause electricity_price --reason 'stocktaking until Monday'")(rollout.pause)
+app.command(epilog="Example: everfit resume electricity_price")(rollout.resume)
 app.command(epilog="Example: everfit history electricity_price")(history.history)
 app.command(epilog="Example: everfit compare electricity_price 1 2")(compare.compare)
 app.command(epilog="Example: everfit reproduce electricity_price 1")(reproduce.reproduce)

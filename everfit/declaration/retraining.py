@@ -46,7 +46,7 @@ class History:
     requests of the model; both oldest first.
 
     ``challenger`` is the version that is in its rollout, before it is champion; ``rolled_back_at`` the model's clock when a
-    promotion was last taken back.
+    promotion was last taken back; ``paused``: a person has stopped the model's decisions.
     """
 
     champion: int
@@ -55,6 +55,7 @@ class History:
     requests: Sequence[PastRequest]
     challenger: int | None = None
     rolled_back_at: datetime | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ Role = Literal["champion", "challenger", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ANSWERING: tuple[Role, ...] = ("champion", "challenger")  # clients get their answers; those of other roles are logged alone
 
+PATIENCE = timedelta(days=84)  # with what waits for outcomes
+
 StageKind = Literal["approval", "shadow", "canary", "ab_test", "guard"]
 
 
@@ -25,19 +27,20 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step as it is gone through and recorded; a canary has one a share.
 
     ``share``, between 0 and 1, of the values of ``unit`` (a field of the request; empty: the entity) gets the challenger's
-    answers. It ends after ``seconds`` of the model's clock, or with so many matured ``outcomes``.
+    answers. It lasts ``seconds`` of the model's clock; or, where ``outcomes`` are given, until so many have matured, and no
+    longer than that.
     """
 
     kind: StageKind
-    seconds: float | None = None
+    seconds: float
     outcomes: int | None = None
     share: float = 0.0
     unit: str = ""
 
     @property
-    def lasts(self) -> timedelta | None:
-        """How long it lasts; None where outcomes end it."""
-        return None if self.seconds is None else timedelta(seconds=self.seconds)
+    def lasts(self) -> timedelta:
+        """How long it lasts at most."""
+        return timedelta(seconds=self.seconds)
 
 
 class Step(Part):
@@ -62,7 +65,10 @@ class Approval(Step):
 
 
 class Shadow(Step):
-    """The version answers every request along, for the log alone: for a time, or until so many ``outcomes`` have matured."""
+    """The version answers every request along, for the log alone: for a time, or until so many ``outcomes`` have matured.
+
+    Outcomes that do not come within :data:`PATIENCE` end the rollout, and the champion stays.
+    """
 
     for_: Duration | None = None
     outcomes: int | None = Field(None, ge=1)
@@ -75,7 +81,7 @@ class Shadow(Step):
 
     def stages(self) -> Sequence[Stage]:
         """One."""
-        seconds = None if self.for_ is None else self.for_.total_seconds()
+        seconds = (self.for_ or PATIENCE).total_seconds()
         return [Stage(kind="shadow", seconds=seconds, outcomes=self.outcomes)]
 
 

@@ -7,6 +7,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from everfit.declaration import Model
+from everfit.declaration.rollouts import Role
 from everfit.environment.kafka_options import options, require_kafka
 from everfit.errors import EverfitError
 from everfit.timing import wall_clock
@@ -17,13 +18,13 @@ ANNOUNCE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-def announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
-    """Send the new champion to the topic of deployments, once its promotion is committed.
+def announce(bootstrap: str, model: Model, version: int, reason: str, *, role: Role = "champion") -> None:
+    """Send a version's new role to the topic of deployments, once it is committed.
 
     Serving reads the ledger every second anyway: where Kafka does not take the announcement, the promotion stands, and a
     warning is logged.
     """
-    event = Deployment(model=model.name, version=version, role="champion", reason=reason, at=wall_clock())
+    event = Deployment(model=model.name, version=version, role=role, reason=reason, at=wall_clock())
     wait_ms = int(ANNOUNCE_SECONDS * 1_000)
     limits = {"max_block_ms": wait_ms, "bootstrap_timeout_ms": wait_ms, "delivery_timeout_ms": wait_ms}
     try:
@@ -32,4 +33,4 @@ def announce(bootstrap: str, model: Model, version: int, reason: str) -> None:
         with closing(producer):
             producer.send(DEPLOYMENTS, key=model.name.encode(), value=encode(event)).get(timeout=ANNOUNCE_SECONDS)
     except (EverfitError, KafkaError, OSError) as error:
-        logger.warning("version %d of %s is champion, but Kafka did not take the announcement: %s", version, model.name, error)
+        logger.warning("version %d of %s is %s, but Kafka did not take the announcement: %s", version, model.name, role, error)

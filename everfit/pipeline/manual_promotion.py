@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.errors import LostVersionError, PromotionError
-from everfit.pipeline import manifests
+from everfit.pipeline import manifests, rollout_changes
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Version
 from everfit.pipeline.model_card import publish_card
@@ -138,7 +138,9 @@ def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) ->
         "candidate": described.candidate.name,
     } | ({"restored_from": step.restored_from} if step.restored_from else {})
     with runtime.engine.begin() as connection:
-        promote(connection, runtime.registry, _entry(connection, model, step, detail))
+        promote(connection, runtime.registry, entry := _entry(connection, model, step, detail))
+        if step.restored_from is None:
+            rollout_changes.guard(connection, model, entry)
     announce(runtime.settings.kafka, model, step.to_version, step.reason)
     publish_card(runtime, model, step.to_version)
 

@@ -1,5 +1,6 @@
 """From a verdict to a champion: register, promote by compare-and-set, record, announce."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -7,8 +8,10 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.declaration.retraining import Status
+from everfit.declaration.rollouts import Guard, Role
+from everfit.errors import PromotionError
 from everfit.evaluation.rules import Verdict
-from everfit.pipeline import manifests, provenance
+from everfit.pipeline import manifests, provenance, rollout_changes
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.pipeline.model_card import publish_card
@@ -17,12 +20,14 @@ from everfit.pipeline.training_record import TAG_CHARACTERS, rule_tags
 from everfit.registry import MANIFEST, Artifact, Registry
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, requests, schemas
+from everfit.store.ledger import EvaluationResult
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     """How an evaluation ended, with the reason: one candidate passed as ``version``; none did where that is None.
 
-    ``verdict`` then says whether all are rejected, or one is inconclusive and judged again as days come in.
+    ``verdict`` then says whether all are rejected, or one is inconclusive and judged again as days come in. ``in_rollout``: the
+    version goes through its rollout before it is champion.
     """
 
     version: int | None
@@ -30,6 +35,7 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     candidate: str | None
     reason: str
     verdict: Verdict
+    in_rollout: bool = False
 
 
 class _Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,32 +50,37 @@ class _Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def conclude(runtime: Runtime, model: Model, *, actor: str, digest: str | None = None) -> Conclusion:
-    """Carry out an evaluation, by its hash or the newest: promote its winner, or record that there is none.
+    """Carry out an evaluation, by its hash or the newest: its winner begins its rollout, or none won, which is recorded.
 
     The winner is registered first, because the registry numbers the versions. Then one transaction compares the champion with
-    the one of the evaluation, writes the ledger's row and the request's end, and sets the role. An evaluation is carried out
-    once; the second time its conclusion is returned.
+    the one of the evaluation, writes the ledger's row and the request's end, and begins the rollout: where it has no step but
+    the guard, the version is champion at once. An evaluation is carried out once; the second time its conclusion is returned.
 
     Raises:
+        PromotionError: when a person has paused the model.
         StaleChampionError: when another version became champion since the comparison.
         NotServableError: when the registry gives back a version that does not load; the champion stays.
     """
     evaluation, digest = manifests.of(runtime, model, Evaluation, digest)
     with runtime.engine.connect() as connection:
         earlier = ledger.evaluation_result(connection, model.name, digest)
-        ledger.require_champion(connection, model.name, (earlier and earlier.version) or evaluation.champion)
+        if earlier is None and ledger.is_paused(connection, model.name):
+            paused = f"{model.name} was paused by a person"
+            raise PromotionError(f"{paused}: nothing is concluded; `everfit resume {model.name}`, then train again")
+        if earlier is None or not earlier.in_rollout:
+            ledger.require_champion(connection, model.name, (earlier and earlier.version) or evaluation.champion)
     if earlier:
-        return _conclusion(evaluation, earlier.version)
+        return _conclusion(evaluation, earlier)
     trained = manifests.get(runtime.lake, evaluation.trained_model, TrainedModel)
     training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
     case = _Case(model=model, evaluation=evaluation, digest=digest, trained=trained, training_set=training_set, actor=actor)
     if evaluation.winner is None:
         _leave(runtime, case)
-        return _conclusion(evaluation, None)
-    return _conclusion(evaluation, _promote_winner(runtime, case))
+        return _conclusion(evaluation, EvaluationResult(None))
+    return _conclusion(evaluation, _roll_out_winner(runtime, case))
 
 
-def _promote_winner(runtime: Runtime, case: _Case) -> int:
+def _roll_out_winner(runtime: Runtime, case: _Case) -> EvaluationResult:
     described = _describe(case)
     manifest = runtime.lake.put_json(described)
     version = register(runtime, described, manifest)
@@ -85,11 +96,26 @@ def _promote_winner(runtime: Runtime, case: _Case) -> int:
     signature = manifests.signature_of(runtime.lake, described)
     with runtime.engine.begin() as connection:
         schemas.record(connection, case.model.name, signature.schema, signature.features)
-        promote(connection, runtime.registry, _entry(connection, case, "promoted", version, detail))
-        _end_request(connection, case, "promoted")
-    announce(runtime.settings.kafka, case.model, version, case.evaluation.reason)
+        in_rollout = _begin(connection, runtime.registry, case, _entry(connection, case, "promoted", version, detail))
+        _end_request(connection, case, "in_rollout" if in_rollout else "promoted")
+    role: Role = "challenger" if in_rollout else "champion"
+    announce(runtime.settings.kafka, case.model, version, case.evaluation.reason, role=role)
     publish_card(runtime, case.model, version)
-    return version
+    return EvaluationResult(version, in_rollout)
+
+
+def _begin(connection: sa.Connection, registry: Registry, case: _Case, entry: ledger.Entry) -> bool:
+    """Begin the rollout; False where the version is champion at once: only the guard is declared, or nothing answers yet."""
+    compared = next(each for each in case.evaluation.compared if each.name == case.evaluation.winner)
+    margin = max(compared.margin or 0.0, 0.0)
+    if case.model.rollout and not isinstance(case.model.rollout[0], Guard) and entry.from_version is not None:
+        ledger.lock(connection, case.model.name)
+        ledger.require_champion(connection, case.model.name, entry.from_version)
+        rollout_changes.begin(connection, case.model, replace(entry, action="registered"), margin)
+        return True
+    promote(connection, registry, entry)
+    rollout_changes.guard(connection, case.model, entry, margin)
+    return False
 
 
 def _describe(case: _Case) -> Version:
@@ -118,14 +144,15 @@ def _leave(runtime: Runtime, case: _Case) -> None:
             _end_request(connection, case, ended)
 
 
-def _conclusion(evaluation: Evaluation, version: int | None) -> Conclusion:
-    passed = version is not None
+def _conclusion(evaluation: Evaluation, result: EvaluationResult) -> Conclusion:
+    passed = result.version is not None
     return Conclusion(
-        version=version,
+        version=result.version,
         replaced=evaluation.champion if passed else None,
         candidate=evaluation.winner if passed else None,
         reason=evaluation.reason,
         verdict=_verdict(evaluation),
+        in_rollout=result.in_rollout,
     )
 
 

@@ -1,4 +1,4 @@
-"""The limits on retraining: days to compare on, one at a time, the hold after a rollback, cooldown, quota, and the breaker."""
+"""The limits on retraining: pauses, days to compare on, one at a time, the hold after a rollback, cooldown, quota, breaker."""
 
 import math
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ DAY = timedelta(days=1)  # of outcomes, from after a rollback
 
 def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
     """Why no retraining may be requested now for this cause; empty where it may."""
+    if history.paused:
+        return f"paused by a person: `everfit resume {model.name}` lets it go on"
     if few := _few_unseen(model, at, cause, history):
         return few
     if any(request.status in ("pending", "launched") for request in history.requests):

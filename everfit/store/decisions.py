@@ -57,4 +57,5 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion, 
         past,
         challenger=challenger.version if challenger else None,
         rolled_back_at=ledger.rolled_back_at(connection, model.name),
+        paused=ledger.is_paused(connection, model.name),
     )

@@ -109,6 +109,21 @@ def recorded(connection: sa.Connection, model: str, version: int) -> Champion | 
     return detail and Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
 
 
+def predecessor(connection: sa.Connection, model: str, version: int) -> int | None:
+    """The champion that a version replaced when it was last promoted; None where it was the first."""
+    about = (ledger.c.model == model, ledger.c.action == "promoted", ledger.c.to_version == version)
+    replaced: int | None = connection.execute(
+        sa.select(ledger.c.from_version).where(*about).order_by(ledger.c.id.desc()).limit(1)
+    ).scalar()
+    return replaced
+
+
+def versions(connection: sa.Connection, model: str) -> list[int]:
+    """The numbers of all versions on record."""
+    about = (ledger.c.model == model, ledger.c.action.in_(RECORDING))
+    return sorted(set(connection.execute(sa.select(ledger.c.to_version).where(*about)).scalars()))
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """What the row says that registered a version for its rollout."""
@@ -172,16 +187,20 @@ def champion_numbers(connection: sa.Connection, model: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """The result of an evaluation: the promoted version, or None where all candidates were rejected."""
+    """The result of an evaluation: the version that it made, or None where none won.
+
+    ``in_rollout``: the version began its rollout, and was not champion at once.
+    """
 
     version: int | None
+    in_rollout: bool = False
 
 
 def evaluation_result(connection: sa.Connection, model: str, evaluation: str) -> EvaluationResult | None:
     """The result of the evaluation with that hash; None where it was not carried out yet."""
     about = (ledger.c.model == model, ledger.c.detail["evaluation"].astext == evaluation)
-    row = connection.execute(sa.select(ledger.c.to_version).where(*about).order_by(ledger.c.id)).first()
-    return None if row is None else EvaluationResult(row.to_version)
+    row = connection.execute(sa.select(ledger.c.to_version, ledger.c.action).where(*about).order_by(ledger.c.id)).first()
+    return None if row is None else EvaluationResult(row.to_version, row.action == "registered")
 
 
 def spent(connection: sa.Connection, model: str, since: datetime) -> float:

@@ -328,7 +328,7 @@ def test_a_rollout_is_gone_through_in_order_and_ends_with_the_guard() -> None:
     day = 86_400.0
     assert stages_of(model.rollout) == [
         Stage(kind="approval", seconds=2 * day),
-        Stage(kind="shadow", outcomes=500),
+        Stage(kind="shadow", seconds=84 * day, outcomes=500),
         Stage(kind="canary", seconds=day, share=0.05, unit="region"),
         Stage(kind="canary", seconds=day, share=0.5, unit="region"),
         Stage(kind="guard", seconds=84 * day),

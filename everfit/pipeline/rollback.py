@@ -1,0 +1,88 @@
+"""Taking a promotion back: an earlier version is champion again, by one row of the ledger."""
+
+import logging
+
+import sqlalchemy as sa
+
+from everfit.declaration import Model
+from everfit.errors import EverfitError, PromotionError
+from everfit.pipeline import manifests
+from everfit.pipeline.announcement import announce
+from everfit.pipeline.manifests import Version
+from everfit.pipeline.manual_promotion import Promoted
+from everfit.pipeline.reconciliation import set_alias
+from everfit.runtime import Runtime
+from everfit.store import ledger, model_clocks, rollouts, schemas
+from everfit.store.ledger import Champion, Entry
+from everfit.store.tables import view_versions
+from everfit.training.version_scorer import open_scorer
+
+logger = logging.getLogger(__name__)
+
+
+def roll_back(runtime: Runtime, model: Model, to: int | None = None, *, actor: str, reason: str | None = None) -> Promoted:
+    """Make an earlier version champion again: the one that the champion replaced, or ``to``; its rollout, if any, ends.
+
+    The ledger alone decides, so that it works while MLflow is away; the alias follows, now or when MLflow is back.
+
+    Raises:
+        PromotionError: when there is no such version, or it cannot be served: the message says why.
+        NotServableError, LakeError: when its artifact does not load.
+        StaleChampionError: when another version became champion meanwhile.
+    """
+    with runtime.engine.connect() as connection:
+        champion = ledger.champion(connection, model.name)
+        if champion is None:
+            raise PromotionError(
+                f"{model.name} has no champion that could be taken back; `everfit train {model.name}` makes one"
+            )
+        target = _target(connection, model, champion, to)
+        described = manifests.get(runtime.lake, target.manifest, Version)
+        signature = manifests.signature_of(runtime.lake, described)
+        _require_views(connection, model, target.version, signature.schema)
+    open_scorer(manifests.content_of(runtime.lake, described), signature)
+    why = reason or f"version {champion.version} is taken back"
+    with runtime.engine.begin() as connection:
+        at = model_clocks.read(connection, model) or model.go_live
+        detail = {"manifest": target.manifest, "trained_until": target.trained_until.isoformat()}
+        entry = Entry(model.name, "rolled_back", champion.version, target.version, actor, "person", why, None, at, detail)
+        ledger.replace_champion(connection, entry)
+        _end_rollouts(connection, model, why)
+    announce(runtime.settings.kafka, model, target.version, why)
+    try:
+        set_alias(runtime, model.name)
+    except EverfitError as error:
+        logger.warning("version %d of %s is champion; MLflow's alias follows later: %s", target.version, model.name, error)
+    return Promoted(model=model.name, done="rolled back", version=target.version, replaced=champion.version, reason=why)
+
+
+def _target(connection: sa.Connection, model: Model, champion: Champion, to: int | None) -> Champion:
+    version = to or ledger.predecessor(connection, model.name, champion.version)
+    if version is None:
+        raise PromotionError(f"version {champion.version} of {model.name} replaced none; name one: `everfit rollback --to V`")
+    if version == champion.version:
+        raise PromotionError(f"version {version} of {model.name} is champion already")
+    target = ledger.recorded(connection, model.name, version)
+    if target is None:
+        known = ", ".join(map(str, ledger.versions(connection, model.name)))
+        raise PromotionError(f"the ledger knows no version {version} of {model.name}; it knows {known}")
+    return target
+
+
+def _require_views(connection: sa.Connection, model: Model, version: int, schema: str) -> None:
+    """Refuse a version of an earlier schema of which a view is not up to date: it would answer by old values."""
+    read = [use[1:] for use in schemas.uses(connection).get(model.name, []) if use[0] == schema]
+    states = {(row.view, row.version): row.state for row in connection.execute(sa.select(view_versions))}
+    outdated = [view for view, made in read if states.get((view, made)) != "built"]
+    if schema != model.schema_id and outdated:
+        raise PromotionError(
+            f"version {version} of {model.name} reads {', '.join(outdated)} as declared earlier, whose state is not kept up to "
+            "date any more: declare it again and run `everfit prepare`, or train a new version"
+        )
+
+
+def _end_rollouts(connection: sa.Connection, model: Model, why: str) -> None:
+    if guarded := rollouts.provisional(connection, model.name):
+        rollouts.update(connection, guarded, "rolled_back", reason=why)
+    if rollout := rollouts.challenging(connection, model.name):
+        rollouts.update(connection, rollout, "superseded", reason=f"the champion was rolled back: {why}")
