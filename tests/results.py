@@ -94,7 +94,7 @@ def a_result(**changes: Any) -> DemoResult:
                 model="meters",
                 version=2,
                 replaces=1,
-                stages=[Stage(kind="guard")],
+                stages=[Stage(kind="guard", seconds=84 * 86_400.0)],
                 step=0,
                 since=START + 4 * WEEK,
                 days=[_live(1, -0.02), _live(2, 0.01), _live(3, None)],
