@@ -10,6 +10,7 @@ from orchestration.resources import everfit, tracking
 from orchestration.schedules import nightly_backfills, source_days
 from orchestration.scoring_schedules import daily_scoring
 from orchestration.sensors import prediction_log
+from orchestration.version_jobs import compare, reproduce
 from orchestration.watchdog_sensor import dead_mans_switch
 
 
@@ -19,7 +20,7 @@ def build() -> dg.Definitions:
     return dg.Definitions(
         assets=loaded.assets,
         asset_checks=loaded.checks,
-        jobs=[experiment],
+        jobs=[experiment, reproduce, compare],
         schedules=[*nightly_backfills(loaded.models.values()), *daily_scoring(loaded.models.values())],
         sensors=[prediction_log, source_days, dead_mans_switch],
         resources={"everfit": everfit, "tracking": tracking},

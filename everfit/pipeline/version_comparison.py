@@ -1,5 +1,7 @@
 """Two versions of a model side by side: what differs between them in data, recipe, declaration, code, environment, figures."""
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ from everfit.pipeline.manifests import TrainingSet, Version
 from everfit.pipeline.version_records import unrecorded_of, version_record
 from everfit.runtime import Runtime
 
+LISTED = 6  # changes of one parent, such as days; more are counted
 DATA = ("cutoff", "rows", "rows_hash", "days", "sources", "outcomes", "quarantined", "unusable")
 
 
@@ -67,3 +70,25 @@ def _parts(described: Version) -> dict[str, dict[str, Any]]:
 def _data(given: TrainingSet) -> dict[str, Any]:
     document: dict[str, Any] = msgspec.to_builtins(given)
     return {name: document[name] for name in DATA}
+
+
+def told(differing: Sequence[Change]) -> Iterator[str]:
+    """A line a change; where many belong to one thing, such as the days of a data set, a line for all of them."""
+    for parent, group in groupby(differing, key=lambda change: change.at.rpartition(".")[0]):
+        changed = list(group)
+        if len(changed) > LISTED:
+            yield f"{parent}: {'; '.join(_counted(changed))}"
+        else:
+            yield from (change.words for change in changed)
+
+
+def _counted(changed: Sequence[Change]) -> Iterator[str]:
+    kinds = {
+        "new": [change for change in changed if change.before is None],
+        "gone": [change for change in changed if change.after is None],
+        "different": [change for change in changed if change.before is not None and change.after is not None],
+    }
+    for kind, each in kinds.items():
+        names = [change.at.rpartition(".")[2] for change in each]
+        if names:
+            yield f"{len(names)} {kind} ({names[0]}{f' to {names[-1]}' if len(names) > 1 else ''})"

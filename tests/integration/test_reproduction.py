@@ -134,6 +134,9 @@ def test_a_version_is_made_again_after_new_data_landed_and_an_old_day_was_correc
     assert "| parent | version 2, whose fit it went on from |" in cards[3]
     assert "- It is not portable: no ONNX but a file of skops" in cards[4]
     assert "| promoted | test | no worse: " in cards[4]
+    with loop.runtime.engine.begin() as connection:  # as `everfit prune` removes them
+        connection.execute(sa.text("DELETE FROM outcomes"))
+        connection.execute(sa.text("DELETE FROM predictions"))
     before = stored(loop)
     for model, version in ((SEARCHED, 1), (CHECKPOINTED, 3), (NATIVE, 4)):
         done = again(loop, model, version)

@@ -5,11 +5,10 @@ from typing import Any
 
 import msgspec
 
-from everfit.cli.compare import told
 from everfit.evaluation.rules import Rule
 from everfit.pipeline.document_changes import Change
 from everfit.pipeline.manifests import Compared, Version
-from everfit.pipeline.version_comparison import VersionComparison, compare_versions
+from everfit.pipeline.version_comparison import VersionComparison, compare_versions, told
 from everfit.store.lake import Lake
 from tests.events import MODEL
 from tests.versions import described
