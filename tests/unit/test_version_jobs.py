@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from everfit import Model
 from everfit.pipeline.document_changes import Change
 from everfit.pipeline.reproduced_parts import ReproducedPart
 from everfit.pipeline.reproduction import Reproduction, State
@@ -21,7 +22,7 @@ def run(job: dg.JobDefinition, step: str, monkeypatch: pytest.MonkeyPatch, path:
     )
     given = {"everfit": dg.ResourceDefinition.hardcoded_resource(SimpleNamespace(models={MODEL.name: MODEL}))}
     run_config = {"ops": {step: {"config": {"model": MODEL.name, **config}}}}
-    bound = dg.GraphDefinition.to_job(job.graph, resource_defs=given)  # type: ignore[arg-type] # of a job that lacks them
+    bound = dg.GraphDefinition.to_job(job.graph, resource_defs=given)
     return bound.execute_in_process(run_config=run_config, raise_on_error=False), asked
 
 
