@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, FiniteFloat, field_validator, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, field_serializer, field_validator, model_validator
 
 from everfit.declaration.behaviour_checks import check_fault
 from everfit.declaration.part import Name, Part, require_unique
@@ -110,6 +110,10 @@ class Gate(Question):
                 raise ValueError(fault)
         require_unique("checks", [check.__name__ for check in checks])
         return checks
+
+    @field_serializer("checks")
+    def _named(self, checks: list[Callable[..., Any]]) -> list[str]:
+        return [f"{check.__module__}.{check.__name__}" for check in checks]
 
     @model_validator(mode="before")
     @classmethod

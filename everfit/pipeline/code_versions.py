@@ -120,6 +120,7 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
                 yield _function(model.weights)
         case "evaluation":
             yield _with_code(model.task), _metric(model), _values(model.gate)
+            yield [*map(_function, model.gate.checks)]
         case "champion":
             yield [*map(_values, model.rollout)]
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import grimp
 import pytest
 
-from everfit import Model, Torch
+from everfit import Gate, Model, Torch
 from everfit.features import fingerprint
 from everfit.pipeline import code_versions, source_closure, source_module
 from everfit.pipeline.code_versions import NEUTRAL, ROOTS, Stage, code_version, stage_version
@@ -148,6 +148,9 @@ OWN_PACKAGE = {
             from own_package.net import shift
             return shift(half_hours)
 
+        def is_sure(answers, rows):
+            return "" if answers(rows).max() > 0.9 else "unsure"
+
         class Late(BinaryClassification):
             def losses(self, labels, answers):
                 return super().losses(labels, answers)
@@ -174,6 +177,7 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
         ("net.py", "[4, 2]", "[4, 3]", {"trained_model"}),
         ("parts.py", "return widths()", "return widths() or 0", {"trained_model"}),
         ("parts.py", "return super()", "return 2 * super()", {"training_set", "trained_model", "evaluation"}),
+        ("parts.py", "> 0.9", "> 0.8", {"evaluation"}),
         ("net.py", "return rows", "return rows[1:]", {"features", "training_set"}),
         ("net.py", "return 1", "return 2", set()),
         ("parts.py", "from everfit", "# A comment.\nfrom everfit", set()),
@@ -184,7 +188,12 @@ def test_a_change_of_the_users_own_code_marks_what_it_makes(
 ) -> None:
     parts: ModuleType = importlib.import_module("own_package.parts")
     model = electricity_price.model_copy(
-        update={"candidates": [parts.Own()], "task": parts.Late(label="up"), "history": parts.history}
+        update={
+            "candidates": [parts.Own()],
+            "task": parts.Late(label="up"),
+            "history": parts.history,
+            "gate": Gate(checks=[parts.is_sure]),
+        }
     )
     before = versions(model)
     (own_package / file).write_text((own_package / file).read_text().replace(old, new))
