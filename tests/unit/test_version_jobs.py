@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from everfit import Model
 from everfit.pipeline.document_changes import Change
 from everfit.pipeline.reproduced_parts import ReproducedPart
 from everfit.pipeline.reproduction import Reproduction, State
@@ -16,9 +17,12 @@ from tests.events import MODEL
 
 def run(job: dg.JobDefinition, step: str, monkeypatch: pytest.MonkeyPatch, path: str, result: Any, **config: Any) -> Any:
     asked: list[Any] = []
-    monkeypatch.setattr(
-        path, lambda _runtime, model, *numbers, **options: asked.append((model.name, *numbers, options)) or result
-    )
+
+    def answered(_runtime: Any, model: Model, *numbers: int, **options: Any) -> Any:
+        asked.append((model.name, *numbers, options))
+        return result
+
+    monkeypatch.setattr(path, answered)
     given = {"everfit": dg.ResourceDefinition.hardcoded_resource(SimpleNamespace(models={MODEL.name: MODEL}))}
     run_config = {"ops": {step: {"config": {"model": MODEL.name, **config}}}}
     bound = dg.GraphDefinition.to_job(job.graph, resource_defs=given)
