@@ -6,6 +6,7 @@ from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.required_figures import usable_metrics
 from everfit.declaration.tasks import Floats, Labels
+from everfit.errors import MetricError
 from everfit.evaluation.rules import Rule
 
 CALIBRATION = "calibration_error"
@@ -23,7 +24,7 @@ def figure_rules(model: Model, labels: Labels, answers: Floats) -> list[Rule]:
         MetricError: when a function of the user's fails.
     """
     metrics = usable_metrics(model.task, model.metric)
-    summary = model.task.summary(labels, answers)
+    summary = _summary(model, labels, answers)
     rules = []
     for name, limit in model.gate.require.items():
         metric = metrics.get(name)
@@ -31,6 +32,15 @@ def figure_rules(model: Model, labels: Labels, answers: Floats) -> list[Rule]:
         higher = metric.higher_is_better if metric else model.task.sides[name]
         rules.append(_required(name, float(figure), limit, higher=higher))
     return [*rules, *_calibration(model, summary)]
+
+
+def _summary(model: Model, labels: Labels, answers: Floats) -> dict[str, float]:
+    task = model.task
+    try:
+        return task.summary(labels, answers)
+    except Exception as error:  # a task may raise anything
+        what = f"{type(task).__name__}.summary fails by {type(error).__name__}: {error}"
+        raise MetricError(f"{what} on {len(labels)} rows; repair the task") from error
 
 
 def baseline_rule(metric: Metric, name: str, loss: float, baseline_loss: float, *, first: bool) -> Rule:

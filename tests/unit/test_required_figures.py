@@ -9,7 +9,7 @@ import pytest
 from everfit import BinaryClassification, Gate, MulticlassClassification, QuantileRegression, Regression, Task
 from everfit.declaration.metrics import OwnLoss
 from everfit.declaration.required_figures import require_fault
-from everfit.errors import DeclarationError
+from everfit.errors import DeclarationError, MetricError
 from everfit.evaluation.figures import baseline_rule, figure_rules
 from models.electricity_price import electricity_price
 
@@ -76,6 +76,21 @@ def test_accuracy_and_width_have_their_side() -> None:
     assert (required.passed, required.figure) == (True, 1.0)
     assert calibration.name == "calibration"
     assert calibration.figure == pytest.approx(0.15)
+
+
+class Broken(BinaryClassification):
+    """A task whose figures cannot be taken."""
+
+    def summary(self, labels: Any, answers: Any) -> dict[str, float]:
+        raise ZeroDivisionError("no positive")
+
+
+def test_a_task_whose_summary_fails_is_told_and_crashes_nothing() -> None:
+    model = electricity_price.model_copy(update={"task": Broken(label="up")})
+    with pytest.raises(
+        MetricError, match=r"Broken.summary fails by ZeroDivisionError: no positive on 100 rows; repair the task"
+    ):
+        figure_rules(model, LABELS, GOOD)
 
 
 def test_calibration_is_told_of_probabilities_and_of_quantiles_without_a_limit() -> None:
