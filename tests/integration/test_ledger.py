@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from everfit.store import ledger
@@ -57,3 +58,28 @@ def test_a_model_is_paused_until_it_is_resumed(engine: sa.Engine) -> None:
         for action, paused in (("paused", True), ("rejected", True), ("resumed", False), ("paused", True)):
             ledger.append(connection, entry(model, action, 1, None))  # type: ignore[arg-type]
             assert ledger.is_paused(connection, model) == paused, action
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        ("UPDATE ledger SET reason = 'nicer'", "UPDATE"),
+        ("DELETE FROM ledger", "DELETE"),
+        ("DELETE FROM ledger WHERE false", "DELETE"),
+        ("TRUNCATE ledger", "TRUNCATE"),
+        ("TRUNCATE retrain_requests CASCADE", "TRUNCATE"),
+        ("SET LOCAL session_replication_role = replica; DELETE FROM ledger", "DELETE"),
+    ],
+)
+def test_the_database_refuses_the_superuser_too_what_would_change_a_row(
+    engine: sa.Engine, statement: str, refused: str
+) -> None:
+    with engine.begin() as connection:
+        ledger.append(connection, entry("price", "promoted", None, 1, manifest="abc", trained_until=AT.isoformat()))
+    told = f"the ledger is append-only: {refused} is refused"
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")).scalar()
+        with pytest.raises(sa.exc.DatabaseError, match=told):
+            connection.exec_driver_sql(statement)
+        connection.rollback()
+        assert ledger.champion(connection, "price") == Champion(1, "abc", AT)

@@ -25,6 +25,7 @@ from everfit.store.decisions import history
 from everfit.store.requests import RetrainRequest
 from everfit.store.tables import decisions, declaration_documents, evidence, ledger, retrain_requests, windows
 from everfit.topics.events import Outcome, Prediction
+from tests.databases import emptied
 from tests.events import prediction
 from tests.examples import EXAMPLES, Example, electricity
 from tests.loop import Loop
@@ -79,10 +80,7 @@ def test_what_comes_after_a_moment_changes_nothing_made_by_then(
 ) -> None:
     model = example().model
     truth = decided_up_to(Loop(engine, tmp_path, model, example().recorded), 2)
-    with engine.begin() as connection:
-        for table in reversed(sa.inspect(connection).get_table_names()):
-            if table != "alembic_version":
-                connection.execute(sa.text(f'TRUNCATE "{table}" CASCADE'))
+    emptied(engine)
     other = scrambled(example(), model.go_live + 2 * WEEK)
     assert all(not other[name].equals(rows) for name, rows in example().recorded.items())
     assert decided_up_to(Loop(engine, tmp_path, model, other), 2) == truth
