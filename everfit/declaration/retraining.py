@@ -12,6 +12,7 @@ Action = Literal["retrain", "wait", "none"]
 Status = Literal["pending", "launched", "promoted", "rejected", "inconclusive", "in_rollout", "failed"]
 
 FRESHNESS = "freshness"  # kind of evidence, and cause: training data that are too old
+SECOND_LOOK = "second_look"  # cause: a verdict was inconclusive, and more days are known; nothing is trained
 BY_HAND = ("bootstrap", "person")  # causes of what people request: no limit of the loop counts it
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of a cause, and of a kind of evidence
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # Python's representation of an object that has none of its own
@@ -41,12 +42,21 @@ class PastRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """A verdict that waits for more days: when it was reached by the model's clock, and why."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What came before a decision: the champion, until when its training data reach, its findings on earlier windows, and all
     requests of the model; both oldest first.
 
     ``challenger`` is the version that is in its rollout, before it is champion; ``rolled_back_at`` the model's clock when a
-    promotion was last taken back; ``paused``: a person has stopped the model's decisions.
+    promotion was last taken back; ``paused``: a person has stopped the model's decisions; ``inconclusive`` the newest verdict,
+    where it waits for more days.
     """
 
     champion: int
@@ -56,6 +66,7 @@ class History:
     challenger: int | None = None
     rolled_back_at: datetime | None = None
     paused: bool = False
+    inconclusive: Inconclusive | None = None
 
 
 @dataclass(frozen=True, slots=True)

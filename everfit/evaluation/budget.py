@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 YEAR = timedelta(days=365)
-SHARE = 0.1  # of what is left, for one gate
-MOST = 0.25  # of one gate
+SHARE = 0.15  # of what is left, for one gate
+MOST = 0.3  # of one gate
 CANDID = 0.7  # p-values above count as candidates that may well be bad
 
 
 def level(budget: float, spent: float, candidates: int) -> float:
-    """The level of each of a gate's candidates, which share that of the gate: a tenth of what the year's budget has left."""
+    """The level of each of a gate's candidates, which share that of the gate: 15 % of what the year's budget has left."""
     return min(MOST, SHARE * max(budget - spent, 0.0)) / max(candidates, 1)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from everfit.evaluation import budget
 from everfit.evaluation.budget import YEAR
 from everfit.evaluation.comparison import compare
 from everfit.evaluation.figures import baseline_rule, figure_rules
-from everfit.evaluation.gate import Limits, Speed, check_candidate, latency
+from everfit.evaluation.gate import Limits, Speed, allowed_difference, check_candidate, latency
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule, Verdict, reason_of, verdict
 from everfit.evaluation.slices import slice_rules, slices
@@ -29,7 +30,8 @@ from everfit.pipeline.judged_days import judged_days
 from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedModel, TrainingSet, Version
 from everfit.pipeline.native_versions import not_portable
 from everfit.runtime import Runtime
-from everfit.store import ledger
+from everfit.store import ledger, verdicts
+from everfit.timing import format_duration
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,23 +46,25 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
     training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
-        spent = ledger.spent(connection, model.name, training_set.cutoff - YEAR)
+        spent = verdicts.spent(connection, model.name, training_set.cutoff - YEAR)
     current = manifests.get(runtime.lake, champion.manifest, Version) if champion else None
     level = budget.level(model.gate.wrong_promotions_per_year, spent, len(trained.candidates))
-    gate = _Gate(runtime, model, training_set, current, level)
+    learnt = manifests.learnt(runtime.lake, trained)
+    gate = _Gate(runtime, model, training_set, current, level, learnt.cause)
     compared = [
         tried(runtime.lake, model, candidate, _compare(gate, candidate), training_set) for candidate in trained.candidates
     ]
     compared += [_unjudged(name, "training", f"set aside: {reason}") for name, reason in trained.set_aside.items()]
     best = min((each for each in compared if each.passed), key=lambda each: each.loss, default=None)
+    found, reason = outcome(compared, training_set.cutoff - learnt.cutoff, expires_after=model.gate.expires_after)
     return Evaluation(
         trained_model=data_version,
         champion=champion.version if champion else None,
         compared=compared,
         winner=best.name if best else None,
         metric=metric_key(model.metric),
-        reason=best.reason if best else "; ".join(f"{each.name}: {each.reason}" for each in compared),
-        verdict=_verdict(compared),
+        reason=best.reason if best else reason,
+        verdict=found,
         spent=budget.cost(level, [each.p_value for each in compared if each.p_value is not None]),
     )
 
@@ -74,12 +78,17 @@ class _Gate:
     training_set: TrainingSet
     current: Version | None
     level: float
+    cause: str
 
 
-def _verdict(compared: Sequence[Compared]) -> Verdict:
-    """That of the candidate that came furthest."""
+def outcome(compared: Sequence[Compared], waited: timedelta, *, expires_after: timedelta) -> tuple[Verdict, str]:
+    """The verdict of the candidate that came furthest, and all reasons; what has waited too long to be decided is rejected."""
     verdicts = {verdict(each.rules) for each in compared}
-    return next((each for each in FURTHEST if each in verdicts), "rejected")
+    reason = "; ".join(f"{each.name}: {each.reason}" for each in compared)
+    furthest: Verdict = next((each for each in FURTHEST if each in verdicts), "rejected")
+    if furthest == "inconclusive" and waited >= expires_after:
+        return "rejected", f"expired: not decided in {format_duration(waited)}; {reason}"
+    return furthest, reason
 
 
 def _compare(gate: _Gate, candidate: Trained) -> Compared:
@@ -88,7 +97,7 @@ def _compare(gate: _Gate, candidate: Trained) -> Compared:
         return _unjudged(candidate.name, EXPORT, f"its exported answers are not its own: {candidate.refused}")
     if gate.current is not None:
         tested = tested.filter(tested[EVENT_TIME] >= gate.current.training_set.cutoff)
-    days = judged_days(gate.model, candidate, tested, gate.current, gate.training_set)
+    days = judged_days(gate.model, candidate, tested, gate.current, cutoff=gate.training_set.cutoff, cause=gate.cause)
     try:
         if not days.passed:
             return _compared(candidate.name, [days], _kept_as(candidate))
@@ -126,7 +135,7 @@ def _against(gate: _Gate, candidate: Trained, tested: "pl.DataFrame", current: V
     compared_on = metric, days, labels, champion, answers
     comparison = compare(*compared_on)
     spread = _spread(gate, current, daily_losses(metric, days, labels, champion))
-    limits = Limits.of(model.gate, metric, gate.training_set.cause, spread=spread, champion_loss=losses[1], level=gate.level)
+    limits = Limits.of(model.gate, metric, gate.cause, spread=spread, champion_loss=losses[1], level=gate.level)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), *compared_on)]
     baseline_loss = _loss(metric, labels, np.full(answers.shape, gate.training_set.baseline))
     rules = [
@@ -160,7 +169,9 @@ def _unseen(gate: _Gate, candidate: Trained, days: Rule) -> Compared:
     expected = expectation(gate.runtime.lake, gate.model, gate.current)
     rules = [days, latency(gate.model.gate, Speed(candidate.latency_ms, candidate.slowdown)), _EXPORTED]
     compared = _compared(candidate.name, rules, _kept_as(candidate))
-    return replace(compared, loss=expected.loss, champion_loss=expected.loss, window_losses=list(expected.windows))
+    margin = allowed_difference(gate.model.gate.question(gate.cause), _spread(gate, gate.current, np.empty(0)), same=0.0)
+    windows = list(expected.windows)
+    return replace(compared, loss=expected.loss, champion_loss=expected.loss, window_losses=windows, margin=margin)
 
 
 def _spread(gate: _Gate, current: Version, judged: Floats) -> float:

@@ -1,13 +1,13 @@
 """Whether there are days to judge a candidate on, or it is left to the guard."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import EVENT_TIME
 from everfit.evaluation.folds import folds, required_days
 from everfit.evaluation.rules import Rule
-from everfit.pipeline.manifests import Trained, TrainingSet, Version
+from everfit.pipeline.manifests import Trained, Version
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,7 +16,7 @@ NAME = "days"
 
 
 def judged_days(
-    model: Model, candidate: Trained, tested: "pl.DataFrame", current: Version | None, training_set: TrainingSet
+    model: Model, candidate: Trained, tested: "pl.DataFrame", current: Version | None, *, cutoff: datetime, cause: str
 ) -> Rule:
     """The rule on the days that a candidate is judged on, of which only those with rows count.
 
@@ -26,10 +26,10 @@ def judged_days(
     have = tested[EVENT_TIME].dt.date().n_unique()
     if current is None:
         return _rule(have, model.gate.min_unseen_days, False, f"can be judged{_left_out(candidate)}")
-    since, cutoff = current.training_set.cutoff, training_set.cutoff
+    since = current.training_set.cutoff
     origins = folds(model.gate, cutoff, since)
     if not origins:
-        return _too_young(model, (cutoff - since) / timedelta(days=1), training_set.cause)
+        return _too_young(model, (cutoff - since) / timedelta(days=1), cause)
     needed = required_days(model.gate, origins[-1].end - model.training.label_delay - origins[0].start)
     return _rule(have, needed, None, f"that the champion has not seen can be judged{_left_out(candidate)}")
 

@@ -84,6 +84,8 @@ class TrainedModel(Kept, frozen=True, kw_only=True):
     """All candidates of one training set. ``champion`` is the version whose data decided which days were unseen.
 
     ``set_aside`` are the candidates that could not be fitted, and why. ``made_with`` is None in a record of an older version.
+    ``learnt`` is the hash of the training set that they have learnt, where they were trained earlier and are judged again on
+    what this one knows besides; see :func:`learnt`.
     """
 
     training_set: str
@@ -91,6 +93,7 @@ class TrainedModel(Kept, frozen=True, kw_only=True):
     candidates: list[Trained]
     set_aside: dict[str, str] = msgspec.field(default_factory=dict)
     made_with: Provenance | None = None
+    learnt: str | None = None
 
 
 class Compared(Kept, frozen=True, kw_only=True):
@@ -150,6 +153,11 @@ class Version(Kept, frozen=True, kw_only=True):
     def parent(self) -> int | None:
         """The version that its fit went on from; None where it began anew."""
         return self.candidate.parent
+
+
+def learnt(lake: Lake, trained: TrainedModel) -> TrainingSet:
+    """What the candidates have learnt."""
+    return get(lake, trained.learnt or trained.training_set, TrainingSet)
 
 
 def found(candidate: Trained) -> str:

@@ -72,7 +72,8 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, digest: str | None =
     if earlier:
         return _conclusion(evaluation, earlier)
     trained = manifests.get(runtime.lake, evaluation.trained_model, TrainedModel)
-    training_set = manifests.get(runtime.lake, trained.training_set, TrainingSet)
+    request = manifests.get(runtime.lake, trained.training_set, TrainingSet).request
+    training_set = msgspec.structs.replace(manifests.learnt(runtime.lake, trained), request=request)
     case = _Case(model=model, evaluation=evaluation, digest=digest, trained=trained, training_set=training_set, actor=actor)
     if evaluation.winner is None:
         _leave(runtime, case)

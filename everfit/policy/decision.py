@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from everfit.declaration import Model
-from everfit.declaration.retraining import Decision, Finding, History
+from everfit.declaration.retraining import SECOND_LOOK, Decision, Finding, History
 from everfit.errors import PolicyError
-from everfit.policy.limits import refusal
+from everfit.policy.limits import refusal, under_way
 from everfit.policy.on_drift import OnDrift
 
 
 def decide(model: Model, at: datetime, current: Sequence[Finding], history: History) -> Decision:
-    """Decide on the window that ends ``at``; a retraining that the limits refuse waits.
+    """Decide on the window that ends ``at``: a second look where a verdict waits for it, else what the policy answers.
+
+    A retraining that the limits refuse waits.
 
     Args:
         model: the declaration.
@@ -23,6 +25,8 @@ def decide(model: Model, at: datetime, current: Sequence[Finding], history: Hist
     Raises:
         PolicyError: when the policy answers something else than a decision.
     """
+    if again := _second_look(model, at, history):
+        return again
     policy = model.retraining or OnDrift()
     decision = policy.decide(model, at, current, history)
     if not isinstance(decision, Decision):
@@ -31,3 +35,14 @@ def decide(model: Model, at: datetime, current: Sequence[Finding], history: Hist
         return decision
     refused = refusal(model, at, decision.cause, history)
     return replace(decision, action="wait", reason=f"{decision.reason}; {refused}") if refused else decision
+
+
+def _second_look(model: Model, at: datetime, history: History) -> Decision | None:
+    """Judge an inconclusive candidate again with the days of this window, rather than train another.
+
+    One that no look has reached for longer than it may wait is given up.
+    """
+    waits, longest = history.inconclusive, max(model.gate.expires_after, model.drift.window)
+    if waits is None or not waits.at < at <= waits.at + longest or history.paused or under_way(history):
+        return None
+    return Decision("retrain", SECOND_LOOK, f"a candidate is judged again, with the days since; before: {waits.reason}")

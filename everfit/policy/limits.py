@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from everfit.declaration import Limits, Model
-from everfit.declaration.retraining import BY_HAND, FRESHNESS, History, PastRequest
+from everfit.declaration.retraining import BY_HAND, FRESHNESS, SECOND_LOOK, History, PastRequest
 from everfit.timing import format_duration, format_time
 
 MONTH = timedelta(days=30)
@@ -18,7 +18,7 @@ def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
         return f"paused by a person: `everfit resume {model.name}` lets it go on"
     if few := _few_unseen(model, at, cause, history):
         return few
-    if any(request.status in ("pending", "launched") for request in history.requests):
+    if under_way(history):
         return "a retraining is under way"
     if history.challenger is not None:
         return f"version {history.challenger} is in its rollout"
@@ -29,12 +29,18 @@ def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
     return _limited(model.limits, at, cause, history.requests)
 
 
+def under_way(history: History) -> bool:
+    """Whether a request has no verdict yet."""
+    return any(request.status in ("pending", "launched") for request in history.requests)
+
+
 def tripped(limits: Limits, requests: Sequence[PastRequest]) -> Sequence[PastRequest]:
     """The rejections in a row that make the breaker trip, oldest first; empty where it has not.
 
-    A version that failed on live outcomes counts as one that the gate rejected: it cost more.
+    A version that failed on live outcomes counts as one that the gate rejected: it cost more. What was inconclusive counts for
+    nothing: its last look does.
     """
-    last = _of_the_loop(requests)[-limits.stop_after_rejections :]
+    last = [request for request in _of_the_loop(requests) if request.status != "inconclusive"][-limits.stop_after_rejections :]
     failed = all(request.status == "rejected" or request.taken_back for request in last)
     rejected = len(last) == limits.stop_after_rejections and failed
     return last if rejected else []
@@ -53,9 +59,10 @@ def _few_unseen(model: Model, at: datetime, cause: str, history: History) -> str
 def _limited(limits: Limits, at: datetime, cause: str, requests: Sequence[PastRequest]) -> str:
     """Cooldown, quota and breaker. Only its own requests count against freshness; what failed counts against no quota."""
     own = [request for request in _of_the_loop(requests) if cause != FRESHNESS or request.cause == FRESHNESS]
-    if own and at < own[-1].requested_at + limits.cooldown:
-        return f"cooling down for {format_duration(limits.cooldown)} since {format_time(own[-1].requested_at)}"
-    within_month = [request for request in own if at - request.requested_at < MONTH and request.status != "failed"]
+    trained = [request for request in own if request.cause != SECOND_LOOK]
+    if trained and at < trained[-1].requested_at + limits.cooldown:
+        return f"cooling down for {format_duration(limits.cooldown)} since {format_time(trained[-1].requested_at)}"
+    within_month = [request for request in trained if at - request.requested_at < MONTH and request.status != "failed"]
     if len(within_month) >= limits.retrains_per_month:
         counted = "retrainings for freshness" if cause == FRESHNESS else "retrainings"
         return f"{len(within_month)} {counted} in 30 days, at most {limits.retrains_per_month} are allowed"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.declaration.retraining import Decision, Finding, History, PastRequest
-from everfit.store import ledger, requests
+from everfit.store import ledger, requests, verdicts
 from everfit.store.rollouts import challenging
 from everfit.store.tables import decisions, evidence, rollouts
 
@@ -58,4 +58,5 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion, 
         challenger=challenger.version if challenger else None,
         rolled_back_at=ledger.rolled_back_at(connection, model.name),
         paused=ledger.is_paused(connection, model.name),
+        inconclusive=verdicts.inconclusive(connection, model.name),
     )

@@ -203,12 +203,6 @@ def evaluation_result(connection: sa.Connection, model: str, evaluation: str) ->
     return None if row is None else EvaluationResult(row.to_version, row.action == "registered")
 
 
-def spent(connection: sa.Connection, model: str, since: datetime) -> float:
-    """What evaluations have cost of the budget of wrong promotions since then, by the model's clock."""
-    cost = sa.func.coalesce(sa.func.sum(ledger.c.detail["spent"].as_float()), 0.0)
-    return float(connection.execute(sa.select(cost).where(ledger.c.model == model, ledger.c.event_time > since)).scalar_one())
-
-
 def replace_champion(connection: sa.Connection, entry: Entry) -> None:
     """Add a promotion or rollback, if ``entry.from_version`` still is champion; the lock lasts until the transaction ends.
 

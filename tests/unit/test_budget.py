@@ -10,9 +10,9 @@ from everfit.evaluation import budget
 
 @pytest.mark.parametrize(
     ("left", "spent", "candidates", "expected"),
-    [(4, 0, 1, 0.25), (4, 0, 2, 0.125), (4, 2, 1, 0.2), (1, 0, 1, 0.1), (4, 4, 1, 0), (4, 5, 2, 0), (4, 0, 0, 0.25)],
+    [(4, 0, 1, 0.3), (4, 0, 2, 0.15), (4, 3, 1, 0.15), (1, 0, 1, 0.15), (4, 4, 1, 0), (4, 5, 2, 0), (4, 0, 0, 0.3)],
 )
-def test_the_level_is_a_tenth_of_what_is_left(left: float, spent: float, candidates: int, expected: float) -> None:
+def test_the_level_is_a_share_of_what_is_left(left: float, spent: float, candidates: int, expected: float) -> None:
     assert budget.level(left, spent, candidates) == pytest.approx(expected)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everfit import DriftPolicy, Gate, Limits, Model, Question, TrainingWindow
-from everfit.declaration.retraining import Decision, Finding, History, PastRequest, Status
+from everfit.declaration.retraining import Decision, Finding, History, Inconclusive, PastRequest, Status
 from everfit.policy.decision import decide
 from everfit.policy.limits import refusal
 from everfit.policy.on_drift import OnDrift
@@ -286,3 +286,39 @@ def test_a_request_has_one_id_and_another_for_another_cause_window_champion_or_p
 def test_a_declaration_keeps_the_ids_of_its_requests() -> None:
     assert request_id(electricity_price, 1, week(1), "drift") == "7df4f895d1e537c2"
     assert request_id(electricity_price, None, GO_LIVE, "bootstrap") == "6cb1a152648c6002"
+
+
+WAITS = Inconclusive(week(1), "more days may tell")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "requests", "decided_on"),
+    [
+        (["ok", "ok"], [], ("retrain", "second_look")),
+        (["ok", "alarm"], [asked("drift", "inconclusive", 1)], ("retrain", "second_look")),
+        (["ok", "alarm"], [asked("drift", "launched", 1)], ("wait", "drift")),
+        (["alarm"], [], ("retrain", "drift")),
+        (["alarm"] * 6, [], ("retrain", "drift")),
+    ],
+    ids=["quiet", "instead of training another", "one at a time", "not in the window of the verdict", "given up after 28 days"],
+)
+def test_an_inconclusive_candidate_is_judged_again_first(
+    verdicts: list[str], requests: list[PastRequest], decided_on: tuple[str, str]
+) -> None:
+    findings = [found("drift", verdict, number) for number, verdict in enumerate(verdicts, 1)]
+    history = History(1, GO_LIVE - 9 * WEEK, findings[:-1], requests, inconclusive=WAITS)
+    decision = decide(declared(), week(len(verdicts)), findings[-1:], history)
+    assert (decision.action, decision.cause) == decided_on
+    assert decision.cause != "second_look" or decision.reason.endswith("before: more days may tell")
+
+
+def test_a_second_look_is_counted_by_no_quota_and_its_end_by_the_breaker() -> None:
+    looks = [asked("drift", "inconclusive", 1), *(asked("second_look", "inconclusive", number) for number in (2, 3, 4, 5))]
+    assert decided(declared(), ["ok"] * 4 + ["alarm"], requests=looks, trained_until=GO_LIVE).action == "retrain"
+    ends = [
+        each
+        for number in (1, 3, 5)
+        for each in (asked("drift", "inconclusive", number), asked("second_look", "rejected", number + 1))
+    ]
+    stopped = decided(declared(retrains_per_month=9), ["ok"] * 6 + ["alarm"], requests=ends)
+    assert (stopped.action, "3 candidates in a row were rejected" in stopped.reason) == ("wait", True)

@@ -1,6 +1,7 @@
 """What the rules of the gate come to, and that each is shown, passed or failed, and kept."""
 
 import math
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from assets.candidates import findings, rule_records
 from everfit.environment import formats
 from everfit.evaluation.rules import Rule, reason_of, verdict
+from everfit.pipeline.evaluation import outcome
 from everfit.pipeline.manifests import Compared, Evaluation
 from everfit.pipeline.training_record import rule_figures, rule_tags
 
@@ -84,3 +86,35 @@ def test_an_evaluation_is_read_as_it_was_kept_and_one_without_rules_too() -> Non
     assert formats.convert(dict(kept), Evaluation, "hash") == evaluation(HELD, FAILED)
     del kept["compared"][0]["rules"]
     assert formats.convert(kept, Evaluation, "hash") == evaluation()
+
+
+@pytest.mark.parametrize(
+    ("states", "days", "ended"),
+    [
+        ([False, None], 7, "inconclusive"),
+        ([None, None], 28, "rejected"),
+        ([True, None], 28, "passed"),
+        ([False, False], 28, "rejected"),
+        ([], 0, "rejected"),
+    ],
+)
+def test_a_verdict_that_waits_too_long_is_rejected(states: list[bool | None], days: int, ended: str) -> None:
+    compared = [
+        Compared(
+            name=f"c{n}",
+            mean=None,
+            lower=None,
+            upper=None,
+            days=0,
+            rows=0,
+            loss=0.0,
+            champion_loss=0.0,
+            passed=state is True,
+            reason="why",
+            rules=[Rule(name="difference", passed=state, words="why")],
+        )
+        for n, state in enumerate(states)
+    ]
+    found, reason = outcome(compared, timedelta(days=days), expires_after=timedelta(days=28))
+    assert found == ended
+    assert reason.startswith("expired: not decided in 28d; c0: why") == (states == [None, None])

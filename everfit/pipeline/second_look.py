@@ -1,0 +1,70 @@
+"""The second look at candidates whose verdict was inconclusive: judged on more days, without a new training."""
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from everfit.declaration import Model
+from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, REQUEST_ID, renewed
+from everfit.evaluation.rules import verdict
+from everfit.features.column_types import answer_type
+from everfit.pipeline import manifests
+from everfit.pipeline.manifests import Evaluation, Trained, TrainedModel, TrainingSet
+from everfit.runtime import Runtime
+from everfit.store import verdicts
+
+if TYPE_CHECKING:
+    import polars as pl
+
+logger = logging.getLogger(__name__)
+
+
+def look_again(runtime: Runtime, model: Model, training_set: TrainingSet, data_version: str) -> TrainedModel | None:
+    """The candidates that are inconclusive, as they were trained, with their own answers to what has become known since.
+
+    What they had not learnt judges them themselves; the days before judge their recipes, as at the first look. None where no
+    verdict is open any more, or the declaration asks for other inputs now: then they are to be trained anew.
+
+    Args:
+        runtime: the parts to work with.
+        model: the declaration.
+        training_set: the rows that are known now.
+        data_version: its hash.
+    """
+    with runtime.engine.connect() as connection:
+        digest = verdicts.waiting_evaluation(connection, model.name)
+    if digest is None:
+        return None
+    evaluation = manifests.get(runtime.lake, digest, Evaluation)
+    before = manifests.get(runtime.lake, evaluation.trained_model, TrainedModel)
+    names = {each.name for each in evaluation.compared if verdict(each.rules) == "inconclusive"}
+    kept = [each for each in before.candidates if each.name in names]
+    if not kept or any(each.signature is None or each.signature.schema != model.schema_id for each in kept):
+        logger.info("%s: no candidate of the evaluation %s can be judged again; all are trained anew", model.name, digest)
+        return None
+    learnt = manifests.learnt(runtime.lake, before)
+    rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
+    rows = rows.filter(rows[EVENT_TIME] > learnt.cutoff - model.training.label_delay)
+    return TrainedModel(
+        training_set=data_version,
+        champion=evaluation.champion,
+        candidates=[_with_more_days(runtime, model, each, rows) for each in kept],
+        made_with=before.made_with,
+        learnt=before.learnt or before.training_set,
+    )
+
+
+def _with_more_days(runtime: Runtime, model: Model, candidate: Trained, rows: "pl.DataFrame") -> Trained:
+    """The candidate with the rows that it had neither learnt nor been judged on, answered by what it would serve."""
+    import polars as pl
+
+    from everfit.training.version_scorer import open_scorer
+
+    assert candidate.signature is not None, "an older record is trained anew"
+    tested = renewed(runtime.lake.get_frame(candidate.backtest), model.label)
+    new = rows.join(tested.select(REQUEST_ID), on=REQUEST_ID, how="anti", maintain_order="left")
+    scorer = open_scorer(runtime.lake.get(candidate.artifact, candidate.signature.kind), candidate.signature)
+    answered = new.with_columns(pl.Series(CANDIDATE, scorer.score(new), dtype=answer_type(model.task)))
+    together = pl.concat([tested, answered.select(tested.columns)], how="vertical_relaxed")
+    return msgspec.structs.replace(candidate, backtest=runtime.lake.put_frame(together))
