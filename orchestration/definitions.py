@@ -6,6 +6,7 @@ import dagster as dg
 
 from orchestration.declared_assets import declared
 from orchestration.experiments import experiment
+from orchestration.promotion_jobs import PROMOTION_JOBS
 from orchestration.resources import everfit, tracking
 from orchestration.schedules import nightly_backfills, source_days
 from orchestration.scoring_schedules import daily_scoring
@@ -20,7 +21,7 @@ def build() -> dg.Definitions:
     return dg.Definitions(
         assets=loaded.assets,
         asset_checks=loaded.checks,
-        jobs=[experiment, reproduce, compare],
+        jobs=[experiment, reproduce, compare, *PROMOTION_JOBS],
         schedules=[*nightly_backfills(loaded.models.values()), *daily_scoring(loaded.models.values())],
         sensors=[prediction_log, source_days, dead_mans_switch],
         resources={"everfit": everfit, "tracking": tracking},

@@ -1,10 +1,10 @@
-"""``everfit history``: a model's promotions, rejections and failed retrainings."""
+"""``everfit history`` and ``versions``: what became of a model's versions, and who answered when."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from everfit.cli.output import print_json
+from everfit.cli.output import print_csv, print_json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -12,24 +12,91 @@ if TYPE_CHECKING:
 
 def history(
     model: Annotated[str, typer.Argument(help="A declared model.")],
+    request: Annotated[str | None, typer.Option(help="Who answered this request, by its id.")] = None,
+    at: Annotated[str | None, typer.Option(help="Who was champion at this moment of wall clock.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as one JSON document.")] = False,
 ) -> None:
-    """Print a model's ledger, oldest first: promotions and rejections with their reasons, and retrainings that failed."""
+    """Print a model's ledger, oldest first: promotions, rollbacks and rejections with their reasons, retrainings that failed.
+
+    Or say which version answered a request, shadows included, or was champion at a moment.
+    """
     from everfit.declaration.discovery import find_model
     from everfit.runtime import Runtime
 
     with Runtime.load() as runtime:
-        entries = _entries(runtime.engine, find_model(runtime.models, model).name)
+        name = find_model(runtime.models, model).name
+        entries = _answered(runtime.engine, name, request, at) if request or at else _entries(runtime.engine, name)
     if as_json:
         print_json(entries)
-        return
-    for entry in entries:
-        versions = champion_change(entry["from_version"], entry["to_version"])
-        typer.echo(
-            f"{entry['event_time']:%Y-%m-%d %H:%M}  {entry['action']:<11} {versions:<8} {entry['cause']}: {entry['reason']}"
-        )
+    elif as_csv:
+        print_csv(entries)
+    elif request:
+        for row in entries:
+            typer.echo(f"{row['event_time']:%Y-%m-%d %H:%M:%S}  version {row['version']}, {row['role']}: {_answer(row)}")
+    else:
+        for entry in entries:
+            versions = champion_change(entry["from_version"], entry["to_version"])
+            told = f"{entry['cause']}: {entry['reason']}"
+            typer.echo(f"{entry['event_time']:%Y-%m-%d %H:%M}  {entry['action']:<12} {versions:<8} {told}")
     if not entries:
-        typer.echo(f"{model} has no champion yet: `everfit train {model}` makes the first")
+        typer.echo(_nothing(model, request, at), err=as_csv or as_json)
+
+
+def versions(
+    model: Annotated[str, typer.Argument(help="A declared model.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the versions as one JSON document.")] = False,
+) -> None:
+    """Print every version of a model: what it was trained for and on, and what became of it."""
+    from everfit.declaration.discovery import find_model
+    from everfit.runtime import Runtime
+    from everfit.store import served_history
+    from everfit.store.database import reachable
+
+    with Runtime.load() as runtime, reachable(runtime.engine), runtime.engine.connect() as connection:
+        found = served_history.versions(connection, find_model(runtime.models, model).name)
+    if as_json:
+        print_json(found)
+        return
+    for version in found:
+        trained = (
+            f"{version.get('candidate', '')}, trained until {str(version.get('trained_until', '?'))[:10]}, {version['cause']}"
+        )
+        since = f"{version['since']:%Y-%m-%d}"
+        typer.echo(f"{version['version']:>4}  {version['state']:<12} since {since}  {trained}")
+    if not found:
+        typer.echo(f"{model} has no version yet: `everfit train {model}` makes the first")
+
+
+def _nothing(model: str, request: str | None, at: str | None) -> str:
+    if request:
+        return f"no answer to request {request} of {model} is on record; was it logged, and is the log read so far?"
+    if at:
+        return f"{model} had no champion at {at}"
+    return f"{model} has no champion yet: `everfit train {model}` makes the first"
+
+
+def _answer(row: dict[str, Any]) -> str:
+    given = row["score"] if row["scores"] is None else row["scores"]
+    return f"{given}{', degraded' if row['degraded'] else ''}"
+
+
+def _answered(engine: "sa.Engine", model: str, request: str | None, at: str | None) -> list[dict[str, Any]]:
+    from everfit.store import served_history
+    from everfit.store.database import reachable
+    from everfit.timing import parse_time
+
+    if request and at:
+        raise typer.BadParameter("give --request or --at, not both")
+    with reachable(engine), engine.connect() as connection:
+        if request:
+            return served_history.answers_to(connection, model, request)
+        try:
+            moment = parse_time(at)
+        except ValueError as error:
+            raise typer.BadParameter(f"--at: {error}") from error
+        row = served_history.champion_at(connection, model, moment)
+        return [row] if row else []
 
 
 def champion_change(before: int | None, after: int | None) -> str:

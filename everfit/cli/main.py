@@ -71,7 +71,10 @@ app.command(epilog="Example: everfit approve electricity_price --reason 'looks r
 app.command(epilog="Example: everfit reject electricity_price --reason 'too cautious'")(rollout.reject)
 app.command(epilog="Example: everfit pause electricity_price --reason 'stocktaking until Monday'")(rollout.pause)
 app.command(epilog="Example: everfit resume electricity_price")(rollout.resume)
-app.command(epilog="Example: everfit history electricity_price")(history.history)
+app.command(epilog="Examples: everfit history electricity_price --csv; everfit history electricity_price --at 2026-05-01")(
+    history.history
+)
+app.command(epilog="Example: everfit versions electricity_price --json")(history.versions)
 app.command(epilog="Example: everfit compare electricity_price 1 2")(compare.compare)
 app.command(epilog="Example: everfit reproduce electricity_price 1")(reproduce.reproduce)
 app.command(epilog="Example: everfit judge flight_delay --window 2013-04-01")(judge.judge)

@@ -1,14 +1,15 @@
 """What the ledger says of a model, row by row."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from everfit.store import ledger
+from everfit.store import ledger, served_history
 from everfit.store.ledger import Action, Champion, Entry
+from everfit.timing import wall_clock
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -83,3 +84,23 @@ def test_the_database_refuses_the_superuser_too_what_would_change_a_row(
             connection.exec_driver_sql(statement)
         connection.rollback()
         assert ledger.champion(connection, "price") == Champion(1, "abc", AT)
+
+
+def test_who_was_champion_at_a_moment_and_who_answered_a_request(engine: sa.Engine) -> None:
+    model, given = f"price_{uuid.uuid4().hex}", {"manifest": "abc", "trained_until": AT.isoformat(), "candidate": "mlp"}
+    with engine.begin() as connection:
+        for action, before, version in (
+            ("promoted", None, 1),
+            ("promoted", 1, 2),
+            ("rolled_back", 2, 1),
+            ("rejected", 1, None),
+        ):
+            ledger.append(connection, entry(model, action, before, version, **given))  # type: ignore[arg-type]
+    with engine.connect() as connection:
+        assert served_history.champion_at(connection, model, AT) is None
+        row = served_history.champion_at(connection, model, wall_clock() + timedelta(minutes=1))
+        assert row is not None
+        assert (row["action"], row["to_version"]) == ("rolled_back", 1)
+        told = [(each["version"], each["state"], each["candidate"]) for each in served_history.versions(connection, model)]
+        assert told == [(1, "rolled_back", "mlp"), (2, "promoted", "mlp")]
+        assert served_history.answers_to(connection, model, "nobody asked") == []

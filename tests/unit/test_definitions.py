@@ -76,7 +76,8 @@ def test_a_training_takes_the_pool_of_its_model_and_one_of_all(repository: dg.Re
 
 def test_all_of_it_loads_as_the_code_server_loads_it(repository: dg.RepositoryDefinition) -> None:
     repository.load_all_definitions()
-    assert [job.name for job in repository.get_all_jobs()] == [ASSET_JOB, "compare", "experiment", "reproduce"]
+    by_hand = ["approve", "compare", "experiment", "pause", "promote", "reject", "reproduce", "resume", "rollback"]
+    assert [job.name for job in repository.get_all_jobs()] == [ASSET_JOB, *by_hand]
 
 
 def test_one_schedule_makes_the_days_of_all_models_that_declare_its_time(repository: dg.RepositoryDefinition) -> None:

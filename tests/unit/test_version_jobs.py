@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from everfit.declaration import Model
 from everfit.pipeline.document_changes import Change
 from everfit.pipeline.reproduced_parts import ReproducedPart
 from everfit.pipeline.reproduction import Reproduction, State
