@@ -1,6 +1,5 @@
 """Unpartitioned assets: the training set, the fitted candidates, and the gate's verdict."""
 
-import math
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -8,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.evaluation_tables import comparison_record, findings, rule_records
 from assets.launch_config import Cutoff, Fit, chosen_candidates, chosen_cutoff
 from assets.pages import columns, declared_in, feature_notes, feature_table, label_note, markdown, readable
 from assets.pools import TRAINING, training_of
 from everfit.declaration import Model
-from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import LABEL, OBSERVED_AT
 from everfit.pipeline.code_versions import stage_version
 from everfit.runtime import Runtime
 from everfit.timing import format_time
 
 if TYPE_CHECKING:
-    from everfit.evaluation.rules import Rule
-    from everfit.pipeline.manifests import Compared, Evaluation
     from everfit.pipeline.trackers import Trackers
 
 REQUEST_TAG = "everfit/request"
@@ -144,7 +141,7 @@ def evaluation(model: Model) -> dg.AssetsDefinition:
         digest = manifests.put(everfit, model, "evaluation", made, sum(compared.rows for compared in made.compared))
         drawing = training_record.judged(tracking, model, made)
         training_record.keep_rejected(tracking, everfit.lake, trained, made)
-        table = [_record(model.metric, compared) for compared in made.compared]
+        table = [comparison_record(model.metric, compared) for compared in made.compared]
         metadata: Metadata = {
             "reason": made.reason,
             "metric": model.metric.title,
@@ -181,53 +178,3 @@ def made_here(context: dg.AssetExecutionContext, model: Model, stage: str) -> st
             if event.asset_key == key:
                 return (event.tags or {}).get("dagster/data_version")
     return None
-
-
-def _record(metric: Metric, compared: "Compared") -> dg.TableRecord:
-    """A candidate's row in the comparison, the metric in its own direction."""
-    from everfit.pipeline.training_record import interval
-
-    lower, mean, upper = interval(metric, compared) or (None, None, None)
-    values = {
-        "candidate": compared.name,
-        metric.title: metric.shown(compared.loss),
-        "champion's": metric.shown(compared.champion_loss),
-        "daily difference": mean,
-        "from": lower,
-        "to": upper,
-        "days": compared.days,
-    }
-    return dg.TableRecord({name: readable(value) for name, value in values.items()})
-
-
-def rule_records(made: "Evaluation") -> list[dg.TableRecord]:
-    """All rules that the candidates were held to, one a row: the limit, and for each candidate its outcome and figure."""
-    rules = {compared.name: {rule.name: rule for rule in compared.rules} for compared in made.compared}
-    records = []
-    for name in dict.fromkeys(name for held in rules.values() for name in held):
-        allowed = next((held[name].allowed for held in rules.values() if name in held), None)
-        cells = {candidate: _outcome(held.get(name)) for candidate, held in rules.items()}
-        records.append(dg.TableRecord({"rule": name, "allowed": _finite(allowed), **cells}))
-    return records
-
-
-def findings(made: "Evaluation") -> str:
-    """What every rule has found of every candidate, in markdown."""
-    lines = [
-        f"- **{rule.name}**, {rule.state}: {rule.words}" if rule else f"\n### {compared.name}\n"
-        for compared in made.compared
-        for rule in [None, *compared.rules]
-    ]
-    return "\n".join(lines)
-
-
-def _outcome(rule: "Rule | None") -> str:
-    if rule is None:
-        return ""
-    figure = _finite(rule.figure)
-    return rule.state if figure is None else f"{rule.state}, {figure:g}"
-
-
-def _finite(figure: float | None) -> float | None:
-    """As a page shows it: JSON knows no infinity."""
-    return None if figure is None or not math.isfinite(figure) else readable(figure)

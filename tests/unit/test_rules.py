@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from assets.candidates import findings, rule_records
+from assets.evaluation_tables import findings, rule_records
 from everfit.environment import formats
 from everfit.evaluation.rules import Rule, reason_of, verdict
 from everfit.pipeline.evaluation import outcome
