@@ -18,7 +18,7 @@ from everfit.evidence.kinds import kinds
 from everfit.evidence.quality import EVERY
 from everfit.pipeline.declaration_document import declaration_document, declaration_id
 from everfit.policy.decision import decide
-from everfit.store import closed_windows, decisions, declarations, judgements, ledger, quarantines, requests
+from everfit.store import closed_windows, decisions, declarations, frames, judgements, ledger, quarantines, requests
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -99,7 +99,8 @@ def _stand_in(window: ClosedWindow, champion: Champion) -> int | None:
     It answered a whole window that began after the champion was promoted. None where the champion answered any of it, or where
     the ledger does not know who did.
     """
-    connection, name, counts = window.connection, window.model.name, window.answered
+    connection, name = window.connection, window.model.name
+    counts = frames.answered(connection, window.model, window.span, ["champion"])  # a challenger stands in for nobody
     promoted_at = ledger.since(connection, name)
     if not counts or champion.version in counts or promoted_at is None or promoted_at > window.span[0]:
         return None

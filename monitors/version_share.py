@@ -41,6 +41,7 @@ class VersionShare:
     promoted: ledger.Champion
     row_count: int
     is_whole: bool
+    requests: int | None = None
 
     @property
     def complete_at(self) -> datetime:

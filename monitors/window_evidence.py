@@ -42,8 +42,13 @@ class ClosedWindow:
         """Number of requests that each version answered to clients, without late rows."""
         return frames.answered(self.connection, self.model, self.span)
 
+    @cached_property
+    def requests(self) -> int:
+        """Number of requests that clients got answers to, without late rows: each counts once, whoever answered."""
+        return frames.requests(self.connection, self.model, self.span)
+
     def evidence(self, champion: int, attempt: Attempt) -> Iterator[Judgement]:
-        """All evidence; a window that spans a swap of champions is judged for each version apart."""
+        """All evidence; a window that several versions answered is judged for each apart, its volume for the champion."""
         for version in sorted({*self.answered, champion}):
             count = self.answered.get(version, 0)
             promoted = ledger.recorded(self.connection, self.model.name, version)
@@ -51,7 +56,8 @@ class ClosedWindow:
                 yield self.judgement(version, Quality.name, _of_an_unknown_version(version, count))
                 continue
             alone = count == sum(self.answered.values())
-            share = VersionShare(self.connection, self.lake, self.model, self.span, promoted, count, is_whole=alone)
+            requests = self.requests if alone or (count and version == champion) else None
+            share = VersionShare(self.connection, self.lake, self.model, self.span, promoted, count, alone, requests)
             for kind in kinds().values():
                 yield attempt(partial(self._judge, kind, share), partial(self.unjudged, version, kind.name))
 
@@ -101,5 +107,5 @@ def _check_columns(kind: EvidenceKind, by_column: Any, share: "VersionShare") ->
 
 def _of_an_unknown_version(version: int, rows: int) -> Evidence:
     """Reported, and no reason to stop: there is nothing on record that such rows could be compared with."""
-    reason = f"version {version} answered {rows} rows as champion, and the ledger does not know it"
+    reason = f"version {version} answered {rows} rows of clients, and the ledger does not know it"
     return Evidence(verdict="insufficient", reason=reason, detail={"rows": rows})

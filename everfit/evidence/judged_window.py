@@ -45,12 +45,16 @@ class JudgedWindow(Protocol):
         """Whether this version alone answered the window."""
 
     @property
+    def requests(self) -> int | None:
+        """How many requests of the window clients got answers to, whoever answered; one version is judged by them."""
+
+    @property
     def inputs(self) -> Features:
         """Name and kind of the version's inputs."""
 
     @property
     def row_count(self) -> int:
-        """How many rows the version answered as champion."""
+        """How many rows of clients the version answered, as champion or challenger."""
 
     @property
     def rows(self) -> "pl.DataFrame":

@@ -31,6 +31,7 @@ class Quality(EvidenceKind):
             window.profile,
             window.counts,
             whole=window.is_whole,
+            requests=window.requests,
             length=end - start,
             schemas=window.schemas,
             gone=[name for name, kind in window.inputs if (name, kind) not in window.model.features],

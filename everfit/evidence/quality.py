@@ -76,6 +76,7 @@ def judge_quality(
     window: "pl.DataFrame | Tally",
     *,
     whole: bool = False,
+    requests: int | None = None,
     length: timedelta | None = None,
     schemas: Collection[str] = (),
     gone: Collection[str] = (),
@@ -86,7 +87,8 @@ def judge_quality(
         model: the declaration, for the bounds of the request's fields.
         profile: the version's.
         window: one row a prediction: the features, and SCHEMA as it was logged; or what was counted of them.
-        whole: whether this version alone answered the window; only then are too few rows a break.
+        whole: whether this version alone answered the window: few rows are judged by column, too.
+        requests: of the whole window, whoever answered: too few are a break. None where another version is judged by them.
         length: of the window; by default as declared. Too few rows are too few for their time.
         schemas: ids of those that were ever declared; the version's own and the declared one need not be among them.
         gone: features of the version that the declaration gave up: they are null from then on, and that is no break.
@@ -100,7 +102,7 @@ def judge_quality(
         raise FeatureError(f"no column {', '.join(map(repr, missing))} in the window; it has {', '.join(counted.columns)}")
     trained_on = profile.window_seconds or model.drift.window.total_seconds()
     share = (length or model.drift.window).total_seconds() / trained_on
-    volume = _of_volume(profile.rows * share, counted.rows) if whole else []
+    volume = [] if requests is None else _of_volume(profile.rows * share, requests)
     if counted.rows < LEAST_ROWS and not volume:
         reason = f"{counted.rows} rows of this version; fewer than {LEAST_ROWS} prove nothing"
         return Evidence(verdict="insufficient", reason=reason, detail={"rows": counted.rows})

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from everfit.declaration import Model
 from everfit.declaration.window_grid import Span
 from everfit.errors import UnknownWindowError
-from everfit.store import model_clocks
-from everfit.store.tables import predictions, windows
+from everfit.store import frames, model_clocks
+from everfit.store.tables import windows
 from everfit.timing import format_time
 
 
@@ -32,10 +32,9 @@ def closed_until(connection: sa.Connection, model: Model) -> datetime:
 
 
 def close(connection: sa.Connection, model: Model, span: Span, *, at: datetime, champion: int | None) -> bool:
-    """Write the window's row; False when it was closed already."""
+    """Write the window's row, with the number of its requests; False when it was closed already."""
     start, end = span
-    within = (predictions.c.model == model.name, predictions.c.event_time >= start, predictions.c.event_time < end)
-    rows = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(*within)).scalar_one()
+    rows = frames.requests(connection, model, span)
     values = {"model": model.name, "start": start, "end": end, "closed_at": at, "rows": rows, "champion": champion}
     written = insert(windows).values(values).on_conflict_do_nothing().returning(windows.c.model)
     return connection.execute(written).first() is not None

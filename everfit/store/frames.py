@@ -39,7 +39,7 @@ MOMENT = pl.Datetime("us", "UTC")
 
 logger = logging.getLogger(__name__)
 
-# The champions' answers in a span of event time, each with its newest outcome that was known at a moment.
+# The answers that clients got in a span of event time, each with its newest outcome that was known at a moment.
 _LOGGED = sa.text("""
     SELECT p.request_id, p.event_time, p.version, p.schema, p.degraded, p.score, p.scores::text AS scores,
            p.features::text AS features, o.outcome, o.outcome_class, o.observed_at
@@ -72,12 +72,26 @@ _OWN: dict[str, pl.DataType] = {
 }
 
 
-def answered(connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> dict[int, int]:
-    """Number of requests of ``[start, end)`` that each version answered to clients, without late rows."""
+def answered(
+    connection: sa.Connection, model: Model, span: tuple[datetime, datetime], roles: Sequence[Role] = ANSWERING
+) -> dict[int, int]:
+    """Number of requests of ``[start, end)`` that each version answered to clients in these roles, without late rows."""
     columns = predictions.c
-    within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
-    counted = sa.select(columns.version, sa.func.count()).where(*within, columns.role.in_(ANSWERING), ~columns.late)
+    counted = sa.select(columns.version, sa.func.count()).where(*_within(model, span), columns.role.in_(roles), ~columns.late)
     return {row[0]: row[1] for row in connection.execute(counted.group_by(columns.version))}
+
+
+def requests(connection: sa.Connection, model: Model, span: tuple[datetime, datetime]) -> int:
+    """Number of requests of ``[start, end)`` that clients got answers to, whoever answered and however often; no late rows."""
+    columns = predictions.c
+    counted = sa.select(sa.func.count(sa.distinct(columns.request_id)))
+    within = counted.where(*_within(model, span), columns.role.in_(ANSWERING), ~columns.late)
+    return connection.execute(within).scalar_one()
+
+
+def _within(model: Model, span: tuple[datetime, datetime]) -> "tuple[sa.ColumnElement[bool], ...]":
+    columns = predictions.c
+    return columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1]
 
 
 def logged(

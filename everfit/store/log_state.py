@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from everfit.declaration.rollouts import ANSWERING
+from everfit.store.tables import predictions
+
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
@@ -46,9 +49,10 @@ def log_id(connection: sa.Connection, topic: str) -> str | None:
 
 
 def late(connection: sa.Connection) -> dict[str, int]:
-    """Number of predictions of each model that arrived after their window had closed."""
-    query = sa.text("SELECT model, count(*) FROM predictions WHERE late GROUP BY model ORDER BY model")
-    return {str(model): int(count) for model, count in connection.execute(query)}
+    """Number of answers to clients, of each model, that arrived after their window had closed."""
+    columns = predictions.c
+    counted = sa.select(columns.model, sa.func.count()).where(columns.late, columns.role.in_(ANSWERING))
+    return {row[0]: row[1] for row in connection.execute(counted.group_by(columns.model).order_by(columns.model))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def test_answers_of_a_version_that_the_ledger_does_not_know_are_told_and_stop_no
     loop.log([prediction(number, version=99) for number in range(3)])
     judged = loop.judge(MODEL.go_live).judgements
     assert [(one.version, one.kind) for one in judged if one.version != 1] == [(99, "quality")]
-    assert judged[-1].reason == "version 99 answered 3 rows as champion, and the ledger does not know it"
+    assert judged[-1].reason == "version 99 answered 3 rows of clients, and the ledger does not know it"
     assert next(one.verdict for one in judged if one.version == 1) == "ok"
 
 

@@ -254,13 +254,15 @@ def test_rows_out_of_bounds_are_left_out_one_by_one() -> None:
     assert within(MODEL.model_copy(update={"request": [Number("load")]}), frame).equals(frame)
 
 
-def test_too_few_rows_are_a_break_only_where_one_version_answered_all() -> None:
+def test_too_few_requests_are_a_break_whoever_answered_them() -> None:
     made = profile(MODEL, quality_stream(WEEKS))
     verdicts = [
-        judge_quality(MODEL, made, quality_stream(1)[:rows], whole=whole).verdict
+        judge_quality(MODEL, made, quality_stream(1)[:rows], requests=rows if whole else None).verdict
         for rows, whole in [(101, True), (99, True), (99, False), (49, True), (49, False), (0, False)]
     ]
     assert verdicts == ["ok", "alarm", "ok", "alarm", "insufficient", "insufficient"]
+    half = quality_stream(1)[:60]
+    assert judge_quality(MODEL, made, half, requests=120).verdict == "ok", "a challenger answered the others"
     with pytest.raises(FeatureError, match="'zone'"):
         judge_quality(MODEL, made, quality_stream(1).drop("zone"))
 
@@ -276,7 +278,12 @@ def test_too_few_rows_are_too_few_for_the_length_of_their_window() -> None:
     past = profile(MODEL, quality_stream(12))
     assert past.window_seconds == MODEL.drift.window.total_seconds() == WEEK.total_seconds()
     days = quality_stream(1).head(3 * ROWS // 7)
-    assert judge_quality(MODEL, past, days, whole=True, length=WEEK * 3 / 7).verdict == "ok"
-    assert judge_quality(MODEL, past, days, whole=True).reason == f"{days.height} rows where training windows hold {ROWS}"
+    assert judge_quality(MODEL, past, days, requests=days.height, length=WEEK * 3 / 7).verdict == "ok"
+    assert (
+        judge_quality(MODEL, past, days, requests=days.height).reason
+        == f"{days.height} rows where training windows hold {ROWS}"
+    )
     fortnight = MODEL.model_copy(update={"drift": MODEL.drift.model_copy(update={"window": 2 * WEEK})})
-    assert judge_quality(fortnight, past, quality_stream(1).head(ROWS - 1), whole=True).verdict == "alarm", "a week's in two"
+    assert judge_quality(fortnight, past, quality_stream(1).head(ROWS - 1), requests=ROWS - 1).verdict == "alarm", (
+        "a week's in two"
+    )
