@@ -36,7 +36,7 @@ class Picture:
 PICTURES = [
     Picture("graphs", "/asset-groups", [MODEL], 1400, 690, key="KeyE"),
     Picture("plots", f"/assets/{MODEL}/trained_model?view=overview", ["MLflow run"], height=1100, click="Plots"),
-    Picture("evaluation", f"/assets/{MODEL}/evaluation?view=overview", ["winner", "rules"], 1500, 1560),
+    Picture("evaluation", f"/assets/{MODEL}/evaluation?view=overview", ["winner", "findings"], 1500, 1440),
     Picture("automation", "/automation", ["prediction_log"], height=480),
     Picture("checks", f"/assets/{MODEL}/champion?view=checks&checkDetail=drift", ["Evaluation result"], height=950),
     Picture("backfill", f"/runs?q[0]=tag%3Aeverfit%2Fbackfill%3D{MODEL}", ["Success"], height=600),
