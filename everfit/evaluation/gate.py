@@ -69,7 +69,7 @@ def _difference(metric: Metric, comparison: Comparison, limits: Limits) -> Rule:
     mean, lower, upper = metric.shown_interval(difference.mean, *bounds)
     measured = (
         f"{metric.title} {mean:+.4f} against the champion's on {comparison.rows} rows "
-        f"of {difference.days} unseen days, {1 - 2 * limits.level:.0%} interval [{lower:+.4f}, {upper:+.4f}]"
+        f"of {difference.days} unseen days, interval [{lower:+.4f}, {upper:+.4f}] at the level {limits.level:.3g} a side"
     )
     higher, allowed = metric.higher_is_better, limits.allowed
     figure, limit = (lower, -allowed) if higher else (upper, allowed)
@@ -78,11 +78,13 @@ def _difference(metric: Metric, comparison: Comparison, limits: Limits) -> Rule:
         words = f"{asked}: {measured}, allowed {limit:+.4f}"
     else:
         side = "its lower bound must be above" if higher else "its upper bound must be below"
-        found = (
-            f"not shown to be {asked}, nor the contrary; more days may tell" if passed is None else f"shown not to be {asked}"
-        )
+        found = f"shown not to be {asked}" if passed is False else f"not shown to be {asked}, nor the contrary; {_open(limits)}"
         words = f"{found}: {measured}; {side} {limit:+.4f}"
     return Rule(name="difference", figure=figure, allowed=limit, passed=passed, words=words)
+
+
+def _open(limits: Limits) -> str:
+    return "more days may tell" if limits.level else "the year's budget of wrong promotions is spent"
 
 
 def _outcome(difference: Mean, limits: Limits) -> bool | None:

@@ -56,6 +56,8 @@ class Mean:
 
         if not math.isfinite(self.error):
             return math.copysign(math.inf, quantile - 0.5)
+        if self.error == 0:
+            return self.mean
         return self.mean + float(stdtrit(self.days - 1, quantile)) * self.error
 
 

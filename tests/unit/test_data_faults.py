@@ -113,6 +113,20 @@ def backtested(recipe: Recipe, rows: pl.DataFrame) -> tuple[int, dict[str, str]]
     return made.rows.height, made.left_out
 
 
+def test_a_fold_counts_for_neither_side_where_both_have_learnt_the_same() -> None:
+    since, model = CUTOFF - timedelta(days=7), electricity_price
+    rows = labelled(alternate)
+    gap = rows.filter(~pl.col(EVENT_TIME).is_between(since - timedelta(hours=1), since + timedelta(days=2)))
+    with tempfile.TemporaryDirectory() as folder:
+        flaws = {
+            name: [fold.flaw for fold in fold_rows(model, given, folds(model.gate, CUTOFF, since), Path(folder), since)]
+            for name, given in (("whole", rows), ("with a gap", gap))
+        }
+    assert flaws["whole"] == [""] * 4
+    assert flaws["with a gap"][0] in ("no labelled row in it", "nothing is known before it that the champion has not learnt")
+    assert flaws["with a gap"][1] == "nothing is known before it that the champion has not learnt"
+
+
 def alternate(day: int) -> float:
     return float(day % 2)
 

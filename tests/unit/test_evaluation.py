@@ -96,7 +96,7 @@ BETTER, SAME, WORSE = compared(-0.02, 0.005), compared(-0.001, 0.001), compared(
 @pytest.mark.parametrize(
     ("cause", "comparison", "latency_ms", "passed", "told"),
     [
-        ("drift", BETTER, 1.0, True, r"better: log loss -0.0200 .* 90% interval \[-0.0285, -0.0115\]"),
+        ("drift", BETTER, 1.0, True, r"better: log loss -0.0200 .* interval \[-0.0285, -0.0115\] at the level 0.05 a side"),
         ("drift", SAME, 1.0, None, "not shown to be better, nor the contrary; more days may tell: .*must be below -0.0000"),
         ("drift", compared(-1e-9, 1e-10), 1.0, False, "shown not to be better"),
         ("drift", WORSE, 1.0, False, "shown not to be better"),
@@ -173,3 +173,10 @@ def test_the_difference_of_the_same_answers_is_no_worse_and_not_better() -> None
     assert outcomes == {"no_worse": True, "better": False}
     with pytest.raises(ValueError, match="no rows"):
         compare(LOG_LOSS, np.array([]), np.array([]), np.array([]), np.array([]))
+
+
+def test_without_budget_nothing_is_shown_and_the_reason_says_so() -> None:
+    spent = Limits(0.01, 0.1, 0.0)
+    rule = check_candidate(GATE, LOG_LOSS, spent, BETTER, Speed(1.0))[0]
+    assert rule.passed is None
+    assert "the year's budget of wrong promotions is spent" in rule.words
