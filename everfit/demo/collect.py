@@ -57,7 +57,9 @@ def collect(
         description=model.description,
         start=span[0],
         end=span[1],
-        counts=_counts(frame.height, observed, answered, losses.height, closed, alarms, retrainings, len(promotions)),
+        counts=_counts(
+            frame.height, observed, answered, losses.height, closed, alarms, retrainings, [each.cause for each, _ in promotions]
+        ),
         loss=scores.metric_of(model).name,
         losses=scores.mean_losses(losses),
         weeks=scores.weekly(losses, closed),
@@ -86,8 +88,9 @@ def _counts(
     closed: Sequence[Span],
     alarms: Sequence[Alarm],
     retrainings: Sequence[Retraining],
-    promotions: int,
+    promoted_for: Sequence[str],
 ) -> Counts:
+    """Of what was played; ``promoted_for`` has the cause of each promotion, whichever look decided it."""
     return Counts(
         predictions=predictions,
         outcomes=observed,
@@ -96,9 +99,9 @@ def _counts(
         windows=len(closed),
         alarms=len(alarms),
         retrains=len(retrainings),
-        drift_retrains=sum(retraining.ended == "promoted" and retraining.cause == Drift.name for retraining in retrainings),
+        drift_retrains=sum(cause == Drift.name for cause in promoted_for),
         rejections=sum(retraining.ended == "rejected" for retraining in retrainings),
-        promotions=promotions,
+        promotions=len(promoted_for),
     )
 
 
