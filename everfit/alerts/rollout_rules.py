@@ -1,4 +1,4 @@
-"""What a person is told of rollouts: who waits for an answer, what was taken back; each with the command that answers it."""
+"""What a person is told of promotions: what waits, was taken back or ran out, each with the command that answers it."""
 
 from datetime import timedelta
 
@@ -7,27 +7,51 @@ import sqlalchemy as sa
 from everfit.alerts.state import Findings
 from everfit.store.tables import ledger, rollouts
 
-TOLD_FOR = timedelta(days=1)  # of wall clock: so long a rollback counts as news
+NEWS_FOR = timedelta(days=1)  # of wall clock: what happened longer ago is not told any more
+Causes = dict[tuple[str, str], str]
 
 
 def look(connection: sa.Connection) -> Findings:
-    """An alert of the family ``rollout`` for each version that waits, and for each rollback by the guard of the last day."""
-    ongoing: dict[tuple[str, str], str] = {}
-    waiting = sa.select(rollouts.c.model, rollouts.c.version, rollouts.c.reason).where(rollouts.c.state == "waiting")
-    for model, version, reason in connection.execute(waiting):
-        answers = f"`everfit approve {model}` or `everfit reject {model}`"
-        ongoing[model, f"rollout:{version}"] = f"version {version} waits for a person: {answers} ({reason})"
-    columns = ledger.c
-    recent = columns.at > sa.func.now() - TOLD_FOR
-    of_the_loop = (columns.action == "rolled_back", columns.actor == "rollout", recent)
-    taken = sa.select(columns.model, columns.from_version, columns.to_version, columns.reason).where(*of_the_loop)
-    for model, version, back, reason in connection.execute(taken.order_by(columns.id)):
-        again = f"`everfit promote {model} {version}` takes it again, `everfit history {model}` says what happened"
-        ongoing[model, f"rollout:{version}"] = f"version {version} was rolled back to {back}: {reason}; {again}"
-    expired = sa.select(rollouts.c.model, rollouts.c.version, rollouts.c.reason).where(
-        rollouts.c.state == "expired", rollouts.c.updated_at > sa.func.now() - TOLD_FOR
-    )
-    for model, version, reason in connection.execute(expired):
-        again = f"`everfit promote {model} {version}` takes it nevertheless"
-        ongoing[model, f"rollout:{version}"] = f"the rollout of version {version} expired: {reason}; {again}"
-    return Findings({"rollout"}, ongoing, {})
+    """An alert for each version that waits for a person; an event a rollback, an expired rollout and an expired verdict."""
+    events = _rollbacks(connection) | _expired_rollouts(connection) | _expired_verdicts(connection)
+    return Findings({"approval"}, _waiting(connection), events)
+
+
+def _waiting(connection: sa.Connection) -> Causes:
+    columns = rollouts.c
+    query = sa.select(columns.id, columns.model, columns.version, columns.reason).where(columns.state == "waiting")
+    return {
+        (row.model, f"approval:{row.id}"): f"version {row.version} waits for a person ({row.reason}): `everfit approve "
+        f"{row.model}` lets it go on, `everfit reject {row.model}` ends its rollout"
+        for row in connection.execute(query)
+    }
+
+
+def _rollbacks(connection: sa.Connection) -> Causes:
+    recent = (ledger.c.action == "rolled_back", ledger.c.at > sa.func.now() - NEWS_FOR)
+    return {
+        (row.model, f"rollback:{row.id}"): f"version {row.from_version} was rolled back to {row.to_version} by {row.actor}: "
+        f"{row.reason}; `everfit rollback {row.model} --to {row.from_version}` takes that back"
+        for row in connection.execute(sa.select(ledger).where(*recent))
+    }
+
+
+def _expired_rollouts(connection: sa.Connection) -> Causes:
+    columns = rollouts.c
+    recent = (columns.state == "expired", columns.updated_at > sa.func.now() - NEWS_FOR)
+    query = sa.select(columns.id, columns.model, columns.version, columns.reason).where(*recent)
+    return {
+        (row.model, f"expired:{row.id}"): f"the rollout of version {row.version} ended, the champion stays: {row.reason}; "
+        f"`everfit promote {row.model} {row.version}` makes it champion all the same"
+        for row in connection.execute(query)
+    }
+
+
+def _expired_verdicts(connection: sa.Connection) -> Causes:
+    """Evaluations that stayed inconclusive for as long as the gate declares."""
+    recent = (ledger.c.action == "rejected", ledger.c.reason.startswith("expired: "), ledger.c.at > sa.func.now() - NEWS_FOR)
+    return {
+        (row.model, f"expired:{row.id}"): f"the champion stays, as its candidates were not decided on: {row.reason}; `everfit "
+        f"train {row.model}` trains new ones"
+        for row in connection.execute(sa.select(ledger).where(*recent))
+    }
