@@ -28,7 +28,7 @@ def begin(connection: sa.Connection, model: Model, entry: Entry, margin: float) 
     """
     ledger.append(connection, entry)
     supersede(connection, rollouts.challenging(connection, model.name), entry)
-    rollouts.add(connection, _opened(model, entry, margin, stages_of(model.rollout)))
+    rollouts.add(connection, _opened(connection, model, entry, margin, stages_of(model.rollout)))
 
 
 def guard(connection: sa.Connection, model: Model, entry: Entry, margin: float = 0.0) -> None:
@@ -36,7 +36,7 @@ def guard(connection: sa.Connection, model: Model, entry: Entry, margin: float =
     for earlier in (rollouts.provisional(connection, model.name), rollouts.challenging(connection, model.name)):
         supersede(connection, earlier, entry)
     if entry.from_version is not None:
-        rollouts.add(connection, _opened(model, entry, margin, stages_of(model.rollout)[-1:]))
+        rollouts.add(connection, _opened(connection, model, entry, margin, stages_of(model.rollout)[-1:]))
 
 
 def advance(connection: sa.Connection, model: Model, rollout: Rollout, at: datetime, *, actor: str, reason: str) -> int | None:
@@ -80,10 +80,10 @@ def supersede(connection: sa.Connection, rollout: Rollout | None, entry: Entry) 
         rollouts.update(connection, rollout, "superseded", reason=reason)
 
 
-def _opened(model: Model, entry: Entry, margin: float, stages: list[Stage]) -> Rollout:
+def _opened(connection: sa.Connection, model: Model, entry: Entry, margin: float, stages: list[Stage]) -> Rollout:
     assert entry.to_version is not None, "a rollout is of a version"
     return Rollout(
-        id=rollout_id(model.name, entry.to_version, entry.event_time),
+        id=rollout_id(model.name, entry.to_version, entry.event_time, rollouts.number(connection, model.name)),
         model=model.name,
         version=entry.to_version,
         replaces=entry.from_version,

@@ -77,9 +77,13 @@ class Rollout:
         return max(first, self.looked_until) if self.looked_until else first
 
 
-def rollout_id(model: str, version: int, since: datetime) -> str:
-    """The id of the rollout of a version that begins at a moment; a version may be rolled out again later."""
-    return hashlib.sha256(f"{model}|{version}|{since.isoformat()}".encode()).hexdigest()[:16]
+def rollout_id(model: str, version: int, since: datetime, earlier: int = 0) -> str:
+    """The id of the rollout of a version that begins at a moment of the model's clock, after so many of the model.
+
+    The clock may stand while a person promotes a version, takes it back and promotes it again.
+    """
+    again = f"|{earlier}" if earlier else ""
+    return hashlib.sha256(f"{model}|{version}|{since.isoformat()}{again}".encode()).hexdigest()[:16]
 
 
 def add(connection: sa.Connection, rollout: Rollout) -> None:
@@ -107,6 +111,11 @@ def open_ones(connection: sa.Connection) -> list[Rollout]:
 def of_model(connection: sa.Connection, model: str) -> list[Rollout]:
     """All rollouts of a model, the newest last."""
     return _read(connection, sa.select(*_COLUMNS).where(rollouts.c.model == model))
+
+
+def number(connection: sa.Connection, model: str) -> int:
+    """How many rollouts of a model there were."""
+    return connection.execute(sa.select(sa.func.count()).where(rollouts.c.model == model)).scalar_one()
 
 
 def update(
