@@ -22,7 +22,7 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Allowance:
     """What a candidate is held to, in units of the metric's loss.
 
     ``allowed`` is the difference that it must lie below, ``slice`` what a slice may lose, ``level`` the probability with which
@@ -34,7 +34,7 @@ class Limits:
     level: float
 
     @classmethod
-    def of(cls, gate: Gate, metric: Metric, cause: str, *, spread: float, champion_loss: float, level: float) -> "Limits":
+    def of(cls, gate: Gate, metric: Metric, cause: str, *, spread: float, champion_loss: float, level: float) -> "Allowance":
         """As declared; the margin of a slice, where none is, relative to the champion's loss on the rows compared on.
 
         ``spread`` is the standard deviation of the champion's weekly mean loss.
@@ -51,7 +51,7 @@ def allowed_difference(question: Question, spread: float, *, same: float) -> flo
     return -margin if question.prove == "better" else margin
 
 
-def check_candidate(gate: Gate, metric: Metric, limits: Limits, comparison: Comparison, speed: Speed) -> list[Rule]:
+def check_candidate(gate: Gate, metric: Metric, limits: Allowance, comparison: Comparison, speed: Speed) -> list[Rule]:
     """Compare a candidate with the champion: the rules that it is held to, the comparison first.
 
     The comparison passes where a difference as large as allowed would look so good with at most the level's probability; it is
@@ -62,7 +62,7 @@ def check_candidate(gate: Gate, metric: Metric, limits: Limits, comparison: Comp
     return [_difference(metric, comparison, limits), latency(gate, speed)]
 
 
-def _difference(metric: Metric, comparison: Comparison, limits: Limits) -> Rule:
+def _difference(metric: Metric, comparison: Comparison, limits: Allowance) -> Rule:
     """The bound of the interval that is held against what is allowed."""
     difference = comparison.difference
     bounds = difference.lower(limits.level), difference.upper(limits.level)
@@ -83,11 +83,11 @@ def _difference(metric: Metric, comparison: Comparison, limits: Limits) -> Rule:
     return Rule(name="difference", figure=figure, allowed=limit, passed=passed, words=words)
 
 
-def _open(limits: Limits) -> str:
+def _open(limits: Allowance) -> str:
     return "more days may tell" if limits.level else "the year's budget of wrong promotions is spent"
 
 
-def _outcome(difference: Mean, limits: Limits) -> bool | None:
+def _outcome(difference: Mean, limits: Allowance) -> bool | None:
     if difference.p_value(limits.allowed) <= limits.level:
         return True
     return False if difference.lower(REFUTED) > limits.allowed else None

@@ -18,7 +18,7 @@ from everfit.evaluation import budget
 from everfit.evaluation.budget import YEAR
 from everfit.evaluation.comparison import compare
 from everfit.evaluation.figures import baseline_rule, figure_rules
-from everfit.evaluation.gate import Limits, Speed, allowed_difference, check_candidate, latency
+from everfit.evaluation.gate import Allowance, Speed, allowed_difference, check_candidate, latency
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule, Verdict, reason_of, verdict
 from everfit.evaluation.slices import slice_rules, slices
@@ -135,7 +135,7 @@ def _against(gate: _Gate, candidate: Trained, tested: "pl.DataFrame", current: V
     compared_on = metric, days, labels, champion, answers
     comparison = compare(*compared_on)
     spread = _spread(gate, current, daily_losses(metric, days, labels, champion))
-    limits = Limits.of(model.gate, metric, gate.cause, spread=spread, champion_loss=losses[1], level=gate.level)
+    limits = Allowance.of(model.gate, metric, gate.cause, spread=spread, champion_loss=losses[1], level=gate.level)
     parts = [part for name in model.gate.slices for part in slices(name, tested[name].to_numpy(), *compared_on)]
     baseline_loss = _loss(metric, labels, np.full(answers.shape, gate.training_set.baseline))
     rules = [

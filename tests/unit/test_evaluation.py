@@ -14,7 +14,7 @@ from everfit.declaration.metrics import OwnLoss
 from everfit.evaluation.comparison import Comparison, compare
 from everfit.evaluation.figures import baseline_rule
 from everfit.evaluation.folds import folds, required_days
-from everfit.evaluation.gate import Limits, Speed, allowed_difference, check_candidate, latency
+from everfit.evaluation.gate import Allowance, Speed, allowed_difference, check_candidate, latency
 from everfit.evaluation.intervals import Mean
 from everfit.evaluation.rules import reason_of, verdict
 
@@ -86,8 +86,8 @@ def compared(mean: float, error: float, days: int = 28) -> Comparison:
     return Comparison(Mean(mean, error, days), 48 * days)
 
 
-def limits(cause: str) -> Limits:
-    return Limits.of(GATE, LOG_LOSS, cause, spread=0.0, champion_loss=0.6, level=0.05)
+def limits(cause: str) -> Allowance:
+    return Allowance.of(GATE, LOG_LOSS, cause, spread=0.0, champion_loss=0.6, level=0.05)
 
 
 BETTER, SAME, WORSE = compared(-0.02, 0.005), compared(-0.001, 0.001), compared(0.02, 0.005)
@@ -164,7 +164,7 @@ def test_the_difference_of_the_same_answers_is_no_worse_and_not_better() -> None
         prove: check_candidate(
             Gate(),
             LOG_LOSS,
-            Limits(allowed_difference(Question(prove=prove), 0.1, same=1e-5), 0.1, 0.05),
+            Allowance(allowed_difference(Question(prove=prove), 0.1, same=1e-5), 0.1, 0.05),
             comparison,
             Speed(1),
         )[0].passed
@@ -176,7 +176,7 @@ def test_the_difference_of_the_same_answers_is_no_worse_and_not_better() -> None
 
 
 def test_without_budget_nothing_is_shown_and_the_reason_says_so() -> None:
-    spent = Limits(0.01, 0.1, 0.0)
+    spent = Allowance(0.01, 0.1, 0.0)
     rule = check_candidate(GATE, LOG_LOSS, spent, BETTER, Speed(1.0))[0]
     assert rule.passed is None
     assert "the year's budget of wrong promotions is spent" in rule.words

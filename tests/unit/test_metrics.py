@@ -16,7 +16,7 @@ from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
 from everfit.errors import DeclarationError, MetricError
 from everfit.evaluation.comparison import compare
 from everfit.evaluation.figures import baseline_rule
-from everfit.evaluation.gate import Limits, Speed, check_candidate
+from everfit.evaluation.gate import Allowance, Speed, check_candidate
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule
 from everfit.evaluation.slices import slices
@@ -184,7 +184,7 @@ def test_the_gate_passes_what_is_better_by_each_metric_and_nothing_else(given: A
         assert comparison.difference.mean == pytest.approx(metric.loss(LABELS, candidate) - metric.loss(LABELS, champion))
         spread = mean_of_days(daily_losses(metric, DAYS, LABELS, champion)).weekly_spread
         loss = metric.loss(LABELS, champion)
-        limits = Limits.of(STRICT, metric, cause, spread=spread, champion_loss=loss, level=0.05)
+        limits = Allowance.of(STRICT, metric, cause, spread=spread, champion_loss=loss, level=0.05)
         return check_candidate(STRICT, metric, limits, comparison, Speed(1.0))[0]
 
     better, worse, same = rule(poor, SCORES), rule(SCORES, poor, "freshness"), rule(SCORES, SCORES)
@@ -210,7 +210,7 @@ def test_a_first_candidate_must_beat_the_baseline_by_each_metric(given: Any) -> 
 
 def test_margins_of_slices_are_of_log_loss_and_relative_of_any_other_metric() -> None:
     def lost(gate: Gate, metric: str, loss: float) -> float:
-        return Limits.of(gate, metric_of(metric), "drift", spread=0.0, champion_loss=loss, level=0.05).slice
+        return Allowance.of(gate, metric_of(metric), "drift", spread=0.0, champion_loss=loss, level=0.05).slice
 
     assert lost(Gate(), "log_loss", 0.3) == 0.1
     assert lost(Gate(), "brier", 0.25) / 0.25 == pytest.approx(0.1 / math.log(2))

@@ -17,7 +17,7 @@ from everfit.declaration.views import Kind
 from everfit.errors import EventError
 from everfit.evaluation.comparison import compare
 from everfit.evaluation.figures import baseline_rule
-from everfit.evaluation.gate import Limits, Speed, check_candidate
+from everfit.evaluation.gate import Allowance, Speed, check_candidate
 from everfit.evaluation.rules import Rule
 from everfit.evidence.performance import Expectation, judge_performance
 from everfit.serving.loaded_versions import ActiveVersions
@@ -80,7 +80,7 @@ def test_candidate_and_champion_are_compared_by_the_tasks_loss() -> None:
     def rule(champion: Any, candidate: Any) -> Rule:
         comparison, gate = compare(metric, days, labels, champion, candidate), Gate(prove="better")
         loss = metric.loss(labels, champion)
-        limits = Limits.of(gate, metric, "drift", spread=0.0, champion_loss=loss, level=0.05)
+        limits = Allowance.of(gate, metric, "drift", spread=0.0, champion_loss=loss, level=0.05)
         return check_candidate(gate, metric, limits, comparison, Speed(1.0))[0]
 
     better = rule(*answers)
