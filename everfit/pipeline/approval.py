@@ -6,6 +6,7 @@ from everfit.declaration import Model
 from everfit.errors import PromotionError
 from everfit.pipeline import rollout_changes
 from everfit.pipeline.announcement import announce
+from everfit.pipeline.model_card import publish_card
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.ledger import Entry
@@ -30,6 +31,7 @@ def approve(runtime: Runtime, model: Model, *, actor: str, reason: str | None = 
         crowned = rollout_changes.advance(connection, model, rollout, at, actor=actor, reason=why)
     if crowned is not None:
         announce(runtime.settings.kafka, model, crowned, why)
+    publish_card(runtime, model, rollout.version)
     return rollout
 
 
@@ -46,6 +48,7 @@ def reject(runtime: Runtime, model: Model, *, actor: str, reason: str | None = N
             raise PromotionError(f"no version of {model.name} is in its rollout: {_doing(connection, model, rollout)}")
         at = model_clocks.read(connection, model) or model.go_live
         rollout_changes.refuse(connection, rollout, at, actor=actor, reason=reason or "rejected by a person")
+    publish_card(runtime, model, rollout.version)
     return rollout
 
 

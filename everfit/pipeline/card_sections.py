@@ -49,7 +49,7 @@ def rules(described: Version) -> str:
 
 def decided(steps: Sequence[VersionStep]) -> str:
     """What the ledger says of it."""
-    shown = [[f"{step.event_time:%Y-%m-%d %H:%M}", step.action.replace("_", " "), step.actor, step.reason] for step in steps]
+    shown = [[f"{step.event_time:%Y-%m-%d %H:%M}", step.words, step.actor, step.reason] for step in steps]
     return table(["model's clock", "step", "by", "reason"], shown) or "Nobody yet."
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from everfit.errors import LostVersionError, ServiceError
+from everfit.pipeline.model_card import publish_card
 from everfit.runtime import Runtime
 from everfit.store import ledger
 
@@ -20,7 +21,7 @@ def reconcile(runtime: Runtime, names: Iterable[str]) -> None:
 
 
 def set_alias(runtime: Runtime, name: str) -> None:
-    """Set the alias ``champion`` of a model to the ledger's version, where it is elsewhere.
+    """Set the alias ``champion`` of a model to the ledger's version, where it is elsewhere; its card says who decided.
 
     Under the ledger's lock: a promotion that has moved the alias may not be committed yet.
 
@@ -31,5 +32,8 @@ def set_alias(runtime: Runtime, name: str) -> None:
     with runtime.engine.begin() as connection:
         ledger.lock(connection, name)
         champion = ledger.champion(connection, name)
-        if champion is not None and runtime.registry.roles(name).get("champion") != champion.version:
-            runtime.registry.point(name, "champion", champion.version)
+        if champion is None or runtime.registry.roles(name).get("champion") == champion.version:
+            return
+        runtime.registry.point(name, "champion", champion.version)
+    if name in runtime.models:
+        publish_card(runtime, runtime.models[name], champion.version)

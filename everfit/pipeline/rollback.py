@@ -10,6 +10,7 @@ from everfit.pipeline import manifests
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Version
 from everfit.pipeline.manual_promotion import Promoted
+from everfit.pipeline.model_card import publish_card
 from everfit.pipeline.reconciliation import set_alias
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, rollouts, schemas
@@ -51,6 +52,7 @@ def roll_back(runtime: Runtime, model: Model, to: int | None = None, *, actor: s
     announce(runtime.settings.kafka, model, target.version, why)
     try:
         set_alias(runtime, model.name)
+        publish_card(runtime, model, champion.version)
     except EverfitError as error:
         logger.warning("version %d of %s is champion; MLflow's alias follows later: %s", target.version, model.name, error)
     return Promoted(model=model.name, done="rolled back", version=target.version, replaced=champion.version, reason=why)

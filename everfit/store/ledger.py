@@ -140,18 +140,26 @@ def registration(connection: sa.Connection, model: str, version: int) -> Registr
 
 @dataclass(frozen=True, slots=True)
 class VersionStep:
-    """A row about a version. ``event_time`` is the model's clock."""
+    """A row about a version. ``to_version`` is who was champion then, ``event_time`` the model's clock."""
 
     action: Action
     actor: str
     reason: str
     event_time: datetime
+    to_version: int | None = None
+
+    @property
+    def words(self) -> str:
+        """What was done, such as ``rolled back to version 2``."""
+        done = self.action.replace("_", " ")
+        return f"{done} to version {self.to_version}" if self.action == "rolled_back" else done
 
 
 def of_version(connection: sa.Connection, model: str, version: int) -> list[VersionStep]:
     """All that is on record of a version, oldest first."""
-    about = sa.or_(ledger.c.to_version == version, ledger.c.detail["version"].as_integer() == version)
-    columns = (ledger.c.action, ledger.c.actor, ledger.c.reason, ledger.c.event_time)
+    taken_back = sa.and_(ledger.c.action == "rolled_back", ledger.c.from_version == version)
+    about = sa.or_(ledger.c.to_version == version, ledger.c.detail["version"].as_integer() == version, taken_back)
+    columns = (ledger.c.action, ledger.c.actor, ledger.c.reason, ledger.c.event_time, ledger.c.to_version)
     rows = connection.execute(sa.select(*columns).where(ledger.c.model == model, about).order_by(ledger.c.id))
     return [VersionStep(*row) for row in rows]
 

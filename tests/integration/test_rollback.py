@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from mlflow import MlflowClient
 
 from everfit import Approval, Canary, Model
 from everfit.declaration.rollouts import Step
@@ -89,6 +90,8 @@ def test_a_promotion_is_taken_back(runtime: Runtime, model: Model) -> None:
     assert (done.version, done.replaced, done.done, done.reason) == (2, 3, "rolled back", "worse at night")
     assert serving(runtime, model) == Served(2)
     assert alias(runtime, model) == 2
+    kept = MlflowClient(runtime.settings.mlflow).get_model_version(model.name, "3")
+    assert "| rolled back to version 2 | person ada | worse at night |" in (kept.description or "")
     assert roll_back(runtime, model, 3, actor="person ada").version == 3, "forward again"
     assert roll_back(runtime, model, 1, actor="person ada").version == 1
     with runtime.engine.connect() as connection:
