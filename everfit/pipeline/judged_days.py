@@ -41,7 +41,10 @@ def _rule(have: int, needed: int, short: bool | None, what: str) -> Rule:
 
 
 def _too_young(model: Model, unseen: float, cause: str) -> Rule:
-    young = f"the champion has seen all but {max(unseen, 0):.1f} days, too few to learn from and to judge on"
+    if unseen <= 0:
+        nothing = "it has learnt nothing that the champion has not; it waits for days that neither has seen"
+        return Rule(name=NAME, figure=0, passed=None, words=nothing)
+    young = f"the champion has seen all but {unseen:.1f} days, too few to learn from and to judge on"
     if model.gate.question(cause).prove == "better" or model.gate.require:
         return Rule(name=NAME, figure=0, passed=None, words=f"{young}; it waits for more")
     return Rule(name=NAME, figure=0, passed=True, words=f"not judged: {young}; left to the guard, which watches it serve")

@@ -24,7 +24,7 @@ def asked(**gate: Any) -> Model:
 def rule(model: Model, age: float | None, days: list[float]) -> tuple[bool | None, str]:
     """The rule's outcome and words for a champion of that age, where there are rows so many days before the cutoff."""
     tested = pl.DataFrame({EVENT_TIME: [CUTOFF - day * DAY for day in days]}, {EVENT_TIME: pl.Datetime("us", "UTC")})
-    champion: Any = age and SimpleNamespace(training_set=SimpleNamespace(cutoff=CUTOFF - age * DAY))
+    champion: Any = None if age is None else SimpleNamespace(training_set=SimpleNamespace(cutoff=CUTOFF - age * DAY))
     candidate: Any = SimpleNamespace(folds_left_out={"1996-09-25": "no labelled row in it"} if len(days) < 5 else {})
     found = judged_days(model, candidate, tested, champion, cutoff=CUTOFF, cause="drift")
     return found.passed, found.words
@@ -49,6 +49,8 @@ HOURS = [0.1, 0.2, 1.1, 1.2, 2.1, 2.2]  # six rows of three days
         ),
         (asked(), 1, [], True, "not judged: the champion has seen all but 1.0 days, .*; left to the guard"),
         (asked(prove="better"), 1, [], None, "too few to learn from and to judge on; it waits for more"),
+        (asked(), 0.0, [], None, "it has learnt nothing that the champion has not; it waits for days that neither has seen"),
+        (asked(), -7, [], None, "it has learnt nothing that the champion has not"),
         (asked(require={"auc": 0.7}), 1, [], None, "it waits for more"),
         (asked(), None, EACH, False, "6 days with rows, fewer than 7, can be judged"),
         (asked(min_unseen_days=1), None, EACH, True, "6 days with rows can be judged"),
