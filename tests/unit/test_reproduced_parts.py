@@ -49,6 +49,18 @@ def test_other_weights_are_told_by_how_far_their_answers_lie_apart(tmp_path: Pat
     assert [part.finding for part in reproduced_parts.fit(lake, then, failed)] == ["it cannot be fitted: no label is left"] * 2
 
 
+def test_answers_that_a_second_look_added_are_no_difference(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    then = described(lake, MODEL, 0.0)
+    first, more, other = (pl.DataFrame({"answer": answers}) for answers in ([0.1], [0.1, 0.2], [0.3]))
+    looked = msgspec.structs.replace(then.candidate, backtest=lake.put_frame(more))
+    then = msgspec.structs.replace(then, candidate=looked)
+    for frame, identical in ((first, True), (more, True), (other, False), (first.clear(), False)):
+        now = msgspec.structs.replace(then.candidate, backtest=lake.put_frame(frame))
+        metrics, _ = reproduced_parts.fit(lake, then, TrainedModel(training_set="", champion=None, candidates=[now]))
+        assert metrics.identical == identical
+
+
 def made(**changed: Any) -> Provenance:
     return Provenance(
         commit=GitCommit(id="0123456789abcdef", is_clean=True),
