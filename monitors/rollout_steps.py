@@ -19,6 +19,7 @@ from everfit.pipeline.announcement import announce
 from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
+from everfit.store.rollback_views import require_views
 from everfit.store.rollouts import LiveDay, Rollout, State
 from everfit.timing import format_duration
 from monitors.live_comparison import LiveVerdict, live_day, live_verdict, of_stage
@@ -110,9 +111,14 @@ def _step(connection: sa.Connection, model: Model, rollout: Rollout, clock: date
 
 
 def _guarded(look: _Look) -> Iterator[Crowned]:
-    """Confirm the provisional champion, or bring back the version that it replaced."""
+    """Confirm the provisional champion, or bring back the version that it replaced.
+
+    Raises:
+        PromotionError: when that one cannot be served any more; the model's rollouts are set aside with it, and tried again.
+    """
     rollout, outcome, told = look.rollout, look.verdict.outcome, look.verdict.reason
     if outcome == "worse" and rollout.replaces is not None:
+        _require_servable(look, rollout.replaces)
         reason = f"worse live than version {rollout.replaces}, which is champion again: {told}"
         _end(look, "rolled_back", reason)
         yield Crowned(look.model, rollout.replaces, reason)
@@ -120,6 +126,12 @@ def _guarded(look: _Look) -> Iterator[Crowned]:
         _end(look, "confirmed", f"no worse live: {told}")
     elif _is_over(look):
         _end(look, "confirmed", f"kept, as nothing was shown in time: {told}")
+
+
+def _require_servable(look: _Look, version: int) -> None:
+    recorded = ledger.recorded(look.connection, look.model.name, version)
+    if recorded is not None and recorded.schema is not None:
+        require_views(look.connection, look.model, version, recorded.schema)
 
 
 def _challenging(look: _Look) -> Iterator[Crowned]:

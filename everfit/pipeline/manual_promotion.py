@@ -134,6 +134,7 @@ def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) ->
     """Promote in one transaction, then announce."""
     detail: dict[str, Any] = {
         "manifest": step.manifest,
+        "schema": manifests.signature_of(runtime.lake, described).schema,
         "trained_until": described.training_set.cutoff.isoformat(),
         "candidate": described.candidate.name,
     } | ({"restored_from": step.restored_from} if step.restored_from else {})

@@ -87,14 +87,15 @@ def _roll_out_winner(runtime: Runtime, case: _Case) -> EvaluationResult:
     version = register(runtime, described, manifest)
     require_loading(runtime.lake, runtime.registry.fetch(case.model.name, version))
     until = case.training_set.cutoff.isoformat()
+    signature = manifests.signature_of(runtime.lake, described)
     detail = {
         "manifest": manifest,
+        "schema": signature.schema,
         "trained_until": until,
         "candidate": described.candidate.name,
         "evaluation": case.digest,
         "spent": case.evaluation.spent,
     }
-    signature = manifests.signature_of(runtime.lake, described)
     with runtime.engine.begin() as connection:
         schemas.record(connection, case.model.name, signature.schema, signature.features)
         in_rollout = _begin(connection, runtime.registry, case, _entry(connection, case, "promoted", version, detail))

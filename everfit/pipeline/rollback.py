@@ -13,9 +13,9 @@ from everfit.pipeline.manual_promotion import Promoted
 from everfit.pipeline.model_card import publish_card
 from everfit.pipeline.reconciliation import set_alias
 from everfit.runtime import Runtime
-from everfit.store import ledger, model_clocks, rollouts, schemas
+from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.ledger import Champion, Entry
-from everfit.store.tables import view_versions
+from everfit.store.rollback_views import require_views
 from everfit.training.version_scorer import open_scorer
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def roll_back(runtime: Runtime, model: Model, to: int | None = None, *, actor: s
         target = _target(connection, model, champion, to)
         described = manifests.get(runtime.lake, target.manifest, Version)
         signature = manifests.signature_of(runtime.lake, described)
-        _require_views(connection, model, target.version, signature.schema)
+        require_views(connection, model, target.version, signature.schema)
     open_scorer(manifests.content_of(runtime.lake, described), signature)
     why = reason or f"version {champion.version} is taken back"
     with runtime.engine.begin() as connection:
@@ -69,18 +69,6 @@ def _target(connection: sa.Connection, model: Model, champion: Champion, to: int
         known = ", ".join(map(str, ledger.versions(connection, model.name)))
         raise PromotionError(f"the ledger knows no version {version} of {model.name}; it knows {known}")
     return target
-
-
-def _require_views(connection: sa.Connection, model: Model, version: int, schema: str) -> None:
-    """Refuse a version of an earlier schema of which a view is not up to date: it would answer by old values."""
-    read = [use[1:] for use in schemas.uses(connection).get(model.name, []) if use[0] == schema]
-    states = {(row.view, row.version): row.state for row in connection.execute(sa.select(view_versions))}
-    outdated = [view for view, made in read if states.get((view, made)) != "built"]
-    if schema != model.schema_id and outdated:
-        raise PromotionError(
-            f"version {version} of {model.name} reads {', '.join(outdated)} as declared earlier, whose state is not kept up to "
-            "date any more: declare it again and run `everfit prepare`, or train a new version"
-        )
 
 
 def _end_rollouts(connection: sa.Connection, model: Model, why: str) -> None:

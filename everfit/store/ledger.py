@@ -47,11 +47,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """A version on record, as the champion or to be one: its manifest's hash and the end of its training data."""
+    """A version on record, as the champion or to be one: its manifest's hash and the end of its training data.
+
+    ``schema`` is that of its inputs; None where an older everfit recorded it.
+    """
 
     version: int
     manifest: str
     trained_until: datetime
+    schema: str | None = None
 
 
 def append(connection: sa.Connection, entry: Entry) -> None:
@@ -106,7 +110,9 @@ def recorded(connection: sa.Connection, model: str, version: int) -> Champion | 
         ledger.c.model == model, ledger.c.action.in_(RECORDING), ledger.c.to_version == version
     )
     detail = connection.execute(query.order_by(ledger.c.id).limit(1)).scalar()
-    return detail and Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]))
+    if detail is None:
+        return None
+    return Champion(version, detail["manifest"], datetime.fromisoformat(detail["trained_until"]), detail.get("schema"))
 
 
 def predecessor(connection: sa.Connection, model: str, version: int) -> int | None:

@@ -22,6 +22,7 @@ from everfit.features.definition import Definition
 from everfit.features.keys import keeps_keys
 from everfit.features.running_sums import extend, known_values
 from everfit.store import locks, online, schemas, source_rows, view_versions
+from everfit.store.rollback_views import rollback_views
 from everfit.store.view_versions import DeclaredViews, ViewVersion
 
 CHUNK_ROWS = 50_000
@@ -85,12 +86,12 @@ def build(
 
 
 def _unbuilt(engine: sa.Engine, source: Source, views: DeclaredViews) -> list[Definition]:
-    """The declared versions that are not built; new ones are registered, and unused ones are dropped."""
+    """The declared versions that are not built; new ones are registered, and unused ones dropped that no rollback needs."""
     with engine.begin() as connection:
         cursor = view_versions.cursor_of(connection)
         source_rows.lock(cursor, source.name)
         view_versions.register(cursor, list(views.definitions.values()))
-        view_versions.mark_used(cursor, list(views.definitions))
+        view_versions.mark_used(cursor, [*views.definitions, *rollback_views(connection)])
         for name in view_versions.drop_unused(cursor, source.name, UNUSED):
             logger.info("view %s: version %s was not used for %s and is removed", *name, UNUSED)
         versions = view_versions.registered(cursor, source.name)

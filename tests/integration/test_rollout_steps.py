@@ -3,7 +3,8 @@
 import itertools
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +17,11 @@ from everfit import ABTest, Approval, Canary, Model, Shadow
 from everfit.declaration.rollouts import Step
 from everfit.pipeline import rollout_changes
 from everfit.serving.assignment import is_challenged
-from everfit.store import ledger, month_partitions, rollouts
+from everfit.store import failures, ledger, month_partitions, rollouts
 from everfit.store.ledger import Action, Entry
+from everfit.store.rollback_views import rollback_views
 from everfit.store.served_roles import Served, served
-from everfit.store.tables import clocks, outcomes, predictions
+from everfit.store.tables import clocks, outcomes, predictions, schema_views
 from everfit.store.tables import ledger as ledger_table
 from everfit.timing import wall_clock
 from models.electricity_price import electricity_price
@@ -243,3 +245,68 @@ def test_nothing_moves_while_a_person_has_paused_the_model(engine: sa.Engine) ->
     with engine.begin() as connection:
         ledger.append(connection, replace(log.entry("registered", 1, 1), action="resumed", to_version=None))
     assert [each.version for each in log.step()] == [2]
+
+
+class KilledError(BaseException):
+    """What no part of the machine catches."""
+
+
+@contextmanager
+def killed(engine: sa.Engine, after: int) -> Iterator[None]:
+    """The process dies at the statement or commit after so many."""
+    left = itertools.count(after, -1)
+
+    def die(*_: object) -> None:
+        if next(left) == 0:
+            raise KilledError
+
+    for moment in ("before_cursor_execute", "commit"):
+        sa.event.listen(engine, moment, die)
+    try:
+        yield
+    finally:
+        for moment in ("before_cursor_execute", "commit"):
+            sa.event.remove(engine, moment, die)
+
+
+def test_killed_at_any_moment_of_a_step_the_next_pass_finishes_the_same_step(engine: sa.Engine) -> None:
+    log = Log(engine, [Shadow(outcomes=10)])
+    log.begin()
+    log.day(0, {(1, "champion"): 0.3, (2, "shadow"): 0.3})
+    for kills in itertools.count():
+        try:
+            with killed(engine, kills):
+                crowned = log.step()
+            break
+        except KilledError:
+            if (found := log.newest()).state == "provisional":  # it died after the commit
+                crowned = [Crowned(log.model, 2, "")]
+                break
+            assert (found.days, log.told(), log.served()) == ([], ["promoted", "registered"], Served(1, shadows=(2,)))
+    assert kills > 10, "it was killed at each of its statements"
+    assert [each.version for each in crowned] == [2]
+    assert (len(log.newest().days), log.told(), log.served()) == (
+        1,
+        ["promoted", "registered", "promoted"],
+        Served(2, shadows=(1,)),
+    )
+
+
+def test_the_guard_brings_back_no_version_that_would_answer_by_old_values(engine: sa.Engine) -> None:
+    log = Log(engine, [])
+    with engine.begin() as connection:
+        use = {"model": log.model.name, "schema": "former", "view": f"view_{log.model.name}", "version": "1"}
+        connection.execute(sa.insert(schema_views).values(use))
+        detail = {"manifest": "abc", "trained_until": START.isoformat(), "schema": "former"}
+        ledger.append(connection, replace(log.entry("registered", 1, 3), action="promoted", detail=detail))
+        again = replace(log.entry("registered", 3, 2), action="promoted")
+        ledger.append(connection, again)
+        rollout_changes.guard(connection, log.model, again)
+        assert (use["view"], "1") in rollback_views(connection)
+    for number in range(8):
+        log.day(number, {(2, "champion"): 0.6, (3, "shadow"): 0.3})
+        assert log.step() == []
+    assert log.served() == Served(2, shadows=(3,))
+    with engine.connect() as connection:
+        (aside,) = [each for each in failures.listed(connection) if each.part.model == log.model.name]
+    assert f"version 3 of {log.model.name} reads {use['view']} as declared earlier" in aside.error

@@ -15,11 +15,13 @@ from sqlalchemy import Engine
 
 from everfit import Category, Model, Number, count, latest, mean, total
 from everfit.declaration.views import Latest
-from everfit.errors import SourceError
+from everfit.errors import PromotionError, SourceError
+from everfit.features.definition import define
 from everfit.features.offline import compute
 from everfit.serving.lookup import Lookup, ViewFeatures
 from everfit.sources.publication import publish
-from everfit.store import source_rows, view_builds, view_versions
+from everfit.store import ledger, source_rows, view_builds, view_versions
+from everfit.store.rollback_views import require_views
 from everfit.store.tables import view_versions as table
 from everfit.store.view_builds import build
 from tests.pumps import COLUMNS, START, in_fahrenheit, pumps, reading, shouted, view_of
@@ -315,3 +317,24 @@ def test_a_time_at_the_end_of_all_times_blocks_no_key(engine: Engine, at: dateti
     publish(engine, {model.name: model}, "readings", [reading(0, "a", 0, 4.0) | {"known_at": at}])
     now = max(at, START)
     assert asked(engine, model, now, ("a",))[0].features == computed(engine, model, now, ("a",))[0]
+
+
+def test_what_a_rollback_needs_is_kept_however_long_it_was_not_declared(engine: Engine) -> None:
+    former, now = pumps(view_of(latest("vibration"))), pumps(view_of(latest("temperature")))
+    between = pumps(view_of({"both": total("vibration", over="1h")}))
+    for model in (former, between, now):
+        build(engine, {model.name: model})
+    with engine.begin() as connection:
+        for before, version, model in ((None, 1, former), (1, 2, now)):
+            detail = {"manifest": "abc", "trained_until": START.isoformat(), "schema": model.schema_id}
+            entry = ledger.Entry(model.name, "promoted", before, version, "test", "drift", "", None, START, detail)
+            ledger.append(connection, entry)
+        connection.execute(sa.update(table).values(used_at=sa.func.now() - 2 * view_builds.UNUSED))
+    build(engine, {now.name: now})
+    publish_by(engine, some_readings(), now)
+    with engine.connect() as connection:
+        kept = sorted(connection.execute(sa.select(table.c.version)).scalars())
+        require_views(connection, now, 1, former.schema_id)
+        with pytest.raises(PromotionError, match="version 7 of pumps reads pump_now as declared earlier"):
+            require_views(connection, now, 7, between.schema_id)
+    assert kept == sorted(define(model.views[0], model.source("readings")).version for model in (former, now))
