@@ -36,8 +36,9 @@ class ChallengerTrial:
             answers = await asyncio.wait_for(work, ANSWER_SECONDS)
             return answers, self._log.records(exposure, answers)
         except TimeoutError:
+            if self._rests_until.get(name, 0.0) < began:  # the first of those that wait
+                logger.warning("%s: challenger %d gave no answer in %g s; the champion does", *name, ANSWER_SECONDS)
             self._rests_until[name] = time.monotonic() + REST_SECONDS
-            logger.warning("%s: challenger %d gave no answer in %g s; the champion does", *name, ANSWER_SECONDS)
             self._stands_in(exposure, "slow")
         except Exception:
             logger.exception("%s: challenger %d did not answer; the champion does", *name)
