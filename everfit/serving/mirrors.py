@@ -56,8 +56,7 @@ class Mirrors:
             ServiceError: when a shadow is not done in time.
         """
         if self._tasks and (await asyncio.wait(set(self._tasks), timeout=SETTLE_SECONDS))[1]:
-            waiting = sum(waiting.rows for waiting in self._waiting.values())
-            raise ServiceError(f"shadows have not answered {waiting} rows in {SETTLE_SECONDS:g} s; ask again")
+            raise ServiceError(f"shadows have not answered all that they were given in {SETTLE_SECONDS:g} s; ask again")
 
     async def _work_off(self, version: Version, waiting: "_Waiting") -> None:
         try:
