@@ -60,6 +60,9 @@ _ALL = [
     Drill("disk-full", "the disk that Postgres writes to is full, and freed (needs root)", 100_000, 3),
     Drill("tick-cut", "passes cut off while they read, judge and decide", 20_000, 30),
     Drill("launch-kill", "kill -9 of Dagster's daemon or code server between a request and its run", 0, 20),
+    Drill("bad-labels", "labels flipped in 30 % of the newest rows, those of the gate's days, too", 1_008, 0),
+    Drill("bad-promotion", "a challenger that passes the backtest and fails live", 672, 0),
+    Drill("bad-canary", "kill -9 of a canary's process while it answers half of the requests", 672, 0),
     Drill("broker-restart", "kill -9 of the broker while events are sent and read", 50_000, 5, kafka_only=True),
     Drill("topic-remade", "topics deleted and made again under the consumer", 20_000, 5, kafka_only=True),
 ]
