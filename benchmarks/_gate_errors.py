@@ -30,7 +30,9 @@ def false_ratios(shuffled: Shuffled, budget: float, seed: int) -> dict[str, floa
     for prove, candidates in product(ASKED, (1, 2)):
         gate = Gate(prove=prove, wrong_promotions_per_year=budget)
         offered = sound if prove == "better" else shuffled.losses(_worse_by(gate, shuffled, sound))
-        found[f"{prove}, {candidates}"] = _wrong_a_year(gate, sound, offered, candidates, seed) / budget
+        found[f"{prove}, {candidates} candidate{'s' * (candidates > 1)}"] = (
+            _wrong_a_year(gate, sound, offered, candidates, seed) / budget
+        )
     return found
 
 

@@ -25,7 +25,7 @@ from everfit.waiting import wait_until
 from models.electricity_price import electricity_price
 
 ROUNDS = 5
-HOUR = timedelta(hours=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 PARTS = ("postgres", "broker", "mlflow", "serving")
 NOBODY = "http://127.0.0.1:1"  # no Dagster is needed to roll back
 PROJECT = Path(__file__).parents[1]
@@ -64,8 +64,8 @@ def _two_versions() -> Iterator[Runtime]:
             stack.up()
             with Runtime.load() as runtime:
                 bootstrap(runtime, electricity_price)
-                for _ in range(2):
-                    retrain(runtime, electricity_price, cutoff=electricity_price.go_live, actor="benchmark")
+                for cutoff in (electricity_price.go_live - DAY, electricity_price.go_live):
+                    retrain(runtime, electricity_price, cutoff=cutoff, actor="benchmark")
                 yield runtime
         finally:
             stack.down()
