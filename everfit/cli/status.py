@@ -15,6 +15,7 @@ from everfit.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from everfit.cli.open_rollouts import OpenRollout
     from everfit.dagster_api.automation import Automation
     from everfit.registry.difference import Difference
     from everfit.serving.view_states import ViewState
@@ -26,14 +27,14 @@ MEGABYTE = 2**20
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """Print the services with address, uptime and memory, the log, views, failures, and the automation."""
+    """Print the services with address, uptime and memory, the log, views, rollouts, failures, and the automation."""
     from everfit.stack.external_parts import managed
     from everfit.stack.states import states
 
     home = home_folder()
     services = [] if elsewhere() else states(home, managed(home, os.environ))
     acting, problem = _automations(daemon_runs=all(state.state != "down" for state in services if state.name == "daemon"))
-    read, late, aside, views = _stored()
+    read, late, aside, views, rolling = _stored()
     differing = _differing()
     if as_json:
         document = {
@@ -43,6 +44,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
             "services": [asdict(state) for state in services],
             "prediction_log": {"topics": [asdict(topic) for topic in read], "late": late},
             "views": [asdict(view) for view in views],
+            "rollouts": [asdict(rollout) for rollout in rolling],
             "set_aside": [asdict(failure) for failure in aside],
             "registry": [asdict(difference) | {"what": difference.what, "todo": difference.todo} for difference in differing],
             "automation": [asdict(automation) for automation in acting],
@@ -53,21 +55,24 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
         _print_services(services)
         _print_log(read, late)
         _print_views(views)
+        for rollout in rolling:
+            typer.echo(f"\n{rollout}")
         _print_aside(aside)
         for difference in differing:
             typer.echo(f"\n{difference.model}: {difference}")
         _print_automations(acting, problem)
 
 
-def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Sequence[ViewState]]":
-    """How far the log is read, what is set aside, and the views; empty where Postgres does not answer."""
+def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Sequence[ViewState], Sequence[OpenRollout]]":
+    """How far the log is read, what is set aside, the views, and the open rollouts; empty where Postgres does not answer."""
     from everfit.environment.settings import addresses
 
     url = addresses().get("database_url")
     if url is None:
-        return [], {}, [], []
+        return [], {}, [], [], []
     import sqlalchemy as sa
 
+    from everfit.cli.open_rollouts import open_rollouts
     from everfit.serving.view_states import read_states
     from everfit.store import failures, log_state
     from everfit.store.database import create_engine, reachable
@@ -76,9 +81,9 @@ def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Seq
     try:
         with reachable(engine), engine.connect() as connection:
             stored = log_state.topics(connection), log_state.late(connection), failures.listed(connection)
-            return *stored, read_states(engine)
+            return *stored, read_states(engine), open_rollouts(connection)
     except (ServiceError, sa.exc.ProgrammingError):  # the latter where the schema is not there yet
-        return [], {}, [], []
+        return [], {}, [], [], []
     finally:
         engine.dispose()
 

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import ABTest, Approval, Canary, Model, Shadow
+from everfit.cli.open_rollouts import open_rollouts
 from everfit.declaration.rollouts import Step
 from everfit.pipeline import rollout_changes
 from everfit.serving.assignment import is_challenged
@@ -93,6 +94,12 @@ class Log:
         with self.engine.connect() as connection:
             return rollouts.of_model(connection, self.model.name)[-1]
 
+    def shown(self) -> str:
+        """What `everfit status` says."""
+        with self.engine.connect() as connection:
+            (rollout,) = [each for each in open_rollouts(connection) if each.model == self.model.name]
+        return str(rollout)
+
     def told(self) -> list[Any]:
         query = sa.select(ledger_table.c.action).where(ledger_table.c.model == self.model.name).order_by(ledger_table.c.id)
         with self.engine.connect() as connection:
@@ -135,6 +142,8 @@ def test_a_guard_without_a_verdict_keeps_the_champion_and_says_so(engine: sa.Eng
         log.day(number, {(2, "champion"): 0.3, (1, "shadow"): 0.3}, known=0.5)
         log.step()
     assert log.newest().state == "provisional"
+    assert "version 2 beside version 1, provisional champion, since 2025-03-03 00:00" in log.shown()
+    assert "days of live outcomes, interval [" in log.shown()
     assert [day.missing for day in log.newest().days] == [0.5, 0.5, 0.5]
     log.day(86, {(2, "champion"): 0.3, (1, "shadow"): 0.3})
     log.step()
@@ -153,6 +162,7 @@ def test_a_version_goes_through_shadow_and_canary_to_the_guard(engine: sa.Engine
         number += 1
     assert number == 2, "100 outcomes are there after two days"
     assert log.served() == Served(1, 2, 0.5)
+    assert "canary of 50%, since 2025-03-05 01:30, until 2025-03-07 01:30 by the model's clock; log loss" in log.shown()
     crowned: list[Crowned] = []
     while not crowned:
         log.day(number, {(1, "champion"): 0.3, (2, "challenger"): 0.3})
