@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.special import ndtri, stdtr
 
 from everfit.declaration.tasks import Floats
-from everfit.evaluation.sequence import FEWEST_DAYS, Interval, sequence, unpaired
+from everfit.evaluation.sequence import FEWEST_DAYS, TIGHTEST_DAYS, Interval, _inflation, sequence, unpaired
 
 DAYS = 84
 
@@ -35,6 +37,22 @@ def test_a_look_a_day_errs_no_more_often_than_it_says(correlation: float, most: 
 def test_a_difference_of_six_tenths_of_a_daily_deviation_is_found(correlation: float, least: float) -> None:
     found = [any(look.lower > 0 for look in looks(values + 0.6)) for values in streams(correlation, 60, seed=1)]
     assert np.mean(found) >= least
+
+
+@pytest.mark.parametrize("days", [4, 28, 84])
+def test_the_bound_is_where_a_mixture_of_bets_against_no_difference_has_won_ten_to_one(days: int) -> None:
+    """Derived anew: bets of every size, weighted by a normal distribution, are integrated numerically; their gain is 1 / error."""
+    error, spent = 0.1, -2 * math.log(0.1)
+    width = (spent + math.log(spent + 1)) / TIGHTEST_DAYS  # the variance of the bets
+    values = np.tile([-1.0, 1.0], days // 2)  # alternating: no correlation beyond its standard error
+    per_error = sequence(values, error).upper / math.sqrt(values.var(ddof=1) * _inflation(values) / days)
+    total = -ndtri(stdtr(days - 1, -per_error)) * math.sqrt(days)  # the sum of as many values of deviation 1
+
+    def gain(bet: float) -> float:
+        return math.exp(bet * total - bet * bet * days / 2 - bet * bet / (2 * width)) / math.sqrt(2 * math.pi * width)
+
+    won = quad(gain, -10, 10, points=[total / (days + 1 / width)], limit=200)[0]
+    assert won == pytest.approx(1 / error, rel=1e-3)
 
 
 def test_few_days_say_nothing() -> None:
