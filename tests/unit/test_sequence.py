@@ -41,7 +41,7 @@ def test_a_difference_of_six_tenths_of_a_daily_deviation_is_found(correlation: f
 
 @pytest.mark.parametrize("days", [4, 28, 84])
 def test_the_bound_is_where_a_mixture_of_bets_against_no_difference_has_won_ten_to_one(days: int) -> None:
-    """Derived anew: bets of every size, weighted by a normal distribution, are integrated numerically; their gain is 1 / error."""
+    """Derived anew: bets of every size, weighted by a normal distribution, are integrated; their gain is 1 / error."""
     error, spent = 0.1, -2 * math.log(0.1)
     width = (spent + math.log(spent + 1)) / TIGHTEST_DAYS  # the variance of the bets
     values = np.tile([-1.0, 1.0], days // 2)  # alternating: no correlation beyond its standard error
