@@ -21,6 +21,7 @@ FILE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 SECRETS = {
     "EVERFIT_POSTGRES_PASSWORD": "p'ost \"gres",  # quoted by whoever writes it anywhere
+    "EVERFIT_OWNER_PASSWORD": "@wner's/:?",
     "EVERFIT_DAGSTER_PASSWORD": "d@gster/:?",
     "EVERFIT_MLFLOW_PASSWORD": "ml%flow",
     "EVERFIT_SERVING_TOKEN": "a-token-of-its-own",

@@ -17,12 +17,12 @@ def prepare(
     from everfit.declaration.discovery import broken_modules
     from everfit.replay.bootstrap import bootstrap_all
     from everfit.runtime import Runtime
-    from everfit.store.database import migrate
+    from everfit.store.ownership import prepare_schema
     from everfit.store.view_builds import build
     from everfit.topics.admin import create_topics
 
     with Runtime.load() as runtime:
-        migrate(runtime.engine)
+        prepare_schema(runtime.engine)
         typer.echo("the schema is up to date")
         create_topics(runtime.settings.kafka, partitions=partitions)
         typer.echo("the topics are there")

@@ -92,11 +92,12 @@ def _make_ready(name: str, address: str) -> None:
 
 
 def _migrate(url: str) -> None:
-    from everfit.store.database import create_engine, migrate
+    from everfit.store.database import create_engine
+    from everfit.store.ownership import prepare_schema
 
     engine = create_engine(url)
     try:
-        migrate(engine)
+        prepare_schema(engine)
     finally:
         engine.dispose()
 

@@ -1,13 +1,13 @@
 """The monthly partitions of ``predictions``: created before their rows, dropped when retention has passed.
 
-A partition is created as a separate table and then attached, which blocks neither readers nor writers.
+A partition is created as a separate table and then attached, which blocks neither readers nor writers; by a function of the
+database, as the tables' owner.
 """
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from psycopg import sql
 
 from everfit.store import locks
 
@@ -37,16 +37,12 @@ def made(connection: sa.Connection) -> list[tuple[str, datetime, datetime]]:
 def drop(connection: sa.Connection, name: str) -> None:
     """Drop a partition with its rows."""
     locks.hold(connection, locks.MONTHS)
-    cursor = connection.connection.cursor()
-    cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    connection.execute(sa.select(sa.func.drop_month(name.removeprefix(PREFIX))))
 
 
 def _make(connection: sa.Connection, start: datetime) -> None:
-    name, until = sql.Identifier(_name(start)), sql.Literal(_next(start).isoformat())
-    cursor = connection.connection.cursor()
-    cursor.execute(sql.SQL("CREATE TABLE {} (LIKE predictions INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(name))
-    attach = sql.SQL("ALTER TABLE predictions ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
-    cursor.execute(attach.format(name, sql.Literal(start.isoformat()), until))
+    month = _name(start).removeprefix(PREFIX)
+    connection.execute(sa.select(sa.func.make_month(month, start, _next(start))))
 
 
 def _name(start: datetime) -> str:
