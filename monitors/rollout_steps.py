@@ -13,6 +13,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from everfit.declaration import Model
+from everfit.declaration.rollouts import Role
 from everfit.features.spans import DAY
 from everfit.pipeline import rollout_changes
 from everfit.pipeline.announcement import announce
@@ -27,12 +28,13 @@ from monitors.live_comparison import LiveVerdict, live_day, live_verdict, of_sta
 ACTOR = "rollout"
 
 
-class Crowned(NamedTuple):
-    """A version that a look made champion, or made champion again; ``reason`` is the ledger's."""
+class Deployed(NamedTuple):
+    """A version's new role by a look; ``reason`` is the ledger's."""
 
     model: Model
     version: int
     reason: str
+    role: Role = "champion"
 
 
 class _Look(NamedTuple):
@@ -65,12 +67,12 @@ def looks_due(model: Model, rollout: Rollout, clock: datetime) -> bool:
 
 
 def move_rollouts(engine: sa.Engine, bootstrap: str, models: Mapping[str, Model], deadline: float) -> None:
-    """Look at every day that is due, and announce whom it made champion."""
-    for crowned in step_rollouts(engine, models, deadline):
-        announce(bootstrap, *crowned)
+    """Look at every day that is due, and announce every new role."""
+    for model, version, reason, role in step_rollouts(engine, models, deadline):
+        announce(bootstrap, model, version, reason, role=role)
 
 
-def step_rollouts(engine: sa.Engine, models: Mapping[str, Model], deadline: float) -> Iterator[Crowned]:
+def step_rollouts(engine: sa.Engine, models: Mapping[str, Model], deadline: float) -> Iterator[Deployed]:
     """Look at every day that is due, the oldest first; a rollout that cannot be looked at holds up its own model alone."""
     with engine.connect() as connection:
         waiting = due(connection, models)
@@ -84,7 +86,7 @@ def step_rollouts(engine: sa.Engine, models: Mapping[str, Model], deadline: floa
             yield from crowned
 
 
-def _look(engine: sa.Engine, model: Model) -> list[Crowned] | None:
+def _look(engine: sa.Engine, model: Model) -> list[Deployed] | None:
     """Look at the oldest due day of each open rollout of the model; None where none is due."""
     with engine.begin() as connection:
         ledger.lock(connection, model.name)
@@ -95,7 +97,7 @@ def _look(engine: sa.Engine, model: Model) -> list[Crowned] | None:
         return [crowned for rollout in waiting for crowned in _step(connection, model, rollout, clock)]
 
 
-def _step(connection: sa.Connection, model: Model, rollout: Rollout, clock: datetime) -> Iterator[Crowned]:
+def _step(connection: sa.Connection, model: Model, rollout: Rollout, clock: datetime) -> Iterator[Deployed]:
     """One day of one rollout."""
     champion = ledger.champion(connection, model.name)
     holder = champion.version if champion else None
@@ -110,7 +112,7 @@ def _step(connection: sa.Connection, model: Model, rollout: Rollout, clock: date
     yield from _guarded(look) if rollout.state == "provisional" else _challenging(look)
 
 
-def _guarded(look: _Look) -> Iterator[Crowned]:
+def _guarded(look: _Look) -> Iterator[Deployed]:
     """Confirm the provisional champion, or bring back the version that it replaced.
 
     Raises:
@@ -121,7 +123,7 @@ def _guarded(look: _Look) -> Iterator[Crowned]:
         _require_servable(look, rollout.replaces)
         reason = f"worse live than version {rollout.replaces}, which is champion again: {told}"
         _end(look, "rolled_back", reason)
-        yield Crowned(look.model, rollout.replaces, reason)
+        yield Deployed(look.model, rollout.replaces, reason)
     elif outcome == "no_worse":
         _end(look, "confirmed", f"no worse live: {told}")
     elif _is_over(look):
@@ -134,7 +136,7 @@ def _require_servable(look: _Look, version: int) -> None:
         require_views(look.connection, look.model, version, recorded.schema)
 
 
-def _challenging(look: _Look) -> Iterator[Crowned]:
+def _challenging(look: _Look) -> Iterator[Deployed]:
     """Refuse the version, or let it go on when its stage is over."""
     rollout, told, refuse = look.rollout, look.verdict.reason, partial(_refuse, look)
     if look.verdict.outcome == "worse":
@@ -147,9 +149,8 @@ def _challenging(look: _Look) -> Iterator[Crowned]:
     elif rollout.stage.kind == "approval":
         refuse(f"nobody approved or rejected it within {format_duration(rollout.stage.lasts)}: {told}", "expired")
     else:
-        version = rollout_changes.advance(look.connection, look.model, rollout, look.clock, actor=ACTOR, reason=told)
-        if version is not None:
-            yield Crowned(look.model, version, told)
+        crowned = rollout_changes.advance(look.connection, look.model, rollout, look.clock, actor=ACTOR, reason=told)
+        yield Deployed(look.model, rollout.version, told, "champion" if crowned else rollout.stages[rollout.step + 1].role)
 
 
 def _unanswered(look: _Look) -> int:

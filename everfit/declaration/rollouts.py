@@ -38,6 +38,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: str = ""
 
     @property
+    def role(self) -> Role:
+        """The role of the version in it."""
+        return "champion" if self.kind == "guard" else "challenger" if self.share else "shadow"
+
+    @property
     def lasts(self) -> timedelta:
         """How long it lasts at most."""
         return timedelta(seconds=self.seconds)

@@ -28,9 +28,8 @@ def approve(runtime: Runtime, model: Model, *, actor: str, reason: str | None = 
             raise PromotionError(f"no version of {model.name} waits for approval: {_doing(connection, model, rollout)}")
         at = model_clocks.read(connection, model) or model.go_live
         rollout_changes.record(connection, rollout, "approved", at, actor=actor, reason=why)
-        crowned = rollout_changes.advance(connection, model, rollout, at, actor=actor, reason=why)
-    if crowned is not None:
-        announce(runtime.settings.kafka, model, crowned, why)
+        rollout_changes.advance(connection, model, rollout, at, actor=actor, reason=why)
+    announce(runtime.settings.kafka, model, rollout.version, why, role=rollout.stages[rollout.step + 1].role)
     publish_card(runtime, model, rollout.version)
     return rollout
 

@@ -35,7 +35,7 @@ def model() -> Model:
 def unannounced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens, and no broker is waited for."""
     for module in ("rollback", "approval"):
-        monkeypatch.setattr(f"everfit.pipeline.{module}.announce", lambda *_: None)
+        monkeypatch.setattr(f"everfit.pipeline.{module}.announce", lambda *_, **__: None)
 
 
 @pytest.fixture

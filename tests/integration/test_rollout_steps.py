@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from everfit import ABTest, Approval, Canary, Model, Shadow
 from everfit.cli.open_rollouts import open_rollouts
-from everfit.declaration.rollouts import Step
+from everfit.declaration.rollouts import Role, Step
 from everfit.pipeline import rollout_changes
 from everfit.serving.assignment import is_challenged
 from everfit.store import failures, ledger, month_partitions, rollouts
@@ -26,7 +26,7 @@ from everfit.store.tables import clocks, outcomes, predictions, schema_views
 from everfit.store.tables import ledger as ledger_table
 from everfit.timing import wall_clock
 from models.electricity_price import electricity_price
-from monitors.rollout_steps import Crowned, step_rollouts
+from monitors.rollout_steps import Deployed, step_rollouts
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -41,6 +41,7 @@ class Log:
         name = f"price_{uuid.uuid4().hex}"
         self.model: Model = electricity_price.model_copy(update={"name": name, "rollout": list(steps)})
         self.draw = np.random.default_rng(3)
+        self.roles: list[Role] = []
         month_partitions.make(engine, ["2025-03", "2025-05"])
         self.entry("promoted", None, 1)
 
@@ -83,8 +84,11 @@ class Log:
             connection.execute(sa.delete(clocks).where(clocks.c.model == self.model.name))
             connection.execute(sa.insert(clocks).values(**newest, seen_at=wall_clock()))
 
-    def step(self) -> list[Crowned]:
-        return [*step_rollouts(self.engine, {self.model.name: self.model}, time.monotonic() + 60)]
+    def step(self) -> list[Deployed]:
+        """Whom a pass makes champion; the other new roles are in ``roles``."""
+        given = [*step_rollouts(self.engine, {self.model.name: self.model}, time.monotonic() + 60)]
+        self.roles += [each.role for each in given]
+        return [each for each in given if each.role == "champion"]
 
     def served(self) -> Served:
         with self.engine.connect() as connection:
@@ -163,13 +167,14 @@ def test_a_version_goes_through_shadow_and_canary_to_the_guard(engine: sa.Engine
     assert number == 2, "100 outcomes are there after two days"
     assert log.served() == Served(1, 2, 0.5)
     assert "canary of 50%, since 2025-03-05 01:30, until 2025-03-07 01:30 by the model's clock; log loss" in log.shown()
-    crowned: list[Crowned] = []
+    crowned: list[Deployed] = []
     while not crowned:
         log.day(number, {(1, "champion"): 0.3, (2, "challenger"): 0.3})
         crowned = log.step()
         number += 1
         assert number < 8
     assert crowned[0].version == 2
+    assert log.roles == ["challenger", "champion"], "what is announced"
     assert log.served() == Served(2, shadows=(1,))
     assert log.told() == ["promoted", "registered", "advanced", "promoted"]
 
@@ -290,7 +295,7 @@ def test_killed_at_any_moment_of_a_step_the_next_pass_finishes_the_same_step(eng
             break
         except KilledError:
             if (found := log.newest()).state == "provisional":  # it died after the commit
-                crowned = [Crowned(log.model, 2, "")]
+                crowned = [Deployed(log.model, 2, "")]
                 break
             assert (found.days, log.told(), log.served()) == ([], ["promoted", "registered"], Served(1, shadows=(2,)))
     assert kills > 10, "it was killed at each of its statements"
