@@ -98,9 +98,10 @@ def champion(runtime: Runtime) -> int:
 
 @pytest.mark.parametrize("act", [adopt, roll_back], ids=["promotion", "rollback"])
 def test_killed_at_a_drawn_moment_ledger_and_alias_agree(runtime: Runtime, fate: Fate, act: Callable[..., object]) -> None:
-    with fate.over(0):
-        act(runtime, model, 2, actor="person ada")
-        moments = fate.passed
+    for number in (2, 1):  # the first rollback also ends the rollout that it finds, which later ones do not
+        with fate.over(0):
+            act(runtime, model, number, actor="person ada")
+    moments = fate.passed
     ends: set[bool] = set()
     for drawn in random.Random(13).sample(range(1, moments + 1), MOMENTS):
         before = champion(runtime)
