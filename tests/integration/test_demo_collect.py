@@ -25,7 +25,7 @@ LIVE = MODEL.go_live
 
 @pytest.fixture
 def loop(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
-    monkeypatch.setattr("everfit.pipeline.promotion.announce", lambda *_: None)  # there is no Kafka here
+    monkeypatch.setattr("everfit.pipeline.promotion.announce", lambda *_, **__: None)  # there is no Kafka here
     return Loop(engine, tmp_path, MODEL)
 
 
