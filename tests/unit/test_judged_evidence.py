@@ -16,7 +16,7 @@ from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
 from everfit.pipeline.evaluation import evaluate
 from everfit.pipeline.manifests import Compared, TrainedModel
 from everfit.runtime import Runtime
-from everfit.store import ledger
+from everfit.store import ledger, verdicts
 from everfit.store.lake import Lake
 from everfit.training.artifact import Signature
 from tests import behaviours
@@ -43,7 +43,7 @@ def backtested(model: Model, labels: Any) -> pl.DataFrame:
 def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, model: Model, labels: Any) -> Compared:
     """The verdict on a first candidate that was tested on rows with these labels."""
     monkeypatch.setattr(ledger, "champion", lambda *_: None)
-    monkeypatch.setattr(ledger, "spent", lambda *_: 0.0)
+    monkeypatch.setattr(verdicts, "spent", lambda *_: 0.0)
     lake, rows = Lake(folder), backtested(model, labels)
     given = training_set(
         model, cutoff=CUTOFF, cause="person", reason="", rows_hash=lake.put_frame(backtested(model, [0.0, 1.0]))
