@@ -16,6 +16,7 @@ from everfit.declaration.reserved_columns import DEGRADED, EVENT_TIME, LABEL, RE
 from everfit.declaration.rollouts import ROLES
 from everfit.declaration.window_grid import Span
 from everfit.evaluation.sequence import Interval, Outcome, sequence
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.features.running_sums import key_of
 from everfit.features.spans import DAY
 from everfit.serving.assignment import is_challenged
@@ -65,17 +66,18 @@ def live_day(connection: sa.Connection, model: Model, rollout: Rollout, start: d
     span = (start, start + DAY)
     counts = _counts(connection, model, span)
     own, other = (_answers(connection, model, span, version, counts) for version in (rollout.version, rollout.replaces))
+    judged, others = (drawn_by_chance(model, rows) for rows in (own, other))
     paired = rollout.stage.kind not in UNPAIRED
     return LiveDay(
         day=f"{start:%Y-%m-%d}",
-        difference=_paired(model.metric, own, other) if paired else _unpaired(model.metric, own, other),
+        difference=_paired(model.metric, judged, others) if paired else _unpaired(model.metric, judged, others),
         asked=_asked(connection, model, rollout, span, counts),
         rows=counts.get(rollout.version, 0),
         other_rows=counts.get(rollout.replaces, 0),
         degraded=_share(own[DEGRADED]),
         other_degraded=_share(other[DEGRADED]),
-        missing=_share(own[LABEL].is_null()),
-        other_missing=_share(other[LABEL].is_null()),
+        missing=_missing(model, judged),
+        other_missing=_missing(model, others),
     )
 
 
@@ -155,6 +157,11 @@ def _loss(metric: Metric, rows: pl.DataFrame, answers: str) -> float:
 
 def _less(own: float, other: float) -> float | None:
     return own - other if math.isfinite(own - other) else None
+
+
+def _missing(model: Model, rows: pl.DataFrame) -> float:
+    """The share without outcome; 0 where a model explores so few of the day's rows that their share would tell nothing."""
+    return 0.0 if model.exploration and rows.height < FEWEST_ROWS else _share(rows[LABEL].is_null())
 
 
 def _share(flags: pl.Series) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from everfit.declaration.binary_classification import BinaryClassification
 from everfit.declaration.columns import Category, Column, Flag, Integer, Number, Numeric, Text, Time, Vector
 from everfit.declaration.daily_scoring import BatchScoring
+from everfit.declaration.exploration import Exploration
 from everfit.declaration.fit_context import Champion, FitContext
 from everfit.declaration.gate import Gate, Question
 from everfit.declaration.metrics import Metric, RankMetric, RowMetric
@@ -52,6 +53,7 @@ __all__ = [
     "CostMatrix",
     "Decision",
     "DriftPolicy",
+    "Exploration",
     "FeatureView",
     "Finding",
     "FitContext",

@@ -11,6 +11,7 @@ from pydantic import Field, InstanceOf, SerializeAsAny, field_validator, model_v
 
 from everfit.declaration.columns import Column, Number
 from everfit.declaration.daily_scoring import BatchScoring, batch_fault, with_requests
+from everfit.declaration.exploration import Exploration, exploration_fault
 from everfit.declaration.gate import Gate
 from everfit.declaration.input_checks import inputs_fault
 from everfit.declaration.metric_choice import chosen_metric
@@ -69,6 +70,7 @@ class Model(Part):
     default the task's loss.
     ``weights`` is a function of the rows (a frame of N with the features, the label and ``event_time``) to positive numbers,
     float64[N]: how much each row counts in a fit. What the gate and the pages compare stays unweighted.
+    ``exploration`` lets a random slice through, where decisions by the model choose which outcomes are seen.
     ``batch`` names a table whose rows are scored once a day, for a model that no client asks.
     ``retraining`` decides when to retrain; by default a change that evidence shows does, and training data that are too old.
     """
@@ -98,6 +100,7 @@ class Model(Part):
     batch: BatchScoring | None = None
     retraining: RetrainingPolicy | None = None
     rollout: list[InstanceOf[Step]] = []
+    exploration: Exploration | None = None
     limits: Limits = Limits()
 
     @model_validator(mode="before")
@@ -220,6 +223,12 @@ class Model(Part):
         for stage in stages_of(self.rollout):
             if stage.unit and stage.unit not in fields:
                 raise ValueError(f"rollout: unit {stage.unit!r} is no request field; the request has {', '.join(fields)}")
+        return self
+
+    @model_validator(mode="after")
+    def _exploration_fits(self) -> Self:
+        if fault := exploration_fault(self):
+            raise ValueError(f"exploration: {fault}")
         return self
 
     @model_validator(mode="after")

@@ -77,7 +77,9 @@ def mean_of_days(values: Floats) -> Mean:
     return Mean(mean, math.sqrt(variance / number), number)
 
 
-def daily_losses(metric: Metric, days: Days, labels: Labels, answers: Floats, *, less: Floats | None = None) -> Floats:
+def daily_losses(
+    metric: Metric, days: Days, labels: Labels, answers: Floats, *, less: Floats | None = None, weights: Floats | None = None
+) -> Floats:
     """One value for each day that has rows, in order; their mean is the loss of all rows, less that of ``less``.
 
     Of a metric of rows a day counts by its number of rows, linearised about the mean; of ranks, a day's value is the
@@ -89,30 +91,33 @@ def daily_losses(metric: Metric, days: Days, labels: Labels, answers: Floats, *,
         labels: labels[N].
         answers: answers[N] or [N, K].
         less: answers to compare with.
+        weights: weights[N], positive: how much each row counts; by default all alike.
 
     Raises:
         MetricError: when a function of the user's fails.
     """
     distinct, day = np.unique(days, return_inverse=True)
     if isinstance(metric, RankMetric):
-        return _pseudo_values(metric, day, len(distinct), labels, answers, less)
+        counts = np.ones(len(labels)) if weights is None else weights
+        return _pseudo_values(metric, day, counts, labels, answers, less)
     assert isinstance(metric, RowMetric), f"{metric!r} is neither of rows nor of ranks"
     losses = metric.losses(labels, answers)
     values = losses if less is None else losses - metric.losses(labels, less)
-    mean, counts = values.mean(), np.bincount(day)
-    by_day: Floats = mean + (np.bincount(day, weights=values) - mean * counts) * len(distinct) / len(values)
+    counts = np.ones(len(values)) if weights is None else weights
+    mean = np.average(values, weights=counts)
+    by_day: Floats = mean + np.bincount(day, weights=counts * (values - mean)) * len(distinct) / counts.sum()
     return by_day
 
 
 def _pseudo_values(
-    metric: RankMetric, day: npt.NDArray[np.intp], number: int, labels: Labels, answers: Floats, less: Floats | None
+    metric: RankMetric, day: npt.NDArray[np.intp], weights: Floats, labels: Labels, answers: Floats, less: Floats | None
 ) -> Floats:
     def loss(counts: Floats) -> float:
         own = metric.counted_loss(labels, answers, counts)
         return own if less is None else own - metric.counted_loss(labels, less, counts)
 
-    whole = loss(np.ones(len(labels)))
-    without = np.array([loss((day != each).astype(np.float64)) for each in range(number)])
+    whole, number = loss(weights), day.max() + 1
+    without = np.array([loss(np.where(day != each, weights, 0.0)) for each in range(number)])
     values: Floats = number * whole - (number - 1) * without
     values += whole - values.mean()
     return values

@@ -69,18 +69,19 @@ class Performance(EvidenceKind):
         """Compare matured rows with what the backtest promised; no evidence, with the reason, where a user's metric fails."""
         from everfit.evidence.performance import judge_performance, matured
 
-        days, labels, answers = matured(window.model, window.rows, window.complete_at)
+        known = matured(window.model, window.rows, window.complete_at)
         try:
             evidence = judge_performance(
                 window.model.metric,
-                days,
-                labels,
-                answers,
+                known.days,
+                known.labels,
+                known.answers,
                 expected=window.expectation,
                 min_rows=window.model.drift.min_rows,
+                weights=known.weights,
             )
         except MetricError as error:
-            return Evidence(verdict="insufficient", reason=str(error), detail={"rows": len(labels)})
+            return Evidence(verdict="insufficient", reason=str(error), detail={"rows": len(known.labels)})
         return msgspec.structs.replace(evidence, detail=evidence.detail | window.sampling)
 
 

@@ -4,17 +4,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
-from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE, WEIGHT
 from everfit.declaration.tasks import Floats, Labels
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evidence import Evidence
+from everfit.evidence.propensity import weighed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,19 +52,32 @@ class Expectation:
         return min(max(half_width, LEAST * usual), MOST * usual), f"its {number} windows vary by {spread:.3f}"
 
 
-def matured(model: Model, rows: "pl.DataFrame", complete_at: datetime) -> "tuple[npt.NDArray[np.generic], Labels, Floats]":
-    """Days, labels and answers of the rows whose outcome is known, and that are so old that a slow one would be known too.
+class Matured(NamedTuple):
+    """Days[N], labels[N], answers[N] or [N, K], and how much each row counts, weights[N]; None where all count alike."""
+
+    days: npt.NDArray[np.generic]
+    labels: Labels
+    answers: Floats
+    weights: Floats | None = None
+
+
+def matured(model: Model, rows: "pl.DataFrame", complete_at: datetime) -> Matured:
+    """The rows whose outcome is known, and that are so old that a slow one would be known too.
 
     Args:
         model: the declaration, for its label delay.
-        rows: of one version: EVENT_TIME, LABEL and SCORE.
+        rows: of one version: EVENT_TIME, LABEL, SCORE, and EXPLORED where the model explores.
         complete_at: event time up to which outcomes were observed.
+
+    Raises:
+        DeclarationError: when ``seen`` of the model's exploration fails.
     """
     import polars as pl
 
     old_enough = pl.col(EVENT_TIME) <= complete_at - model.training.label_delay
-    known = rows.filter(pl.col(LABEL).is_not_null(), old_enough)
-    return known[EVENT_TIME].dt.date().to_numpy(), known[LABEL].to_numpy(), known[SCORE].to_numpy()
+    known = weighed(model, rows.filter(pl.col(LABEL).is_not_null(), old_enough))
+    weights = known[WEIGHT].to_numpy() if WEIGHT in known.columns else None
+    return Matured(known[EVENT_TIME].dt.date().to_numpy(), known[LABEL].to_numpy(), known[SCORE].to_numpy(), weights)
 
 
 def judge_performance(
@@ -74,6 +88,7 @@ def judge_performance(
     *,
     expected: Expectation,
     min_rows: int,
+    weights: Floats | None = None,
     confidence: float = CONFIDENCE,
 ) -> Evidence:
     """Judge one window: an alarm where even the interval's lower bound of the loss is worse than expected and tolerated.
@@ -85,6 +100,7 @@ def judge_performance(
         answers: answers[N] or [N, K] of the champion.
         expected: of the champion's own backtest.
         min_rows: fewer are no evidence.
+        weights: weights[N], how much each row counts; by default all alike.
         confidence: of the two-sided interval.
 
     Raises:
@@ -95,7 +111,7 @@ def judge_performance(
     if len(labels) < min_rows or len(np.unique(days)) < 2:
         reason = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
         return Evidence(verdict="insufficient", reason=reason, detail=detail)
-    found = mean_of_days(daily_losses(metric, days, labels, answers))
+    found = mean_of_days(daily_losses(metric, days, labels, answers, weights=weights))
     lower, upper = found.lower((1 - confidence) / 2), found.upper((1 - confidence) / 2)
     if not math.isfinite(lower):
         reason = f"{metric.title} has no interval on these {len(labels)} labels: too few days hold both outcomes"
@@ -104,7 +120,8 @@ def judge_performance(
         verdict="alarm" if lower >= expected.loss + tolerance else "ok",
         statistic=lower,
         threshold=expected.loss + tolerance,
-        reason=f"{_measured(metric, found.mean, lower, upper, confidence)}, on {len(labels)} labels; the backtest promised "
+        reason=f"{_measured(metric, found.mean, lower, upper, confidence)}, on {len(labels)} labels"
+        f"{'' if weights is None else ', each weighed by how probable it was to be seen'}; the backtest promised "
         f"{metric.shown(expected.loss):.3f}, {tolerance:.3g} {'less' if metric.higher_is_better else 'more'} are tolerated: "
         f"{because}",
         detail=detail | {"mean": found.mean, "lower": lower, "upper": upper},

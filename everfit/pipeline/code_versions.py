@@ -113,6 +113,8 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
         case "training_set":
             yield _with_code(model.task), model.go_live, _function(model.history), _values(model.training)
             yield [*map(_values, model.request)]
+            if model.exploration is not None:
+                yield "exploration", model.exploration.seen and _function(model.exploration.seen)
         case "trained_model":
             yield _with_code(model.task), _metric(model), model.features, _values(model.gate), _values(model.drift)
             yield [*map(_with_code, model.candidates)]

@@ -10,6 +10,7 @@ from everfit.declaration import Model
 from everfit.declaration.reserved_columns import renewed
 from everfit.evaluation.folds import Fold
 from everfit.evidence.calibration import rows_between
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.pipeline.manifests import TrainingSet
 from everfit.pipeline.training_set import known_by
 from everfit.training import row_file
@@ -73,12 +74,13 @@ def fold_rows(
 ) -> Iterator[FoldRows]:
     """The rows of each fold; those to fit on are written to the folder.
 
-    A fold counts for neither side where what was known when it began is what the champion has learnt.
+    A fold counts for neither side where what was known when it began is what the champion has learnt. Of a model that explores,
+    those to score are the explored ones.
     """
     seen = None if unseen_since is None else rows.filter(*known_by(model, unseen_since)).height
     for number, origin in enumerate(origins):
         known, file = in_file(rows.filter(*known_by(model, origin.start)), folder / f"fold-{number}.arrow")
-        scored = rows_between(rows, origin.start, origin.end)
+        scored = drawn_by_chance(model, rows_between(rows, origin.start, origin.end))
         yield FoldRows(origin, file, scored, _flaw(known.height, seen, scored.height))
 
 

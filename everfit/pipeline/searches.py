@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
 from everfit.declaration.reserved_columns import LABEL
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.pipeline.backtest import fit_arguments
 from everfit.pipeline.fit_rows import FitRows
 from everfit.pipeline.manifests import TrainingSet, Version
@@ -49,6 +50,7 @@ def settled(
 
     until = given.folds[0].origin.start if given.folds else given.training_set.cutoff
     parts = rolling(given.rows.filter(*known_by(model, until)), partial(known_by, model))
+    parts = [(known, drawn_by_chance(model, judged)) for known, judged in parts]
     files = [given.file.with_name(f"{search.name}-{number}.arrow") for number, _ in enumerate(parts)]
     for file, (known, _) in zip(files, parts, strict=True):
         known.write_ipc(file)

@@ -8,6 +8,7 @@ import msgspec
 from everfit.declaration import Model
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, REQUEST_ID, renewed
 from everfit.evaluation.rules import verdict
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.features.column_types import answer_type
 from everfit.pipeline import manifests
 from everfit.pipeline.manifests import Evaluation, Trained, TrainedModel, TrainingSet
@@ -45,7 +46,7 @@ def look_again(runtime: Runtime, model: Model, training_set: TrainingSet, data_v
         return None
     learnt = manifests.learnt(runtime.lake, before)
     rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
-    rows = rows.filter(rows[EVENT_TIME] > learnt.cutoff - model.training.label_delay)
+    rows = drawn_by_chance(model, rows.filter(rows[EVENT_TIME] > learnt.cutoff - model.training.label_delay))
     return TrainedModel(
         training_set=data_version,
         champion=evaluation.champion,

@@ -28,6 +28,7 @@ from everfit.evaluation.folds import folds
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
 from everfit.evidence.drift import watched
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.pipeline import manifests
 from everfit.pipeline.backtest import backtest, fit_arguments
 from everfit.pipeline.champion_fit import champion_fit, kept_checkpoint
@@ -215,14 +216,15 @@ def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
         tested = backtested.result()
     answered = partial(_answered, model, open_scorer(content, signature))
     columns = [*model.features, *model.task.watched(np.empty((0, *model.task.output.shape)))]
-    reference = reference_sample(model.drift, rows, columns, cutoff=cutoff, answered=answered)
+    asked = drawn_by_chance(model, rows)  # windows are of all that is asked
+    reference = reference_sample(model.drift, asked, columns, cutoff=cutoff, answered=answered)
     return Trained(
         name=recipe.name,
         config=recipe.parameters(),
         artifact=runtime.lake.put(content, signature.kind),
         backtest=runtime.lake.put_frame(tested.rows),
         reference=runtime.lake.put_frame(reference),
-        calibration=calibrate(model.drift, rows, reference, columns, cutoff=cutoff, answered=answered),
+        calibration=calibrate(model.drift, asked, reference, columns, cutoff=cutoff, answered=answered),
         profile=quality.profile(model, rows),
         metrics=_metrics(model, recipe, tested.rows),
         latency_ms=latency.ms,

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from everfit.declaration import Model
-from everfit.declaration.reserved_columns import LABEL, OBSERVED_AT, REQUEST_ID
+from everfit.declaration.reserved_columns import EXPLORED, LABEL, OBSERVED_AT, REQUEST_ID, WEIGHT
 from everfit.errors import EmptyPartitionError
+from everfit.evidence.propensity import weighed
 from everfit.pipeline.day_isolation import failing_days
 from everfit.pipeline.lineage import features_dataset, raw_dataset
 from everfit.pipeline.manifests import TrainingSet
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 COLUMNS = (REQUEST_ID, LABEL, OBSERVED_AT)
+PROPENSITY = (EXPLORED, WEIGHT)  # of the labels of a model that explores
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class TrainingParts:
     """Objects of the lake by day, and the labels that the log holds.
 
     ``days`` are of the features, ``sources`` of each source before the go-live, which ``history`` makes labels of;
-    ``outcomes`` are the labels since then (REQUEST_ID, LABEL, OBSERVED_AT); ``quarantined`` are spans to leave out.
+    ``outcomes`` are the labels since then (REQUEST_ID, LABEL, OBSERVED_AT; EXPLORED and WEIGHT of a model that explores);
+    ``quarantined`` are spans to leave out.
     """
 
     days: Mapping[str, str]
@@ -41,6 +44,7 @@ class TrainingParts:
 
         Raises:
             EmptyPartitionError: when no features before the cutoff were ever computed.
+            DeclarationError: when ``seen`` of the model's exploration fails.
         """
         since = None if model.training.history == "all" else (cutoff - model.training.history).date()
         with runtime.engine.connect() as connection:
@@ -56,7 +60,7 @@ class TrainingParts:
             }
             answered = frames.logged(connection, model, (model.go_live, cutoff), known_at=cutoff, late=True)
             quarantined = quarantines.excluded_spans(connection, model)
-        return cls(days, sources, _labels(answered), quarantined)
+        return cls(days, sources, _labels(model, answered), quarantined)
 
     @classmethod
     def recorded(cls, runtime: Runtime, given: TrainingSet) -> Self:
@@ -73,7 +77,8 @@ class TrainingParts:
         return replace(self, days=days)
 
 
-def _labels(answered: "pl.DataFrame") -> "pl.DataFrame":
-    """One row for each request whose outcome is known, in event order."""
+def _labels(model: Model, answered: "pl.DataFrame") -> "pl.DataFrame":
+    """One row for each request whose outcome is known, and counts, in event order."""
     known = answered.filter(answered[LABEL].is_not_null())
-    return known.unique(REQUEST_ID, keep="first", maintain_order=True).select(*COLUMNS)
+    distinct = known.unique(REQUEST_ID, keep="first", maintain_order=True)
+    return weighed(model, distinct).select(*COLUMNS, *(PROPENSITY if model.exploration else ()))

@@ -14,7 +14,7 @@ from everfit.pipeline.code_versions import code_version
 from everfit.pipeline.horizon import horizon
 from everfit.pipeline.manifests import TrainingSet
 from everfit.pipeline.partition_frames import load_features, load_source
-from everfit.pipeline.training_parts import COLUMNS, TrainingParts
+from everfit.pipeline.training_parts import COLUMNS, PROPENSITY, TrainingParts
 from everfit.runtime import Runtime
 from everfit.store import declarations, requests
 from everfit.store.requests import RetrainRequest
@@ -81,7 +81,8 @@ def training_rows(model: Model | str, *, as_of: datetime | str | None = None, ru
         runtime: the parts to work with; by default those of the stack that is up.
 
     Returns:
-        ``_request_id``, ``_event_time``, the features, ``_label`` and ``_observed_at``, in event order.
+        ``_request_id``, ``_event_time``, the features, ``_label`` and ``_observed_at``, in event order; of a model that
+        explores ``_explored`` and ``_weight``, too.
 
     Raises:
         EmptyPartitionError: when no features before the cutoff were ever computed.
@@ -145,7 +146,10 @@ def known_by(model: Model, moment: datetime) -> "list[pl.Expr]":
 
 
 def _labels(runtime: Runtime, model: Model, cutoff: datetime, parts: TrainingParts) -> "pl.DataFrame":
-    """REQUEST_ID, LABEL, OBSERVED_AT: of the history before the go-live, and of the log's outcomes from then on."""
+    """REQUEST_ID, LABEL, OBSERVED_AT: of the history before the go-live, and of the log's outcomes from then on.
+
+    Where the log's have EXPLORED and WEIGHT, those of the history are 1: no answer of the model chose among them.
+    """
     import polars as pl
 
     from everfit.features.labelled_rows import labelled
@@ -153,4 +157,5 @@ def _labels(runtime: Runtime, model: Model, cutoff: datetime, parts: TrainingPar
     known_at = min(cutoff, model.go_live)
     landed = {source.name: load_source(runtime, source, list(parts.sources[source.name].values())) for source in model.sources}
     past = labelled(model, landed).filter(*known_by(model, known_at))
-    return pl.concat([past.select(*COLUMNS), parts.outcomes])
+    whole = [pl.lit(1.0).alias(name) for name in PROPENSITY if name in parts.outcomes.columns]
+    return pl.concat([past.select(*COLUMNS, *whole), parts.outcomes])

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import UNSET
+
 from everfit.declaration import Model
 from everfit.declaration.rollouts import Role
 from everfit.declaration.values import Value
@@ -27,6 +29,7 @@ class Row:
     entity: str
     features: Mapping[str, Value]
     degraded: bool
+    explored: float = 0.0  # the share of explored units, where its unit is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class ExposureLog:
             event_time=exposure.at,
             features=dict(row.features),
             degraded=row.degraded,
+            explored=row.explored or UNSET,
             schema=version.scorer.signature.schema,
             **answer_fields(model, version.number, answer),
         )

@@ -13,13 +13,14 @@ from everfit.timing import format_time
 
 
 def predicted(model: Model, request: CheckedRequest, answered: Answered) -> dict[str, Any]:
-    """The answer of ``/predict``."""
+    """The answer of ``/predict``; where the model explores, ``explored`` tells the client to let this row through anyway."""
     return {
         "request_id": request.id,
         "model": model.name,
         "version": answered.versions[0],
         **model.task.fields(answered.answers[0]),
         "degraded": answered.degraded[0],
+        **({"explored": answered.explored[0]} if model.exploration else {}),
         "event_time": format_time(request.at),
     }
 
@@ -27,6 +28,7 @@ def predicted(model: Model, request: CheckedRequest, answered: Answered) -> dict
 def inferred(model: Model, request: CheckedRequest, answered: Answered) -> dict[str, Any]:
     """The answer of V2: the tensor of the task's answers; ``degraded`` where any row was.
 
+    Where the model explores, ``explored`` says of each row whether the client lets it through anyway.
     Where a challenger answered some of the rows, ``versions`` has the version of each, and none is that of the whole answer.
     """
     output = model.task.output
@@ -38,6 +40,7 @@ def inferred(model: Model, request: CheckedRequest, answered: Answered) -> dict[
     }
     is_of_one = len(set(answered.versions)) == 1
     told = {"event_time": format_time(request.at), "degraded": any(answered.degraded)}
+    told |= {"explored": [*answered.explored]} if model.exploration else {}
     return {
         "model_name": model.name,
         **({"model_version": str(answered.versions[0])} if is_of_one else {}),

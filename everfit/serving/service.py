@@ -12,7 +12,7 @@ from everfit.declaration.discovery import find_model
 from everfit.declaration.rollouts import Role
 from everfit.errors import ServiceError
 from everfit.features.running_sums import key_of
-from everfit.serving.assignment import is_challenged
+from everfit.serving.assignment import explored_share, is_challenged
 from everfit.serving.challenger_trial import ChallengerTrial
 from everfit.serving.counters import Metrics
 from everfit.serving.exposures import Exposure, ExposureLog, Row
@@ -32,11 +32,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answers that a client gets to one request: a version, an answer and a degraded flag a row."""
+    """The answers that a client gets to one request: a version, an answer, and whether it is degraded or explored, a row."""
 
     versions: Sequence[int]
     answers: Sequence[float | list[float]]
     degraded: Sequence[bool]
+    explored: Sequence[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +166,23 @@ def _picked(exposure: Exposure, places: Sequence[int]) -> Exposure:
 def _answered(given: Sequence[_Given]) -> Answered:
     """The answers in the order of the request's rows."""
     rows = sorted(
-        (place, part.exposure.version.number, answer, row.degraded)
+        (place, part.exposure.version.number, answer, row.degraded, row.explored > 0)
         for part in given
         for place, answer, row in zip(part.places, part.answers, part.exposure.rows, strict=True)
     )
-    return Answered([row[1] for row in rows], [row[2] for row in rows], [row[3] for row in rows])
+    return Answered([row[1] for row in rows], [row[2] for row in rows], [row[3] for row in rows], [row[4] for row in rows])
 
 
 def _rows(model: Model, request: CheckedRequest, inputs: Inputs, views: Sequence[ViewFeatures]) -> list[Row]:
     """The rows of a request as a version scores them, with the features of its views for each row."""
     return [
-        Row(request_id, key_of(row[model.entity]), inputs.values(row, read.features), read.degraded or inputs.degraded)
+        Row(
+            request_id,
+            key_of(row[model.entity]),
+            inputs.values(row, read.features),
+            read.degraded or inputs.degraded,
+            explored_share(model, row),
+        )
         for request_id, row, read in zip(request.ids, request.rows, views, strict=True)
     ]
 

@@ -88,7 +88,8 @@ def prediction_line(event: LoggedPrediction, partition: int, *, plain: bool) -> 
     return (
         f"{partition}\t{_utc(event.event_time)}\t{request_id}\t{event.model}\t{event.version}\t{event.role}\t{entity}\t{features}"
         f"\t{NULL if event.score is None else repr(event.score)}\t{'t' if event.degraded else 'f'}\t{event.schema}"
-        f"\t{NULL if event.scores is UNSET else escaped(str(_ENCODER.encode(event.scores), 'utf-8'))}\n"
+        f"\t{NULL if event.scores is UNSET else escaped(str(_ENCODER.encode(event.scores), 'utf-8'))}"
+        f"\t{0.0 if event.explored is UNSET else event.explored!r}\n"
     )
 
 

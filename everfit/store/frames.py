@@ -15,6 +15,7 @@ from everfit.declaration.reserved_columns import (
     CLASS,
     DEGRADED,
     EVENT_TIME,
+    EXPLORED,
     FEATURES,
     LABEL,
     OBSERVED_AT,
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 # The answers that clients got in a span of event time, each with its newest outcome that was known at a moment.
 _LOGGED = sa.text("""
-    SELECT p.request_id, p.event_time, p.version, p.schema, p.degraded, p.score, p.scores::text AS scores,
+    SELECT p.request_id, p.event_time, p.version, p.schema, p.degraded, p.explored, p.score, p.scores::text AS scores,
            p.features::text AS features, o.outcome, o.outcome_class, o.observed_at
     FROM predictions p
     LEFT JOIN LATERAL (
@@ -63,6 +64,7 @@ _OWN: dict[str, pl.DataType] = {
     VERSION: pl.Int64(),
     SCHEMA: pl.String(),
     DEGRADED: pl.Boolean(),
+    EXPLORED: pl.Float64(),
     SCORE: pl.Float64(),
     SCORES: pl.String(),
     FEATURES: pl.String(),
@@ -124,10 +126,9 @@ def logged(
 
     Returns:
         One row per request and version that answered it (two where it was repeated after a swap): REQUEST_ID, EVENT_TIME,
-        VERSION, SCHEMA, DEGRADED, SCORE (an array where an answer is several numbers), LABEL (a number, or text where it is a
-        class) and OBSERVED_AT (null where the outcome was not known), UNREADABLE (count of the
-        row's numbers that cannot be read and are null), by the names of
-        :mod:`everfit.declaration.reserved_columns`, and each feature.
+        VERSION, SCHEMA, DEGRADED, EXPLORED, SCORE (an array where an answer is several numbers), LABEL (a number, or text
+        where it is a class) and OBSERVED_AT (null where the outcome was not known), UNREADABLE (count of the row's numbers that
+        cannot be read and are null), by the names of :mod:`everfit.declaration.reserved_columns`, and each feature.
     """
     below = None if share >= 1 else round((share - 0.5) * HASHES)
     bound = {"model": model.name, "start": span[0], "end": span[1], "known_at": known_at, "late": late}

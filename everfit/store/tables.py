@@ -118,6 +118,7 @@ predictions = Table(
     _text("schema"),
     Column("late", Boolean, nullable=False),  # it arrived after its window had closed, and belongs to no window
     Column("scores", JSONB),  # number by class or quantile
+    Column("explored", Float(53), nullable=False, server_default=text("0")),  # the share of explored units; 0: none of them
     Index("predictions_by_model", "model", "event_time"),
     Index("predictions_late", "model", "event_time", postgresql_where=text("late")),
     postgresql_partition_by="RANGE (event_time)",

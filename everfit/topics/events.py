@@ -24,13 +24,15 @@ MAX_ID_CHARACTERS = 512  # a key of the stores: an index of Postgres takes no ro
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every prediction says, however its features are held.
 
     ``score`` is what the model's task answers; where that is several numbers, ``scores`` holds them by class or quantile, and
-    ``score`` is null.
+    ``score`` is null. ``explored`` is the share of units that were explored, where this one was among them; without it, or 0,
+    it was not.
     """
 
     request_id: Id
@@ -42,6 +44,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     score: float | None
     scores: Scores | msgspec.UnsetType = msgspec.UNSET
     degraded: bool = False
+    explored: Share | msgspec.UnsetType = msgspec.UNSET
     schema: str
 
 

@@ -20,7 +20,7 @@ from everfit.training.fit_place import FitPlace
 from everfit.training.fit_process import FitLimits, FitProcess, load, packed
 from everfit.training.recipe_fit import fit_recipe
 from everfit.training.row_file import mapped
-from everfit.training.row_weights import row_weights
+from everfit.training.row_weights import fit_weights
 
 COPIES = 4  # of its rows that a fit may need, at most: by this, memory bounds how many run at once
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -82,7 +82,7 @@ class FitPool:
             RecipeError: when it takes longer or more memory than declared, or ends its process.
             Exception: what the fit raises.
         """
-        counted = row_weights(weights, mapped(rows), task) if weights else None
+        counted = fit_weights(weights, mapped(rows), task)
         arguments: dict[str, Any] = {"task": task, "features": features, "label": label, "weights": counted, "place": place}
         with self._slots, self._process(recipe, arguments, rows.parent) as process:
             if process is None:

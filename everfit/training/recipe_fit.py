@@ -15,7 +15,7 @@ from everfit.training.arrays import Features, Floats
 from everfit.training.checked_fit import CheckedFit
 from everfit.training.fit_place import FitPlace
 from everfit.training.reduced_fit import ReducedFit
-from everfit.training.row_weights import row_weights
+from everfit.training.row_weights import fit_weights
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,7 +46,8 @@ def fit_recipe(
         task: what is predicted.
         features: name and kind of every input, in order.
         label: name of the column of labels.
-        weights: how much each row counts, as ``Model(weights=…)`` declares it, or float64[N].
+        weights: how much each row counts, as ``Model(weights=…)`` declares it, times WEIGHT where the rows have it; or all of
+            it, float64[N].
         place: where the fit keeps what it has done, and what it may go on from; None where nothing is kept.
         seconds: until the fit is ended; None where nothing ends it.
 
@@ -64,7 +65,7 @@ def fit_recipe(
         features=features,
         labels=task.targets(labels),
         seed=recipe.seed,
-        weights=row_weights(weights, rows, task) if callable(weights) else weights,
+        weights=fit_weights(weights, rows, task) if weights is None or callable(weights) else weights,
         deadline=None if seconds is None else time.monotonic() + seconds,
     )
     context = place.given_to(context) if place else context

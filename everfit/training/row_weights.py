@@ -1,15 +1,31 @@
-"""How much each row counts in a fit, by the function that a model declares; what it returns is checked before it is used."""
+"""How much each row counts in a fit, by the function that a model declares, and by how probable it was to be seen.
+
+What the function returns is checked before it is used.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from everfit.declaration.reserved_columns import declared
+from everfit.declaration.reserved_columns import WEIGHT, declared
 from everfit.declaration.tasks import Task
 from everfit.errors import DeclarationError
 from everfit.training.arrays import Floats
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+def fit_weights(weights: Callable[[Any], Any] | None, rows: "pl.DataFrame", task: Task) -> Floats | None:
+    """The weights of rows: those of the function, where there is one, times WEIGHT, where the rows have it; None without both.
+
+    Raises:
+        DeclarationError: as :func:`row_weights`.
+    """
+    own = row_weights(weights, rows, task) if weights else None
+    if WEIGHT not in rows.columns:
+        return own
+    by_propensity: Floats = rows[WEIGHT].to_numpy()
+    return by_propensity.copy() if own is None else own * by_propensity
 
 
 def row_weights(weights: Callable[[Any], Any], rows: "pl.DataFrame", task: Task) -> Floats:

@@ -66,7 +66,7 @@ def test_the_task_is_the_documented_one_of_under_thirty_lines() -> None:
 
 
 def test_answers_and_metadata_of_serving_are_the_tasks() -> None:
-    answered = Answered([3], [-0.5], [False])
+    answered = Answered([3], [-0.5], [False], [False])
     assert predicted(CHANGE, ASKED, answered)["score"] == -0.5
     assert inferred(CHANGE, ASKED, answered)["outputs"] == [{"name": "score", "shape": [1], "datatype": "FP64", "data": [-0.5]}]
     assert model_metadata(CHANGE, ActiveVersions())["outputs"] == [{"name": "score", "datatype": "FP64", "shape": [-1]}]

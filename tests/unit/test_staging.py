@@ -16,8 +16,8 @@ SEVERAL = {"score": None, "scores": {"rain": 0.25, "snow": 0.75}}
 @pytest.mark.parametrize(
     ("answer", "staged"),
     [
-        ({"score": 0.75}, {"score": "0.75", "scores": NULL}),
-        (SEVERAL, {"score": NULL, "scores": '{"rain":0.25,"snow":0.75}'}),
+        ({"score": 0.75, "explored": 0.05}, {"score": "0.75", "scores": NULL, "explored": "0.05"}),
+        (SEVERAL, {"score": NULL, "scores": '{"rain":0.25,"snow":0.75}', "explored": "0.0"}),
     ],
 )
 def test_a_line_of_a_prediction_has_the_staged_columns_in_their_order(answer: Any, staged: dict[str, str]) -> None:

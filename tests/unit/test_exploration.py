@@ -1,0 +1,257 @@
+"""Where a model's answers decide which outcomes are seen, a slice drawn by chance shows what it would never learn otherwise."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from everfit import (
+    BatchScoring,
+    BinaryClassification,
+    Category,
+    Exploration,
+    FreshnessPolicy,
+    GradientBoosting,
+    Integer,
+    Model,
+    Number,
+    Source,
+    Time,
+)
+from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, LABEL, SCORE, WEIGHT
+from everfit.errors import DeclarationError
+from everfit.evaluation.intervals import daily_losses
+from everfit.evidence.performance import Expectation, judge_performance, matured
+from everfit.evidence.propensity import drawn_by_chance, weighed
+from everfit.pipeline.code_versions import stage_version
+from everfit.serving.assignment import explored_share, is_challenged
+from everfit.serving.counters import Metrics
+from everfit.serving.exposures import Exposure, ExposureLog, Row
+from everfit.serving.loaded_versions import Version
+from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.protocol import inferred, predicted
+from everfit.serving.request_schema import CheckedRequest
+from everfit.serving.service import Answered
+from everfit.serving.spool import Spool
+from everfit.topics.events import Prediction
+from everfit.training.artifact import Signature
+from everfit.training.recipe_fit import fit_candidate
+from everfit.training.row_weights import fit_weights
+from tests.serving import MemoryProducer
+
+LIVE = datetime(2026, 1, 5, tzinfo=UTC)
+DAY = timedelta(days=1)
+SHARE = 0.1
+
+
+def is_granted(answers: Any) -> Any:
+    """What the client does: it refuses who probably will not repay, and then nobody learns whether they would have."""
+    return answers < 0.5
+
+
+def declared(exploration: Exploration | None = None, **fields: Any) -> Model:
+    columns = [Integer("customer"), Category("town"), Number("income", nullable=True)]
+    source = Source(name="loans", columns=[*columns, Time("asked_at")], identity=["customer"], event_time="asked_at")
+    usual: dict[str, Any] = {
+        "name": "loans",
+        "task": BinaryClassification(label="defaulted"),
+        "entity": "customer",
+        "go_live": LIVE,
+        "sources": [source],
+        "request": columns,
+        "history": lambda loans: loans,
+        "candidates": [GradientBoosting(trees=20)],
+        "freshness": FreshnessPolicy(max_training_age="90d"),
+    }
+    return Model(**usual | {"exploration": exploration} | fields)
+
+
+class Loop:
+    """Customers of two towns ask for loans: most of the north's defaulted before the go-live, and few do since.
+
+    ``log`` has each answer with the outcome, where the client has granted the loan or was told to explore; ``truth`` has all.
+    """
+
+    def __init__(self, model: Model, weeks: int) -> None:
+        self.model, self.random = model, np.random.default_rng(1)
+        known = [self._asked(-1, north=0.8).with_columns(pl.lit(1.0).alias(EXPLORED), pl.lit(1.0).alias(WEIGHT))]
+        self.log, self.truth, self.refused = pl.DataFrame(), pl.DataFrame(), []
+        for week in range(weeks):
+            columns = [name for name in known[0].columns if model.exploration or name not in (EXPLORED, WEIGHT)]
+            fitted = fit_candidate(model, model.candidates[0], pl.concat([rows.select(columns) for rows in known]))
+            self.truth = self._answered(self._asked(week, north=0.1), fitted)
+            is_seen = is_granted(pl.col(SCORE)) | (pl.col(EXPLORED) > 0)
+            self.log = self.truth.with_columns(pl.when(is_seen).then(LABEL).alias(LABEL))
+            known.append(weighed(model, self.log.filter(pl.col(LABEL).is_not_null())))
+            self.refused.append(1 - is_granted(self.truth[SCORE]).mean())
+
+    def _asked(self, week: int, *, north: float) -> pl.DataFrame:
+        town = self.random.choice(["north", "south"], 3_000)
+        at = [LIVE + (7 * week + int(day)) * DAY for day in np.arange(3_000) * 7 // 3_000]
+        defaulted = self.random.random(3_000) < np.where(town == "north", north, 0.1)
+        customers = self.random.integers(0, 10**9, 3_000)
+        incomes = np.ones(3_000)
+        return pl.DataFrame({"customer": customers, "town": town, "income": incomes, EVENT_TIME: at, LABEL: defaulted * 1.0})
+
+    def _answered(self, asked: pl.DataFrame, fitted: Any) -> pl.DataFrame:
+        explored = [explored_share(self.model, row) for row in asked.iter_rows(named=True)]
+        return asked.with_columns(pl.Series(SCORE, fitted.predict(asked)), pl.Series(EXPLORED, explored, dtype=pl.Float64))
+
+    def verdict(self) -> str:
+        """Of performance on the last week, where the history's loss is expected."""
+        return judged(self.model, self.log).verdict
+
+
+def judged(model: Model, rows: pl.DataFrame) -> Any:
+    known = matured(model, rows, LIVE + 365 * DAY)
+    given = {"expected": Expectation(0.41), "min_rows": 100, "weights": known.weights}
+    return judge_performance(model.metric, known.days, known.labels, known.answers, **given)
+
+
+def test_a_loop_locks_in_without_it() -> None:
+    loop = Loop(declared(), weeks=4)
+    assert [round(share, 1) for share in loop.refused] == [0.5] * 4, "the north is refused for good"
+    assert Loop(declared(), weeks=1).verdict() == "ok", "and nothing that is seen says so"
+
+
+@pytest.mark.parametrize("seen", [is_granted, None])
+def test_a_loop_gets_free_with_it(seen: Callable[[Any], Any] | None) -> None:
+    model = declared(Exploration(share=SHARE, seen=seen))
+    assert Loop(model, weeks=1).verdict() == "alarm"
+    assert [round(share, 1) for share in Loop(model, weeks=4).refused][::3] == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("seen", [is_granted, None])
+def test_what_counts_tells_of_all_that_were_asked(seen: Callable[[Any], Any] | None) -> None:
+    """The loss of those that were seen is far from that of all; with the weights, and of the explored alone, it is near."""
+    loop = Loop(declared(Exploration(share=SHARE, seen=seen)), weeks=1)
+    losses = loop.model.metric.losses(loop.truth[LABEL].to_numpy(), loop.truth[SCORE].to_numpy())
+    alone = losses[loop.log[LABEL].is_not_null().to_numpy()].mean()
+    explored = drawn_by_chance(loop.model, loop.log)
+    of_explored = loop.model.metric.loss(explored[LABEL].to_numpy(), explored[SCORE].to_numpy())
+    assert (losses.mean(), alone) == (pytest.approx(0.83, abs=0.02), pytest.approx(0.42, abs=0.03))
+    assert judged(loop.model, loop.log).detail["mean"] == pytest.approx(losses.mean(), abs=0.06)
+    assert of_explored == pytest.approx(losses.mean(), abs=0.06)
+    assert drawn_by_chance(declared(), loop.log) is loop.log
+
+
+def test_a_row_counts_by_how_probable_it_was_to_be_seen() -> None:
+    """By the share when it was answered; an outcome that came though it should not be seen counts nothing."""
+    rows = pl.DataFrame({SCORE: [0.1, 0.1, 0.9, 0.9, 0.9], EXPLORED: [0.0, 0.05, 0.05, 0.2, 0.0]})
+    assert weighed(declared(Exploration(share=0.5, seen=is_granted)), rows)[WEIGHT].to_list() == [1, 1, 20, 5]
+    assert weighed(declared(Exploration(share=0.5)), rows)[WEIGHT].to_list() == [20, 20, 5]
+    assert weighed(declared(), rows) is rows
+
+
+def test_weights_of_the_model_and_of_exploration_are_multiplied() -> None:
+    rows = pl.DataFrame({LABEL: [0.0, 1.0], WEIGHT: [1.0, 20.0]})
+    task = declared().task
+    assert fit_weights(lambda rows: 1 + rows["defaulted"], rows, task).tolist() == [1, 40]  # type: ignore[union-attr]
+    assert fit_weights(None, rows, task).tolist() == [1, 20]  # type: ignore[union-attr]
+    assert fit_weights(None, rows.drop(WEIGHT), task) is None
+
+
+@pytest.mark.parametrize("metric", [declared().metric, "auc"])
+def test_a_row_of_weight_two_is_two_rows(metric: Any) -> None:
+    metric = declared(metric=metric).metric
+    days, labels, answers = np.repeat([0, 1, 2], 4), np.tile([1.0, 0.0], 6), np.linspace(0.2, 0.8, 12) ** 2
+    weights = np.tile([1.0, 2.0, 1.0, 1.0], 3)
+    twice = [np.repeat(each, weights.astype(int)) for each in (days, labels, answers)]
+    assert daily_losses(metric, days, labels, answers, weights=weights) == pytest.approx(daily_losses(metric, *twice))
+
+
+def test_the_slice_is_of_the_share_sticks_and_is_none_of_a_rollouts() -> None:
+    model = declared(Exploration(share=SHARE))
+    asked = [{"customer": number, "town": "north"} for number in range(20_000)]
+    explored = {row["customer"] for row in asked if explored_share(model, row)}
+    tried = [number for number in explored if is_challenged("loans", 2, 0.5, str(number))]
+    assert len(explored) / 20_000 == pytest.approx(SHARE, abs=0.01)
+    assert len(tried) / len(explored) == pytest.approx(0.5, abs=0.05)
+    assert {row["customer"] for row in reversed(asked) if explored_share(model, row) == SHARE} == explored
+    assert not any(explored_share(declared(), row) for row in asked[:100])
+
+
+def test_the_log_has_the_share_and_the_client_is_told(tmp_path: Path) -> None:
+    model, producer = declared(Exploration(share=SHARE)), MemoryProducer()
+    log = PredictionLog(producer, Spool(tmp_path / "spool.jsonl"))
+    scorer: Any = SimpleNamespace(signature=Signature.of(model))
+    inputs = {"customer": 1, "town": "north", "income": None}
+    rows = [Row("r1", "1", inputs, False, SHARE), Row("r2", "1", inputs, False)]
+    exposures, exposure = (
+        ExposureLog({"loans": model}, log, Metrics()),
+        Exposure(model, "shadow", Version(3, scorer), LIVE, rows),
+    )
+    exposures.add(exposure, exposures.records(exposure, [0.5, 0.5]))
+    log.close()
+    events = [msgspec.json.decode(record.value, type=Prediction) for record in producer.taken]
+    assert [event.explored for event in events] == [SHARE, msgspec.UNSET]
+    asked, answered = (
+        CheckedRequest("r", LIVE, ["r1", "r2"], [{}, {}]),
+        Answered([3, 3], [0.5, 0.5], [False, False], [True, False]),
+    )
+    assert predicted(model, asked, answered)["explored"] is True
+    assert inferred(model, asked, answered)["parameters"]["explored"] == [True, False]
+    assert "explored" not in predicted(declared(), asked, answered) | inferred(declared(), asked, answered)["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (
+            lambda: Exploration(share=5),
+            "Exploration: share: 5 is no share to explore; give one above 0 and below 1, such as 0.05",
+        ),
+        (lambda: Exploration(share=0), "share: 0 is no share to explore"),
+        (lambda: Exploration(share=1), "share: 1 is no share to explore"),
+        (lambda: Exploration(share=0.1, seen=lambda: True), "seen: it cannot be called as seen(answers): too many positional"),
+        (
+            lambda: declared(Exploration(share=0.1, unit="person")),
+            "exploration: unit 'person' is no request field; the request has customer, town, income",
+        ),
+        (
+            lambda: declared(Exploration(share=0.1, unit="income")),
+            "exploration: unit 'income' is nullable, and a request without it would never be explored; take a field",
+        ),
+        (
+            lambda: declared(Exploration(share=0.1), batch=BatchScoring(requests=declared().sources[0])),
+            "exploration: a table that is scored daily has no client that would let explored rows through",
+        ),
+    ],
+)
+def test_what_cannot_be_explored_is_refused(build: Callable[[], object], told: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        build()
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (lambda answers: answers["score"], "seen: .*"),
+        (
+            lambda answers: answers * 1.0,
+            r"<lambda>\(answers\) returns float64 of shape \[2\] for 2 rows; return a boolean for each",
+        ),
+        (lambda answers: True, r"returns bool of shape \[\] for 2 rows"),
+    ],
+)
+def test_what_is_no_boolean_a_row_is_refused(seen: Any, told: str) -> None:
+    with pytest.raises(
+        DeclarationError, match=told.replace("seen: .*", r"<lambda>\(answers\) fails by IndexError: .*; return a")
+    ):
+        weighed(declared(Exploration(share=0.1, seen=seen)), pl.DataFrame({SCORE: [0.1, 0.2], EXPLORED: [0.0, 0.0]}))
+
+
+def test_another_seen_makes_the_training_set_out_of_date_and_no_exploration_changes_nothing() -> None:
+    versions = [
+        stage_version(declared(exploration), "training_set")
+        for exploration in (None, Exploration(share=0.1), Exploration(share=0.2), Exploration(share=0.1, seen=is_granted))
+    ]
+    assert versions[1] == versions[2], "the share is of the log"
+    assert len(set(versions)) == 3
