@@ -58,7 +58,7 @@ class JudgedWindow(Protocol):
 
     @property
     def rows(self) -> "pl.DataFrame":
-        """These rows, or a sample of them: EVENT_TIME, SCHEMA, inputs, SCORE, and LABEL, null where it is not known."""
+        """These rows, or a sample of them: EVENT_TIME, SCHEMA, EXPLORED, inputs, SCORE, and LABEL, null where not known."""
 
     @property
     def sampling(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from everfit.declaration import Model
 from everfit.declaration.discovery import find_model
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.evidence.out_of_bounds import within
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.pipeline.code_versions import code_version
 from everfit.pipeline.horizon import horizon
 from everfit.pipeline.manifests import TrainingSet
@@ -59,7 +60,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         request=request.id if request else None,
         rows_hash=runtime.lake.put_frame(usable),
         rows=usable.height,
-        baseline=model.task.baseline(usable[LABEL].to_numpy()),
+        baseline=model.task.baseline(drawn_by_chance(model, usable)[LABEL].to_numpy()),
         days=dict(parts.days),
         code_version=code_version(model),
         unusable=unusable,

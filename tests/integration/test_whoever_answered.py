@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit.declaration.reserved_columns import EVENT_TIME, REQUEST_ID
+from everfit import Exploration
+from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, REQUEST_ID, SCORE, WEIGHT
 from everfit.demo import scores
 from everfit.pipeline.manifests import Version
 from everfit.pipeline.promotion import register
@@ -40,7 +42,8 @@ def test_each_request_counts_once_by_version_and_once_in_all(engine: sa.Engine) 
     with engine.begin() as connection:
         assert frames.answered(connection, MODEL, SPAN) == {1: 200, 2: 146}
         assert frames.answered(connection, MODEL, SPAN, ["champion"]) == {1: 200, 2: 10}
-        assert frames.logged(connection, MODEL, SPAN, known_at=SPAN[1], version=2).height == 146
+        logged = frames.logged(connection, MODEL, SPAN, known_at=SPAN[1], version=2)
+        assert (logged.height, logged[EXPLORED].sum()) == (146, 0)
         assert window_counts.tally(connection, MODEL, SPAN, 2, {}).rows == 146
         assert scores.answers(connection, MODEL, SPAN, 3)[REQUEST_ID].n_unique() == 336
         assert scores.answers(connection, MODEL, SPAN, 3).height == 336
@@ -48,11 +51,16 @@ def test_each_request_counts_once_by_version_and_once_in_all(engine: sa.Engine) 
         assert connection.execute(sa.select(windows.c.rows)).scalar_one() == 336
     write(
         engine,
-        [msgspec.structs.replace(prediction(0, version=4), role=role, request_id=role) for role in ("challenger", "shadow")],
+        [
+            msgspec.structs.replace(prediction(0, version=4), role=role, request_id=role, explored=0.05)
+            for role in ("challenger", "shadow")
+        ],
     )
     with engine.begin() as connection:
         assert log_state.late(connection) == {MODEL.name: 1}
         assert frames.requests(connection, MODEL, SPAN) == 336
+        late = frames.logged(connection, MODEL, SPAN, known_at=SPAN[1], version=4, late=True)
+        assert late[EXPLORED].to_list() == [0.05], "of what clients got"
 
 
 @pytest.fixture
@@ -98,3 +106,17 @@ def test_a_challengers_rows_are_learnt_from_and_judged_by_its_own_record(loop: L
     learnt = training_rows(loop.model, as_of=SPAN[1] + loop.model.training.label_delay, runtime=loop.runtime)
     live = learnt.filter(learnt[EVENT_TIME] >= MODEL.go_live)
     assert live.height == live[REQUEST_ID].n_unique() == 6 * 48, "of the six days that the clock has passed"
+
+
+def test_of_a_model_that_explores_a_row_is_learnt_by_how_probable_it_was_to_be_seen(loop: Loop) -> None:
+    make_days(loop.runtime, loop.model, SPAN[1])
+    with loop.runtime.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE predictions SET explored = 0.25 WHERE hashtext(request_id) % 4 = 0"))
+        logged = frames.logged(connection, loop.model, SPAN, known_at=SPAN[1])
+    middle = logged[SCORE].median()
+    model = loop.model.model_copy(update={"exploration": Exploration(share=0.5, seen=lambda answers: answers < middle)})
+    learnt = training_rows(model, as_of=SPAN[1] + model.training.label_delay, runtime=loop.runtime)
+    assert set(learnt.filter(learnt[EVENT_TIME] < MODEL.go_live).select(EXPLORED, WEIGHT).rows()) == {(1.0, 1.0)}
+    live = learnt.filter(learnt[EVENT_TIME] >= MODEL.go_live)
+    weights = live.join(logged.select(REQUEST_ID, SCORE), on=REQUEST_ID).select(pl.col(SCORE) < middle, EXPLORED, WEIGHT)
+    assert set(weights.rows()) == {(True, 0.0, 1.0), (True, 0.25, 1.0), (False, 0.25, 4.0)}

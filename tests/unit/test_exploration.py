@@ -24,12 +24,15 @@ from everfit import (
     Source,
     Time,
 )
-from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, LABEL, SCORE, WEIGHT
+from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, LABEL, OBSERVED_AT, SCORE, WEIGHT
 from everfit.errors import DeclarationError
+from everfit.evaluation.folds import Fold
 from everfit.evaluation.intervals import daily_losses
+from everfit.evidence.kinds import Performance
 from everfit.evidence.performance import Expectation, judge_performance, matured
 from everfit.evidence.propensity import drawn_by_chance, weighed
 from everfit.pipeline.code_versions import stage_version
+from everfit.pipeline.fit_rows import fold_rows
 from everfit.serving.assignment import explored_share, is_challenged
 from everfit.serving.counters import Metrics
 from everfit.serving.exposures import Exposure, ExposureLog, Row
@@ -139,6 +142,28 @@ def test_what_counts_tells_of_all_that_were_asked(seen: Callable[[Any], Any] | N
     assert judged(loop.model, loop.log).detail["mean"] == pytest.approx(losses.mean(), abs=0.06)
     assert of_explored == pytest.approx(losses.mean(), abs=0.06)
     assert drawn_by_chance(declared(), loop.log) is loop.log
+
+
+def test_folds_learn_from_all_that_counts_and_are_judged_on_the_explored(tmp_path: Path) -> None:
+    hours = [LIVE + timedelta(hours=hour) for hour in range(48)]
+    columns = {EVENT_TIME: hours, OBSERVED_AT: hours, EXPLORED: [0.0, 0.1, 0.0] * 16}
+    rows, origins = pl.DataFrame(columns), [Fold(LIVE + DAY, LIVE + 2 * DAY)]
+    for exploration, scored in ((Exploration(share=SHARE), 8), (None, 24)):
+        fold = next(fold_rows(declared(exploration), rows, origins, tmp_path))
+        assert (pl.read_ipc(fold.known).height, fold.scored.height) == (24, scored)
+
+
+def test_performance_says_how_rows_count() -> None:
+    model = declared(Exploration(share=SHARE, seen=is_granted))
+    given = {
+        "rows": Loop(model, weeks=1).log,
+        "complete_at": LIVE + 365 * DAY,
+        "sampling": {},
+        "expectation": Expectation(0.41),
+    }
+    window: Any = SimpleNamespace(model=model, **given)
+    found = Performance().judge(window)
+    assert (found.verdict, "labels, each weighed by how probable it was to be seen; the" in found.reason) == ("alarm", True)
 
 
 def test_a_row_counts_by_how_probable_it_was_to_be_seen() -> None:
