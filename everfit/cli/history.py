@@ -78,7 +78,7 @@ def _nothing(model: str, request: str | None, at: str | None) -> str:
 
 def _answer(row: dict[str, Any]) -> str:
     given = row["score"] if row["scores"] is None else row["scores"]
-    return f"{given}{', degraded' if row['degraded'] else ''}"
+    return f"{given}{', degraded' if row['degraded'] else ''}{', explored' if row['explored'] else ''}"
 
 
 def _answered(engine: "sa.Engine", model: str, request: str | None, at: str | None) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ def answers_to(connection: sa.Connection, model: str, request: str) -> list[dict
         columns.score,
         columns.scores,
     )
-    query = sa.select(*shown, columns.degraded).where(columns.model == model, columns.request_id == request)
+    query = sa.select(*shown, columns.degraded, columns.explored).where(columns.model == model, columns.request_id == request)
     return [dict(row) for row in connection.execute(query.order_by(columns.event_time, columns.role)).mappings()]
 
 

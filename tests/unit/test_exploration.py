@@ -1,7 +1,9 @@
 """Where a model's answers decide which outcomes are seen, a slice drawn by chance shows what it would never learn otherwise."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,10 +26,20 @@ from everfit import (
     Source,
     Time,
 )
-from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, LABEL, OBSERVED_AT, SCORE, WEIGHT
+from everfit.declaration.reserved_columns import (
+    DEGRADED,
+    EVENT_TIME,
+    EXPLORED,
+    LABEL,
+    OBSERVED_AT,
+    REQUEST_ID,
+    SCORE,
+    WEIGHT,
+)
 from everfit.errors import DeclarationError
 from everfit.evaluation.folds import Fold
 from everfit.evaluation.intervals import daily_losses
+from everfit.evidence import Evidence
 from everfit.evidence.kinds import Performance
 from everfit.evidence.performance import Expectation, judge_performance, matured
 from everfit.evidence.propensity import drawn_by_chance, weighed
@@ -36,16 +48,19 @@ from everfit.pipeline.fit_rows import fold_rows
 from everfit.serving.assignment import explored_share, is_challenged
 from everfit.serving.counters import Metrics
 from everfit.serving.exposures import Exposure, ExposureLog, Row
-from everfit.serving.loaded_versions import Version
+from everfit.serving.loaded_versions import ActiveVersions, Version
+from everfit.serving.lookup import ViewFeatures
 from everfit.serving.prediction_log import PredictionLog
+from everfit.serving.producer import Record
 from everfit.serving.protocol import inferred, predicted
 from everfit.serving.request_schema import CheckedRequest
-from everfit.serving.service import Answered
+from everfit.serving.service import Answered, Service
 from everfit.serving.spool import Spool
 from everfit.topics.events import Prediction
 from everfit.training.artifact import Signature
 from everfit.training.recipe_fit import fit_candidate
 from everfit.training.row_weights import fit_weights
+from monitors import live_comparison
 from tests.serving import MemoryProducer
 
 LIVE = datetime(2026, 1, 5, tzinfo=UTC)
@@ -111,10 +126,10 @@ class Loop:
         return judged(self.model, self.log).verdict
 
 
-def judged(model: Model, rows: pl.DataFrame) -> Any:
+def judged(model: Model, rows: pl.DataFrame) -> Evidence:
     known = matured(model, rows, LIVE + 365 * DAY)
-    given = {"expected": Expectation(0.41), "min_rows": 100, "weights": known.weights}
-    return judge_performance(model.metric, known.days, known.labels, known.answers, **given)
+    rows_of = known.days, known.labels, known.answers
+    return judge_performance(model.metric, *rows_of, expected=Expectation(0.41), min_rows=100, weights=known.weights)
 
 
 def test_a_loop_locks_in_without_it() -> None:
@@ -134,7 +149,7 @@ def test_a_loop_gets_free_with_it(seen: Callable[[Any], Any] | None) -> None:
 def test_what_counts_tells_of_all_that_were_asked(seen: Callable[[Any], Any] | None) -> None:
     """The loss of those that were seen is far from that of all; with the weights, and of the explored alone, it is near."""
     loop = Loop(declared(Exploration(share=SHARE, seen=seen)), weeks=1)
-    losses = loop.model.metric.losses(loop.truth[LABEL].to_numpy(), loop.truth[SCORE].to_numpy())
+    losses = loop.model.task.losses(loop.truth[LABEL].to_numpy(), loop.truth[SCORE].to_numpy())
     alone = losses[loop.log[LABEL].is_not_null().to_numpy()].mean()
     explored = drawn_by_chance(loop.model, loop.log)
     of_explored = loop.model.metric.loss(explored[LABEL].to_numpy(), explored[SCORE].to_numpy())
@@ -164,6 +179,24 @@ def test_performance_says_how_rows_count() -> None:
     window: Any = SimpleNamespace(model=model, **given)
     found = Performance().judge(window)
     assert (found.verdict, "labels, each weighed by how probable it was to be seen; the" in found.reason) == ("alarm", True)
+
+
+@pytest.mark.parametrize(("explored", "missing"), [(50, 0.5), (49, 0.0)])
+def test_a_rollout_is_watched_on_the_explored(explored: int, missing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the others the version has no outcome, as it refuses more; that is no fault of its own."""
+    labels = [1.0, None] * (explored // 2) + [1.0] * (explored % 2) + [None] * 100
+    columns = {REQUEST_ID: [str(number) for number in range(len(labels))], EVENT_TIME: LIVE, DEGRADED: False, LABEL: labels}
+    rows = pl.DataFrame(columns).with_columns((pl.int_range(pl.len()) < explored).cast(pl.Float64).alias(EXPLORED))
+    versions = {2: rows.with_columns(pl.lit(0.9).alias(SCORE)), 1: rows.with_columns(pl.lit(0.5).alias(SCORE))}
+    monkeypatch.setattr(live_comparison, "_counts", lambda *_: {})
+    monkeypatch.setattr(live_comparison, "_asked", lambda *_: 0)
+    monkeypatch.setattr(live_comparison, "_answers", lambda connection, model, span, version, counts: versions[version])
+    rollout: Any = SimpleNamespace(version=2, replaces=1, stage=SimpleNamespace(kind="canary"))
+    connection: Any = None
+    day = live_comparison.live_day(connection, declared(Exploration(share=0.5)), rollout, LIVE)
+    assert (day.missing, day.other_missing) == (missing, missing)
+    assert day.difference == pytest.approx(np.log(0.5 / 0.9))
+    assert live_comparison.live_day(connection, declared(), rollout, LIVE).missing > 0.8
 
 
 def test_a_row_counts_by_how_probable_it_was_to_be_seen() -> None:
@@ -206,7 +239,7 @@ def test_the_log_has_the_share_and_the_client_is_told(tmp_path: Path) -> None:
     model, producer = declared(Exploration(share=SHARE)), MemoryProducer()
     log = PredictionLog(producer, Spool(tmp_path / "spool.jsonl"))
     scorer: Any = SimpleNamespace(signature=Signature.of(model))
-    inputs = {"customer": 1, "town": "north", "income": None}
+    inputs: dict[str, Any] = {"customer": 1, "town": "north", "income": None}
     rows = [Row("r1", "1", inputs, False, SHARE), Row("r2", "1", inputs, False)]
     exposures, exposure = (
         ExposureLog({"loans": model}, log, Metrics()),
@@ -214,8 +247,7 @@ def test_the_log_has_the_share_and_the_client_is_told(tmp_path: Path) -> None:
     )
     exposures.add(exposure, exposures.records(exposure, [0.5, 0.5]))
     log.close()
-    events = [msgspec.json.decode(record.value, type=Prediction) for record in producer.taken]
-    assert [event.explored for event in events] == [SHARE, msgspec.UNSET]
+    assert [decoded(record).explored for record in producer.taken] == [SHARE, msgspec.UNSET]
     asked, answered = (
         CheckedRequest("r", LIVE, ["r1", "r2"], [{}, {}]),
         Answered([3, 3], [0.5, 0.5], [False, False], [True, False]),
@@ -223,6 +255,34 @@ def test_the_log_has_the_share_and_the_client_is_told(tmp_path: Path) -> None:
     assert predicted(model, asked, answered)["explored"] is True
     assert inferred(model, asked, answered)["parameters"]["explored"] == [True, False]
     assert "explored" not in predicted(declared(), asked, answered) | inferred(declared(), asked, answered)["parameters"]
+
+
+def test_serving_marks_the_rows_of_explored_units_for_every_version_and_tells_the_client(tmp_path: Path) -> None:
+    model, producer = declared(Exploration(share=0.3, unit="customer")), MemoryProducer()
+    log = PredictionLog(producer, Spool(tmp_path / "spool.jsonl"))
+    scorer: Any = SimpleNamespace(signature=Signature.of(model), score_one=lambda row: 0.5)
+    one, two = Version(1, scorer), Version(2, scorer)
+    inputs = SimpleNamespace(readings=[], degraded=False, values=lambda row, features: row)
+    cache: Any = SimpleNamespace(active={"loans": ActiveVersions(one, two, 0.5)})
+    views: Any = SimpleNamespace(inputs=lambda model, signature: inputs)
+    lookup: Any = SimpleNamespace(features_of=partial(nothing_read, 40))
+    service = Service({"loans": model}, cache, views, lookup, log, Metrics())
+    rows = [{"customer": number, "town": "north", "income": None} for number in range(40)]
+    answered = asyncio.run(service.answer(model, CheckedRequest("r", LIVE, [f"r{row['customer']}" for row in rows], rows)))
+    log.close()
+    expected = [explored_share(model, row) > 0 for row in rows]
+    logged = {event.request_id: event.explored for event in map(decoded, producer.taken)}
+    assert answered.explored == expected
+    assert set(zip(answered.versions, expected, strict=True)) == {(1, True), (1, False), (2, True), (2, False)}
+    assert [logged[f"r{number}"] for number in range(40)] == [0.3 if explored else msgspec.UNSET for explored in expected]
+
+
+async def nothing_read(rows: int, readings: Any, *_: Any) -> list[list[ViewFeatures]]:
+    return [[ViewFeatures({}, degraded=False)] * rows for _ in readings]
+
+
+def decoded(record: Record) -> Prediction:
+    return msgspec.json.decode(record.value, type=Prediction)
 
 
 @pytest.mark.parametrize(
