@@ -5,16 +5,24 @@ import subprocess
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import msgspec
+import polars as pl
 import pytest
 
 from everfit import GradientBoosting, Model
 from everfit.environment.git_commit import GitCommit, git_commit
 from everfit.pipeline.declaration_document import declaration_document, declaration_id
 from everfit.pipeline.provenance import documents, provenance, tags
+from everfit.pipeline.trackers import Dataset, Tracker
+from everfit.pipeline.training_record import begin
+from everfit.runtime import Runtime
+from everfit.store.lake import Lake
 from models.flight_delay import flight_delay
 from tests.examples import electricity
+from tests.versions import described
 
 MODEL = electricity().model
 
@@ -41,7 +49,7 @@ def test_where_git_is_missing_or_knows_no_commit_that_is_told(tmp_path: Path, mo
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     outside = git_commit(tmp_path)
     assert (outside.id, outside.is_clean) == ("", None)
-    assert outside.words.startswith(f"{tmp_path} is no folder with a commit of git: fatal: not a git repository")
+    assert outside.words == "no commit of git"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_commit(tmp_path).words == "git is not installed"
 
@@ -80,3 +88,19 @@ def test_a_training_is_recorded_with_code_environment_seeds_and_declaration() ->
     assert [*documents(made)] == ["environment.json", "code.json", "declaration.json"]
     assert json.loads(json.dumps(documents(made)))["declaration.json"]["name"] == "flight_delay"
     assert tags(made)["everfit.declaration"] == made.declaration_id
+
+
+class Recorder(Tracker):
+    """Keeps the dataset that it gets."""
+
+    def log_dataset(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+
+def test_the_rows_of_a_training_are_recorded_by_their_hash_and_no_path_of_the_machine(tmp_path: Path) -> None:
+    lake, recorder = Lake(tmp_path), Recorder()
+    digest = lake.put_frame(pl.DataFrame({"price": [1.0]}))
+    given = msgspec.structs.replace(described(lake, MODEL, 0.0).training_set, rows_hash=digest)
+    begin(recorder, cast("Runtime", SimpleNamespace(lake=lake)), MODEL, given)
+    assert recorder.dataset.source == f"lake:{digest}.parquet"
+    assert recorder.dataset.columns == {"price": "Float64"}
