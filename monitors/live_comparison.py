@@ -47,7 +47,7 @@ def live_verdict(metric: Metric, rollout: Rollout, days: Sequence[LiveDay]) -> L
         return LiveVerdict("worse", interval, fault)
     mean, lower, upper = metric.shown_interval(interval.mean, interval.lower, interval.upper)
     against = f"{metric.title} {mean:+.4f} against version {rollout.replaces}'s on {interval.days} days of live outcomes"
-    bounds = f"interval [{lower:+.4f}, {upper:+.4f}] at any look"
+    bounds = f"interval [{lower:+.4f}, {upper:+.4f}] at any look" if math.isfinite(lower) else "too few for an interval"
     return LiveVerdict(interval.outcome(rollout.margin), interval, f"{against}, {bounds}")
 
 
