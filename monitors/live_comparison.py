@@ -173,11 +173,12 @@ def _asked(connection: sa.Connection, model: Model, rollout: Rollout, span: Span
 
 
 def _left_to_the_champion(connection: sa.Connection, model: Model, rollout: Rollout, span: Span) -> int:
-    """How many requests of the version's units the champion answered in its place."""
+    """How many requests of the version's units the champion answered in its place; none where its rows lack the unit."""
     columns, unit = predictions.c, rollout.stage.unit or model.entity
     within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
     of_champion = (columns.version == rollout.replaces, columns.role == "champion", ~columns.late)
-    value = sa.func.coalesce(sa.cast(columns.features[unit], sa.Text), sa.cast(sa.func.to_json(columns.entity), sa.Text))
+    own = sa.cast(sa.func.to_json(columns.entity), sa.Text)
+    value = own if unit == model.entity else sa.func.coalesce(sa.cast(columns.features[unit], sa.Text), "null")
     counted = sa.select(value, sa.func.count()).where(*within, *of_champion).group_by(value)
     share, found = rollout.stage.share, 0
     for written, rows in connection.execute(counted):
