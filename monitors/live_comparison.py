@@ -48,7 +48,7 @@ def live_verdict(metric: Metric, rollout: Rollout, days: Sequence[LiveDay]) -> L
         return LiveVerdict("worse", interval, fault)
     mean, lower, upper = metric.shown_interval(interval.mean, interval.lower, interval.upper)
     against = f"{metric.title} {mean:+.4f} against version {rollout.replaces}'s on {interval.days} days of live outcomes"
-    bounds = f"interval [{lower:+.4f}, {upper:+.4f}] at any look"
+    bounds = f"interval [{lower:+.4f}, {upper:+.4f}] at any look" if math.isfinite(lower) else "too few for an interval"
     return LiveVerdict(interval.outcome(rollout.margin), interval, f"{against}, {bounds}")
 
 
@@ -180,11 +180,12 @@ def _asked(connection: sa.Connection, model: Model, rollout: Rollout, span: Span
 
 
 def _left_to_the_champion(connection: sa.Connection, model: Model, rollout: Rollout, span: Span) -> int:
-    """How many requests of the version's units the champion answered in its place."""
+    """How many requests of the version's units the champion answered in its place; none where its rows lack the unit."""
     columns, unit = predictions.c, rollout.stage.unit or model.entity
     within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
     of_champion = (columns.version == rollout.replaces, columns.role == "champion", ~columns.late)
-    value = sa.func.coalesce(sa.cast(columns.features[unit], sa.Text), sa.cast(sa.func.to_json(columns.entity), sa.Text))
+    own = sa.cast(sa.func.to_json(columns.entity), sa.Text)
+    value = own if unit == model.entity else sa.func.coalesce(sa.cast(columns.features[unit], sa.Text), "null")
     counted = sa.select(value, sa.func.count()).where(*within, *of_champion).group_by(value)
     share, found = rollout.stage.share, 0
     for written, rows in connection.execute(counted):

@@ -85,7 +85,7 @@ def _pass(
                 closed_at = batches
                 pipeline.await_batch()
                 close_windows(engine, lake, models, result, deadline)
-                move_rollouts(engine, bootstrap, models, deadline)
+                result.crowned += move_rollouts(engine, bootstrap, models, deadline)
             if result.requested or (quiet >= QUIET_POLLS and time.monotonic() >= until):
                 break
         pipeline.await_batch()

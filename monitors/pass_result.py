@@ -16,6 +16,7 @@ class PassResult:
     dead_letters: int = 0
     judgements: list[Judgement] = field(default_factory=list)
     requested: bool = False
+    crowned: list[str] = field(default_factory=list)  # models to which a rollout has given another champion
     lag: int = field(default=0, compare=False)  # records of the log that were not read when it ended
     seconds: float = field(default=0.0, compare=False)  # from the first record read to the last
 

@@ -4,6 +4,7 @@ What a look finds and does is one transaction, the ledger's row with it: killed 
 MLflow's alias and the announcement follow once that is committed.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,15 +18,18 @@ from everfit.declaration.rollouts import Role
 from everfit.features.spans import DAY
 from everfit.pipeline import rollout_changes
 from everfit.pipeline.announcement import announce
-from everfit.store import ledger, model_clocks, rollouts
-from everfit.store.failures import Part
+from everfit.store import ledger, locks, model_clocks, rollouts
+from everfit.store.failures import Part, describe
 from everfit.store.isolation import Isolation
 from everfit.store.rollback_views import require_views
 from everfit.store.rollouts import LiveDay, Rollout, State
 from everfit.timing import format_duration
+from monitors.attempts import Attempt
 from monitors.live_comparison import LiveVerdict, live_day, live_verdict, of_stage
 
 ACTOR = "rollout"
+
+logger = logging.getLogger(__name__)
 
 
 class Deployed(NamedTuple):
@@ -62,14 +66,17 @@ def due(connection: sa.Connection, models: Mapping[str, Model]) -> dict[str, lis
 
 
 def looks_due(model: Model, rollout: Rollout, clock: datetime) -> bool:
-    """Whether the labels of the next day of a rollout are due by the model's clock."""
-    return clock >= rollout.next_day + DAY + model.training.label_delay
+    """Whether the labels of the next day of a rollout are due by the model's clock, or nobody has approved it in time."""
+    return clock >= rollout.next_day + DAY + model.training.label_delay or _is_unanswered(rollout, clock)
 
 
-def move_rollouts(engine: sa.Engine, bootstrap: str, models: Mapping[str, Model], deadline: float) -> None:
-    """Look at every day that is due, and announce every new role."""
+def move_rollouts(engine: sa.Engine, bootstrap: str, models: Mapping[str, Model], deadline: float) -> list[str]:
+    """Look at every day that is due, and announce every new role; returns the models that have another champion by it."""
+    crowned = []
     for model, version, reason, role in step_rollouts(engine, models, deadline):
         announce(bootstrap, model, version, reason, role=role)
+        crowned += [model.name] if role == "champion" else []
+    return crowned
 
 
 def step_rollouts(engine: sa.Engine, models: Mapping[str, Model], deadline: float) -> Iterator[Deployed]:
@@ -78,38 +85,62 @@ def step_rollouts(engine: sa.Engine, models: Mapping[str, Model], deadline: floa
         waiting = due(connection, models)
     isolation = Isolation(engine)
     for name in waiting:
+        part, limits = Part(name, "rollout"), models[name].limits
         while time.monotonic() < deadline:
-            look = partial(_look, engine, models[name])
-            crowned = isolation.attempt(Part(name, "rollout"), look, retry_after=models[name].limits.retry_after)
+            before = isolation.failure(part)
+            is_last = (before.attempts if before else 0) + 1 >= limits.attempts
+            look = partial(_look, engine, models[name], is_last=is_last)
+            crowned = isolation.attempt(part, look, retry_after=limits.retry_after)
             if crowned is None:
                 break
             yield from crowned
 
 
-def _look(engine: sa.Engine, model: Model) -> list[Deployed] | None:
-    """Look at the oldest due day of each open rollout of the model; None where none is due."""
+def _look(engine: sa.Engine, model: Model, *, is_last: bool) -> list[Deployed] | None:
+    """Look at the oldest due day of each open rollout of the model; None where none is due, or a promotion is under way."""
     with engine.begin() as connection:
-        ledger.lock(connection, model.name)
+        if not locks.try_hold(connection, locks.LEDGER + model.name):
+            return None
+        attempt = Attempt(connection, is_last)
         waiting = due(connection, {model.name: model}).get(model.name)
         clock = model_clocks.read(connection, model)
         if not waiting or clock is None:
             return None
-        return [crowned for rollout in waiting for crowned in _step(connection, model, rollout, clock)]
+        return [crowned for rollout in waiting for crowned in _step(attempt, model, rollout, clock)]
 
 
-def _step(connection: sa.Connection, model: Model, rollout: Rollout, clock: datetime) -> Iterator[Deployed]:
-    """One day of one rollout."""
+def _step(attempt: Attempt, model: Model, rollout: Rollout, clock: datetime) -> Iterator[Deployed]:
+    """One day of one rollout; one that cannot be measured, in the last attempt, is a day without a difference."""
+    connection = attempt.connection
     champion = ledger.champion(connection, model.name)
     holder = champion.version if champion else None
     if holder != (rollout.version if rollout.state == "provisional" else rollout.replaces):
         rollouts.update(connection, rollout, "superseded", reason=f"version {holder} became champion")
         return
+    if _is_unanswered(rollout, clock):
+        reason = f"nobody approved or rejected it within {format_duration(rollout.stage.lasts)}: {rollout.reason}"
+        rollout_changes.refuse(connection, rollout, clock, actor=ACTOR, reason=reason, state="expired")
+        return
     start = rollout.next_day
-    days = [*rollout.days, live_day(connection, model, rollout, start)]
+    measured = partial(live_day, connection, model, rollout, start)
+    days = [*rollout.days, attempt(measured, partial(_unmeasured, model, start))]
     verdict = live_verdict(model.metric, rollout, days)
     rollouts.update(connection, rollout, rollout.state, looked_until=start + DAY, days=days, reason=verdict.reason)
     look = _Look(connection, model, rollout, start + DAY, clock, days, verdict)
     yield from _guarded(look) if rollout.state == "provisional" else _challenging(look)
+
+
+def _is_unanswered(rollout: Rollout, clock: datetime) -> bool:
+    """Whether nobody has approved or rejected it within the declared time."""
+    return rollout.state == "waiting" and clock >= rollout.since + rollout.stage.lasts
+
+
+def _unmeasured(model: Model, start: datetime, error: Exception) -> LiveDay:
+    logger.error("%s: the live outcomes of %s are left out: %s", model.name, f"{start:%Y-%m-%d}", describe(error))
+    return LiveDay(
+        day=f"{start:%Y-%m-%d}", difference=None, asked=0, rows=0, other_rows=0, degraded=0.0, other_degraded=0.0, missing=0.0,
+        other_missing=0.0,
+    )  # fmt: skip
 
 
 def _guarded(look: _Look) -> Iterator[Deployed]:
@@ -146,8 +177,6 @@ def _challenging(look: _Look) -> Iterator[Deployed]:
             refuse(f"{_outcomes(look)} of {rollout.stage.outcomes} outcomes came in time: {told}", "expired")
     elif unanswered := _unanswered(look):
         refuse(f"it answered none of its {unanswered} requests: {told}")
-    elif rollout.stage.kind == "approval":
-        refuse(f"nobody approved or rejected it within {format_duration(rollout.stage.lasts)}: {told}", "expired")
     else:
         crowned = rollout_changes.advance(look.connection, look.model, rollout, look.clock, actor=ACTOR, reason=told)
         yield Deployed(look.model, rollout.version, told, "champion" if crowned else rollout.stages[rollout.step + 1].role)

@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourceParam[Runtime]) -> dg.SensorResult:
     """One sensor over the log of all models; on where automation is on."""
     from everfit.alerts import loop_alerts
+    from everfit.pipeline.reconciliation import reconcile
     from everfit.store.isolation import Isolation
     from monitors.sensor_tick import tick
 
@@ -49,6 +50,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     pool_limits.register(instance, pool_limits.limits(everfit.models.values()))
     launched = newest_launches(instance, _open_requests(everfit))
     done = tick(everfit.engine, everfit.lake, everfit.settings.kafka, everfit.models, launched)
+    reconcile(everfit, done.result.crowned)
     isolation = Isolation(everfit.engine)
     launches = [*_launches(everfit, done.pending, isolation)]
     days = [*new_days(instance, everfit, isolation)]

@@ -28,6 +28,6 @@ def _findings(engine: sa.Engine, models: Mapping[str, Model]) -> Findings:
     now = wall_clock()
     with engine.begin() as connection:
         findings = model_rules.look(connection, models)
-        findings |= rollout_rules.look(connection)
+        findings |= rollout_rules.look(connection, models)
         findings |= log_rules.look(connection, log_rules.dead_letter_budget())
         return findings | log_rules.lag_causes(log_state.note_lags(connection, now), now, log_rules.patience())

@@ -1,5 +1,6 @@
 """What a person is told of promotions: what waits, was taken back or ran out, each with the command that answers it."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -11,10 +12,17 @@ NEWS_FOR = timedelta(days=1)  # of wall clock: what happened longer ago is not t
 Causes = dict[tuple[str, str], str]
 
 
-def look(connection: sa.Connection) -> Findings:
-    """An alert for each version that waits for a person; an event a rollback, an expired rollout and an expired verdict."""
+def look(connection: sa.Connection, models: Collection[str]) -> Findings:
+    """An alert for each version that waits for a person; an event a rollback, an expired rollout and an expired verdict.
+
+    Of the declared models alone: no command answers for another.
+    """
     events = _rollbacks(connection) | _expired_rollouts(connection) | _expired_verdicts(connection)
-    return Findings({"approval"}, _waiting(connection), events)
+    return Findings({"approval"}, _of(models, _waiting(connection)), _of(models, events))
+
+
+def _of(models: Collection[str], causes: Causes) -> Causes:
+    return {key: told for key, told in causes.items() if key[0] in models}
 
 
 def _waiting(connection: sa.Connection) -> Causes:

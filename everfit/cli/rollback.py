@@ -19,12 +19,16 @@ def rollback(
 
     The loop asks for no retraining until a day of outcomes from after it is known.
     """
+    import os
+
     from everfit.declaration.discovery import find_model
     from everfit.pipeline.rollback import roll_back
     from everfit.runtime import Runtime
     from everfit.store.database import reachable
 
     actor = f"person {person(by)}"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # who is in a hurry does not wait for an MLflow that is away
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     with Runtime.load() as runtime, reachable(runtime.engine):
         done = roll_back(runtime, find_model(runtime.models, model), to, actor=actor, reason=reason)
     if as_json:

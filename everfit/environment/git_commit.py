@@ -25,25 +25,24 @@ class GitCommit(Kept, frozen=True, kw_only=True):
 
 
 def git_commit(folder: Path) -> GitCommit:
-    """The commit of a folder; none, with the reason, where it is not under git, or git is missing or slow."""
+    """The commit of a folder; none, with the reason, where it is not under git, or git is missing or slow.
+
+    The reason goes on record: neither the folder nor git's own words, which name it, are in it.
+    """
     try:
         found = _git(folder, "rev-parse", "HEAD")
         if found.returncode:
-            return GitCommit(note=f"{folder} is no folder with a commit of git: {_first_line(found.stderr)}")
+            return GitCommit(note="no commit of git")
         commit, changed = found.stdout.strip(), _git(folder, "status", "--porcelain")
     except FileNotFoundError:
         return GitCommit(note="git is not installed")
     except subprocess.TimeoutExpired:
         return GitCommit(note=f"git gave no answer within {LIMIT_SECONDS:g} s")
     if changed.returncode:
-        return GitCommit(id=commit, note=f"changes are not known: {_first_line(changed.stderr)}")
+        return GitCommit(id=commit, note="changes are not known")
     return GitCommit(id=commit, is_clean=not changed.stdout)
 
 
 def _git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]

@@ -38,7 +38,7 @@ def class_version(kind: type) -> str:
 
 def _collect(function: Any, parts: dict[str, str], visited: set[Any]) -> None:
     if isinstance(function, partial):
-        parts[f"partial:{function.func!r:.80}"] = _text([list(function.args), function.keywords])
+        parts[f"partial:{_text(function.func):.80}"] = _text([list(function.args), function.keywords])
         function = function.func
     if not isinstance(function, FunctionType) or function in visited:
         return

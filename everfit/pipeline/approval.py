@@ -7,6 +7,7 @@ from everfit.errors import PromotionError
 from everfit.pipeline import rollout_changes
 from everfit.pipeline.announcement import announce
 from everfit.pipeline.model_card import publish_card
+from everfit.pipeline.reconciliation import reconcile
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.ledger import Entry
@@ -30,6 +31,7 @@ def approve(runtime: Runtime, model: Model, *, actor: str, reason: str | None = 
         rollout_changes.record(connection, rollout, "approved", at, actor=actor, reason=why)
         rollout_changes.advance(connection, model, rollout, at, actor=actor, reason=why)
     announce(runtime.settings.kafka, model, rollout.version, why, role=rollout.stages[rollout.step + 1].role)
+    reconcile(runtime, [model.name])
     publish_card(runtime, model, rollout.version)
     return rollout
 

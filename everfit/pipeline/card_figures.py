@@ -58,10 +58,10 @@ def _difference(model: Model, judged: Compared | None) -> str:
 
 
 def _slices(model: Model, rows: "pl.DataFrame") -> str:
-    """The metric for each value of the features that the gate names."""
+    """The metric for each value of the features that the gate names, and that were declared when the version was made."""
     made = []
-    for name in model.gate.slices:
-        values = rows[name].value_counts(sort=True)[name].head(SHOWN_VALUES).sort()
+    for name in filter(rows.columns.__contains__, model.gate.slices):
+        values = rows[name].value_counts(sort=True, name="_rows")[name].head(SHOWN_VALUES).sort()
         for value in values:
             part = rows.filter(rows[name].eq_missing(value))
             made.append([name, _written(value), f"{part.height:,}", _loss(model, part)])

@@ -1,4 +1,7 @@
-"""A declaration as a document that JSON can hold: every value, and of every function and class its name and version."""
+"""A declaration as a document that JSON can hold: every value, and of every function and class its name and version.
+
+What a callable is given, such as the password in ``partial(read, password=…)``, is on no record: it is hashed into its version.
+"""
 
 import hashlib
 import math
@@ -7,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from functools import partial, singledispatch
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 import msgspec
@@ -46,20 +49,38 @@ def declared_code(value: Any) -> Iterator[Any]:
 def _document(value: Any) -> Any:
     """A part with its class and all that it consists of; what is not made of parts, as it writes itself."""
     if inner := dict(_parts(value)):
-        return _class(type(value)) | {str(name): _document(each) for name, each in inner.items()}
-    return _class(type(value)) | {"written": _ADDRESS.sub("", repr(value))}
+        whole = _class(type(value)) | {str(name): _document(each) for name, each in inner.items()}
+    else:
+        whole = _class(type(value)) | {"written": _ADDRESS.sub("", repr(value))}
+    return _called(value, whole) if callable(value) and not isinstance(value, Part) else whole
+
+
+def _called(value: Any, whole: Mapping[str, Any]) -> dict[str, str]:
+    """A callable that is more than a function, without what it holds."""
+    called = value.func if isinstance(value, partial) else value
+    named = called if hasattr(called, "__qualname__") else type(called)
+    return {"function": _name(named), "version": declaration_id(whole)[:VERSION_DIGITS]}
 
 
 @_document.register(type(None))
-@_document.register(str)
-@_document.register(int)
-def _plain(value: Any) -> Any:
+@_document.register(bool)
+def _plain(value: bool | None) -> bool | None:
     return value
 
 
 @_document.register
+def _text(value: str) -> str:
+    return str.__str__(value)  # JSON takes no class of another library's, such as numpy's text and numbers
+
+
+@_document.register
+def _whole_number(value: int) -> int:
+    return int(value)
+
+
+@_document.register
 def _number(value: float) -> float | str:
-    return value if math.isfinite(value) else repr(value)
+    return float(value) if math.isfinite(value) else repr(float(value))
 
 
 @_document.register(datetime)
@@ -89,7 +110,7 @@ def _kind(value: type) -> dict[str, str]:
 
 @_document.register(Mapping)
 def _mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(name): _document(inner) for name, inner in value.items()}
+    return {_ADDRESS.sub("", str(name)): _document(inner) for name, inner in value.items()}
 
 
 @_document.register(list)
@@ -100,8 +121,8 @@ def _sequence(value: Sequence[Any]) -> list[Any]:
 
 @_document.register(set)
 @_document.register(frozenset)
-def _set(value: Collection[Any]) -> list[str]:
-    return sorted(map(str, value))
+def _set(value: Collection[Any]) -> list[Any]:
+    return sorted(map(_document, value), key=msgspec.json.encode)
 
 
 def _class(kind: type) -> dict[str, str]:
@@ -119,6 +140,8 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from value.items()
         case list() | tuple() | set() | frozenset():
             yield from enumerate(value)
+        case MethodType():
+            yield from {"function": value.__func__, "object": value.__self__}.items()
         case partial():
             yield from {"function": value.func, "arguments": value.args, "keywords": value.keywords}.items()
         case _ if is_dataclass(value):

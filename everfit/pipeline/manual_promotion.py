@@ -17,9 +17,10 @@ from everfit.pipeline.native_versions import require_loading
 from everfit.pipeline.promotion import promote, register
 from everfit.registry import MANIFEST, Artifact
 from everfit.runtime import Runtime
-from everfit.store import ledger, model_clocks
+from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.lake import Lake
 from everfit.store.ledger import Champion
+from everfit.store.rollback_views import require_views
 
 
 class Promoted(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,8 @@ def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: s
     if described.model != model.name:
         raise PromotionError(f"version {version} was made for {described.model}, not for {model.name}")
     _require_servable(runtime.lake, model, version, registered)
+    with runtime.engine.connect() as connection:
+        require_views(connection, model, version, registered.signature.schema)
     why = reason or "chosen by hand"
     replaced = champion.version if champion else None
     _promote(runtime, model, described, _Step(replaced, version, digest, actor, why))
@@ -142,6 +145,8 @@ def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) ->
         promote(connection, runtime.registry, entry := _entry(connection, model, step, detail))
         if step.restored_from is None:
             rollout_changes.guard(connection, model, entry)
+        else:
+            rollouts.renumber(connection, model.name, step.restored_from, step.to_version)
     announce(runtime.settings.kafka, model, step.to_version, step.reason)
     publish_card(runtime, model, step.to_version)
 

@@ -69,9 +69,12 @@ def shown_card(runtime: Runtime, model: Model, version: int) -> str:
 def publish_card(runtime: Runtime, model: Model, version: int) -> None:
     """Give the registry the card of a version as it is by now.
 
-    No promotion fails for it: where it cannot be made, or the registry does not take it, that is logged with the reason.
+    It never raises, as what it tells of has happened: where the card cannot be made, or the registry does not take it, that
+    is logged with the reason.
     """
     try:
         runtime.registry.describe(model.name, version, model_card(runtime, model, version))
     except EverfitError as error:
         logger.warning("the registry has no new card of version %s of %s: %s", version, model.name, error)
+    except Exception:
+        logger.exception("the registry has no new card of version %s of %s", version, model.name)

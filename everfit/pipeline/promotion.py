@@ -64,9 +64,8 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, digest: str | None =
     evaluation, digest = manifests.of(runtime, model, Evaluation, digest)
     with runtime.engine.connect() as connection:
         earlier = ledger.evaluation_result(connection, model.name, digest)
-        if earlier is None and ledger.is_paused(connection, model.name):
-            paused = f"{model.name} was paused by a person"
-            raise PromotionError(f"{paused}: nothing is concluded; `everfit resume {model.name}`, then train again")
+        if earlier is None:
+            _require_going_on(connection, model)
         if earlier is None or not earlier.in_rollout:
             ledger.require_champion(connection, model.name, (earlier and earlier.version) or evaluation.champion)
     if earlier:
@@ -108,16 +107,25 @@ def _roll_out_winner(runtime: Runtime, case: _Case) -> EvaluationResult:
 
 def _begin(connection: sa.Connection, registry: Registry, case: _Case, entry: ledger.Entry) -> bool:
     """Begin the rollout; False where the version is champion at once: only the guard is declared, or nothing answers yet."""
+    ledger.lock(connection, case.model.name)
+    _require_going_on(connection, case.model)
+    if ledger.evaluation_result(connection, case.model.name, case.digest):
+        raise PromotionError(f"{case.model.name}: another run has carried out this evaluation meanwhile")
     compared = next(each for each in case.evaluation.compared if each.name == case.evaluation.winner)
     margin = max(compared.margin or 0.0, 0.0)
     if case.model.rollout and not isinstance(case.model.rollout[0], Guard) and entry.from_version is not None:
-        ledger.lock(connection, case.model.name)
         ledger.require_champion(connection, case.model.name, entry.from_version)
         rollout_changes.begin(connection, case.model, replace(entry, action="registered"), margin)
         return True
     promote(connection, registry, entry)
     rollout_changes.guard(connection, case.model, entry, margin)
     return False
+
+
+def _require_going_on(connection: sa.Connection, model: Model) -> None:
+    if ledger.is_paused(connection, model.name):
+        paused = f"{model.name} was paused by a person"
+        raise PromotionError(f"{paused}: nothing is concluded; `everfit resume {model.name}`, then train again")
 
 
 def _describe(case: _Case) -> Version:

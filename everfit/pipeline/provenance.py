@@ -136,4 +136,9 @@ def _is_installed(name: str, file: str) -> bool:
 
 @cache
 def _packages() -> dict[str, str]:
-    return dict(sorted((each.metadata["Name"], each.version) for each in distributions()))
+    """Name and version of those installed; of several with one name the first, which is imported."""
+    found: dict[str, str] = {}
+    for each in distributions():
+        if name := each.metadata["Name"]:  # what is left of a broken installation has none
+            found.setdefault(name, each.version)
+    return dict(sorted(found.items()))

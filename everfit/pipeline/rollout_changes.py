@@ -50,7 +50,7 @@ def advance(connection: sa.Connection, model: Model, rollout: Rollout, at: datet
         _crown(connection, model, rollout, at, actor=actor, reason=reason)
         return rollout.version
     record(connection, rollout, "advanced", at, actor=actor, reason=reason, stage=following.kind, share=following.share)
-    rollouts.update(connection, rollout, _state(following), step=rollout.step + 1, since=at, reason=reason)
+    rollouts.update(connection, rollout, _state(following), step=rollout.step + 1, since=at + model.log.lateness, reason=reason)
     return None
 
 
@@ -89,7 +89,7 @@ def _opened(connection: sa.Connection, model: Model, entry: Entry, margin: float
         replaces=entry.from_version,
         stages=stages,
         step=0,
-        since=entry.event_time,
+        since=entry.event_time + model.log.lateness,
         margin=margin,
         state=_state(stages[0]),
         reason=entry.reason,
@@ -102,12 +102,14 @@ def _crown(connection: sa.Connection, model: Model, rollout: Rollout, at: dateti
     told = {"rollout": rollout.id}
     entry = Entry(
         model.name, "promoted", rollout.replaces, rollout.version, actor, registered.cause, reason, rollout.request, at,
-        registered.detail | told,
+        {name: value for name, value in registered.detail.items() if name != "spent"} | told,
     )  # fmt: skip
     ledger.replace_champion(connection, entry)
     supersede(connection, rollouts.provisional(connection, model.name), entry)
     step = rollout.step + 1
-    rollouts.update(connection, rollout, "provisional", step=step, since=at, looked_until=at, reason=reason)
+    rollouts.update(
+        connection, rollout, "provisional", step=step, since=at + model.log.lateness, looked_until=at, reason=reason
+    )
 
 
 def _state(stage: Stage) -> State:

@@ -41,7 +41,7 @@ def begin(tracker: Tracker, runtime: Runtime, model: Model, given: "TrainingSet"
         tracker.log_document(document, name)
     path = runtime.lake.path(given.rows_hash, "parquet")
     columns = {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
-    tracker.log_dataset(Dataset(model.name, given.rows_hash, path.as_uri(), given.rows, columns))
+    tracker.log_dataset(Dataset(model.name, given.rows_hash, f"lake:{path.name}", given.rows, columns))
 
 
 def finish(tracker: Tracker, runtime: Runtime, model: Model, made: "TrainedModel") -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from everfit.declaration import Model
-from everfit.errors import EmptyPartitionError
+from everfit.errors import EmptyPartitionError, PromotionError
 from everfit.pipeline.loop_progress import watching_loop
 from everfit.runtime import Runtime
 from everfit.store import declarations, ledger, model_clocks, requests
@@ -28,12 +28,15 @@ def request_training(runtime: Runtime, model: Model) -> TrainingRequest:
     A failed request gets a further attempt.
 
     Raises:
+        PromotionError: when a person has paused the model.
         DeclarationError: when the declaration has changed where it may not.
         EmptyPartitionError: when there is a champion but no prediction was logged yet, so that there is no clock.
         ServiceError: when Postgres does not answer.
     """
     with reachable(runtime.engine), runtime.engine.begin() as connection:
         declarations.require_unchanged(connection, model)
+        if ledger.is_paused(connection, model.name):
+            raise PromotionError(f"{model.name} is paused by a person: `everfit resume {model.name}`, then train")
         champion = ledger.champion(connection, model.name)
         clock = model_clocks.read(connection, model) if champion else model.go_live
         if clock is None:

@@ -131,11 +131,16 @@ def await_retraining(engine: sa.Engine, serving: ServingClient, model: str, watc
     """
     wait_until(
         lambda: state_of(engine, model),
-        lambda state: state.open == 0,
+        lambda state: state.open == 0 or _is_paused(engine, model),
         f"the retraining of {model} to end; is its run alive, and the sensor on that launches it?",
         watching=watching,
     )
     await_roles(engine, serving, model, watching)
+
+
+def _is_paused(engine: sa.Engine, model: str) -> bool:
+    with reachable(engine), engine.connect() as connection:
+        return ledger.is_paused(connection, model)
 
 
 def await_roles(engine: sa.Engine, serving: ServingClient, model: str, watching: Watching | None = None) -> None:

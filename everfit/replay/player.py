@@ -139,7 +139,7 @@ class _Player:
         """Send the rest of the range, stopping the clock at every window's end, and at every day that is looked at."""
         progress = self.progress
         last = progress.sent_until or progress.start
-        decided, looked = self._due(last), day_due(self.model, last)
+        decided, looked = self._due(last), day_due(self.model, progress.asked_until or progress.start)
         self._await_looks(looked)  # a look or a retraining may be under way from before
         self._await_retraining()
         since = progress.sent_until + MICROSECOND if progress.sent_until else progress.start

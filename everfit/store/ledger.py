@@ -116,10 +116,12 @@ def recorded(connection: sa.Connection, model: str, version: int) -> Champion | 
 
 
 def predecessor(connection: sa.Connection, model: str, version: int) -> int | None:
-    """The champion that a version replaced when it was last promoted; None where it was the first."""
-    about = (ledger.c.model == model, ledger.c.action == "promoted", ledger.c.to_version == version)
+    """The champion that a version replaced when it was last promoted, under whichever number; None where it was the first."""
+    numbers = same_artifact(connection, model, version)
+    about = (ledger.c.model == model, ledger.c.action == "promoted", ledger.c.to_version.in_(numbers))
+    other = ledger.c.from_version.is_(None) | ledger.c.from_version.not_in(numbers)
     replaced: int | None = connection.execute(
-        sa.select(ledger.c.from_version).where(*about).order_by(ledger.c.id.desc()).limit(1)
+        sa.select(ledger.c.from_version).where(*about, other).order_by(ledger.c.id.desc()).limit(1)
     ).scalar()
     return replaced
 

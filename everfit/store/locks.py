@@ -14,6 +14,11 @@ VIEW = "everfit.views/"  # a version of a view is built
 WINDOWS = "windows:"  # a window of a model closes; who writes predictions shares it: a row is counted in its window, or late
 
 
+def try_hold(connection: sa.Connection, name: str) -> bool:
+    """Hold a lock until the transaction ends, where nobody else holds it."""
+    return bool(connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(sa.func.hashtextextended(name, 0)))).scalar())
+
+
 def hold(connection: sa.Connection, name: str) -> None:
     """Wait for a lock, and hold it until the transaction ends."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))

@@ -45,9 +45,9 @@ class LiveDay(msgspec.Struct, frozen=True, kw_only=True):
 class Rollout:
     """A version's rollout: ``replaces`` is the champion that it was compared with.
 
-    ``since`` is the model's clock when its step began, ``looked_until`` the end of the newest day of event time that was looked
-    at, ``margin`` the loss that the gate allowed, ``days`` what each of them showed, ``reason`` what it waits for, or why it
-    ended.
+    ``since`` is the newest event time when its step began, ``looked_until`` the end of the newest day of event time that was
+    looked at, ``margin`` the loss that the gate allowed, ``days`` what each of them showed, ``reason`` what it waits for,
+    or why it ended.
     """
 
     id: str
@@ -71,9 +71,8 @@ class Rollout:
 
     @property
     def next_day(self) -> datetime:
-        """The beginning of the first whole day of the stage that was not looked at."""
-        began = midnight(self.since.date())
-        first = began if began == self.since else began + timedelta(days=1)
+        """The beginning of the first whole day of the stage that was not looked at: never the day in which it began."""
+        first = midnight(self.since.date()) + timedelta(days=1)
         return max(first, self.looked_until) if self.looked_until else first
 
 
@@ -135,6 +134,14 @@ def update(
     values = {name: value for name, value in given.items() if value is not None}
     changed = sa.update(rollouts).where(rollouts.c.id == rollout.id)
     connection.execute(changed.values(state=state, updated_at=sa.func.now(), **values))
+
+
+def renumber(connection: sa.Connection, model: str, former: int, number: int) -> None:
+    """Let the open rollouts of a model follow a version that got another number."""
+    columns = rollouts.c
+    for column in (columns.version, columns.replaces):
+        about = (columns.model == model, columns.state.in_(OPEN), column == former)
+        connection.execute(sa.update(rollouts).where(*about).values({column: number}))
 
 
 _COLUMNS = [rollouts.c[name] for name in Rollout.__slots__]

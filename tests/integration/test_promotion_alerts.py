@@ -25,7 +25,7 @@ def write(engine: sa.Engine, action: Action, before: int, after: int | None, rea
 def told(engine: sa.Engine) -> list[str]:
     """What one pass sends."""
     with engine.connect() as connection:
-        found = look(connection)
+        found = look(connection, {"price"})
     return [f"{one.state} {one.alert.family}: {one.alert.message}" for one in notify(engine, found, Channels(""))]
 
 

@@ -12,10 +12,11 @@ from everfit import Approval, Canary, Model
 from everfit.declaration.rollouts import Step
 from everfit.environment.settings import Settings
 from everfit.errors import PromotionError, ServiceError, StaleChampionError
-from everfit.pipeline import approval, rollout_changes
+from everfit.pipeline import approval, manual_promotion, rollout_changes
 from everfit.pipeline.promotion import promote, register
 from everfit.pipeline.reconciliation import reconcile
 from everfit.pipeline.rollback import roll_back
+from everfit.pipeline.training_request import request_training
 from everfit.registry import MlflowRegistry
 from everfit.runtime import Runtime
 from everfit.store import ledger, rollouts
@@ -34,7 +35,7 @@ def model() -> Model:
 @pytest.fixture(autouse=True)
 def unannounced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens, and no broker is waited for."""
-    for module in ("rollback", "approval"):
+    for module in ("rollback", "approval", "manual_promotion"):
         monkeypatch.setattr(f"everfit.pipeline.{module}.announce", lambda *_, **__: None)
 
 
@@ -193,3 +194,18 @@ def test_a_paused_model_stays_so_until_it_is_resumed(runtime: Runtime, model: Mo
     assert not approval.pause(runtime, model, actor="person ada")
     assert approval.resume(runtime, model, actor="person ada")
     assert not approval.resume(runtime, model, actor="person ada")
+
+
+def test_a_version_that_mlflow_lost_keeps_its_predecessor_and_its_guard(runtime: Runtime, model: Model) -> None:
+    promoted(runtime, model, 2)
+    MlflowClient(runtime.settings.mlflow).delete_model_version(model.name, "2")
+    restored = manual_promotion.restore(runtime, model, actor="person ada")
+    assert (restored.version, restored.done) == (3, "registered anew")
+    assert serving(runtime, model) == Served(3, shadows=(1,)), "its guard goes on under the new number"
+    assert roll_back(runtime, model, actor="person ada").version == 1
+
+
+def test_a_paused_model_is_not_trained(runtime: Runtime, model: Model) -> None:
+    approval.pause(runtime, model, actor="person ada")
+    with pytest.raises(PromotionError, match=r"is paused by a person: `everfit resume"):
+        request_training(runtime, model)

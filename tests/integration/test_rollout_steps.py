@@ -1,6 +1,7 @@
 """The machine of rollouts on the store: logged answers and outcomes of two versions in, the ledger's rows out."""
 
 import itertools
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from everfit.cli.open_rollouts import open_rollouts
 from everfit.declaration.rollouts import Role, Step
 from everfit.pipeline import rollout_changes
 from everfit.serving.assignment import is_challenged
-from everfit.store import failures, ledger, month_partitions, rollouts
+from everfit.store import failures, ledger, month_partitions, rollouts, verdicts
 from everfit.store.ledger import Action, Entry
 from everfit.store.rollback_views import rollback_views
 from everfit.store.served_roles import Served, served
@@ -45,7 +46,7 @@ class Log:
         month_partitions.make(engine, ["2025-03", "2025-05"])
         self.entry("promoted", None, 1)
 
-    def entry(self, action: Action, before: int | None, version: int, at: datetime = START) -> Entry:
+    def entry(self, action: Action, before: int | None, version: int, at: datetime = START - timedelta(hours=1)) -> Entry:
         detail = {"manifest": "abc", "trained_until": START.isoformat()}
         entry = Entry(self.model.name, action, before, version, "test", "drift", "passed", None, at, detail)
         if action == "promoted":
@@ -146,8 +147,8 @@ def test_a_guard_without_a_verdict_keeps_the_champion_and_says_so(engine: sa.Eng
         log.day(number, {(2, "champion"): 0.3, (1, "shadow"): 0.3}, known=0.5)
         log.step()
     assert log.newest().state == "provisional"
-    assert "version 2 beside version 1, provisional champion, since 2025-03-03 00:00" in log.shown()
-    assert "days of live outcomes, interval [" in log.shown()
+    assert "version 2 beside version 1, provisional champion, since 2025-03-02 23:30" in log.shown()
+    assert "on 3 days of live outcomes, too few for an interval" in log.shown()
     assert [day.missing for day in log.newest().days] == [0.5, 0.5, 0.5]
     log.day(86, {(2, "champion"): 0.3, (1, "shadow"): 0.3})
     log.step()
@@ -166,7 +167,7 @@ def test_a_version_goes_through_shadow_and_canary_to_the_guard(engine: sa.Engine
         number += 1
     assert number == 2, "100 outcomes are there after two days"
     assert log.served() == Served(1, 2, 0.5)
-    assert "canary of 50%, since 2025-03-05 01:30, until 2025-03-07 01:30 by the model's clock; log loss" in log.shown()
+    assert "canary of 50%, since 2025-03-05 02:00, until 2025-03-07 02:00 by the model's clock; log loss" in log.shown()
     crowned: list[Deployed] = []
     while not crowned:
         log.day(number, {(1, "champion"): 0.3, (2, "challenger"): 0.3})
@@ -325,3 +326,57 @@ def test_the_guard_brings_back_no_version_that_would_answer_by_old_values(engine
     with engine.connect() as connection:
         (aside,) = [each for each in failures.listed(connection) if each.part.model == log.model.name]
     assert f"version 3 of {log.model.name} reads {use['view']} as declared earlier" in aside.error
+
+
+def test_the_day_in_which_a_step_begins_is_not_looked_at(engine: sa.Engine) -> None:
+    log = Log(engine, [Shadow(for_="1d")])
+    late = log.entry("registered", 1, 2, at=START)
+    with engine.begin() as connection:
+        rollout_changes.begin(connection, log.model, late, 0.02)
+    log.day(0, {(1, "champion"): 0.3})
+    assert log.step() == []
+    assert (log.newest().state, log.newest().days) == ("running", []), "it answered none of them, and did not have to"
+
+
+def test_what_a_gate_has_spent_counts_once(engine: sa.Engine) -> None:
+    log = Log(engine, [Shadow(outcomes=10)])
+    entry = log.entry("registered", 1, 2)
+    with engine.begin() as connection:
+        rollout_changes.begin(connection, log.model, replace(entry, detail=entry.detail | {"spent": 0.25}), 0.02)
+    log.day(0, {(1, "champion"): 0.3, (2, "shadow"): 0.3})
+    assert [each.version for each in log.step()] == [2]
+    with engine.connect() as connection:
+        assert verdicts.spent(connection, log.model.name, START - 30 * DAY) == 0.25
+
+
+def test_a_day_that_cannot_be_measured_holds_nothing_for_ever(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(engine, [Shadow(for_="2d")])
+    impatient = log.model.limits.model_copy(update={"retry_after": timedelta(), "attempts": 2})
+    log.model = log.model.model_copy(update={"limits": impatient})
+    log.begin()
+    log.day(0, {(1, "champion"): 0.3, (2, "shadow"): 0.3})
+    with monkeypatch.context() as failing:
+        failing.setattr("monitors.live_comparison._paired", lambda *_: sys.exit(3))
+        assert log.step() == []
+        assert log.newest().days == []
+        log.step()
+    assert [day.difference for day in log.newest().days] == [None]
+
+
+def test_an_approval_runs_out_by_the_clock_whatever_the_labels_wait_for(engine: sa.Engine) -> None:
+    log = Log(engine, [Approval(within="2d")])
+    log.model = log.model.model_copy(update={"training": log.model.training.model_copy(update={"label_delay": 30 * DAY})})
+    log.begin()
+    log.day(2, {(1, "champion"): 0.3, (2, "shadow"): 0.3})
+    assert log.step() == []
+    assert (log.newest().state, log.newest().reason[:43]) == ("expired", "nobody approved or rejected it within 2d: p")
+
+
+def test_a_promotion_under_way_is_not_waited_for(engine: sa.Engine) -> None:
+    log = Log(engine, [Shadow(outcomes=10)])
+    log.begin()
+    log.day(0, {(1, "champion"): 0.3, (2, "shadow"): 0.3})
+    with engine.begin() as promoting:
+        ledger.lock(promoting, log.model.name)
+        assert log.step() == []
+    assert [each.version for each in log.step()] == [2]

@@ -7,11 +7,13 @@ from typing import Any, cast
 
 import msgspec
 import polars as pl
+import pytest
 
+from everfit.declaration import Model
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
 from everfit.evaluation.rules import Rule
 from everfit.pipeline.manifests import Compared, Version
-from everfit.pipeline.model_card import card
+from everfit.pipeline.model_card import card, publish_card
 from everfit.pipeline.provenance import provenance
 from everfit.registry.mlflow_registry import DESCRIPTION_CHARACTERS, REST, shortened
 from everfit.runtime import Runtime
@@ -27,6 +29,7 @@ def answered(days: int) -> pl.DataFrame:
     """Two rows a day, one on each of two weekdays; the answers are right, and surer on the first."""
     times = [DAY + timedelta(days=day, hours=hour) for day in range(days) for hour in (1, 2)]
     columns = {EVENT_TIME: times, LABEL: [0.0, 1.0] * days, CANDIDATE: [0.1, 0.7] * days, "weekday": [0.0, None] * days}
+    columns["count"] = [5.0, 5.0] * days
     return pl.DataFrame(columns, schema_overrides={EVENT_TIME: pl.Datetime("us", "UTC")})
 
 
@@ -57,10 +60,10 @@ def version(lake: Lake, days: int) -> Version:
     )
 
 
-def written(tmp_path: Path, days: int = 10, steps: list[VersionStep] | None = None) -> str:
+def written(tmp_path: Path, days: int = 10, steps: list[VersionStep] | None = None, model: Model = MODEL) -> str:
     lake = Lake(tmp_path)
     parts = cast("Runtime", SimpleNamespace(lake=lake))
-    return card(parts, MODEL, 4, version(lake, days), steps or [])
+    return card(parts, model, 4, version(lake, days), steps or [])
 
 
 def test_a_card_says_what_a_person_must_know_to_answer_for_a_version(tmp_path: Path) -> None:
@@ -85,6 +88,25 @@ def test_a_card_says_what_a_person_must_know_to_answer_for_a_version(tmp_path: P
         "1996-09-01 `aaaaaaaaaaaa`",
     ):
         assert told in text, told
+
+
+def test_slices_are_those_that_the_version_knew_whatever_a_feature_is_called(tmp_path: Path) -> None:
+    gate = MODEL.gate.model_copy(update={"slices": ["count", "declared_later"]})
+    text = written(tmp_path, model=MODEL.model_copy(update={"gate": gate}))
+    assert "| count | 5 | 20 |" in text
+    assert "declared_later" not in text
+
+
+def test_a_card_that_cannot_be_made_undoes_no_promotion(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_: Any) -> str:
+        raise KeyError("weekday")
+
+    monkeypatch.setattr("everfit.pipeline.model_card.model_card", failing)
+    publish_card(cast("Runtime", SimpleNamespace(registry=SimpleNamespace(describe=failing))), MODEL, 4)
+    assert f"no new card of version 4 of {MODEL.name}\n" in caplog.text
+    assert "KeyError: 'weekday'" in caplog.text
 
 
 def test_on_one_day_a_figure_has_no_interval_and_on_none_that_is_told(tmp_path: Path) -> None:
