@@ -67,6 +67,7 @@ def live_day(connection: sa.Connection, model: Model, rollout: Rollout, start: d
     counts = _counts(connection, model, span)
     own, other = (_answers(connection, model, span, version, counts) for version in (rollout.version, rollout.replaces))
     judged, others = (drawn_by_chance(model, rows) for rows in (own, other))
+    missing, others_missing = _missing(model, judged, others)
     paired = rollout.stage.kind not in UNPAIRED
     return LiveDay(
         day=f"{start:%Y-%m-%d}",
@@ -76,8 +77,8 @@ def live_day(connection: sa.Connection, model: Model, rollout: Rollout, start: d
         other_rows=counts.get(rollout.replaces, 0),
         degraded=_share(own[DEGRADED]),
         other_degraded=_share(other[DEGRADED]),
-        missing=_missing(model, judged),
-        other_missing=_missing(model, others),
+        missing=missing,
+        other_missing=others_missing,
     )
 
 
@@ -159,9 +160,11 @@ def _less(own: float, other: float) -> float | None:
     return own - other if math.isfinite(own - other) else None
 
 
-def _missing(model: Model, rows: pl.DataFrame) -> float:
-    """The share without outcome; 0 where a model explores so few of the day's rows that their share would tell nothing."""
-    return 0.0 if model.exploration and rows.height < FEWEST_ROWS else _share(rows[LABEL].is_null())
+def _missing(model: Model, own: pl.DataFrame, other: pl.DataFrame) -> tuple[float, float]:
+    """The shares without outcome; 0 where a model explores so few of the day's rows of either that they would tell nothing."""
+    if model.exploration and min(own.height, other.height) < FEWEST_ROWS:
+        return 0.0, 0.0
+    return _share(own[LABEL].is_null()), _share(other[LABEL].is_null())
 
 
 def _share(flags: pl.Series) -> float:

@@ -181,13 +181,17 @@ def test_performance_says_how_rows_count() -> None:
     assert (found.verdict, "labels, each weighed by how probable it was to be seen; the" in found.reason) == ("alarm", True)
 
 
-@pytest.mark.parametrize(("explored", "missing"), [(50, 0.5), (49, 0.0)])
-def test_a_rollout_is_watched_on_the_explored(explored: int, missing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("others", "missing"), [(50, 0.5), (49, 0.0)])
+def test_a_rollout_is_watched_on_the_explored(others: int, missing: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the others the version has no outcome, as it refuses more; that is no fault of its own."""
-    labels = [1.0, None] * (explored // 2) + [1.0] * (explored % 2) + [None] * 100
-    columns = {REQUEST_ID: [str(number) for number in range(len(labels))], EVENT_TIME: LIVE, DEGRADED: False, LABEL: labels}
-    rows = pl.DataFrame(columns).with_columns((pl.int_range(pl.len()) < explored).cast(pl.Float64).alias(EXPLORED))
-    versions = {2: rows.with_columns(pl.lit(0.9).alias(SCORE)), 1: rows.with_columns(pl.lit(0.5).alias(SCORE))}
+    columns = {REQUEST_ID: [str(number) for number in range(150)], EVENT_TIME: LIVE, DEGRADED: False}
+    labels = pl.Series(LABEL, [1.0, None] * 25 + [None] * 100)
+
+    def rows(explored: int, score: float) -> pl.DataFrame:
+        is_explored = (pl.int_range(pl.len()) < explored).cast(pl.Float64)
+        return pl.DataFrame(columns).with_columns(labels, is_explored.alias(EXPLORED), pl.lit(score).alias(SCORE))
+
+    versions = {2: rows(50, 0.9), 1: rows(others, 0.5)}
     monkeypatch.setattr(live_comparison, "_counts", lambda *_: {})
     monkeypatch.setattr(live_comparison, "_asked", lambda *_: 0)
     monkeypatch.setattr(live_comparison, "_answers", lambda connection, model, span, version, counts: versions[version])
