@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from everfit.declaration.tasks import Floats
+from everfit.evaluation.intervals import are_alike
 
 FEWEST_DAYS = 4  # fewer say nothing of how much days differ
 TIGHTEST_DAYS = 28  # the interval is narrowest for about so many
@@ -21,7 +22,7 @@ Outcome = Literal["worse", "no_worse", "open"]
 
 
 class Interval(NamedTuple):
-    """The mean of daily values, and its bounds; unbounded where there are too few days."""
+    """The mean of daily values, and its bounds; unbounded where there are too few days, or equal ones that are not 0."""
 
     mean: float
     lower: float
@@ -44,7 +45,7 @@ def sequence(values: Floats, error: float = 0.1) -> Interval:
     """
     known = values[np.isfinite(values)]
     days = len(known)
-    if days < FEWEST_DAYS:
+    if days < FEWEST_DAYS or (known.any() and are_alike(known)):
         return Interval(float(known.mean()) if days else 0.0, -math.inf, math.inf, days)
     mean = float(known.mean())
     width = math.sqrt(known.var(ddof=1) * _inflation(known) / days) * _quantile(days, error)

@@ -80,3 +80,10 @@ def test_groups_that_answered_different_requests_are_compared_by_their_days() ->
     others = [np.array([5.0]), np.array([4.0, 6.0]), np.array([9.0]), np.array([5.5]), np.array([5.0])]
     assert unpaired(days, others) == sequence(np.array([3.0, 3.0, 3.5, 3.0]))
     assert unpaired(days, others).outcome(margin=0.1) == "worse"
+
+
+@pytest.mark.parametrize("value", [-5.0, 0.1, 5.0])
+def test_equal_days_that_are_not_zero_leave_it_open(value: float) -> None:
+    for days in (4, 10):
+        found = sequence(np.full(days, value))
+        assert (found.lower, found.upper, found.outcome(margin=0.1)) == (-math.inf, math.inf, "open")
