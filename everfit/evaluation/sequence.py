@@ -6,7 +6,6 @@ multiplied by (1 + φ) / (1 - φ), φ the autocorrelation of neighbouring days p
 """
 
 import math
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -50,17 +49,6 @@ def sequence(values: Floats, error: float = 0.1) -> Interval:
     mean = float(known.mean())
     width = math.sqrt(known.var(ddof=1) * _inflation(known) / days) * _quantile(days, error)
     return Interval(mean, mean - width, mean + width, days)
-
-
-def unpaired(first: Sequence[Floats], second: Sequence[Floats], error: float = 0.1) -> Interval:
-    """The interval of the difference of two groups that answered different requests, second less first, a day each.
-
-    Args:
-        first: for each day the losses of the first group's rows.
-        second: the same of the second; a day on which one of them has none is left out.
-    """
-    both = [(one, other) for one, other in zip(first, second, strict=True) if len(one) and len(other)]
-    return sequence(np.array([other.mean() - one.mean() for one, other in both]), error)
 
 
 def _quantile(days: int, error: float) -> float:
