@@ -20,14 +20,14 @@ def comparison_record(metric: Metric, compared: "Compared") -> dg.TableRecord:
     lower, mean, upper = interval(metric, compared) or (None, None, None)
     values = {
         "candidate": compared.name,
-        metric.title: metric.shown(compared.loss),
-        "champion's": metric.shown(compared.champion_loss),
-        "daily difference": mean,
-        "from": lower,
-        "to": upper,
+        metric.title: _finite(metric.shown(compared.loss)),
+        "champion's": _finite(metric.shown(compared.champion_loss)),
+        "daily difference": _finite(mean),
+        "from": _finite(lower),
+        "to": _finite(upper),
         "days": compared.days,
     }
-    return dg.TableRecord({name: readable(value) for name, value in values.items()})
+    return dg.TableRecord(values)
 
 
 def rule_records(made: "Evaluation") -> list[dg.TableRecord]:

@@ -24,7 +24,6 @@ from everfit.store import frames
 from everfit.store.rollouts import LiveDay, Rollout
 from everfit.store.tables import predictions
 
-UNPAIRED = ("canary", "ab_test")  # stages in which a request is answered by one of the two alone
 MOST_ROWS = 20_000  # of a version and day: of more, a sample drawn by request ids
 FEWEST_ROWS = 50  # to judge a share by: of the newest day, and where it has fewer, of those before it, too
 FAILED, DEGRADED_MORE, MISSING_MORE = 0.05, 0.1, 0.1  # shares that end a rollout, the latter two above the other's
@@ -68,10 +67,9 @@ def live_day(connection: sa.Connection, model: Model, rollout: Rollout, start: d
     own, other = (_answers(connection, model, span, version, counts) for version in (rollout.version, rollout.replaces))
     judged, others = (drawn_by_chance(model, rows) for rows in (own, other))
     missing, others_missing = _missing(model, judged, others)
-    paired = rollout.stage.kind not in UNPAIRED
     return LiveDay(
         day=f"{start:%Y-%m-%d}",
-        difference=_paired(model.metric, judged, others) if paired else _unpaired(model.metric, judged, others),
+        difference=_paired(model.metric, judged, others),
         asked=_asked(connection, model, rollout, span, counts),
         rows=counts.get(rollout.version, 0),
         other_rows=counts.get(rollout.replaces, 0),
@@ -142,11 +140,6 @@ def _paired(metric: Metric, own: pl.DataFrame, other: pl.DataFrame) -> float | N
         other.select(REQUEST_ID, EVENT_TIME, pl.col(SCORE).alias(OTHER)), on=[REQUEST_ID, EVENT_TIME]
     )
     return _less(_loss(metric, both, SCORE), _loss(metric, both, OTHER))
-
-
-def _unpaired(metric: Metric, own: pl.DataFrame, other: pl.DataFrame) -> float | None:
-    first, second = (frame.filter(pl.col(LABEL).is_not_null()) for frame in (own, other))
-    return _less(_loss(metric, first, SCORE), _loss(metric, second, SCORE))
 
 
 def _loss(metric: Metric, rows: pl.DataFrame, answers: str) -> float:

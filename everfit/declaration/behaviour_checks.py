@@ -59,6 +59,8 @@ def check_fault(check: Any) -> str:
         return f"{check.__name__} cannot be called as check(answers, rows): {fault}"
     if "<" in check.__qualname__ or "." in check.__qualname__:
         return f"{check.__qualname__} cannot be imported by another process; define it at the top of a module"
+    if check.__module__ == "__main__":
+        return f"{check.__name__} is defined in __main__, which another process cannot import; define it in a module"
     if flaw := name_flaw(check.__name__):
         return f"a check is told by the name of its function, {flaw}"
     return ""

@@ -1,5 +1,6 @@
 """What a candidate must show before it may replace the champion: a question, and a budget of wrong answers a year."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -29,8 +30,8 @@ class Margin(NamedTuple):
 def _readable(margin: float | str) -> float | str:
     if isinstance(margin, str) and not SHARE.fullmatch(margin):
         raise ValueError(f"{margin!r} is no margin; give a number in the metric's units, or '10 % of a week's spread'")
-    if not isinstance(margin, str) and not margin >= 0:
-        raise ValueError(f"{margin!r}: a margin is 0 or more")
+    if not isinstance(margin, str) and not 0 <= margin < math.inf:
+        raise ValueError(f"{margin!r}: a margin is 0 or more, and finite")
     return margin
 
 

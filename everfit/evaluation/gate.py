@@ -40,7 +40,7 @@ class Allowance:
         ``spread`` is the standard deviation of the champion's weekly mean loss.
         """
         unit = metric.unit(champion_loss)
-        allowed = allowed_difference(gate.question(cause), spread, same=SAME * unit)
+        allowed = allowed_difference(gate.question(cause), spread, same=SAME * max(unit, SAME))
         return cls(allowed, SLICE_MARGIN * unit if gate.slice_margin is None else gate.slice_margin, level)
 
 

@@ -16,13 +16,17 @@ from everfit.declaration.tasks import Floats, Labels
 
 WEEK = 7
 MOST_ALIKE = 0.9  # of φ
+ROUNDING = 1e-12  # of the largest value
 
 Days = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """The mean of N daily values and its standard error; infinite with fewer than two: one day tells nothing of others."""
+    """The mean of N daily values and its standard error; infinite where the days tell nothing of others.
+
+    That is one day alone, and days that are equal but not 0, which say nothing of how much days differ.
+    """
 
     mean: float
     error: float
@@ -69,12 +73,17 @@ def mean_of_days(values: Floats) -> Mean:
         return Mean(mean, math.inf, number)
     apart = values - mean
     square = float(apart @ apart)
-    if square == 0:
-        return Mean(mean, 0.0, number)
+    if are_alike(values):
+        return Mean(mean, math.inf if values.any() else 0.0, number)
     alike = float(apart[1:] @ apart[:-1]) / square
     alike = min(max(alike + (1 + 3 * alike) / number, 0.0), MOST_ALIKE)
     variance = square / (number - 1) * (1 + alike) / (1 - alike)
     return Mean(mean, math.sqrt(variance / number), number)
+
+
+def are_alike(values: Floats) -> bool:
+    """Whether values[N], N > 0, differ by no more than rounding does."""
+    return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
 
 
 def daily_losses(

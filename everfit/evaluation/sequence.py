@@ -6,12 +6,12 @@ multiplied by (1 + φ) / (1 - φ), φ the autocorrelation of neighbouring days p
 """
 
 import math
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from everfit.declaration.tasks import Floats
+from everfit.evaluation.intervals import are_alike
 
 FEWEST_DAYS = 4  # fewer say nothing of how much days differ
 TIGHTEST_DAYS = 28  # the interval is narrowest for about so many
@@ -21,7 +21,7 @@ Outcome = Literal["worse", "no_worse", "open"]
 
 
 class Interval(NamedTuple):
-    """The mean of daily values, and its bounds; unbounded where there are too few days."""
+    """The mean of daily values, and its bounds; unbounded where there are too few days, or equal ones that are not 0."""
 
     mean: float
     lower: float
@@ -44,22 +44,11 @@ def sequence(values: Floats, error: float = 0.1) -> Interval:
     """
     known = values[np.isfinite(values)]
     days = len(known)
-    if days < FEWEST_DAYS:
+    if days < FEWEST_DAYS or (known.any() and are_alike(known)):
         return Interval(float(known.mean()) if days else 0.0, -math.inf, math.inf, days)
     mean = float(known.mean())
     width = math.sqrt(known.var(ddof=1) * _inflation(known) / days) * _quantile(days, error)
     return Interval(mean, mean - width, mean + width, days)
-
-
-def unpaired(first: Sequence[Floats], second: Sequence[Floats], error: float = 0.1) -> Interval:
-    """The interval of the difference of two groups that answered different requests, second less first, a day each.
-
-    Args:
-        first: for each day the losses of the first group's rows.
-        second: the same of the second; a day on which one of them has none is left out.
-    """
-    both = [(one, other) for one, other in zip(first, second, strict=True) if len(one) and len(other)]
-    return sequence(np.array([other.mean() - one.mean() for one, other in both]), error)
 
 
 def _quantile(days: int, error: float) -> float:

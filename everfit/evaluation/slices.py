@@ -30,8 +30,10 @@ class Slice:
 
     @property
     def p_value(self) -> float:
-        """How probable so high a mean is, where the candidate is no worse here; 1 where one day is all there is."""
-        return 1 - self.difference.p_value(0.0) if math.isfinite(self.difference.error) else 1.0
+        """How probable so high a mean is, where the candidate is no worse here; 1 where nothing is lost, or nothing known."""
+        if self.difference.mean <= 0 or not math.isfinite(self.difference.error):
+            return 1.0
+        return 1 - self.difference.p_value(0.0)
 
 
 def slices(

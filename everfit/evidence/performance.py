@@ -13,7 +13,7 @@ from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE, WEIGHT
 from everfit.declaration.tasks import Floats, Labels
-from everfit.evaluation.intervals import daily_losses, mean_of_days
+from everfit.evaluation.intervals import are_alike, daily_losses, mean_of_days
 from everfit.evidence import Evidence
 from everfit.evidence.propensity import weighed
 
@@ -111,8 +111,11 @@ def judge_performance(
     if len(labels) < min_rows or len(np.unique(days)) < 2:
         reason = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
         return Evidence(verdict="insufficient", reason=reason, detail=detail)
-    found = mean_of_days(daily_losses(metric, days, labels, answers, weights=weights))
+    losses = daily_losses(metric, days, labels, answers, weights=weights)
+    found = mean_of_days(losses)
     lower, upper = found.lower((1 - confidence) / 2), found.upper((1 - confidence) / 2)
+    if are_alike(losses):  # no interval, but each day is as bad as the others
+        lower = upper = found.mean
     if not math.isfinite(lower):
         reason = f"{metric.title} has no interval on these {len(labels)} labels: too few days hold both outcomes"
         return Evidence(verdict="insufficient", reason=reason, detail=detail)

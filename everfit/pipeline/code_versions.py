@@ -34,7 +34,7 @@ ROOTS: dict[Stage, tuple[str, ...]] = {
     "training_set": ("everfit.pipeline.training_set.assemble",),
     "trained_model": ("everfit.pipeline.training.train", "everfit.training.parity", "everfit.training.native_worker"),
     "evaluation": ("everfit.pipeline.evaluation.evaluate", "everfit.training.native_worker"),
-    "champion": ("everfit.pipeline.promotion.conclude",),
+    "champion": ("everfit.pipeline.promotion.conclude", "everfit.evaluation.rules"),
 }
 
 # What decides nothing of a stage's content: declared parts (their values count), what rows are read and written with, the

@@ -159,14 +159,20 @@ def _against(gate: _Gate, candidate: Trained, tested: "pl.DataFrame", current: V
         window_losses=window_losses(model, tested),
         margin=limits.allowed,
         level=gate.level,
-        p_value=shown.p_value(limits.allowed),
+        p_value=shown.p_value(limits.allowed) if math.isfinite(shown.error) else None,
     )
 
 
 def _unseen(gate: _Gate, candidate: Trained, days: Rule) -> Compared:
-    """A candidate that there are no days to judge on: of its loss is expected what was of the champion's."""
+    """A candidate that there are no days to judge on: of its loss is expected what was of the champion's.
+
+    It waits for days where that is not known, as the guard and its evidence would have nothing to go by.
+    """
     assert gate.current is not None, "a first candidate is judged"
-    expected = expectation(gate.runtime.lake, gate.model, gate.current)
+    try:
+        expected = expectation(gate.runtime.lake, gate.model, gate.current)
+    except MetricError as error:
+        return _compared(candidate.name, [replace(days, passed=None, words=f"not judged: {error}; it waits for days")], "")
     rules = [days, latency(gate.model.gate, Speed(candidate.latency_ms, candidate.slowdown)), _EXPORTED]
     compared = _compared(candidate.name, rules, _kept_as(candidate))
     margin = allowed_difference(gate.model.gate.question(gate.cause), _spread(gate, gate.current, np.empty(0)), same=0.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from everfit.declaration import Model
 from everfit.declaration.metrics import FunctionMetric, Metric, OwnLoss
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
+from everfit.errors import MetricError
 from everfit.evidence.performance import Expectation
 from everfit.features.fingerprint import function_version
 from everfit.pipeline.manifests import Version
@@ -49,5 +50,7 @@ def expectation(lake: Lake, model: Model, version: Version) -> Expectation:
         own = next((each for each in evaluation.compared if each.name == version.candidate.name), None)
         return Expectation(version.expected_loss, own.window_losses if own else [])
     tested = renewed(lake.get_frame(version.candidate.backtest), model.label)
-    loss = model.metric.loss(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy())
+    loss = math.nan if tested.is_empty() else model.metric.loss(tested[LABEL].to_numpy(), tested[CANDIDATE].to_numpy())
+    if not math.isfinite(loss):
+        raise MetricError(f"{model.metric.title} has no value on the {tested.height} rows of the champion's own backtest")
     return Expectation(loss, window_losses(model, tested))

@@ -101,7 +101,8 @@ class Compared(Kept, frozen=True, kw_only=True):
     was nothing to compare with), and the verdict. All of the metric are losses, the lower the better.
 
     ``window_losses`` are those of the candidate's backtest, window by window; ``margin`` is what its interval had to lie below,
-    ``level`` with which probability a bound may be wrong, and ``p_value`` how probable so good a mean is at the margin.
+    ``level`` with which probability a bound may be wrong, and ``p_value`` how probable so good a mean is at the margin;
+    None where it cannot be told, which costs nothing of the budget.
     ``rules`` are all that it was held to, with what each found; none in a record of an older version.
     """
 

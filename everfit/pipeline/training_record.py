@@ -129,9 +129,9 @@ def interval(metric: Metric, compared: "Compared") -> tuple[float, float, float]
 
 
 def _bounds(metric: Metric, made: "Evaluation") -> dict[str, tuple[float, float, float]]:
-    """The interval of each candidate's difference from the champion, where there was something to compare with."""
+    """The interval of each candidate's difference from the champion, where it has finite ones."""
     found = {each.name: interval(metric, each) for each in made.compared}
-    return {name: each for name, each in found.items() if each is not None}
+    return {name: each for name, each in found.items() if each is not None and all(map(math.isfinite, each))}
 
 
 def _margin(metric: Metric, made: "Evaluation") -> float:

@@ -93,9 +93,8 @@ class Service:
             given.append(await self._by_champion(_picked(exposures[0], rest), rest))
         for part in given:
             self._exposures.add(part.exposure, part.records)
-        for exposure in exposures:
-            if exposure.role == "shadow":
-                self._mirrors.offer(exposure)
+        for exposure in _along(exposures, given):
+            self._mirrors.offer(exposure)
         return _answered(given)
 
     async def _exposed(self, model: Model, request: CheckedRequest, active: ActiveVersions) -> list[Exposure]:
@@ -161,6 +160,16 @@ class Service:
 def _picked(exposure: Exposure, places: Sequence[int]) -> Exposure:
     """Some of its rows."""
     return replace(exposure, rows=[exposure.rows[place] for place in places])
+
+
+def _along(exposures: Sequence[Exposure], given: Sequence[_Given]) -> list[Exposure]:
+    """What is answered for the log alone: by the shadows, and by the champion where the challenger answered.
+
+    So both are compared on the same requests, however the challenger's units differ from others.
+    """
+    challenged = [part.places for part in given if part.exposure.role == "challenger"]
+    compared: list[Exposure] = [replace(_picked(exposures[0], places), role="shadow") for places in challenged]
+    return [*(exposure for exposure in exposures if exposure.role == "shadow"), *compared]
 
 
 def _answered(given: Sequence[_Given]) -> Answered:

@@ -73,11 +73,19 @@ class Log:
                 known_rows.append(told | {"outcome": truth, "observed_at": at + timedelta(minutes=30)})
             for (version, role), loss in losses.items():
                 challenged = share is not None and is_challenged(self.model.name, 2, share, f"region {row}")
-                if share is not None and challenged != (role == "challenger"):
+                if share is not None and not challenged and role == "challenger":
                     continue
+                told_role = "shadow" if challenged and role == "champion" else role
                 score = abs(truth - min(max(loss + 0.05 * self.draw.standard_normal(), 0.01), 0.99))
-                answer = told | {"event_time": at, "version": version, "role": role, "entity": f"region {row}", "score": score}
-                answered.append(answer | {"features": {}, "degraded": False, "schema": self.model.schema_id, "late": False})
+                answer = told | {
+                    "event_time": at,
+                    "version": version,
+                    "role": told_role,
+                    "entity": f"region {row}",
+                    "score": score,
+                }
+                answer |= {"entity": f"region {row}", "features": {}}
+                answered.append(answer | {"degraded": False, "schema": self.model.schema_id, "late": False})
         with self.engine.begin() as connection:
             connection.execute(sa.insert(outcomes), known_rows)
             connection.execute(sa.insert(predictions), answered)

@@ -31,8 +31,11 @@ def test_units_get_the_challengers_answers_by_their_hash_and_each_row_is_logged_
     registry.assign({"champion": 1, "challenger": 2, "shadow": 3}, share=1.0, unit="weekday", guards=(4,))
     client.post(f"/refresh/{NAME}").raise_for_status()
     assert predict(client, request_id="all", event_time=event_time).json()["version"] == 2
-    assert client.post("/flush").json() == {"acknowledged": 15 * 3}
-    events = logged(kafka, 45)
+    compared = 2 * expected.count(2) + 1
+    assert client.post("/flush").json() == {"acknowledged": 15 * 3 + compared}
+    events = logged(kafka, 45 + compared)
+    beside = {event.request_id for event in events if (event.role, event.version) == ("shadow", 1)}
+    assert beside == {event.request_id for event in events if event.role == "challenger"}, "compared on the same requests"
     served = {event.request_id: event.version for event in events if event.role in ("champion", "challenger")}
     assert [served[f"r{day}"] for day in days] == [served[f"many-{day}"] for day in days] == expected
     for shadow in (3, 4):

@@ -189,7 +189,7 @@ def test_an_experiment_is_tracked_and_judged_and_changes_nothing_of_the_model(
     assert kept["params"]["gradient_boosting.trees"] == "7"
     assert not [name for name in kept["params"] if name.startswith("mlp.")]
     assert kept["tags"]["everfit.cause"] == "experiment"
-    assert "days that the champion has not seen" in kept["tags"]["everfit.verdict"]
+    assert "it waits for days that neither has seen" in kept["tags"]["everfit.verdict"]
     (used,) = kept["inputs"]
     assert (used["dataset"]["name"], used["tags"]) == (MODEL.name, [{"key": "mlflow.data.context", "value": "training"}])
 

@@ -1,6 +1,7 @@
 """A malformed declaration is refused at construction, by an error that names the field and the value."""
 
 import importlib.util
+import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,8 @@ def namesake() -> FeatureView:
             "confidence=0.9: how sure a comparison must be follows from wrong_promotions",
         ),
         (lambda: Gate(margin=-0.1), "-0.1: a margin is 0 or more"),
+        (lambda: Gate(margin=math.inf), "inf: a margin is 0 or more, and finite"),
+        (lambda: Gate(margin=math.nan), "nan: a margin is 0 or more, and finite"),
         (lambda: Gate(margin="10 %"), "'10 %' is no margin; give a number in the metric's units, or '10 % of a week's spread'"),
         (lambda: Gate(wrong_promotions_per_year=0), "wrong_promotions_per_year"),
         (

@@ -3,12 +3,13 @@
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from everfit import BinaryClassification, Gate, Question
+from everfit import BinaryClassification, Brier, Gate, Question
 from everfit.declaration.binary_classification import auc
 from everfit.declaration.metrics import OwnLoss
 from everfit.evaluation.comparison import Comparison, compare
@@ -180,3 +181,12 @@ def test_without_budget_nothing_is_shown_and_the_reason_says_so() -> None:
     rule = check_candidate(GATE, LOG_LOSS, spent, BETTER, Speed(1.0))[0]
     assert rule.passed is None
     assert "the year's budget of wrong promotions is spent" in rule.words
+
+
+@pytest.mark.parametrize(("prove", "passed", "told"), [("no_worse", True, "no worse: "), ("better", False, "not to be better")])
+def test_against_a_champion_without_any_loss_the_question_is_what_was_declared(prove: Any, passed: bool, told: str) -> None:
+    gate = Gate(prove=prove)
+    held = Allowance.of(gate, Brier(), "drift", spread=0.0, champion_loss=0.0, level=0.05)
+    rule = check_candidate(gate, Brier(), held, compared(0.0, 0.0), Speed(1.0))[0]
+    assert rule.passed is passed
+    assert told in rule.words

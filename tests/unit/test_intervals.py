@@ -69,3 +69,9 @@ def test_a_day_counts_by_its_rows() -> None:
 def test_the_spread_of_a_week_is_that_of_seven_days() -> None:
     values = np.random.default_rng(3).normal(0, 0.7, 700)
     assert mean_of_days(values).weekly_spread == pytest.approx(0.7 / math.sqrt(7), rel=0.15)
+
+
+@pytest.mark.parametrize("values", [[-0.02, -0.02], [0.1, 0.1, 0.1], [0.3, 0.1 + 0.2, 0.3]])
+def test_equal_days_that_are_not_zero_say_nothing_of_how_much_days_differ(values: list[float]) -> None:
+    found = mean_of_days(np.array(values))
+    assert (found.lower(0.05), found.upper(0.05), found.p_value(0.01)) == (-math.inf, math.inf, 1.0)

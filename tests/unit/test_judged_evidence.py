@@ -1,11 +1,13 @@
 """Backtest days with one outcome alone, or without rows, end in a verdict in words; trials are part of every verdict."""
 
+import math
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -13,8 +15,15 @@ import pytest
 from everfit import AUC, Gate, Model
 from everfit.declaration.input_kinds import frame_type
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL
+from everfit.environment.formats import read
+from everfit.errors import MetricError
+from everfit.evaluation.rules import Rule, verdict
+from everfit.pipeline import evaluation
 from everfit.pipeline.evaluation import evaluate
-from everfit.pipeline.manifests import Compared, TrainedModel
+from everfit.pipeline.expectation import expectation
+from everfit.pipeline.manifests import Compared, Evaluation, TrainedModel
+from everfit.pipeline.trackers import Tracker
+from everfit.pipeline.training_record import judged as judged_record
 from everfit.runtime import Runtime
 from everfit.store import ledger, verdicts
 from everfit.store.lake import Lake
@@ -83,3 +92,48 @@ def test_a_check_that_finds_something_rejects_the_first_champion_and_is_told_fir
     assert compared.passed is False
     assert compared.reason.startswith("says_true: it returns True; ")
     assert "; first champion: log loss" in compared.reason
+
+
+def gate(lake: Lake, model: Model) -> evaluation._Gate:
+    """That of a candidate against a champion without a backtest of its own."""
+    runtime = cast("Runtime", SimpleNamespace(lake=lake))
+    champion = untrained(model, reference="", backtest=lake.put_frame(pl.DataFrame()))
+    return evaluation._Gate(
+        runtime, model, training_set(model, cutoff=CUTOFF, cause="drift", reason=""), champion, 0.1, "drift"
+    )
+
+
+UNSEEN = Rule(name="days", figure=0, passed=True, words="not judged")
+
+
+def test_a_champion_that_promised_nothing_by_a_changed_metric_makes_a_candidate_wait(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    changed = MODEL.model_copy(update={"declared_metric": AUC()})
+    against = gate(lake, changed)
+    assert against.current is not None
+    candidate = against.current.candidate
+    with pytest.raises(MetricError, match="AUC has no value on the 0 rows of the champion's own backtest"):
+        expectation(lake, changed, against.current)
+    found = evaluation._unseen(against, candidate, UNSEEN)
+    assert (verdict(found.rules), found.reason) == (
+        "inconclusive",
+        "not judged: AUC has no value on the 0 rows of the champion's own backtest; it waits for days",
+    )
+    assert read(msgspec.json.encode(found), Compared, "kept") == found
+    assert evaluation._unseen(gate(lake, MODEL), candidate, UNSEEN).loss == 0.6
+
+
+def test_what_cannot_be_computed_costs_nothing_of_the_budget_and_is_not_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, tested = Lake(tmp_path), backtested(MODEL, [1.0] * 48)
+    against = gate(lake, MODEL)
+    assert against.current is not None
+    tested = tested.with_columns(pl.lit(0.6).alias(CANDIDATE))
+    monkeypatch.setattr(evaluation, "_champion_answers", lambda *_: (np.full(48, 0.5), ""))
+    found = evaluation._against(against, against.current.candidate, tested, against.current, UNSEEN)
+    assert found.days == 2
+    assert (found.p_value, found.lower, found.upper, found.passed) == (None, -math.inf, math.inf, False)
+    assert found.rules[0].passed is None
+    made = Evaluation(trained_model="", champion=1, compared=[found], winner=None, reason="")
+    assert judged_record(Tracker(), MODEL, made) == ""

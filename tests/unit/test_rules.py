@@ -6,7 +6,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from assets.evaluation_tables import findings, rule_records
+from assets.evaluation_tables import comparison_record, findings, rule_records
+from everfit import BinaryClassification
+from everfit.declaration.metrics import OwnLoss
 from everfit.environment import formats
 from everfit.evaluation.rules import Rule, reason_of, verdict
 from everfit.pipeline.evaluation import outcome
@@ -118,3 +120,17 @@ def test_a_verdict_that_waits_too_long_is_rejected(states: list[bool | None], da
     found, reason = outcome(compared, timedelta(days=days), expires_after=timedelta(days=28))
     assert found == ended
     assert reason.startswith("expired: not decided in 28d; c0: why") == (states == [None, None])
+
+
+def test_the_page_shows_no_bound_where_an_interval_has_none() -> None:
+    compared = msgspec.structs.replace(evaluation(OPEN).compared[0], lower=-math.inf, upper=math.inf)
+    record = comparison_record(OwnLoss.of(BinaryClassification(label="up")), compared)
+    assert record.data == {
+        "candidate": "forest",
+        "log loss": 0.5,
+        "champion's": 0.52,
+        "daily difference": -0.02,
+        "from": None,
+        "to": None,
+        "days": 28,
+    }

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.special import ndtri, stdtr
 
 from everfit.declaration.tasks import Floats
-from everfit.evaluation.sequence import FEWEST_DAYS, TIGHTEST_DAYS, Interval, _inflation, sequence, unpaired
+from everfit.evaluation.sequence import FEWEST_DAYS, TIGHTEST_DAYS, Interval, _inflation, sequence
 
 DAYS = 84
 
@@ -75,8 +75,8 @@ def test_days_without_a_value_are_left_out() -> None:
     assert sequence(values).days == 4
 
 
-def test_groups_that_answered_different_requests_are_compared_by_their_days() -> None:
-    days = [np.array([1.0, 3.0]), np.array([2.0]), np.array([]), np.array([4.0, 0.0]), np.array([2.0])]
-    others = [np.array([5.0]), np.array([4.0, 6.0]), np.array([9.0]), np.array([5.5]), np.array([5.0])]
-    assert unpaired(days, others) == sequence(np.array([3.0, 3.0, 3.5, 3.0]))
-    assert unpaired(days, others).outcome(margin=0.1) == "worse"
+@pytest.mark.parametrize("value", [-5.0, 0.1, 5.0])
+def test_equal_days_that_are_not_zero_leave_it_open(value: float) -> None:
+    for days in (4, 10):
+        found = sequence(np.full(days, value))
+        assert (found.lower, found.upper, found.outcome(margin=0.1)) == (-math.inf, math.inf, "open")

@@ -7,9 +7,9 @@ import pytest
 
 from everfit import AUC, BinaryClassification, Gate
 from everfit.declaration.metrics import OwnLoss
-from everfit.evaluation.intervals import daily_losses, mean_of_days
+from everfit.evaluation.intervals import Mean, daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule
-from everfit.evaluation.slices import shown_by_holm, slice_rules, slices
+from everfit.evaluation.slices import Slice, shown_by_holm, slice_rules, slices
 
 UP = BinaryClassification(label="up")
 LOG_LOSS = OwnLoss.of(UP)
@@ -92,3 +92,11 @@ def test_text_and_nothing_are_values_too() -> None:
     assert [
         part.value for part in slices("region", two[[1, 3]], LOG_LOSS, np.arange(2), LABELS[:2], CHAMPION[:2], BETTER[:2])
     ] == ["null"]
+
+
+def test_slices_in_which_nothing_differs_make_it_no_easier_to_fail_for_others() -> None:
+    same, better, worse = Mean(0.0, 0.0, 28), Mean(-0.1, 0.0, 28), Mean(0.1, 0.05, 28)
+    parts = [Slice("weekday", str(number), each, 100) for number, each in enumerate([same, better, worse])]
+    assert [part.p_value for part in parts[:2]] == [1.0, 1.0]
+    assert parts[2].p_value == pytest.approx(0.0279, abs=1e-4), "shown alone, not among three"
+    assert slice_rules(Gate(), LOG_LOSS, parts, 0.01)[0].passed is True

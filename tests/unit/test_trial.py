@@ -129,6 +129,12 @@ def test_a_check_that_cannot_be_called_is_refused_at_declaration(check: Any, tol
         Gate(checks=[check])
 
 
+def test_a_check_of_the_program_itself_is_refused_as_no_other_process_could_import_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behaviours.says_true, "__module__", "__main__")
+    with pytest.raises(DeclarationError, match=r"says_true is defined in __main__, .*define it in a module"):
+        Gate(checks=[behaviours.says_true])
+
+
 def test_a_check_is_declared_once_and_named_in_the_gates_text() -> None:
     with pytest.raises(DeclarationError, match="raises declared twice"):
         Gate(checks=[behaviours.raises, behaviours.raises])
