@@ -264,7 +264,7 @@ def test_the_log_has_the_share_and_the_client_is_told(tmp_path: Path) -> None:
 def test_serving_marks_the_rows_of_explored_units_for_every_version_and_tells_the_client(tmp_path: Path) -> None:
     model, producer = declared(Exploration(share=0.3, unit="customer")), MemoryProducer()
     log = PredictionLog(producer, Spool(tmp_path / "spool.jsonl"))
-    scorer: Any = SimpleNamespace(signature=Signature.of(model), score_one=lambda row: 0.5)
+    scorer: Any = HalfScorer(model)
     one, two = Version(1, scorer), Version(2, scorer)
     inputs = SimpleNamespace(readings=[], degraded=False, values=lambda row, features: row)
     cache: Any = SimpleNamespace(active={"loans": ActiveVersions(one, two, 0.5)})
@@ -272,13 +272,33 @@ def test_serving_marks_the_rows_of_explored_units_for_every_version_and_tells_th
     lookup: Any = SimpleNamespace(features_of=partial(nothing_read, 40))
     service = Service({"loans": model}, cache, views, lookup, log, Metrics())
     rows = [{"customer": number, "town": "north", "income": None} for number in range(40)]
-    answered = asyncio.run(service.answer(model, CheckedRequest("r", LIVE, [f"r{row['customer']}" for row in rows], rows)))
+    asked = CheckedRequest("r", LIVE, [f"r{row['customer']}" for row in rows], rows)
+    answered = asyncio.run(settled(service, model, asked))
     log.close()
     expected = [explored_share(model, row) > 0 for row in rows]
-    logged = {event.request_id: event.explored for event in map(decoded, producer.taken)}
     assert answered.explored == expected
     assert set(zip(answered.versions, expected, strict=True)) == {(1, True), (1, False), (2, True), (2, False)}
-    assert [logged[f"r{number}"] for number in range(40)] == [0.3 if explored else msgspec.UNSET for explored in expected]
+    marks = {(event.request_id, event.version): event.explored for event in map(decoded, producer.taken)}
+    by_challenger = answered.versions.count(2)
+    assert len(marks) == 40 + by_challenger, "the champion answers along where the challenger answers"
+    shares = dict(zip(asked.ids, [0.3 if explored else msgspec.UNSET for explored in expected], strict=True))
+    assert all(mark == shares[request] for (request, _), mark in marks.items())
+
+
+class HalfScorer:
+    """Answers 0.5 to every row."""
+
+    def __init__(self, model: Model) -> None:
+        self.signature = Signature.of(model)
+
+    def score_one(self, row: Any) -> float:
+        return 0.5
+
+
+async def settled(service: Service, model: Model, request: CheckedRequest) -> Answered:
+    answered = await service.answer(model, request)
+    await service.settled()
+    return answered
 
 
 async def nothing_read(rows: int, readings: Any, *_: Any) -> list[list[ViewFeatures]]:
