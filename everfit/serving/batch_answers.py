@@ -8,36 +8,41 @@ import narwhals.stable.v2 as nw
 
 from everfit.declaration import Model, Source
 from everfit.declaration.reserved_columns import DEGRADED, EVENT_TIME, REQUEST_ID, VERSION
-from everfit.errors import EventError, SettingsError
+from everfit.errors import SettingsError
 from everfit.features.labelled_rows import request_id
-from everfit.features.running_sums import key_of
 from everfit.runtime import Runtime
-from everfit.serving.batch_scoring import PROBLEM, BatchScorer, Scored
+from everfit.serving.batch_records import answer_all
+from everfit.serving.batch_roles import BatchRoles
+from everfit.serving.batch_scoring import PROBLEM
 from everfit.serving.request_table import TableRow, table_rows
-from everfit.topics.contract import Contract, require_size
-from everfit.topics.events import Prediction, encode
 
 if TYPE_CHECKING:
     import polars as pl
 
-ENTITY, RECORD = "_entity", "_record"
+ENTITY, RECORD, ALONG = "_entity", "_record", "_along"
 
 
 def nothing_answered() -> "pl.DataFrame":
-    """No row: REQUEST_ID, EVENT_TIME, VERSION, DEGRADED, ENTITY, RECORD (JSON; null without an answer) and PROBLEM."""
+    """No row: REQUEST_ID, EVENT_TIME, VERSION, DEGRADED, ENTITY, RECORD, PROBLEM and ALONG.
+
+    RECORD is the JSON of the answer that counts, null where there is none; ALONG holds those of other versions.
+    """
     import polars as pl
 
     texts: dict[str, pl.DataType] = dict.fromkeys((ENTITY, RECORD, PROBLEM), pl.String())
     own = {REQUEST_ID: pl.String(), EVENT_TIME: pl.Datetime("us", "UTC"), VERSION: pl.Int64(), DEGRADED: pl.Boolean()}
-    return pl.DataFrame(schema={**own, **texts})
+    return pl.DataFrame(schema={**own, **texts, ALONG: pl.List(pl.String())})
 
 
-def answer_rows(runtime: Runtime, scorer: BatchScorer, rows: "pl.DataFrame", known: Set[str], now: datetime) -> "pl.DataFrame":
+def answer_rows(runtime: Runtime, roles: BatchRoles, rows: "pl.DataFrame", known: Set[str], now: datetime) -> "pl.DataFrame":
     """The answers to the rows whose ids are not ``known``, as of each row's event time.
+
+    As in serving, the challenger answers its units' rows and the champion all others, and those at which the challenger fails;
+    shadows answer along, and so does the champion where the challenger answered.
 
     Args:
         runtime: whose online features are read.
-        scorer: the version that answers.
+        roles: the versions that answer.
         rows: landed rows of the model's table of requests.
         known: ids of requests that have an answer.
         now: the wall clock.
@@ -50,7 +55,7 @@ def answer_rows(runtime: Runtime, scorer: BatchScorer, rows: "pl.DataFrame", kno
     """
     import polars as pl
 
-    model = scorer.model
+    model = roles.champion.model
     table = nw.from_native(rows)
     at = nw.col(requests_of(model).event_time)
     asked = table.with_columns(request_id(model, table, at).alias(REQUEST_ID), at.alias(EVENT_TIME)).to_native()
@@ -58,10 +63,11 @@ def answer_rows(runtime: Runtime, scorer: BatchScorer, rows: "pl.DataFrame", kno
     asked = asked.filter(~answered_before)
     ids = asked[REQUEST_ID].to_list()
     requests = list(_distinct(model, ids, table_rows(model, asked, now), known))
-    signature = scorer.scorer.signature
-    contract = Contract({model.name: model}, {model.name: {signature.schema: signature.features}})
-    answered = zip(ids, asked[EVENT_TIME], requests, scorer.score(runtime, requests), strict=True)
-    made = [(name, moment, *_answer(scorer, contract, now, name, row, scored)) for name, moment, row, scored in answered]
+    answered = answer_all(runtime, roles, ids, requests, now)
+    made = [
+        (name, moment, given.version, given.degraded, given.entity, given.record, given.problem, along)
+        for name, moment, (given, along) in zip(ids, asked[EVENT_TIME], answered, strict=True)
+    ]
     return pl.DataFrame(made, schema=nothing_answered().schema, orient="row")
 
 
@@ -90,31 +96,3 @@ def _distinct(model: Model, ids: Sequence[str | None], rows: Sequence[TableRow],
             yield row
         if name is not None:
             seen.add(name)
-
-
-def _answer(
-    scorer: BatchScorer, contract: Contract, now: datetime, name: str, row: TableRow, scored: Scored
-) -> tuple[int | None, bool | None, str | None, str | None, str | None]:
-    """VERSION, DEGRADED, ENTITY, RECORD and PROBLEM; a record is as serving's, and one that the log would refuse is none."""
-    if scored.fault:
-        return None, None, None, None, scored.fault
-    entity = key_of(row.inputs[scorer.model.entity])
-    try:
-        prediction = Prediction(
-            request_id=name,
-            model=scorer.model.name,
-            version=scorer.number,
-            role="champion",
-            entity=entity,
-            event_time=row.at,
-            features=dict(scored.features),
-            degraded=scored.degraded,
-            schema=scorer.scorer.signature.schema,
-            **scored.fields,
-        )
-        record = encode(prediction)
-        require_size(entity.encode(), record)
-        contract.prediction(record, now)
-    except EventError as error:
-        return None, None, None, None, f"the answer cannot be logged, and is not given: {error}"
-    return scorer.number, scored.degraded, entity, record.decode(), None

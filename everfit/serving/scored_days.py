@@ -1,4 +1,4 @@
-"""Days of a table of requests, answered by the champion and logged as serving logs its answers, each request once.
+"""Days of a table of requests, answered and logged as serving does, by all versions that have a role, each request once.
 
 A day's answers are an object of the lake before the first of them is sent. What was interrupted is sent again from there, and a
 day that is scored again adds the answers to rows that had none: a request that was answered keeps its answer, whoever is
@@ -18,8 +18,9 @@ from everfit.declaration.reserved_columns import DEGRADED, EVENT_TIME, REQUEST_I
 from everfit.errors import RefusedError
 from everfit.features.spans import DAY
 from everfit.runtime import Runtime
-from everfit.serving.batch_answers import ENTITY, RECORD, answer_rows, nothing_answered, requests_of
-from everfit.serving.batch_scoring import PROBLEM, BatchScorer, open_batch_scorer
+from everfit.serving.batch_answers import ALONG, ENTITY, RECORD, answer_rows, nothing_answered, requests_of
+from everfit.serving.batch_roles import BatchRoles, open_roles
+from everfit.serving.batch_scoring import PROBLEM, BatchScorer
 from everfit.serving.producer import KafkaLogProducer, Producer, Record
 from everfit.store import frames, locks, partitions, source_days
 from everfit.store.partitions import PartitionVersion
@@ -63,37 +64,42 @@ def score_days(runtime: Runtime, model: Model, days: Sequence[str], now: datetim
         ServiceError: when there is no champion yet, or Kafka or another service does not answer.
         SettingsError: when the model declares no table of requests.
     """
-    scorer = open_batch_scorer(runtime, model)
+    opened: dict[int, BatchScorer] = {}
     with closing(KafkaLogProducer(runtime.settings.kafka, PREDICTIONS)) as producer:
-        for day in sorted(days):
-            yield score_day(runtime, scorer, producer, day, now)
+        for day in sorted(days):  # a rollout may have gone on meanwhile
+            yield score_day(runtime, open_roles(runtime, model, opened), producer, day, now)
 
 
-def score_day(runtime: Runtime, scorer: BatchScorer, producer: Producer, day: str, now: datetime) -> ScoredDay:
+def score_day(runtime: Runtime, roles: BatchRoles, producer: Producer, day: str, now: datetime) -> ScoredDay:
     """Score one day, and send its answers; a day without rows is recorded as empty.
 
     Raises:
         ServiceError: when the online features cannot be read, or Kafka does not acknowledge: score it again.
     """
-    made, answers = _answered(runtime, scorer, day, now)
-    records = [Record(key.encode(), value.encode()) for key, value in answers.drop_nulls(RECORD).select(ENTITY, RECORD).rows()]
-    lots = [records[start : start + ROWS_SENT_AT_ONCE] for start in range(0, len(records), ROWS_SENT_AT_ONCE)]
-    refused = [fault for lot in lots for fault in _send(producer, lot)]
-    _note_sent(runtime, made)
-    problems = [*answers[PROBLEM].drop_nulls(), *refused]
+    made, answers = _answered(runtime, roles, day, now)
     sent = answers.drop_nulls(RECORD)
+    records = [
+        Record(key.encode(), value.encode())
+        for key, given, along in sent.select(ENTITY, RECORD, ALONG).rows()
+        for value in (given, *(along or ()))
+    ]
+    lots = [records[start : start + ROWS_SENT_AT_ONCE] for start in range(0, len(records), ROWS_SENT_AT_ONCE)]
+    refused = {record.value.decode(): fault for lot in lots for record, fault in _send(producer, lot)}
+    _note_sent(runtime, made)
+    problems = [*answers[PROBLEM].drop_nulls(), *refused.values()]
     versions = sorted(sent[VERSION].unique())
-    return ScoredDay(day, made.hash, answers.height, sent.height - len(refused), int(sent[DEGRADED].sum()), problems, versions)
+    scored = sum(record not in refused for record in sent[RECORD])
+    return ScoredDay(day, made.hash, answers.height, scored, int(sent[DEGRADED].sum()), problems, versions)
 
 
-def _answered(runtime: Runtime, scorer: BatchScorer, day: str, now: datetime) -> "tuple[PartitionVersion, pl.DataFrame]":
+def _answered(runtime: Runtime, roles: BatchRoles, day: str, now: datetime) -> "tuple[PartitionVersion, pl.DataFrame]":
     """The day's answers, those of before and those to rows that had none, as they are recorded before any is sent.
 
     A second run of the day waits for the first, so that both do not answer the same rows.
     """
     import polars as pl
 
-    model = scorer.model
+    model, schema = roles.champion.model, roles.champion.scorer.signature.schema
     source, start = requests_of(model), midnight(day)
     span = (max(start, model.go_live), start + DAY)
     with runtime.engine.begin() as connection:
@@ -102,12 +108,10 @@ def _answered(runtime: Runtime, scorer: BatchScorer, day: str, now: datetime) ->
         before = partitions.newest_versions(connection, _dataset(model)).get(day)
         kept = runtime.lake.get_frame(before.hash).drop_nulls(RECORD) if before else nothing_answered()
         asked = frames.landed(connection, source, span)
-        added = answer_rows(runtime, scorer, asked, set(kept[REQUEST_ID]), now)
-        answers = pl.concat([kept, added]).sort(EVENT_TIME, REQUEST_ID, maintain_order=True)
+        added = answer_rows(runtime, roles, asked, set(kept[REQUEST_ID]), now)
+        answers = pl.concat([kept, added], how="diagonal").sort(EVENT_TIME, REQUEST_ID, maintain_order=True)
         inputs = {"changes": changes, "sent": False}
-        made = PartitionVersion(
-            _dataset(model), day, runtime.lake.put_frame(answers), answers.height, scorer.scorer.signature.schema, inputs
-        )
+        made = PartitionVersion(_dataset(model), day, runtime.lake.put_frame(answers), answers.height, schema, inputs)
         partitions.record(connection, [made])
     return made, answers
 
@@ -120,13 +124,13 @@ def _note_sent(runtime: Runtime, made: PartitionVersion) -> None:
             partitions.record(connection, [replace(made, inputs={**made.inputs, "sent": True})])
 
 
-def _send(producer: Producer, records: Sequence[Record]) -> list[str]:
+def _send(producer: Producer, records: Sequence[Record]) -> list[tuple[Record, str]]:
     """Send records; those that Kafka will never take are found by bisection, and told."""
     try:
         producer.send(records)
     except RefusedError as error:
         if len(records) == 1:
-            return [f"{error}, {len(records[0].value):,} bytes"]
+            return [(records[0], f"{error}, {len(records[0].value):,} bytes")]
         middle = len(records) // 2
         return _send(producer, records[:middle]) + _send(producer, records[middle:])
     return []

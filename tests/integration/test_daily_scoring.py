@@ -13,18 +13,24 @@ import sqlalchemy as sa
 from assets.scored_requests import scored_requests
 from everfit import BatchScoring, Category, Integer, Number, Source, Time, latest
 from everfit.declaration.reserved_columns import REQUEST_ID
+from everfit.declaration.rollouts import Stage
 from everfit.environment.settings import Settings
 from everfit.errors import ServiceError
+from everfit.features.running_sums import key_of
 from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
-from everfit.serving.batch_scoring import open_batch_scorer, score_table
+from everfit.serving.assignment import is_challenged
+from everfit.serving.batch_roles import open_roles
+from everfit.serving.batch_scoring import score_table
 from everfit.serving.producer import KafkaLogProducer, Record
 from everfit.serving.scored_days import due_days, score_day, score_days
 from everfit.sources.publication import publish
-from everfit.store import ledger, model_clocks
+from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.ledger import Entry
+from everfit.store.rollouts import Rollout
 from everfit.store.tables import predictions
 from everfit.timing import wall_clock
+from monitors.live_comparison import live_day
 from monitors.log_pass import run_pass
 from orchestration.scoring_schedules import scorings
 from tests.pumps import START, pumps, reading, view_of
@@ -44,6 +50,7 @@ PLAIN = pumps(
     batch=BATCH,
 )
 MODEL = PLAIN.model_copy(update={"sources": [*PLAIN.sources, ASKED]})
+DAYS = timedelta(days=1)
 DAY, NEXT, EMPTY = "2020-01-01", "2020-01-03", "2020-01-02"
 
 
@@ -154,6 +161,40 @@ def test_days_are_scored_into_the_log_and_each_request_once(runtime: Runtime) ->
     assert logged(runtime)["version"].to_list() == [1, 1, 1, 2, 2]
 
 
+def test_versions_beside_the_champion_answer_the_rows_as_requests(runtime: Runtime) -> None:
+    """So a rollout and the guard have both versions' answers; a shadow that cannot be loaded is left out."""
+    registry: Any = runtime.registry
+    registry.register(MODEL.name, artifact(MODEL, graph(MODEL, 0.5)), above=0)
+    registry.pointers[MODEL.name, "shadow"] = 9
+    promote(runtime, 1)
+    promote(runtime, 2)
+    share = 0.5
+    canary = Stage(kind="canary", seconds=86400, share=share, unit="load")
+    guarded = Rollout("g", MODEL.name, 2, 1, [Stage(kind="guard", seconds=86400)], 0, START - DAYS, state="provisional")
+    challenging = Rollout("c", MODEL.name, 3, 2, [canary], 0, START - DAYS)
+    with runtime.engine.begin() as connection:
+        rollouts.add(connection, guarded)
+        rollouts.add(connection, challenging)
+    publish(runtime.engine, runtime.models, "asked", [asked(number, 3.0) for number in range(10, 30)])
+    (scored,) = score_days(runtime, MODEL, [DAY], wall_clock())
+    loads = {f"{number}": 0.1 * number for number in (1, 2, *range(10, 30))}
+    taken = {name for name, load in loads.items() if is_challenged(MODEL.name, 3, share, key_of(load))}
+    assert 0 < len(taken) < len(loads) - 1
+    assert (scored.scored, list(scored.versions)) == (23, [2, 3])
+    by_role = {name: set[tuple[str, int]]() for name in (*loads, "3")}  # the load of 3 is null
+    for name, version, role in logged(runtime).select(REQUEST_ID, "version", "role").rows():
+        by_role[name.rsplit("-", 1)[-1]].add((role, version))
+    beside = ("shadow", 1)
+    assert all(
+        found == ({("challenger", 3), ("shadow", 2), beside} if name in taken else {("champion", 2), beside})
+        for name, found in by_role.items()
+    )
+    scored_as_shadow = Rollout("s", MODEL.name, 1, 2, [Stage(kind="canary", seconds=86400, share=1.0)], 0, START - DAYS)
+    with runtime.engine.connect() as connection:
+        days = [live_day(connection, MODEL, rollout, START) for rollout in (challenging, guarded, scored_as_shadow)]
+    assert [(day.asked, day.rows, day.other_rows) for day in days] == [(len(taken), len(taken), 23), (23, 23, 23), (23, 23, 23)]
+
+
 class Overtaken(MemoryProducer):
     """While it sends, a row is corrected, and another run scores the day."""
 
@@ -164,7 +205,7 @@ class Overtaken(MemoryProducer):
     def send(self, batch: Sequence[Record]) -> None:
         """Let the other run be first."""
         publish(self._runtime.engine, self._runtime.models, "asked", [asked(5, 2.0, visit=9)])
-        score_day(self._runtime, open_batch_scorer(self._runtime, MODEL), MemoryProducer(), DAY, self._now)
+        score_day(self._runtime, open_roles(self._runtime, MODEL, {}), MemoryProducer(), DAY, self._now)
         super().send(batch)
 
 
@@ -175,20 +216,20 @@ def test_an_interrupted_day_is_sent_again_with_the_same_answers(runtime: Runtime
     promote(runtime, 1)
     producer.away.set()
     with pytest.raises(ServiceError, match="the broker is away"):
-        score_day(runtime, open_batch_scorer(runtime, MODEL), producer, DAY, now)
+        score_day(runtime, open_roles(runtime, MODEL, {}), producer, DAY, now)
     assert due(runtime) == [DAY, NEXT]
     promote(runtime, 2)
     producer.away.clear()
-    scored = score_day(runtime, open_batch_scorer(runtime, MODEL), producer, DAY, now)
+    scored = score_day(runtime, open_roles(runtime, MODEL, {}), producer, DAY, now)
     assert (scored.scored, list(scored.versions), due(runtime)) == (3, [1], [NEXT])
     overtaken = Overtaken(runtime, now)
-    score_day(runtime, open_batch_scorer(runtime, MODEL), overtaken, DAY, now)
+    score_day(runtime, open_roles(runtime, MODEL, {}), overtaken, DAY, now)
     assert len(overtaken.taken) == 3
     promote(runtime, 1)
     (kept,) = score_days(runtime, MODEL, [DAY], now)
     assert list(kept.versions) == [1, 2], "what the other run answered stays on record"
     producer.refused.add(producer.taken[1].value)
-    refused = score_day(runtime, open_batch_scorer(runtime, MODEL), producer, DAY, now)
+    refused = score_day(runtime, open_roles(runtime, MODEL, {}), producer, DAY, now)
     assert refused.scored == 3
     assert "too large" in refused.problems[-1]
 
