@@ -85,7 +85,7 @@ class TrainedModel(Kept, frozen=True, kw_only=True):
 
     ``set_aside`` are the candidates that could not be fitted, and why. ``made_with`` is None in a record of an older version.
     ``learnt`` is the hash of the training set that they have learnt, where they were trained earlier and are judged again on
-    what this one knows besides; ``cause`` that of the first look, where a second one had to train them anew; see :func:`learnt`.
+    what this one knows besides; ``cause`` that of the first look, where a second had to train them anew; see :func:`learnt`.
     """
 
     training_set: str

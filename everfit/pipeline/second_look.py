@@ -57,9 +57,7 @@ def look_again(
     names = {each.name for each in evaluation.compared if verdict(each.rules) == "inconclusive"}
     kept = [each for each in before.candidates if each.name in names]
     if not kept or any(each.signature is None or each.signature.schema != model.schema_id for each in kept):
-        logger.info(
-            "%s: no candidate of the evaluation %s can be judged again; all are trained anew", model.name, first.digest
-        )
+        logger.info("%s: no candidate of the evaluation %s can be judged again; all are trained anew", model.name, first.digest)
         return None
     learnt = manifests.learnt(runtime.lake, before)
     rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
