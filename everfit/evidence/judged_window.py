@@ -58,7 +58,14 @@ class JudgedWindow(Protocol):
 
     @property
     def rows(self) -> "pl.DataFrame":
-        """These rows, or a sample of them: EVENT_TIME, SCHEMA, inputs, SCORE, and LABEL, null where it is not known."""
+        """These rows, or a sample of them: EVENT_TIME, SCHEMA, inputs, SCORE, and LABEL, null where it is not known.
+
+        A kind that triggers a quarantine is given them all, any other none of a quarantined day: there may be none left.
+        """
+
+    @property
+    def quarantined_rows(self) -> int:
+        """How many are not given because their day is quarantined."""
 
     @property
     def sampling(self) -> dict[str, int]:
@@ -66,7 +73,7 @@ class JudgedWindow(Protocol):
 
     @property
     def counts(self) -> Tally:
-        """Counts over all rows."""
+        """Counts over all rows, those of quarantined days included."""
 
     @property
     def schemas(self) -> Collection[str]:

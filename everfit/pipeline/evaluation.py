@@ -22,6 +22,7 @@ from everfit.evaluation.gate import Allowance, Speed, allowed_difference, check_
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule, Verdict, reason_of, verdict
 from everfit.evaluation.slices import slice_rules, slices
+from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline import manifests
 from everfit.pipeline.candidate_trial import tried
 from everfit.pipeline.champion_inputs import champion_inputs
@@ -104,6 +105,7 @@ def outcome(compared: Sequence[Compared], waited: timedelta, *, expires_after: t
 
 def _compare(gate: _Gate, candidate: Trained) -> Compared:
     tested = renewed(gate.runtime.lake.get_frame(candidate.backtest), gate.model.label)
+    tested = trusted(tested, gate.training_set.quarantined)  # a second look's first days may have been quarantined since
     if candidate.refused:
         return _unjudged(candidate.name, EXPORT, f"its exported answers are not its own: {candidate.refused}")
     if gate.current is not None:
