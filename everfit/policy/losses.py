@@ -26,12 +26,12 @@ class Losses:
 
     ``sums[K, D]`` is the loss of model k summed over the rows of day d, anything before the model began, and ``rows[D]`` counts
     them. ``due_sums[K, D]`` and ``due_rows[D]`` are the same of those rows whose labels are due at the decision that scores
-    their window. ``seconds[K]`` is what each fit took.
+    their window, which comes ``lag`` windows after its end. ``seconds[K]`` is what each fit took.
     """
 
     start: datetime
     window: timedelta
-    label_delay: timedelta
+    lag: int
     sums: Floats
     rows: Floats
     due_sums: Floats
@@ -47,11 +47,6 @@ class Losses:
     def weeks(self) -> float:
         """The length of a window."""
         return self.window / WEEK
-
-    @property
-    def lag(self) -> int:
-        """How many windows after its end a window is scored: 0 where labels come within a window, and some are due by then."""
-        return 0 if self.label_delay < self.window else -(-self.label_delay // self.window)
 
     def at(self, window: int) -> datetime:
         """When a window begins."""

@@ -28,11 +28,6 @@ def test_a_window_is_scored_on_what_is_due() -> None:
     assert np.isnan(empty.due_mean(0, 0))
 
 
-@pytest.mark.parametrize(("days", "lag"), [(0, 0), (6, 0), (7, 1), (8, 2), (31, 5)])
-def test_labels_of_a_window_are_due_so_many_windows_later(days: int, lag: int) -> None:
-    assert ageing(label_delay=timedelta(days=days)).lag == lag
-
-
 def test_timers_and_hindsight_are_those_of_another_computation() -> None:
     losses = ageing()
     assert losses.windows == 10
