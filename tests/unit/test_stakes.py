@@ -18,7 +18,7 @@ def test_gaps_add_up_and_a_tenth_is_forgotten_each_week() -> None:
 
 
 def test_a_champion_that_was_ahead_has_no_credit() -> None:
-    assert stakes([(1, -5.0), (1, 0.2)]) == Stakes(0.2, pytest.approx(0.2 * 6))
+    assert stakes([(1, -5.0), (1, 0.2)]) == stakes([(1, 0.0), (1, 0.2)]) == Stakes(0.2, 0.2 * 6)
 
 
 def test_nothing_is_at_stake_where_the_gap_has_closed() -> None:
