@@ -17,7 +17,17 @@ from everfit.declaration.window_grid import Span
 from everfit.evidence.quality import EVERY
 from everfit.pipeline.declaration_document import declaration_document, declaration_id
 from everfit.policy.decision import decide
-from everfit.store import closed_windows, decisions, declarations, frames, judgements, ledger, quarantines, requests
+from everfit.store import (
+    closed_windows,
+    comparators,
+    decisions,
+    declarations,
+    frames,
+    judgements,
+    ledger,
+    quarantines,
+    requests,
+)
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -37,6 +47,7 @@ class Judged:
 def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span, *, is_last: bool = False) -> Judged:
     """Close the window, judge it, decide, and request a retraining where the policy decides so.
 
+    The comparator of the next window is asked for, where the policy wants one.
     Only outcomes known when the window could close at the earliest count, so that the verdict is the same whenever it is made.
 
     Args:
@@ -59,6 +70,7 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
     judged = [*broken, *_recorded(window, attempt, [*window.changes(attempt)])]
     current = [judgement.finding() for judgement in judged if judgement.version in (champion.version, stand_in)]
     decision = _decided(window, attempt, partial(decide, model, span[1], current, history))
+    attempt(partial(comparators.ask, connection, model, champion.version, span[1]), lambda _: False)
     return Judged(judged, _request(connection, model, span, champion.version, decision))
 
 

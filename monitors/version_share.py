@@ -24,8 +24,9 @@ from everfit.evidence.quality import Profile
 from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline import manifests
 from everfit.pipeline.expectation import expectation
+from everfit.pipeline.fresh_answers import FreshAnswers
 from everfit.pipeline.manifests import Version
-from everfit.store import frames, ledger, quarantines, schemas, window_counts
+from everfit.store import comparators, frames, ledger, quarantines, schemas, window_counts
 from everfit.store.lake import Lake
 
 SAMPLE_ROWS = 20_000  # of a version: a share is known to less than a per cent by them, and they take seconds and megabytes
@@ -127,6 +128,11 @@ class VersionShare:
     @cached_property
     def reference(self) -> pl.DataFrame:
         return renewed(self.lake.get_frame(self.manifest.candidate.reference), self.model.label)
+
+    @cached_property
+    def comparator(self) -> FreshAnswers | None:
+        found = comparators.standing(self.connection, self.model, self.span[0])
+        return FreshAnswers(self.lake, found) if found else None
 
     @cached_property
     def expectation(self) -> Expectation:

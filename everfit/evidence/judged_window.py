@@ -14,7 +14,27 @@ from everfit.evidence.quality import Profile
 if TYPE_CHECKING:
     import polars as pl
 
+    from everfit.declaration.tasks import Floats
     from everfit.evidence.performance import Expectation
+
+
+class Comparator(Protocol):
+    """A model that learnt all that was known when a window began, which the champion is held against."""
+
+    @property
+    def cutoff(self) -> datetime:
+        """Nothing known after it was learnt."""
+
+    @property
+    def fit_seconds(self) -> float | None:
+        """How long its fit took; None where it is not fitted."""
+
+    @property
+    def reason(self) -> str:
+        """Why it has no answers; empty where it has."""
+
+    def answers(self, rows: "pl.DataFrame") -> "Floats":
+        """Its answers to rows with the inputs, float64[N] or float64[N, K]; only where there is no ``reason``."""
 
 
 class JudgedWindow(Protocol):
@@ -90,6 +110,10 @@ class JudgedWindow(Protocol):
     @property
     def reference(self) -> "pl.DataFrame":
         """The version's reference sample: EVENT_TIME, inputs and SCORE."""
+
+    @property
+    def comparator(self) -> Comparator | None:
+        """The one that stands for this window; None where the model's policy wants none, or none was asked for by then."""
 
     @property
     def expectation(self) -> "Expectation":
