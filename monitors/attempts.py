@@ -33,7 +33,7 @@ class Attempt:
             with self.connection.begin_nested():
                 return _without_exit(part)
         except Exception as error:
-            if is_shared(error) or _is_of_a_disk(error):  # no fault of the data: until it works
+            if is_shared(error) or is_of_a_disk(error):  # no fault of the data: until it works
                 raise
             return instead(error)
 
@@ -46,7 +46,7 @@ def _without_exit(part: Callable[[], T]) -> T:
         raise RuntimeError(f"SystemExit({error.code!r}); a kind or a policy must not end the process") from error
 
 
-def _is_of_a_disk(error: Exception) -> bool:
+def is_of_a_disk(error: Exception) -> bool:
     """Whether the lake or this machine's disk fails; a lost object, and what else a kind or a policy opens, affect it alone."""
     if isinstance(error, LakeError):
         return isinstance(error.__cause__, OSError) and not isinstance(error, MissingObjectError)

@@ -47,16 +47,18 @@ def ingest(
     group: str = GROUP,
     result: PassResult | None = None,
     beat: Callable[[], None] = lambda: None,
+    crowned: Callable[[list[str]], None] = lambda _: None,
 ) -> PassResult:
     """Read, judge and decide until ``stop`` is set; then finish the batch under way, and release the partitions.
 
-    While Kafka or Postgres does not answer, it waits; ``beat`` is called after every successful pass.
+    While Kafka or Postgres does not answer, it waits. ``beat`` is called after every successful pass, ``crowned`` with the
+    models to which a rollout has given another champion; neither may wait for anything.
     """
     result = result or PassResult()
     while not stop.is_set():
         try:
             with reachable(engine), log.ingesting(engine):
-                _take_part(engine, lake, bootstrap, models, stop, group, result, beat)
+                _take_part(engine, lake, bootstrap, models, stop, group, result, beat, crowned)
             memory.forget(result.records)
         except ServiceError as error:
             logger.warning("%s; trying again", error)
@@ -73,6 +75,7 @@ def _take_part(
     group: str,
     result: PassResult,
     beat: Callable[[], None],
+    crowned: Callable[[list[str]], None],
 ) -> None:
     """One membership of the group, from joining to leaving."""
     with (
@@ -87,13 +90,19 @@ def _take_part(
                 reader.reposition()
                 continue
             if idle_checks.due(came=bool(batch), caught_up=reader.caught_up(), now=time.monotonic()):
-                _close(engine, lake, bootstrap, models, result, pipeline)
+                _close(engine, lake, bootstrap, models, result, pipeline, crowned)
             beat()
         pipeline.await_batch()
 
 
 def _close(
-    engine: sa.Engine, lake: Lake, bootstrap: str, models: Mapping[str, Model], result: PassResult, pipeline: Pipeline
+    engine: sa.Engine,
+    lake: Lake,
+    bootstrap: str,
+    models: Mapping[str, Model],
+    result: PassResult,
+    pipeline: Pipeline,
+    crowned: Callable[[list[str]], None],
 ) -> None:
     """Close due windows and look at rollouts, once the members have read all known records."""
     if not pipeline.await_batch():
@@ -103,7 +112,8 @@ def _close(
             return
     result.requested = False  # the sensor finds requests by itself: a request does not end the closing here
     close_windows(engine, lake, models, result, math.inf)
-    move_rollouts(engine, bootstrap, models, math.inf)
+    if names := move_rollouts(engine, bootstrap, models, math.inf):
+        crowned(names)
 
 
 class GroupReader(LogReader):

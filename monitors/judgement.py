@@ -4,7 +4,7 @@ A window that spans a swap of champions is judged for each version apart; the po
 on the version that answered a whole window in its place.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -14,11 +14,20 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.declaration.retraining import Decision
 from everfit.declaration.window_grid import Span
-from everfit.evidence.kinds import kinds
 from everfit.evidence.quality import EVERY
 from everfit.pipeline.declaration_document import declaration_document, declaration_id
 from everfit.policy.decision import decide
-from everfit.store import closed_windows, decisions, declarations, frames, judgements, ledger, quarantines, requests
+from everfit.store import (
+    closed_windows,
+    comparators,
+    decisions,
+    declarations,
+    frames,
+    judgements,
+    ledger,
+    quarantines,
+    requests,
+)
 from everfit.store.failures import describe
 from everfit.store.judgements import Judgement
 from everfit.store.lake import Lake
@@ -38,6 +47,7 @@ class Judged:
 def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span, *, is_last: bool = False) -> Judged:
     """Close the window, judge it, decide, and request a retraining where the policy decides so.
 
+    The comparator of the next window is asked for, where the policy wants one.
     Only outcomes known when the window could close at the earliest count, so that the verdict is the same whenever it is made.
 
     Args:
@@ -47,19 +57,20 @@ def judge_window(connection: sa.Connection, lake: Lake, model: Model, span: Span
         span: half-open, of event time.
         is_last: no attempt follows: what fails is recorded as 'insufficient: could not be judged', and the window closes.
     """
-    window = ClosedWindow(connection, lake, model, span)
     champion = ledger.champion(connection, model.name)
     version = champion.version if champion else None
-    closed = closed_windows.close(connection, model, span, at=window.complete_at, champion=version)
-    if not closed or champion is None:
+    complete_at = model.windows.complete_at(span[1])
+    if not closed_windows.close(connection, model, span, at=complete_at, champion=version) or champion is None:
         return Judged()
-    attempt = Attempt(connection, is_last)
+    window, attempt = ClosedWindow(connection, lake, model, span, champion.version), Attempt(connection, is_last)
     stand_in = _stand_in(window, champion)
     history = decisions.history(connection, model, champion, stand_in)
-    judged = [*_recorded(window, attempt, [*window.evidence(champion.version, attempt)])]
+    broken = [*_recorded(window, attempt, [*window.breaks(attempt)])]
+    _quarantine(window, broken)
+    judged = [*broken, *_recorded(window, attempt, [*window.changes(attempt)])]
     current = [judgement.finding() for judgement in judged if judgement.version in (champion.version, stand_in)]
-    decision = _decided(window, champion.version, attempt, partial(decide, model, span[1], current, history))
-    _quarantine(connection, model, span, judged)
+    decision = _decided(window, attempt, partial(decide, model, span[1], current, history))
+    attempt(partial(comparators.ask, connection, model, champion.version, span[1]), lambda _: False)
     return Judged(judged, _request(connection, model, span, champion.version, decision))
 
 
@@ -71,12 +82,16 @@ def judge_again(connection: sa.Connection, lake: Lake, model: Model, start: date
     """
     closed = closed_windows.find(connection, model, start)
     judged_before = judgements.judged_kinds(connection, model, closed.end)
-    window = ClosedWindow(connection, lake, model, (start, closed.end))
-    made = window.evidence(closed.champion, Attempt(connection))
-    judged = [judgement for judgement in made if (judgement.version, judgement.kind) not in judged_before]
-    judgements.replace_unjudged(connection, judged)
-    _quarantine(connection, model, window.span, judged)
-    return judged
+    window, attempt = ClosedWindow(connection, lake, model, (start, closed.end), closed.champion), Attempt(connection)
+
+    def anew(made: Iterable[Judgement]) -> list[Judgement]:
+        judged = [judgement for judgement in made if (judgement.version, judgement.kind) not in judged_before]
+        judgements.replace_unjudged(connection, judged)
+        return judged
+
+    broken = anew(window.breaks(attempt))
+    _quarantine(window, broken)
+    return [*broken, *anew(window.changes(attempt))]
 
 
 def _recorded(window: ClosedWindow, attempt: Attempt, judged: Sequence[Judgement]) -> Iterator[Judgement]:
@@ -108,11 +123,11 @@ def _stand_in(window: ClosedWindow, champion: Champion) -> int | None:
     return version if ledger.recorded(connection, name, version) else None
 
 
-def _decided(window: ClosedWindow, champion: int, attempt: Attempt, policy: Callable[[], Decision]) -> Decision:
+def _decided(window: ClosedWindow, attempt: Attempt, policy: Callable[[], Decision]) -> Decision:
     """The decision once it is written; in the last attempt, one that cannot be made or written is recorded as none."""
 
     def record(decision: Decision, declaration: str | None) -> Decision:
-        decisions.record(window.connection, window.model, window.span[1], champion, decision, declaration)
+        decisions.record(window.connection, window.model, window.span[1], window.champion, decision, declaration)
         return decision
 
     def record_undecided(error: Exception) -> Decision:
@@ -129,15 +144,14 @@ def _declaration(window: ClosedWindow) -> str:
     return name
 
 
-def _quarantine(connection: sa.Connection, model: Model, span: Span, judged: list[Judgement]) -> None:
-    """What is broken is not trained on until somebody releases it: by column, every day of the window."""
+def _quarantine(window: ClosedWindow, broken: Sequence[Judgement]) -> None:
+    """What is broken counts for nothing until somebody releases it: by column, every day of the window."""
     reasons: dict[str, str] = {}
-    quarantining = {name for name, kind in kinds().items() if kind.triggers == "quarantine"}
-    for judgement in judged:
-        if judgement.verdict == "alarm" and judgement.kind in quarantining:
+    for judgement in broken:
+        if judgement.verdict == "alarm":
             for column, reason in judgement.detail.get("by_column", {EVERY: judgement.reason}).items():
                 reasons[column] = "; ".join(filter(None, [reasons.get(column), reason]))
-    quarantines.put(connection, model.name, span, reasons)
+    quarantines.put(window.connection, window.model.name, window.span, reasons)
 
 
 def _request(connection: sa.Connection, model: Model, span: Span, champion: int, decision: Decision) -> bool:

@@ -4,8 +4,8 @@ What is counted is counted over all rows. What is measured (distances, losses) i
 a sample drawn in the database above it, so that a window costs so much and no more.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -21,10 +21,12 @@ from everfit.evidence.calibration import Calibration
 from everfit.evidence.counts import Tally, tally
 from everfit.evidence.performance import Expectation
 from everfit.evidence.quality import Profile
+from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline import manifests
 from everfit.pipeline.expectation import expectation
+from everfit.pipeline.fresh_answers import FreshAnswers
 from everfit.pipeline.manifests import Version
-from everfit.store import frames, ledger, schemas, window_counts
+from everfit.store import comparators, frames, ledger, quarantines, schemas, window_counts
 from everfit.store.lake import Lake
 
 SAMPLE_ROWS = 20_000  # of a version: a share is known to less than a per cent by them, and they take seconds and megabytes
@@ -42,6 +44,7 @@ class VersionShare:
     row_count: int
     is_whole: bool
     requests: int | None = None
+    quarantined: Sequence[Span] = ()
 
     @property
     def complete_at(self) -> datetime:
@@ -64,6 +67,17 @@ class VersionShare:
     def sampling(self) -> dict[str, int]:
         return {"sampled_of": self.row_count} if self.is_sample else {}
 
+    @property
+    def quarantined_rows(self) -> int:
+        return self.answered.height - self.rows.height
+
+    @cached_property
+    def trusted(self) -> "VersionShare":
+        """The share without the rows of days that are quarantined now; what was read is not read again."""
+        made = replace(self, quarantined=quarantines.excluded_spans(self.connection, self.model, self.inputs))
+        made.__dict__["answered"] = self.answered
+        return made
+
     @cached_property
     def manifest(self) -> Version:
         """All that is on record about the version."""
@@ -75,7 +89,11 @@ class VersionShare:
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        """The rows; of more than :data:`SAMPLE_ROWS` about so many, drawn by request ids."""
+        return trusted(self.answered, self.quarantined)
+
+    @cached_property
+    def answered(self) -> pl.DataFrame:
+        """All its rows; of more than :data:`SAMPLE_ROWS` about so many, drawn by request ids."""
         return frames.logged(
             self.connection,
             self.model,
@@ -89,7 +107,7 @@ class VersionShare:
     @cached_property
     def counts(self) -> Tally:
         """Counts over all rows: the database's, where only a sample was read."""
-        of_rows = tally(self.model, self.rows, [name for name, _ in self.inputs])
+        of_rows = tally(self.model, self.answered, [name for name, _ in self.inputs])
         if not self.is_sample:
             return of_rows
         of_all = window_counts.tally(self.connection, self.model, self.span, self.version, of_rows.columns)
@@ -110,6 +128,11 @@ class VersionShare:
     @cached_property
     def reference(self) -> pl.DataFrame:
         return renewed(self.lake.get_frame(self.manifest.candidate.reference), self.model.label)
+
+    @cached_property
+    def comparator(self) -> FreshAnswers | None:
+        found = comparators.standing(self.connection, self.model, self.span[0])
+        return FreshAnswers(self.lake, found) if found else None
 
     @cached_property
     def expectation(self) -> Expectation:

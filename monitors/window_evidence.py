@@ -1,9 +1,8 @@
 """The evidence on one closed window: of each version that answered in it, and of the champion, every kind in its order."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -31,11 +30,7 @@ class ClosedWindow:
     lake: Lake
     model: Model
     span: Span
-
-    @property
-    def complete_at(self) -> datetime:
-        """When it could close at the earliest: outcomes observed later do not count."""
-        return self.model.windows.complete_at(self.span[1])
+    champion: int
 
     @cached_property
     def answered(self) -> Mapping[int, int]:
@@ -47,19 +42,35 @@ class ClosedWindow:
         """Number of requests that clients got answers to, without late rows: each counts once, whoever answered."""
         return frames.requests(self.connection, self.model, self.span)
 
-    def evidence(self, champion: int, attempt: Attempt) -> Iterator[Judgement]:
-        """All evidence; a window that several versions answered is judged for each apart, its volume for the champion."""
-        for version in sorted({*self.answered, champion}):
-            count = self.answered.get(version, 0)
-            promoted = ledger.recorded(self.connection, self.model.name, version)
-            if promoted is None:
-                yield self.judgement(version, Quality.name, _of_an_unknown_version(version, count))
-                continue
-            alone = count == sum(self.answered.values())
-            requests = self.requests if alone or (count and version == champion) else None
-            share = VersionShare(self.connection, self.lake, self.model, self.span, promoted, count, alone, requests)
-            for kind in kinds().values():
+    @cached_property
+    def versions(self) -> Mapping[int, VersionShare | None]:
+        """The versions that answered and the champion, each with its share; None of one that the ledger does not know."""
+        return {version: self._share(version) for version in sorted({*self.answered, self.champion})}
+
+    def breaks(self, attempt: Attempt) -> Iterator[Judgement]:
+        """What of the window is broken: each version's rows are judged apart, the window's volume for the champion."""
+        for version, share in self.versions.items():
+            if share is None:
+                yield self.judgement(version, Quality.name, _of_an_unknown_version(version, self.answered[version]))
+        yield from self._evidence(attempt, [kind for kind in kinds().values() if kind.triggers == "quarantine"])
+
+    def changes(self, attempt: Attempt) -> Iterator[Judgement]:
+        """All other evidence, of each version apart, on the rows of days that are not quarantined by then."""
+        yield from self._evidence(attempt, [kind for kind in kinds().values() if kind.triggers != "quarantine"])
+
+    def _evidence(self, attempt: Attempt, judging: Sequence[EvidenceKind]) -> Iterator[Judgement]:
+        known = {version: share for version, share in self.versions.items() if share is not None}
+        for version, share in known.items():
+            for kind in judging:
                 yield attempt(partial(self._judge, kind, share), partial(self.unjudged, version, kind.name))
+
+    def _share(self, version: int) -> VersionShare | None:
+        promoted, count = ledger.recorded(self.connection, self.model.name, version), self.answered.get(version, 0)
+        if promoted is None:
+            return None
+        alone = count == sum(self.answered.values())
+        requests = self.requests if alone or (count and version == self.champion) else None
+        return VersionShare(self.connection, self.lake, self.model, self.span, promoted, count, alone, requests)
 
     def unjudged(self, version: int, kind: str, error: Exception) -> Judgement:
         """What is stored where a kind could not be judged."""
@@ -83,8 +94,8 @@ class ClosedWindow:
             detail=evidence.detail | report,
         )
 
-    def _judge(self, kind: EvidenceKind, share: "VersionShare") -> Judgement:
-        evidence = kind.judge(share)
+    def _judge(self, kind: EvidenceKind, share: VersionShare) -> Judgement:
+        evidence = kind.judge(share if kind.triggers == "quarantine" else share.trusted)
         if not isinstance(evidence, Evidence):
             raise EvidenceError(f"{type(kind).__name__}.judge returned {evidence!r}; it must return Evidence")
         if kind.triggers == "quarantine" and evidence.verdict == "alarm" and "by_column" in evidence.detail:
@@ -92,7 +103,7 @@ class ClosedWindow:
         return self.judgement(share.version, kind.name, evidence)
 
 
-def _check_columns(kind: EvidenceKind, by_column: Any, share: "VersionShare") -> None:
+def _check_columns(kind: EvidenceKind, by_column: Any, share: VersionShare) -> None:
     """Whether what is to be quarantined are columns of the window, or all of them, each with its reason."""
     if not isinstance(by_column, dict) or not by_column or not all(isinstance(why, str) and why for why in by_column.values()):
         raise EvidenceError(f"{kind.name}: detail['by_column'] is {by_column!r}; give a dict of columns to reasons")

@@ -32,6 +32,7 @@ def ingest(
     import threading
 
     from everfit.alerts.heartbeat import Heart
+    from everfit.pipeline.reconciliation import reconcile
     from everfit.runtime import Runtime
     from everfit.store.heartbeats import INGEST
     from monitors.group_reader import ingest as take_part
@@ -46,8 +47,12 @@ def ingest(
         models = runtime.models
         logging.getLogger(__name__).info("reading for %s as a member of %s", ", ".join(models), group)
         heart = Heart(runtime.engine, INGEST, runtime.settings, every_seconds=BEAT_SECONDS)
-        kafka = runtime.settings.kafka
-        read = take_part(runtime.engine, runtime.lake, kafka, models, stop, group=group, beat=heart.beat)
+
+        def follow(names: list[str]) -> None:  # aside, so that reading never waits for MLflow
+            threading.Thread(target=reconcile, args=(runtime, names), daemon=True).start()
+
+        engine, kafka = runtime.engine, runtime.settings.kafka
+        read = take_part(engine, runtime.lake, kafka, models, stop, group=group, beat=heart.beat, crowned=follow)
     counts = {
         "predictions": read.predictions,
         "outcomes": read.outcomes,

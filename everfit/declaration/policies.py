@@ -37,12 +37,14 @@ class PredictionLog(Part):
 
 
 class QualityPolicy(Part):
-    """When a window of the log counts as broken.
+    """When a day of the log or of a source counts as broken.
 
+    On a healthy feed all checks of all columns together may be wrong ``false_quarantines_per_year`` times a year.
     A row of which a field lies outside its ``between`` is neither trained nor compared on. Where more than the share
-    ``out_of_bounds`` of a window's rows are such in one field, that field is taken to be broken, and quarantined.
+    ``out_of_bounds`` of the rows are such in one field, that field is taken to be broken, and quarantined.
     """
 
+    false_quarantines_per_year: float = Field(2.0, gt=0)
     out_of_bounds: float = Field(0.01, ge=0, le=1)
 
 

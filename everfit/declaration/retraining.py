@@ -1,8 +1,8 @@
 """When a model is retrained: what a policy is given, and what it answers."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -12,6 +12,7 @@ Action = Literal["retrain", "wait", "none"]
 Status = Literal["pending", "launched", "promoted", "rejected", "inconclusive", "in_rollout", "failed"]
 
 FRESHNESS = "freshness"  # kind of evidence, and cause: training data that are too old
+REGRET = "regret"  # kind of evidence, and cause: a fresh model would have been so much better
 SECOND_LOOK = "second_look"  # cause: a verdict was inconclusive, and more days are known; nothing is trained
 BY_HAND = ("bootstrap", "person")  # causes of what people request: no limit of the loop counts it
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of a cause, and of a kind of evidence
@@ -20,7 +21,11 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # Python's representation of an object
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The verdict of one kind of evidence on one window, as a policy reads it; ``id`` is that of the stored evidence."""
+    """The verdict of one kind of evidence on one window, as a policy reads it; ``id`` is that of the stored evidence.
+
+    ``statistic``, ``threshold`` and ``detail`` are the stored evidence's: the first two None where nothing was measured, what
+    a detail holds is its kind's matter.
+    """
 
     id: str
     kind: str
@@ -28,6 +33,9 @@ class Finding:
     reason: str
     start: datetime
     end: datetime
+    statistic: float | None = None
+    threshold: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,27 @@ from everfit.evidence.quality import Profile
 if TYPE_CHECKING:
     import polars as pl
 
+    from everfit.declaration.tasks import Floats
     from everfit.evidence.performance import Expectation
+
+
+class Comparator(Protocol):
+    """A model that learnt all that was known when a window began, which the champion is held against."""
+
+    @property
+    def cutoff(self) -> datetime:
+        """Nothing known after it was learnt."""
+
+    @property
+    def fit_seconds(self) -> float | None:
+        """How long its fit took; None where it is not fitted."""
+
+    @property
+    def reason(self) -> str:
+        """Why it has no answers; empty where it has."""
+
+    def answers(self, rows: "pl.DataFrame") -> "Floats":
+        """Its answers to rows with the inputs, float64[N] or float64[N, K]; only where there is no ``reason``."""
 
 
 class JudgedWindow(Protocol):
@@ -58,7 +78,14 @@ class JudgedWindow(Protocol):
 
     @property
     def rows(self) -> "pl.DataFrame":
-        """These rows, or a sample of them: EVENT_TIME, SCHEMA, EXPLORED, inputs, SCORE, and LABEL, null where not known."""
+        """These rows, or a sample of them: EVENT_TIME, SCHEMA, EXPLORED, inputs, SCORE, and LABEL, null where not known.
+
+        A kind that triggers a quarantine is given them all, any other none of a quarantined day: there may be none left.
+        """
+
+    @property
+    def quarantined_rows(self) -> int:
+        """How many are not given because their day is quarantined."""
 
     @property
     def sampling(self) -> dict[str, int]:
@@ -66,7 +93,7 @@ class JudgedWindow(Protocol):
 
     @property
     def counts(self) -> Tally:
-        """Counts over all rows."""
+        """Counts over all rows, those of quarantined days included."""
 
     @property
     def schemas(self) -> Collection[str]:
@@ -83,6 +110,10 @@ class JudgedWindow(Protocol):
     @property
     def reference(self) -> "pl.DataFrame":
         """The version's reference sample: EVENT_TIME, inputs and SCORE."""
+
+    @property
+    def comparator(self) -> Comparator | None:
+        """The one that stands for this window; None where the model's policy wants none, or none was asked for by then."""
 
     @property
     def expectation(self) -> "Expectation":

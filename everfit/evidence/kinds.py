@@ -55,7 +55,7 @@ class Drift(EvidenceKind):
 
         rows = watched(window.model.task, within(window.model, window.rows))
         evidence, html = judge_drift(window.calibration, window.reference, rows, html=True)
-        return msgspec.structs.replace(evidence, detail=evidence.detail | window.sampling, report=html or "")
+        return msgspec.structs.replace(_measured(evidence, window), report=html or "")
 
 
 class Performance(EvidenceKind):
@@ -82,7 +82,7 @@ class Performance(EvidenceKind):
             )
         except MetricError as error:
             return Evidence(verdict="insufficient", reason=str(error), detail={"rows": len(known.labels)})
-        return msgspec.structs.replace(evidence, detail=evidence.detail | window.sampling)
+        return _measured(evidence, window)
 
 
 class Freshness(EvidenceKind):
@@ -97,6 +97,15 @@ class Freshness(EvidenceKind):
         from everfit.evidence.freshness import judge_freshness
 
         return judge_freshness(window.trained_until, window.span[1], window.model.freshness.max_training_age)
+
+
+def _measured(evidence: Evidence, window: "JudgedWindow") -> Evidence:
+    """Evidence that was measured on a window's rows, with what these are of all."""
+    detail = evidence.detail | window.sampling
+    if not (left_out := window.quarantined_rows):
+        return msgspec.structs.replace(evidence, detail=detail)
+    reason = f"{evidence.reason}; {left_out} rows of quarantined days are left out"
+    return msgspec.structs.replace(evidence, reason=reason, detail=detail | {"quarantined_rows": left_out})
 
 
 def kinds() -> Mapping[str, EvidenceKind]:

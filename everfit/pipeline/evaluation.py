@@ -22,6 +22,7 @@ from everfit.evaluation.gate import Allowance, Speed, allowed_difference, check_
 from everfit.evaluation.intervals import daily_losses, mean_of_days
 from everfit.evaluation.rules import Rule, Verdict, reason_of, verdict
 from everfit.evaluation.slices import slice_rules, slices
+from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline import manifests
 from everfit.pipeline.candidate_trial import tried
 from everfit.pipeline.champion_inputs import champion_inputs
@@ -31,7 +32,7 @@ from everfit.pipeline.manifests import Compared, Evaluation, Trained, TrainedMod
 from everfit.pipeline.native_versions import not_portable
 from everfit.runtime import Runtime
 from everfit.store import ledger, verdicts
-from everfit.timing import format_duration
+from everfit.timing import format_duration, format_time
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,8 +52,12 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
     level = budget.level(model.gate.wrong_promotions_per_year, spent, len(trained.candidates))
     learnt = manifests.learnt(runtime.lake, trained)
     gate = _Gate(runtime, model, training_set, current, level, learnt.cause)
+    overtaken = _overtaken(trained, learnt, champion)
     compared = [
-        tried(runtime.lake, model, candidate, _compare(gate, candidate), training_set) for candidate in trained.candidates
+        _unjudged(candidate.name, "newer", overtaken)
+        if overtaken
+        else tried(runtime.lake, model, candidate, _compare(gate, candidate), training_set)
+        for candidate in trained.candidates
     ]
     compared += [_unjudged(name, "training", f"set aside: {reason}") for name, reason in trained.set_aside.items()]
     best = min((each for each in compared if each.passed), key=lambda each: each.loss, default=None)
@@ -67,6 +72,13 @@ def evaluate(runtime: Runtime, model: Model, trained: TrainedModel, data_version
         verdict=found,
         spent=budget.cost(level, [each.p_value for each in compared if each.p_value is not None]),
     )
+
+
+def _overtaken(trained: TrainedModel, learnt: TrainingSet, champion: ledger.Champion | None) -> str:
+    """Why candidates that are judged again are so no more: another version became champion that has learnt as much."""
+    if champion is None or not trained.learnt or learnt.cutoff > champion.trained_until:
+        return ""
+    return f"version {champion.version} became champion since, and was trained until {format_time(champion.trained_until)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,7 @@ def outcome(compared: Sequence[Compared], waited: timedelta, *, expires_after: t
 
 def _compare(gate: _Gate, candidate: Trained) -> Compared:
     tested = renewed(gate.runtime.lake.get_frame(candidate.backtest), gate.model.label)
+    tested = trusted(tested, gate.training_set.quarantined)  # a second look's first days may have been quarantined since
     if candidate.refused:
         return _unjudged(candidate.name, EXPORT, f"its exported answers are not its own: {candidate.refused}")
     if gate.current is not None:

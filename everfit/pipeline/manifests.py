@@ -85,7 +85,7 @@ class TrainedModel(Kept, frozen=True, kw_only=True):
 
     ``set_aside`` are the candidates that could not be fitted, and why. ``made_with`` is None in a record of an older version.
     ``learnt`` is the hash of the training set that they have learnt, where they were trained earlier and are judged again on
-    what this one knows besides; see :func:`learnt`.
+    what this one knows besides; ``cause`` that of the first look, where a second had to train them anew; see :func:`learnt`.
     """
 
     training_set: str
@@ -94,6 +94,7 @@ class TrainedModel(Kept, frozen=True, kw_only=True):
     set_aside: dict[str, str] = msgspec.field(default_factory=dict)
     made_with: Provenance | None = None
     learnt: str | None = None
+    cause: str = ""
 
 
 class Compared(Kept, frozen=True, kw_only=True):
@@ -157,8 +158,9 @@ class Version(Kept, frozen=True, kw_only=True):
 
 
 def learnt(lake: Lake, trained: TrainedModel) -> TrainingSet:
-    """What the candidates have learnt."""
-    return get(lake, trained.learnt or trained.training_set, TrainingSet)
+    """What the candidates have learnt, with the cause that they were first trained for."""
+    given = get(lake, trained.learnt or trained.training_set, TrainingSet)
+    return msgspec.structs.replace(given, cause=trained.cause or given.cause)
 
 
 def found(candidate: Trained) -> str:

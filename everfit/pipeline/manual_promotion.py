@@ -14,7 +14,8 @@ from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Version
 from everfit.pipeline.model_card import publish_card
 from everfit.pipeline.native_versions import require_loading
-from everfit.pipeline.promotion import promote, register
+from everfit.pipeline.promotion import register
+from everfit.pipeline.reconciliation import reconcile, set_alias
 from everfit.registry import MANIFEST, Artifact
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, rollouts
@@ -59,12 +60,11 @@ def restore(runtime: Runtime, model: Model, *, actor: str, reason: str | None = 
         raise PromotionError(f"{model.name}: the ledger knows no champion to restore; `everfit train {model.name}` makes one")
     try:
         runtime.registry.fetch(model.name, champion.version)
-        with runtime.engine.begin() as connection:
-            ledger.lock(connection, model.name)
-            ledger.require_champion(connection, model.name, champion.version)
-            runtime.registry.point(model.name, "champion", champion.version)
+        set_alias(runtime, model.name)
     except LostVersionError:
         return _register_anew(runtime, model, champion, actor, reason)
+    with runtime.engine.connect() as connection:
+        ledger.require_champion(connection, model.name, champion.version)
     why = reason or f"the alias is on version {champion.version}, as the ledger says"
     return Promoted(model=model.name, done="restored", version=champion.version, replaced=None, reason=why)
 
@@ -134,7 +134,7 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) -> None:
-    """Promote in one transaction, then announce."""
+    """Promote in one transaction, then announce; the alias follows."""
     detail: dict[str, Any] = {
         "manifest": step.manifest,
         "schema": manifests.signature_of(runtime.lake, described).schema,
@@ -142,12 +142,13 @@ def _promote(runtime: Runtime, model: Model, described: Version, step: _Step) ->
         "candidate": described.candidate.name,
     } | ({"restored_from": step.restored_from} if step.restored_from else {})
     with runtime.engine.begin() as connection:
-        promote(connection, runtime.registry, entry := _entry(connection, model, step, detail))
+        ledger.replace_champion(connection, entry := _entry(connection, model, step, detail))
         if step.restored_from is None:
             rollout_changes.guard(connection, model, entry)
         else:
             rollouts.renumber(connection, model.name, step.restored_from, step.to_version)
     announce(runtime.settings.kafka, model, step.to_version, step.reason)
+    reconcile(runtime, [model.name])
     publish_card(runtime, model, step.to_version)
 
 

@@ -16,8 +16,9 @@ from everfit.pipeline.announcement import announce
 from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet, Version
 from everfit.pipeline.model_card import publish_card
 from everfit.pipeline.native_versions import NOT_PORTABLE, not_portable, require_loading
+from everfit.pipeline.reconciliation import reconcile
 from everfit.pipeline.training_record import TAG_CHARACTERS, rule_tags
-from everfit.registry import MANIFEST, Artifact, Registry
+from everfit.registry import MANIFEST, Artifact
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, requests, schemas
 from everfit.store.ledger import EvaluationResult
@@ -54,7 +55,8 @@ def conclude(runtime: Runtime, model: Model, *, actor: str, digest: str | None =
 
     The winner is registered first, because the registry numbers the versions. Then one transaction compares the champion with
     the one of the evaluation, writes the ledger's row and the request's end, and begins the rollout: where it has no step but
-    the guard, the version is champion at once. An evaluation is carried out once; the second time its conclusion is returned.
+    the guard, the version is champion at once, and the registry's alias follows. The registry is never asked while the ledger
+    is locked. An evaluation is carried out once; the second time its conclusion is returned.
 
     Raises:
         PromotionError: when a person has paused the model.
@@ -97,15 +99,17 @@ def _roll_out_winner(runtime: Runtime, case: _Case) -> EvaluationResult:
     }
     with runtime.engine.begin() as connection:
         schemas.record(connection, case.model.name, signature.schema, signature.features)
-        in_rollout = _begin(connection, runtime.registry, case, _entry(connection, case, "promoted", version, detail))
+        in_rollout = _begin(connection, case, _entry(connection, case, "promoted", version, detail))
         _end_request(connection, case, "in_rollout" if in_rollout else "promoted")
     role: Role = "challenger" if in_rollout else "champion"
     announce(runtime.settings.kafka, case.model, version, case.evaluation.reason, role=role)
+    if not in_rollout:
+        reconcile(runtime, [case.model.name])
     publish_card(runtime, case.model, version)
     return EvaluationResult(version, in_rollout)
 
 
-def _begin(connection: sa.Connection, registry: Registry, case: _Case, entry: ledger.Entry) -> bool:
+def _begin(connection: sa.Connection, case: _Case, entry: ledger.Entry) -> bool:
     """Begin the rollout; False where the version is champion at once: only the guard is declared, or nothing answers yet."""
     ledger.lock(connection, case.model.name)
     _require_going_on(connection, case.model)
@@ -117,7 +121,7 @@ def _begin(connection: sa.Connection, registry: Registry, case: _Case, entry: le
         ledger.require_champion(connection, case.model.name, entry.from_version)
         rollout_changes.begin(connection, case.model, replace(entry, action="registered"), margin)
         return True
-    promote(connection, registry, entry)
+    ledger.replace_champion(connection, entry)
     rollout_changes.guard(connection, case.model, entry, margin)
     return False
 
@@ -171,22 +175,6 @@ def _verdict(evaluation: Evaluation) -> Verdict:
     if evaluation.winner is not None:
         return "passed"
     return "inconclusive" if evaluation.verdict == "inconclusive" and evaluation.champion is not None else "rejected"
-
-
-def promote(connection: sa.Connection, registry: Registry, entry: ledger.Entry) -> None:
-    """Compare and set: the ledger's row, if ``entry.from_version`` still is champion, then the registry's role.
-
-    Both belong to the caller's transaction. Where it does not commit, the role may have moved although the ledger has not: the
-    ledger rules, and the next promotion or `everfit promote MODEL --restore` sets the role right.
-
-    Raises:
-        StaleChampionError: when another version became champion since the comparison.
-        LostVersionError: when the registry does not have the version.
-        ServiceError: when the registry does not answer.
-    """
-    assert entry.to_version is not None, "a promotion names its version"
-    ledger.replace_champion(connection, entry)
-    registry.point(entry.model, "champion", entry.to_version)
 
 
 def register(runtime: Runtime, described: Version, manifest: str) -> int:

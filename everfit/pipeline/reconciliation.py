@@ -23,17 +23,24 @@ def reconcile(runtime: Runtime, names: Iterable[str]) -> None:
 def set_alias(runtime: Runtime, name: str) -> None:
     """Set the alias ``champion`` of a model to the ledger's version, where it is elsewhere; its card says who decided.
 
-    Under the ledger's lock: a promotion that has moved the alias may not be committed yet.
+    No lock is held while MLflow is asked, so that no rollback waits for it. Whoever has moved the alias reads the ledger again:
+    so the last to move it has moved it to the newest champion.
 
     Raises:
         LostVersionError: when MLflow does not have the version.
         ServiceError: when it does not answer.
     """
-    with runtime.engine.begin() as connection:
-        ledger.lock(connection, name)
+    newest, agreed, moved = _champion(runtime, name), None, False
+    while newest is not None and newest != agreed:
+        if runtime.registry.roles(name).get("champion") != newest:
+            runtime.registry.point(name, "champion", newest)
+            moved = True
+        newest, agreed = _champion(runtime, name), newest
+    if agreed is not None and moved and name in runtime.models:
+        publish_card(runtime, runtime.models[name], agreed)
+
+
+def _champion(runtime: Runtime, name: str) -> int | None:
+    with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, name)
-        if champion is None or runtime.registry.roles(name).get("champion") == champion.version:
-            return
-        runtime.registry.point(name, "champion", champion.version)
-    if name in runtime.models:
-        publish_card(runtime, runtime.models[name], champion.version)
+    return champion.version if champion else None

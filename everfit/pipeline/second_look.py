@@ -1,7 +1,7 @@
 """The second look at candidates whose verdict was inconclusive: judged on more days, without a new training."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -21,28 +21,44 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def look_again(runtime: Runtime, model: Model, training_set: TrainingSet, data_version: str) -> TrainedModel | None:
+class FirstLook(NamedTuple):
+    """An evaluation that was inconclusive, and what it was of."""
+
+    digest: str
+    evaluation: Evaluation
+    trained: TrainedModel
+
+
+def first_look(runtime: Runtime, model: Model, training_set: TrainingSet) -> FirstLook | None:
+    """What is to be judged again on these rows, whoever became champion since; None where nothing was inconclusive before."""
+    with runtime.engine.connect() as connection:
+        digest = verdicts.evaluation_before(connection, model.name, training_set.cutoff)
+    if digest is None:
+        return None
+    evaluation = manifests.get(runtime.lake, digest, Evaluation)
+    return FirstLook(digest, evaluation, manifests.get(runtime.lake, evaluation.trained_model, TrainedModel))
+
+
+def look_again(
+    runtime: Runtime, model: Model, first: FirstLook, training_set: TrainingSet, data_version: str
+) -> TrainedModel | None:
     """The candidates that are inconclusive, as they were trained, with their own answers to what has become known since.
 
-    What they had not learnt judges them themselves; the days before judge their recipes, as at the first look. None where no
-    verdict is open any more, or the declaration asks for other inputs now: then they are to be trained anew.
+    What they had not learnt judges them themselves; the days before judge their recipes, as at the first look. None where the
+    declaration asks for other inputs now: then they are to be trained anew.
 
     Args:
         runtime: the parts to work with.
         model: the declaration.
+        first: the evaluation before.
         training_set: the rows that are known now.
         data_version: its hash.
     """
-    with runtime.engine.connect() as connection:
-        digest = verdicts.waiting_evaluation(connection, model.name)
-    if digest is None:
-        return None
-    evaluation = manifests.get(runtime.lake, digest, Evaluation)
-    before = manifests.get(runtime.lake, evaluation.trained_model, TrainedModel)
+    evaluation, before = first.evaluation, first.trained
     names = {each.name for each in evaluation.compared if verdict(each.rules) == "inconclusive"}
     kept = [each for each in before.candidates if each.name in names]
     if not kept or any(each.signature is None or each.signature.schema != model.schema_id for each in kept):
-        logger.info("%s: no candidate of the evaluation %s can be judged again; all are trained anew", model.name, digest)
+        logger.info("%s: no candidate of the evaluation %s can be judged again; all are trained anew", model.name, first.digest)
         return None
     learnt = manifests.learnt(runtime.lake, before)
     rows = renewed(runtime.lake.get_frame(training_set.rows_hash), model.label)
@@ -53,6 +69,7 @@ def look_again(runtime: Runtime, model: Model, training_set: TrainingSet, data_v
         candidates=[_with_more_days(runtime, model, each, rows) for each in kept],
         made_with=before.made_with,
         learnt=before.learnt or before.training_set,
+        cause=before.cause,
     )
 
 

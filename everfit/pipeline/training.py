@@ -36,7 +36,7 @@ from everfit.pipeline.fit_rows import FitRows
 from everfit.pipeline.manifests import Trained, TrainedModel, TrainingSet, Version
 from everfit.pipeline.provenance import provenance
 from everfit.pipeline.searches import settled
-from everfit.pipeline.second_look import look_again
+from everfit.pipeline.second_look import first_look, look_again
 from everfit.pipeline.trackers import Tracker
 from everfit.pipeline.training_progress import Shown, TrainingProgress, unshown
 from everfit.pipeline.unfinished_training import UnfinishedTraining, unfinished
@@ -90,18 +90,22 @@ def train(
 ) -> TrainedModel:
     """Fit every candidate: on rolling origins over the days that the champion has not seen, and on everything.
 
-    For a second look, those that were inconclusive are kept as they are. ``tracker`` gets the trials of searches; it and
-    ``show`` are told how far fits are, some time after they began.
+    For a second look, those that were inconclusive are kept as they are; where they cannot be, all are trained anew for the
+    cause of the first. ``tracker`` gets the trials of searches; it and ``show`` are told how far fits are, some time after they
+    began.
 
     Raises:
         RecipeError: when no candidate is left, and one failed for no reason that everfit knows: a fault of the code's.
         Exception: what concerns all candidates, such as a full disk.
     """
-    if training_set.cause == SECOND_LOOK and (kept := look_again(runtime, model, training_set, data_version)):
+    first = first_look(runtime, model, training_set) if training_set.cause == SECOND_LOOK else None
+    if first and (kept := look_again(runtime, model, first, training_set, data_version)):
         return kept
     with runtime.engine.connect() as connection:
         champion = ledger.champion(connection, model.name)
-    return train_beside(champion, runtime, model, training_set, data_version, tracker, show)
+    trained = train_beside(champion, runtime, model, training_set, data_version, tracker, show)
+    cause = manifests.learnt(runtime.lake, first.trained).cause if first else ""
+    return msgspec.structs.replace(trained, cause=cause)
 
 
 def train_beside(

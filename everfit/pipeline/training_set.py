@@ -11,6 +11,7 @@ from everfit.declaration.discovery import find_model
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
 from everfit.evidence.out_of_bounds import within
 from everfit.evidence.propensity import drawn_by_chance
+from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline.code_versions import code_version
 from everfit.pipeline.horizon import horizon
 from everfit.pipeline.manifests import TrainingSet
@@ -114,9 +115,7 @@ def collect(runtime: Runtime, model: Model, cutoff: datetime, parts: TrainingPar
 
     labels = _labels(runtime, model, cutoff, parts)
     days = list(parts.days.values())
-    rows = _labelled(runtime, model, days, labels, cutoff) if days else labels.clear()
-    for span in parts.quarantined if days else []:
-        rows = rows.filter(~pl.col(EVENT_TIME).is_between(*span, closed="left"))
+    rows = trusted(_labelled(runtime, model, days, labels, cutoff), parts.quarantined) if days else labels.clear()
     is_usable = pl.Series(model.task.usable(rows[LABEL].to_numpy()), dtype=pl.Boolean)
     refused = rows.filter(~is_usable)[LABEL]
     return Collected(rows.filter(is_usable), len(refused), _because(model, refused.to_list()))

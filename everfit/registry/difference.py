@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from everfit.registry import mlflow_rest
 from everfit.store import ledger
+
+FOLLOWS_WITHIN = timedelta(minutes=1)  # of a promotion or rollback: the alias is set after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +46,17 @@ class Difference:
 
 
 def differences(connection: sa.Connection, mlflow: str, models: Iterable[str]) -> Sequence[Difference]:
-    """The models whose alias or version differs from the ledger.
+    """The models whose alias or version differs from the ledger; not where the champion is so new that the alias may follow.
 
     Raises:
         ServiceError: when MLflow does not answer.
     """
-    differing = []
-    for model in models:
-        if _compare(connection, mlflow, model) is None:
-            continue
-        ledger.lock(connection, model)  # a promotion that has set the alias may not be committed yet
-        if difference := _compare(connection, mlflow, model):
-            differing.append(difference)
-    return differing
+    return [difference for model in models if (difference := _compare(connection, mlflow, model))]
 
 
 def _compare(connection: sa.Connection, mlflow: str, model: str) -> Difference | None:
+    if ledger.is_newer(connection, model, FOLLOWS_WITHIN):
+        return None
     champion = ledger.champion(connection, model)
     version = champion.version if champion else None
     alias = _alias(mlflow, model)

@@ -47,7 +47,7 @@ class Registry(Protocol):
     def point(self, model: str, role: Role, version: int) -> None:
         """Give a role to a version, whichever had it before.
 
-        The champion's role follows the ledger, under its lock: :func:`everfit.pipeline.promotion.promote`.
+        The champion's role follows the ledger: :func:`everfit.pipeline.reconciliation.set_alias`.
 
         Raises:
             LostVersionError: when the registry does not have the version.

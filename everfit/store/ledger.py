@@ -4,7 +4,7 @@ Each promotion's ``detail`` names the version's manifest in the lake: its traini
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -94,6 +94,12 @@ def since(connection: sa.Connection, model: str) -> datetime | None:
     """When the champion became champion, by the model's clock; None where there is none."""
     moment: datetime | None = connection.execute(_newest(model, ledger.c.event_time)).scalar()
     return moment
+
+
+def is_newer(connection: sa.Connection, model: str, age: timedelta) -> bool:
+    """Whether the champion became champion less than so long ago, by the database's clock; False where there is none."""
+    is_newer: bool | None = connection.execute(_newest(model, ledger.c.at > sa.func.clock_timestamp() - age)).scalar()
+    return bool(is_newer)
 
 
 def rolled_back_at(connection: sa.Connection, model: str) -> datetime | None:

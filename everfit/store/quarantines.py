@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.declaration import Model
+from everfit.declaration.views import Features
 from everfit.store.tables import quarantine_releases, quarantines
 
 ALL_COLUMNS = "*"  # the rows themselves are suspect: too few, or of an unknown schema
@@ -82,9 +83,12 @@ def of_model(connection: sa.Connection, model: str) -> Sequence[Quarantine]:
     ]
 
 
-def excluded_spans(connection: sa.Connection, model: Model) -> list[Span]:
-    """The spans kept out of training and evaluation: of a column that the model reads, of its label, or of all columns."""
-    read = {name for name, _ in model.features} | {model.label, ALL_COLUMNS}
+def excluded_spans(connection: sa.Connection, model: Model, inputs: Features = ()) -> list[Span]:
+    """The spans kept out of training, evaluation and evidence: of a column that is read, of the label, or of all columns.
+
+    Read are the model's features, and the ``inputs`` of a version that was made by another declaration.
+    """
+    read = {name for name, _ in [*model.features, *inputs]} | {model.label, ALL_COLUMNS}
     entries = of_model(connection, model.name)
     return sorted({(entry.start, entry.end) for entry in entries if entry.release is None and entry.column in read})
 

@@ -372,10 +372,29 @@ declaration_documents = Table(
     Column("first_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
+comparators = Table(
+    "comparators",
+    metadata,
+    _text("id", primary_key=True),
+    _text("model"),
+    _time("start"),  # of the window that it is for; nothing known after it is learnt
+    _text("recipe"),  # as the policy names it: recipe, light, or the name of one of its own
+    Column("champion", Integer, nullable=False),  # when it was asked for: whose recipe is meant
+    _text("state"),  # asked; it ends fitted or failed
+    Column("attempts", Integer, nullable=False, server_default=text("0")),  # fits that were begun
+    _text("fitted", nullable=True),  # names everfit.pipeline.comparator_fit.FittedComparator in the lake
+    Column("fit_seconds", Float(53)),
+    _text("reason", nullable=True),  # why it failed
+    Column("asked_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    _time("ended_at", nullable=True),
+    Index("comparators_by_window", "model", "start"),
+    Index("comparators_asked", "asked_at", postgresql_where=text("state = 'asked'")),
+)
+
 heartbeats = Table(
     "heartbeats",
     metadata,
-    _text("process", primary_key=True),  # prediction_log (the sensor), ingest
+    _text("process", primary_key=True),  # prediction_log (the sensor), ingest, comparators
     _time("at"),  # the clock of Postgres
     Column("addresses", JSONB, nullable=False),  # what it works with, without passwords
     Column("identities", JSONB, nullable=False),  # who answers there

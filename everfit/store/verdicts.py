@@ -1,7 +1,6 @@
-"""The gate's verdicts on record: what evaluations have cost of the budget, and the one that waits for more days."""
+"""The gate's verdicts on record: what evaluations have cost of the budget, and those that wait for more days."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -20,21 +19,18 @@ def spent(connection: sa.Connection, model: str, since: datetime) -> float:
 
 def inconclusive(connection: sa.Connection, model: str) -> Inconclusive | None:
     """The newest verdict, where it waits for more days."""
-    row = _waiting(connection, model)
-    return None if row is None else Inconclusive(row.event_time, row.reason)
-
-
-def waiting_evaluation(connection: sa.Connection, model: str) -> str | None:
-    """The hash of the evaluation whose verdict waits for more days."""
-    row = _waiting(connection, model)
-    return None if row is None else row.detail["evaluation"]
-
-
-def _waiting(connection: sa.Connection, model: str) -> Any:
-    """The row of the newest verdict, where that is inconclusive."""
     columns, verdicts = ledger.c, (*ENDING, "inconclusive")
-    query = sa.select(columns.action, columns.event_time, columns.reason, columns.detail).where(
+    query = sa.select(columns.action, columns.event_time, columns.reason).where(
         columns.model == model, columns.action.in_(verdicts)
     )
     row = connection.execute(query.order_by(columns.id.desc()).limit(1)).first()
-    return row if row is not None and row.action == "inconclusive" else None
+    return Inconclusive(row.event_time, row.reason) if row is not None and row.action == "inconclusive" else None
+
+
+def evaluation_before(connection: sa.Connection, model: str, at: datetime) -> str | None:
+    """The hash of the newest evaluation before a moment of the model's clock whose verdict was inconclusive, also where another
+    version became champion since; None where there is none."""
+    columns = ledger.c
+    about = (columns.model == model, columns.action == "inconclusive", columns.event_time < at)
+    query = sa.select(columns.detail["evaluation"].astext).where(*about).order_by(columns.id.desc()).limit(1)
+    return connection.execute(query).scalar()

@@ -64,12 +64,25 @@ def check_parity(
         NotServableError: when the graph does not load, crashes, or answers differently; the message has the worst row.
         RecipeError: when its output is not of the answers' shape.
     """
-    import numpy as np
     import polars as pl
 
     tested = pl.concat([frame.select(name for name, _ in signature.features), *hostile(signature.features, frame)])
     native = predict(tested)
     scores, latency = _answers(content, signature, tested)
+    return Parity(tested.height, largest_difference(signature, tested, scores, native, spread), latency)
+
+
+def largest_difference(
+    signature: Signature, tested: "pl.DataFrame", scores: Floats, native: Floats, spread: float = 1.0
+) -> float:
+    """How far the answers of what is exported are from the native ones, at the most; bounded as :func:`check_parity` says.
+
+    Raises:
+        NotServableError: when they are further apart; the message has the worst row.
+        RecipeError: when they are not of the same shape.
+    """
+    import numpy as np
+
     if scores.shape != native.shape or scores.dtype.kind != "f":
         got, wanted = f"{scores.dtype}{list(scores.shape)}", f"float64{list(native.shape)}"
         raise RecipeError(
@@ -86,7 +99,7 @@ def check_parity(
             f"(row {worst} of {len(native)}: {tested.row(worst, named=True)}); {apart} rows differ by more than "
             f"{CLOSE * spread:g}, allowed are one in {ROWS_A_SPLIT:,} and {FAR * spread:g} at most; it must not serve"
         )
-    return Parity(tested.height, float(differences[worst]), latency)
+    return float(differences[worst])
 
 
 def _shown(answer: Any) -> str:

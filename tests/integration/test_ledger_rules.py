@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -17,8 +18,9 @@ from everfit.cli.main import app
 from everfit.environment.settings import Settings
 from everfit.errors import LostVersionError, PromotionError, ServiceError, StaleChampionError
 from everfit.pipeline import manual_promotion
-from everfit.pipeline.promotion import promote, register
-from everfit.registry import Artifact, MlflowRegistry
+from everfit.pipeline.promotion import register
+from everfit.pipeline.reconciliation import reconcile
+from everfit.registry import Artifact, MlflowRegistry, difference
 from everfit.registry.difference import Difference, differences
 from everfit.runtime import Runtime
 from everfit.serving.model_cache import ModelCache
@@ -34,6 +36,12 @@ from tests.versions import CUTOFF, described
 def model() -> Model:
     """Under a name of this test's own."""
     return electricity_price.model_copy(update={"name": f"price_{uuid.uuid4().hex}"})
+
+
+@pytest.fixture(autouse=True)
+def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alias is expected to follow at once."""
+    monkeypatch.setattr(difference, "FOLLOWS_WITHIN", timedelta(0))
 
 
 @pytest.fixture
@@ -54,7 +62,8 @@ def promoted(runtime: Runtime, model: Model, *biases: float, signed: bool = True
         detail = {"manifest": manifest, "trained_until": CUTOFF.isoformat(), "candidate": one.candidate.name}
         entry = Entry(model.name, "promoted", before, version, "test", "drift", "better", None, CUTOFF, detail)
         with runtime.engine.begin() as connection:
-            promote(connection, runtime.registry, entry)
+            ledger.replace_champion(connection, entry)
+        reconcile(runtime, [model.name])
     return version
 
 
@@ -106,6 +115,17 @@ def test_an_alias_that_was_moved_changes_nothing_that_is_served_and_is_told(runt
     assert (done.done, done.version) == ("restored", 2)
     assert differing(runtime, model) == []
     assert len(rows(runtime, model)) == 2, "who is champion has not changed"
+
+
+def test_of_a_promotion_just_made_nothing_is_told_as_its_alias_follows(
+    runtime: Runtime, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(runtime, model, 0.0, 1.0)
+    runtime.registry.point(model.name, "champion", 1)
+    monkeypatch.setattr(difference, "FOLLOWS_WITHIN", timedelta(minutes=1))
+    assert differing(runtime, model) == []
+    monkeypatch.setattr(difference, "FOLLOWS_WITHIN", timedelta(microseconds=1))
+    assert [(one.champion, one.alias) for one in differing(runtime, model)] == [(2, 1)]
 
 
 def test_a_deleted_alias_is_set_again(runtime: Runtime, model: Model) -> None:

@@ -128,7 +128,7 @@ def test_answers_of_a_version_that_the_ledger_does_not_know_are_told_and_stop_no
     loop.log([prediction(number, version=99) for number in range(3)])
     judged = loop.judge(MODEL.go_live).judgements
     assert [(one.version, one.kind) for one in judged if one.version != 1] == [(99, "quality")]
-    assert judged[-1].reason == "version 99 answered 3 rows of clients, and the ledger does not know it"
+    assert judged[0].reason == "version 99 answered 3 rows of clients, and the ledger does not know it"
     assert next(one.verdict for one in judged if one.version == 1) == "ok"
 
 
@@ -187,25 +187,30 @@ def test_old_training_data_ask_for_a_retraining_once(loop: Loop) -> None:
 
 
 def test_a_broken_window_is_quarantined_and_not_trained_on(loop: Loop) -> None:
+    loop.model = MODEL.model_copy(update={"drift": MODEL.drift.model_copy(update={"settle": timedelta()})})
     loop.bootstrap()
-    stuck = pl.when(pl.col("period_start") < MODEL.go_live).then(pl.col("demand")).otherwise(0.25)
+    broken = (MODEL.go_live, MODEL.go_live + WEEK)
+    stuck = pl.when(pl.col("period_start") < broken[0] - timedelta(hours=1)).then(pl.col("demand")).otherwise(0.25)
     loop.recorded = {"half_hours": electricity().recorded["half_hours"].with_columns(demand=stuck)}
-    broken = (MODEL.go_live + WEEK, MODEL.go_live + 2 * WEEK)  # in the first week the last true value is still among the rows
-    loop.play(MODEL.go_live, broken[1])
-    loop.judge(MODEL.go_live)
-    verdict = next(one for one in loop.judge(broken[0]).judgements if one.kind == "quality")
-    assert verdict.verdict == "alarm"
-    assert "demand is stuck at 0.25" in verdict.reason
+    loop.play(*broken)
+    judged = loop.judge(broken[0])
+    found = {one.kind: one for one in judged.judgements}
+    assert found["quality"].verdict == "alarm"
+    assert found["quality"].reason == "demand is stuck at 0.25"
+    for kind in ("drift", "performance"):
+        assert (found[kind].verdict, found[kind].detail["quarantined_rows"]) == ("insufficient", 7 * 48)
+        assert found[kind].reason.endswith("; 336 rows of quarantined days are left out")
+    assert not judged.requested, "what is broken asks for no retraining"
     with loop.runtime.engine.connect() as connection:
         assert quarantines.excluded_spans(connection, MODEL) == list(quarantines.days_of(broken))
         columns = {one.column for one in quarantines.of_model(connection, MODEL.name)}
-        assert columns == {"demand", "demand_24h", "demand_yesterday"}
+        assert columns == {"demand"}
     held_back = training_set.assemble(loop.runtime, MODEL, cutoff=_with_days(loop, broken[1]), request=None)
     rows = loop.runtime.lake.get_frame(held_back.rows_hash)
     assert rows["_event_time"].max() < broken[0]  # type: ignore[operator]
     with loop.runtime.engine.begin() as connection:
         held = quarantines.of_model(connection, MODEL.name)
-        assert quarantines.release(connection, held, "ann", "the meter was right") == 3 * 7
+        assert quarantines.release(connection, held, "ann", "the meter was right") == 7
         assert quarantines.release(connection, held, "bob", "again") == 0
         assert {one.release.actor for one in quarantines.of_model(connection, MODEL.name) if one.release} == {"ann"}
     released = training_set.assemble(loop.runtime, MODEL, cutoff=broken[1], request=None)
@@ -243,6 +248,17 @@ def outcome_of(asked: Prediction) -> Outcome:
     """It went up, known an hour later."""
     at = asked.event_time + timedelta(hours=1)
     return Outcome(request_id=asked.request_id, model=asked.model, outcome=1.0, observed_at=at)
+
+
+def test_one_broken_day_of_a_window_is_no_evidence_and_the_others_are(loop: Loop) -> None:
+    loop.bootstrap()
+    loop.play(MODEL.go_live, MODEL.go_live + WEEK)
+    day = (MODEL.go_live + timedelta(days=2), MODEL.go_live + timedelta(days=3))
+    with loop.runtime.engine.begin() as connection:
+        quarantines.put(connection, MODEL.name, day, {"demand": "a person saw it"})
+    rows = {one.kind: one.detail.get("rows", 0) for one in loop.judge(MODEL.go_live).judgements}
+    assert (rows["quality"], rows["drift"]) == (7 * 48, 6 * 48)
+    assert 0 < rows["performance"] <= 6 * 48
 
 
 @pytest.mark.parametrize("column", [MODEL.label, "*", "demand", "of_no_use"])

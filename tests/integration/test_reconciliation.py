@@ -15,9 +15,9 @@ from everfit.pipeline.manual_promotion import adopt
 from everfit.pipeline.promotion import register
 from everfit.pipeline.reconciliation import reconcile
 from everfit.pipeline.rollback import roll_back
-from everfit.registry import InMemoryRegistry
+from everfit.registry import Artifact, InMemoryRegistry
 from everfit.runtime import Runtime
-from everfit.store import ledger
+from everfit.store import ledger, locks
 from everfit.store.served_roles import served
 from models.electricity_price import electricity_price as model
 from tests.versions import described
@@ -131,3 +131,60 @@ def test_a_champion_that_the_registry_has_lost_is_told_and_stays(runtime: Runtim
     reconcile(runtime, [model.name])
     assert champion(runtime) == 1
     assert "version 1 of electricity_price was never registered" in caplog.text
+
+
+class Watched(InMemoryRegistry):
+    """Of the same versions and roles as another; it tells the verb that it is asked, before it answers."""
+
+    def __init__(self, other: InMemoryRegistry, asked: Callable[[str], None]) -> None:
+        super().__init__()
+        self.artifacts, self.pointers, self.asked = other.artifacts, other.pointers, asked
+
+    def fetch(self, model: str, version: int) -> Artifact:
+        self.asked("fetch")
+        return super().fetch(model, version)
+
+    def roles(self, model: str) -> dict[Role, int]:
+        self.asked("roles")
+        return super().roles(model)
+
+    def point(self, model: str, role: Role, version: int) -> None:
+        self.asked("point")
+        super().point(model, role, version)
+
+
+def watched(runtime: Runtime, asked: Callable[[str], None]) -> Watched:
+    registry = runtime.registry
+    assert isinstance(registry, InMemoryRegistry)
+    runtime.__dict__["registry"] = one = Watched(registry, asked)
+    return one
+
+
+def test_a_registry_is_never_asked_while_the_ledger_is_locked(runtime: Runtime) -> None:
+    free: list[bool] = []
+
+    def asked(_: str) -> None:
+        with runtime.engine.begin() as another:
+            free.append(locks.try_hold(another, locks.LEDGER + model.name))
+
+    registry = watched(runtime, asked)
+    adopt(runtime, model, 2, actor="person ada")
+    roll_back(runtime, model, actor="person ada")
+    registry.pointers[model.name, "champion"] = 2
+    manual_promotion.restore(runtime, model, actor="person ada")
+    registry.pointers.clear()
+    reconcile(runtime, [model.name])
+    assert registry.pointers[model.name, "champion"] == 1
+    assert free.count(True) == len(free) > 10, "a rollback would have waited for the registry"
+
+
+def test_an_alias_that_is_set_late_is_that_of_who_was_promoted_meanwhile(runtime: Runtime) -> None:
+    def meanwhile(verb: str) -> None:
+        if verb == "point":
+            registry.asked = lambda _: None
+            adopt(runtime, model, 2, actor="person ada")
+
+    registry = watched(runtime, meanwhile)
+    registry.pointers.clear()
+    reconcile(runtime, [model.name])
+    assert (champion(runtime), registry.pointers[model.name, "champion"]) == (2, 2)

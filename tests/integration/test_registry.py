@@ -1,8 +1,7 @@
-"""What every registry must do, tried on MLflow's, on the one in memory and on one from outside; the ledger rules over each."""
+"""What every registry must do, tried on MLflow's, on the one in memory and on one from outside."""
 
 import asyncio
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,15 +10,13 @@ import sqlalchemy as sa
 
 from everfit import GradientBoosting, Recipe, TorchMLP
 from everfit.environment.settings import Settings
-from everfit.errors import LostVersionError, StaleChampionError
+from everfit.errors import LostVersionError
 from everfit.pipeline import manual_promotion
-from everfit.pipeline.promotion import promote, register
+from everfit.pipeline.promotion import register
 from everfit.registry import Artifact, InMemoryRegistry, MlflowRegistry, Registry
 from everfit.runtime import Runtime
 from everfit.serving.model_cache import ModelCache
 from everfit.serving.version_source import LedgerVersions
-from everfit.store import ledger
-from everfit.store.ledger import Entry
 from everfit.training.artifact import Scorer, Signature
 from models.electricity_price import electricity_price
 from tests.folder_registry import FolderRegistry
@@ -50,27 +47,6 @@ def artifact(recipe: Recipe | None = None) -> Artifact:
     recipe = recipe or GradientBoosting(trees=1, min_leaf_rows=5)
     onnx = fit(recipe, ROWS, features=SIGNATURE.features, label="up").to_onnx()
     return Artifact(onnx, SIGNATURE, {"everfit.cause": "person"})
-
-
-def entry(name: str, version: int, replaces: int | None) -> Entry:
-    at = datetime(1996, 9, 4, tzinfo=UTC)
-    detail = {"manifest": "hash", "trained_until": at.isoformat()}
-    return Entry(name, "promoted", replaces, version, "test", "person", "why", None, at, detail)
-
-
-def promoted(engine: sa.Engine, registry: Registry, name: str, versions: int = 2) -> None:
-    """Register so many versions, and make version 1 champion."""
-    for _ in range(versions):
-        registry.register(name, artifact(), above=0)
-    with engine.begin() as connection:
-        promote(connection, registry, entry(name, 1, None))
-
-
-def champion(engine: sa.Engine, name: str) -> int | None:
-    """The champion by the ledger."""
-    with engine.connect() as connection:
-        found = ledger.champion(connection, name)
-    return found.version if found else None
 
 
 @pytest.mark.parametrize("candidate", [GradientBoosting(trees=3, min_leaf_rows=5), TorchMLP(epochs=1)], ids=lambda c: c.name)
@@ -118,35 +94,6 @@ def test_a_version_that_is_not_there_is_lost(registry: Registry, name: str) -> N
     with pytest.raises(LostVersionError):
         registry.point(name, "champion", 2)
     assert registry.roles(name) == {}
-
-
-def test_promotion_is_compare_and_set(registry: Registry, name: str, engine: sa.Engine) -> None:
-    promoted(engine, registry, name, versions=3)
-    with engine.begin() as connection:
-        promote(connection, registry, entry(name, 2, 1))
-    with engine.begin() as connection, pytest.raises(StaleChampionError, match="version 2 is champion now"):
-        promote(connection, registry, entry(name, 3, 1))
-    assert registry.roles(name) == {"champion": 2}
-    assert champion(engine, name) == 2
-
-
-def test_a_role_that_cannot_be_given_leaves_the_ledger_as_it_was(registry: Registry, name: str, engine: sa.Engine) -> None:
-    promoted(engine, registry, name)
-    with pytest.raises(LostVersionError), engine.begin() as connection:
-        promote(connection, registry, entry(name, 3, 1))
-    assert registry.roles(name) == {"champion": 1}
-    assert champion(engine, name) == 1
-
-
-def test_the_ledger_rules_where_a_promotion_did_not_commit(registry: Registry, name: str, engine: sa.Engine) -> None:
-    promoted(engine, registry, name)
-    with engine.connect() as connection:  # closed without a commit, as by a crash
-        promote(connection, registry, entry(name, 2, 1))
-    assert registry.roles(name) == {"champion": 2}
-    assert champion(engine, name) == 1
-    with engine.begin() as connection:
-        promote(connection, registry, entry(name, 2, 1))
-    assert champion(engine, name) == 2
 
 
 def test_a_runtime_works_with_a_registry_from_outside(engine: sa.Engine, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from everfit.declaration.rollouts import Step
 from everfit.environment.settings import Settings
 from everfit.errors import PromotionError, ServiceError, StaleChampionError
 from everfit.pipeline import approval, manual_promotion, rollout_changes
-from everfit.pipeline.promotion import promote, register
+from everfit.pipeline.promotion import register
 from everfit.pipeline.reconciliation import reconcile
 from everfit.pipeline.rollback import roll_back
 from everfit.pipeline.training_request import request_training
@@ -61,8 +61,9 @@ def promoted(runtime: Runtime, model: Model, versions: int) -> None:
     for version in range(1, versions + 1):
         made = entry(runtime, model, "promoted", version - 1 or None)
         with runtime.engine.begin() as connection:
-            promote(connection, runtime.registry, made)
+            ledger.replace_champion(connection, made)
             rollout_changes.guard(connection, model, made)
+        reconcile(runtime, [model.name])
 
 
 def challenged(runtime: Runtime, model: Model, steps: list[Step]) -> Model:
@@ -121,7 +122,8 @@ def test_of_a_promotion_and_rollbacks_at_once_one_wins(runtime: Runtime, model: 
 
     def push() -> str:
         with runtime.engine.begin() as connection:
-            promote(connection, runtime.registry, made)
+            ledger.replace_champion(connection, made)
+        reconcile(runtime, [model.name])
         return "promoted"
 
     def back() -> str:

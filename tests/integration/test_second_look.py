@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from everfit import Model
 from everfit.declaration.retraining import SECOND_LOOK
-from everfit.pipeline import manifests
-from everfit.pipeline.manifests import Evaluation, TrainedModel
+from everfit.pipeline import manifests, training
+from everfit.pipeline.manifests import Evaluation, TrainedModel, TrainingSet
 from everfit.store import ledger as ledgers
 from everfit.store import requests, verdicts
+from everfit.store.ledger import Entry
 from everfit.store.tables import ledger
+from everfit.timing import format_time
 from tests.examples import electricity
 from tests.loop import Loop
 
@@ -31,7 +33,20 @@ def loop(engine: sa.Engine, tmp_path: Path) -> Loop:
     return Loop(engine, tmp_path, MODEL, electricity().recorded)
 
 
-def test_an_inconclusive_candidate_is_judged_again_on_more_days_and_trained_once(loop: Loop) -> None:
+def crowned(loop: Loop) -> None:
+    """Version 1 became champion once more."""
+    with loop.runtime.engine.begin() as connection:
+        champion = ledgers.champion(connection, MODEL.name)
+        assert champion is not None
+        detail = {"manifest": champion.manifest, "trained_until": champion.trained_until.isoformat()}
+        ledgers.append(
+            connection, Entry(MODEL.name, "promoted", 1, 1, "person ada", "person", "again", None, LIVE + 2 * WEEK, detail)
+        )
+
+
+def test_an_inconclusive_candidate_is_judged_again_on_more_days_and_trained_once(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loop.bootstrap()
     loop.play(LIVE, LIVE + WEEK)
     loop.model = asking(prove="better", wrong_promotions_per_year=1e-9)  # so sure that nothing shows it
@@ -52,6 +67,7 @@ def test_an_inconclusive_candidate_is_judged_again_on_more_days_and_trained_once
     )
 
     loop.model = asking(margin=1.0)
+    crowned(loop)  # a person makes another champion while the run is under way, which is tried again
     second = loop.retrain(asked)
     after, _ = manifests.newest(loop.runtime, MODEL, "trained_model", TrainedModel)
     judged, _ = manifests.newest(loop.runtime, MODEL, "evaluation", Evaluation)
@@ -68,3 +84,13 @@ def test_an_inconclusive_candidate_is_judged_again_on_more_days_and_trained_once
     assert (champion.version, champion.trained_until) == (2, LIVE + WEEK), "it has learnt nothing since"
     assert ended.status in ("promoted", "in_rollout")
     assert [tuple(row) for row in causes][:2] == [("person", "promoted"), ("person", "inconclusive")]
+
+    third = loop.retrain(asked)
+    assert (third.verdict, third.version) == ("rejected", None), "nothing is trained, and what is older never comes after"
+    assert third.reason.endswith(f"version 2 became champion since, and was trained until {format_time(LIVE + WEEK)}")
+
+    monkeypatch.setattr(training, "look_again", lambda *_: None)  # as after a change of the schema
+    monkeypatch.setattr(training, "train_beside", lambda *_: after)
+    given = manifests.get(loop.runtime.lake, judged_set := after.training_set, TrainingSet)
+    anew = training.train(loop.runtime, MODEL, given, judged_set)
+    assert (given.cause, manifests.learnt(loop.runtime.lake, anew).cause) == (SECOND_LOOK, "person")

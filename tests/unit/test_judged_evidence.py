@@ -49,13 +49,13 @@ def backtested(model: Model, labels: Any) -> pl.DataFrame:
     return pl.DataFrame(features | own)
 
 
-def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, model: Model, labels: Any) -> Compared:
+def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, model: Model, labels: Any, **given_with: Any) -> Compared:
     """The verdict on a first candidate that was tested on rows with these labels."""
     monkeypatch.setattr(ledger, "champion", lambda *_: None)
     monkeypatch.setattr(verdicts, "spent", lambda *_: 0.0)
     lake, rows = Lake(folder), backtested(model, labels)
     given = training_set(
-        model, cutoff=CUTOFF, cause="person", reason="", rows_hash=lake.put_frame(backtested(model, [0.0, 1.0]))
+        model, cutoff=CUTOFF, cause="person", reason="", rows_hash=lake.put_frame(backtested(model, [0.0, 1.0])), **given_with
     )
     artifact, backtest = lake.put(graph(model, 0.0), "onnx"), lake.put_frame(rows)
     version = untrained(model, name="mlp", artifact=artifact, backtest=backtest, reference="", signature=Signature.of(model))
@@ -82,6 +82,13 @@ def test_days_of_one_outcome_and_days_without_rows_end_in_words(
     compared = judged(tmp_path, monkeypatch, MODEL.model_copy(update=fields), labels)
     assert (compared.passed, compared.reason[: len(told)]) == (passed, told)
     assert {"servable", "memory", "robustness"} <= {rule.name for rule in compared.rules}, "it is tried in any case"
+
+
+def test_days_quarantined_since_a_first_look_count_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quarantined = [(CUTOFF - timedelta(days=9), CUTOFF - timedelta(days=1))]
+    compared = judged(tmp_path, monkeypatch, MODEL, [0.0, 1.0] * 168, quarantined=quarantined)
+    told = "6 days with rows, fewer than 7, can be judged"
+    assert (compared.passed, compared.reason[: len(told)]) == (False, told)
 
 
 def test_a_check_that_finds_something_rejects_the_first_champion_and_is_told_first(

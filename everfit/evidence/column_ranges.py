@@ -1,0 +1,96 @@
+"""The ranges of one column's figures over days."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from everfit.declaration.views import Kind
+from everfit.evidence.day_figures import LEVELS, WORDS, ColumnFigures, DayFigures
+from everfit.evidence.tails import Range
+
+MOST_KNOWN = 1_000  # categories
+LEAST_VALUES = 12  # present on a day; of fewer nothing is told but that they are null
+LEAST_SHARE = 1e-3
+BELOW_ALL = -1e3  # the logarithm of what has none
+
+
+class ColumnRange(msgspec.Struct, frozen=True):
+    """Of one column: the range of its daily null share, of the share of its commonest value (as log odds), and of each of its
+    daily quantiles, on the scale of their logarithms where all of them are above zero (``logarithmic``).
+
+    ``known``: categories that occurred on more than one day, the commonest :data:`MOST_KNOWN`, with their mean share;
+    ``unseen``: the daily share of others. A range is None where no day had values.
+    """
+
+    column: str
+    kind: Kind
+    nulls: Range | None = None
+    top: Range | None = None
+    logarithmic: bool = False
+    quantiles: list[Range] = []
+    known: dict[str, float] = {}
+    unseen: Range | None = None
+
+    @classmethod
+    def of(cls, column: str, kind: Kind, days: Sequence[DayFigures]) -> "ColumnRange":
+        """Of the figures of days; those of few values do not count, but for the nulls."""
+        all_days = _of_column(column, days)
+        held = [figures for figures in all_days if figures.values >= LEAST_VALUES]
+        numbers = [figures.quantiles for figures in held if figures.quantiles]
+        logarithmic = bool(numbers) and min(quantiles[0] for quantiles in numbers) > 0
+        known = _known(held) if kind in WORDS else {}
+        part = cls(column, kind, logarithmic=logarithmic, known=known)
+        return msgspec.structs.replace(
+            part,
+            nulls=Range.of([figures.nulls for figures in all_days]),
+            top=Range.of([log_odds(figures.top) for figures in held if figures.top]),
+            quantiles=[made for at in range(len(LEVELS)) if (made := Range.of([part.scaled(q[at]) for q in numbers]))],
+            unseen=Range.of([part.unseen_share(figures.shares) for figures in held]) if known else None,
+        )
+
+    def scaled(self, value: float) -> float:
+        """A value on the scale of the quantiles' ranges."""
+        if not self.logarithmic:
+            return value
+        return math.log(value) if value > 0 else BELOW_ALL
+
+    def unseen_share(self, shares: dict[str, float]) -> float:
+        """Which share of values is not known, of a day's commonest."""
+        return sum(share for value, share in shares.items() if value not in self.known)
+
+    def extended(self, days: Sequence[DayFigures]) -> "ColumnRange":
+        """With further days. Their categories do not become known: a range holds what share is new."""
+        all_days = _of_column(self.column, days)
+        held = [figures for figures in all_days if figures.values >= LEAST_VALUES]
+        numbers = [figures.quantiles for figures in held if figures.quantiles]
+        return msgspec.structs.replace(
+            self,
+            nulls=_extended(self.nulls, [figures.nulls for figures in all_days]),
+            top=_extended(self.top, [log_odds(figures.top) for figures in held if figures.top]),
+            quantiles=[r.extended([self.scaled(q[at]) for q in numbers]) for at, r in enumerate(self.quantiles)],
+            unseen=_extended(self.unseen, [self.unseen_share(figures.shares) for figures in held]) if self.known else None,
+        )
+
+
+def log_odds(share: float) -> float:
+    """Of a share, none of which is taken to be nearer to 0 or 1 than a thousandth."""
+    share = min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
+    return math.log(share / (1 - share))
+
+
+def _of_column(column: str, days: Iterable[DayFigures]) -> list[ColumnFigures]:
+    return [figures.columns[column] for figures in days if column in figures.columns]
+
+
+def _known(days: Sequence[ColumnFigures]) -> dict[str, float]:
+    total: dict[str, list[float]] = {}
+    for figures in days:
+        for value, share in figures.shares.items():
+            total.setdefault(value, []).append(share)
+    often = {value: sum(shares) / len(days) for value, shares in total.items() if len(shares) > 1 or len(days) == 1}
+    return dict(sorted(often.items(), key=lambda item: -item[1])[:MOST_KNOWN])
+
+
+def _extended(past: Range | None, values: Sequence[float]) -> Range | None:
+    return past.extended(values) if past else Range.of(values)

@@ -1,0 +1,132 @@
+"""Comparators: models that are always fresh, to hold a champion against; asked for exactly once, fitted outside the tick."""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from everfit.declaration import Model
+from everfit.store.failures import storable
+from everfit.store.tables import comparators
+from everfit.timing import format_time
+
+State = Literal["asked", "fitted", "failed"]
+
+CHANNEL = "everfit_comparators"  # who waits for comparators to fit listens on it
+
+_columns = comparators.c
+
+
+@dataclass(frozen=True, slots=True)
+class Comparator:
+    """One that was asked for. It learns nothing known after ``start``, where its window begins.
+
+    ``fitted`` names it in the lake, once it is; ``reason`` says why it failed. ``attempts`` counts the fits that were begun.
+    """
+
+    id: str
+    model: str
+    start: datetime
+    recipe: str
+    champion: int
+    state: State
+    attempts: int = 0
+    fitted: str | None = None
+    fit_seconds: float | None = None
+    reason: str | None = None
+
+
+_ROW = [_columns[name] for name in Comparator.__slots__]
+
+
+def recipe_name(model: Model) -> str | None:
+    """What the model's policy compares the champion with: ``recipe``, ``light``, or the name of a recipe of its own."""
+    wanted = getattr(model.retraining, "comparator", None)
+    return wanted if isinstance(wanted, str | None) else str(wanted.name)
+
+
+def ask(connection: sa.Connection, model: Model, champion: int, start: datetime) -> bool:
+    """Ask for the comparator of the window that begins at ``start``, where the model's policy wants one of it.
+
+    The id derives from model, start and recipe: it is asked for once, whoever asks. With ``every=k`` one in k windows has its
+    own. Those of the model that nobody has fitted in time are given up.
+    """
+    recipe = recipe_name(model)
+    if recipe is None:
+        return False
+    every = int(getattr(model.retraining, "every", 1))
+    since = start - every * model.windows.length
+    _give_up(connection, model, since - model.windows.length - model.training.label_delay)
+    of_model = (_columns.model == model.name, _columns.recipe == recipe)
+    if connection.execute(sa.select(_columns.id).where(*of_model, _columns.start > since, _columns.start < start)).first():
+        return False
+    name = hashlib.sha256("|".join([model.name, format_time(start), recipe]).encode()).hexdigest()[:16]
+    row = {"id": name, "model": model.name, "start": start, "recipe": recipe, "champion": champion, "state": "asked"}
+    written = insert(comparators).values(row).on_conflict_do_nothing().returning(_columns.id)
+    if connection.execute(written).first() is None:
+        return False
+    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+    return True
+
+
+def _give_up(connection: sa.Connection, model: Model, before: datetime) -> None:
+    """End those that came too late for every decision, but for one that is being fitted now."""
+    late = sa.select(_columns.id).where(_columns.model == model.name, _columns.state == "asked", _columns.start < before)
+    for name in connection.execute(late.with_for_update(skip_locked=True)).scalars().all():
+        end_failed(connection, name, "nobody fitted it before what it was for was decided")
+
+
+def begin(connection: sa.Connection, models: Collection[str]) -> Comparator | None:
+    """Count an attempt at the newest that waits to be fitted; None where there is none, or others are fitting them all."""
+    waiting = (_columns.state == "asked", _columns.model.in_(models))
+    newest = sa.select(_columns.id).where(*waiting).order_by(_columns.start.desc(), _columns.id).limit(1)
+    name = connection.execute(newest.with_for_update(skip_locked=True)).scalar()
+    if name is None:
+        return None
+    counted = sa.update(comparators).where(_columns.id == name).values(attempts=_columns.attempts + 1).returning(*_ROW)
+    return Comparator(*connection.execute(counted).one())
+
+
+def hold(connection: sa.Connection, name: str) -> bool:
+    """Lock one that waits to be fitted until the transaction ends; False where it has ended, or another holds it."""
+    waiting = sa.select(_columns.id).where(_columns.id == name, _columns.state == "asked")
+    return connection.execute(waiting.with_for_update(skip_locked=True)).first() is not None
+
+
+def being_fitted(connection: sa.Connection) -> bool:
+    """Whether somebody fits one now."""
+    asked = sa.select(_columns.id).where(_columns.state == "asked")
+    waiting = set(connection.execute(asked).scalars())
+    return bool(waiting - set(connection.execute(asked.with_for_update(skip_locked=True)).scalars()))
+
+
+def open_of(connection: sa.Connection, model: str) -> Sequence[Comparator]:
+    """Those of a model that are not fitted yet, oldest first."""
+    query = sa.select(*_ROW).where(_columns.model == model, _columns.state == "asked").order_by(_columns.start)
+    return [Comparator(*row) for row in connection.execute(query)]
+
+
+def standing(connection: sa.Connection, model: Model, start: datetime) -> Comparator | None:
+    """The one that stands for the window that begins at ``start``: its own, or the newest before it; None without any."""
+    of_model = (_columns.model == model.name, _columns.recipe == recipe_name(model), _columns.start <= start)
+    row = connection.execute(sa.select(*_ROW).where(*of_model).order_by(_columns.start.desc()).limit(1)).first()
+    return Comparator(*row) if row else None
+
+
+def end_fitted(connection: sa.Connection, name: str, fitted: str, fit_seconds: float) -> bool:
+    """Record what was fitted; False where it has ended already."""
+    return _end(connection, name, {"state": "fitted", "fitted": fitted, "fit_seconds": fit_seconds})
+
+
+def end_failed(connection: sa.Connection, name: str, reason: str) -> bool:
+    """Record why it cannot be fitted; False where it has ended already."""
+    return _end(connection, name, {"state": "failed", "reason": storable(reason)})
+
+
+def _end(connection: sa.Connection, name: str, values: dict[str, object]) -> bool:
+    update = sa.update(comparators).where(_columns.id == name, _columns.state == "asked")
+    return connection.execute(update.values(**values, ended_at=sa.func.now())).rowcount == 1
