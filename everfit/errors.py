@@ -33,6 +33,10 @@ class MetricError(EverfitError, ValueError):
     """A metric of the user's fails, or gives something else than a finite loss for each row."""
 
 
+class UndefinedMetricError(MetricError):
+    """A metric has no value on these rows, such as AUC where all outcomes are alike; others may give one."""
+
+
 class FeatureError(EverfitError, ValueError):
     """Rows for a model lack one of its features, or have it with a wrong type."""
 

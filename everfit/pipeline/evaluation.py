@@ -13,7 +13,7 @@ from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import CANDIDATE, EVENT_TIME, LABEL, renewed
 from everfit.declaration.tasks import Floats, Labels
-from everfit.errors import MetricError, NotServableError
+from everfit.errors import MetricError, NotServableError, UndefinedMetricError
 from everfit.evaluation import budget
 from everfit.evaluation.budget import YEAR
 from everfit.evaluation.comparison import compare
@@ -117,8 +117,18 @@ def _compare(gate: _Gate, candidate: Trained) -> Compared:
         if gate.current is None:
             return _first(gate.model, candidate, tested, gate.training_set)
         return _against(gate, candidate, tested, gate.current, days) if days.allowed else _unseen(gate, candidate, days)
+    except UndefinedMetricError as error:
+        return _undefined(gate, candidate, days, error)
     except (MetricError, NotServableError) as error:
         return _unjudged(candidate.name, "comparison", str(error))
+
+
+def _undefined(gate: _Gate, candidate: Trained, days: Rule, error: UndefinedMetricError) -> Compared:
+    """A candidate on days that give the metric no value: it waits for others; without a champion there is no second look."""
+    if gate.current is None:
+        return _unjudged(candidate.name, "comparison", str(error))
+    waits = Rule(name="comparison", passed=None, words=f"{error}; it waits for days on which they differ")
+    return _compared(candidate.name, [waits, days], _kept_as(candidate))
 
 
 def _first(model: Model, candidate: Trained, tested: "pl.DataFrame", training_set: TrainingSet) -> Compared:
@@ -214,11 +224,12 @@ def _loss(metric: Metric, labels: Labels, answers: Floats) -> float:
     """The metric's loss.
 
     Raises:
-        MetricError: when it has none on these rows.
+        UndefinedMetricError: when it has none on these rows.
     """
     loss = metric.loss(labels, answers)
     if not math.isfinite(loss):
-        raise MetricError(f"{metric.title} cannot be computed: the {len(labels)} labels to judge by are all {labels[0]}")
+        alike = f"the {len(labels)} labels to judge by are all {labels[0]}"
+        raise UndefinedMetricError(f"{metric.title} cannot be computed: {alike}")
     return loss
 
 

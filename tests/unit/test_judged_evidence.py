@@ -1,5 +1,6 @@
 """Backtest days with one outcome alone, or without rows, end in a verdict in words; trials are part of every verdict."""
 
+import dataclasses
 import math
 from contextlib import nullcontext
 from datetime import timedelta
@@ -21,7 +22,7 @@ from everfit.evaluation.rules import Rule, verdict
 from everfit.pipeline import evaluation
 from everfit.pipeline.evaluation import evaluate
 from everfit.pipeline.expectation import expectation
-from everfit.pipeline.manifests import Compared, Evaluation, TrainedModel
+from everfit.pipeline.manifests import Compared, Evaluation, TrainedModel, Version
 from everfit.pipeline.trackers import Tracker
 from everfit.pipeline.training_record import judged as judged_record
 from everfit.runtime import Runtime
@@ -89,6 +90,32 @@ def test_days_quarantined_since_a_first_look_count_no_more(tmp_path: Path, monke
     compared = judged(tmp_path, monkeypatch, MODEL, [0.0, 1.0] * 168, quarantined=quarantined)
     told = "6 days with rows, fewer than 7, can be judged"
     assert (compared.passed, compared.reason[: len(told)]) == (False, told)
+
+
+def test_labels_of_one_outcome_leave_a_rank_open_and_a_broken_metric_rejects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next days may hold both outcomes; a function that fails is to be repaired."""
+    model, lake = MODEL.model_copy(update={"declared_metric": AUC()}), Lake(tmp_path)
+    tested = backtested(model, [1.0] * 336)
+    against = gate(lake, model)
+    assert against.current is not None
+    candidate = msgspec.structs.replace(against.current.candidate, backtest=lake.put_frame(tested))
+    champions = SimpleNamespace(training_set=SimpleNamespace(cutoff=tested[EVENT_TIME].min()))
+    against = dataclasses.replace(against, current=cast("Version", champions))
+    enough = Rule(name="days", figure=14, allowed=7, passed=True, words="14 days")
+    monkeypatch.setattr(evaluation, "judged_days", lambda *_, **__: enough)
+    monkeypatch.setattr(evaluation, "_champion_answers", lambda *_: (np.full(336, 0.5), ""))
+    waiting = evaluation._compare(against, candidate)
+    assert verdict(waiting.rules) == "inconclusive"
+    alike = "AUC cannot be computed: the 336 labels to judge by are all 1.0; it waits for days on which they differ"
+    assert waiting.reason == alike
+    monkeypatch.setattr(evaluation, "_champion_answers", fails)
+    assert verdict(evaluation._compare(against, candidate).rules) == "rejected"
+
+
+def fails(*_: Any) -> None:
+    raise MetricError("it fails by ZeroDivisionError")
 
 
 def test_a_check_that_finds_something_rejects_the_first_champion_and_is_told_first(
