@@ -64,15 +64,24 @@ def slices(
 
 
 def slice_rules(gate: Gate, metric: Metric, parts: Sequence[Slice], margin: float) -> list[Rule]:
-    """One rule for each feature: no part of at least ``gate.slice_rows`` rows may lose more than the margin, beyond chance."""
+    """One rule for each feature of ``gate.slices``: none of its parts may lose more than the margin, beyond chance.
+
+    Parts of fewer than ``gate.slice_rows`` rows are not judged, and counted.
+    """
     judged = [part for part in parts if part.rows >= gate.slice_rows]
     shown = dict(zip(judged, shown_by_holm([part.p_value for part in judged]), strict=True))
     rules = []
-    for feature in dict.fromkeys(part.feature for part in judged):
+    for feature in gate.slices:
         own = [part for part in judged if part.feature == feature]
         failed = [part for part in own if shown[part] and part.difference.mean > margin]
-        worst = max(failed or own, key=lambda part: part.difference.mean)
-        rules.append(_rule(metric, worst, margin, len(judged), failed=bool(failed)))
+        worst = max(failed or own, key=lambda part: part.difference.mean, default=None)
+        small = sum(part.feature == feature for part in parts) - len(own)
+        left_out = f"; values of fewer than {gate.slice_rows} rows are not judged: {small}" if small else ""
+        rules.append(
+            _rule(metric, worst, margin, f"by Holm among {len(judged)}){left_out}", failed=bool(failed))
+            if worst
+            else _unjudged(gate, metric, feature)
+        )
     return rules
 
 
@@ -86,12 +95,17 @@ def shown_by_holm(p_values: Sequence[float]) -> list[bool]:
     return shown
 
 
-def _rule(metric: Metric, part: Slice, margin: float, number: int, *, failed: bool) -> Rule:
+def _rule(metric: Metric, part: Slice, margin: float, among: str, *, failed: bool) -> Rule:
     sign, found = -1 if metric.higher_is_better else 1, part.difference
     name = f"{part.feature}={part.value}"
     lost = (
         f"{sign * found.mean:+.4f} on {part.rows} rows of {found.days} days, allowed {sign * margin:+.4f} "
-        f"(p {part.p_value:.3f}, by Holm among {number})"
+        f"(p {part.p_value:.3f}, {among}"
     )
     words = f"{name} collapses: {lost}" if failed else f"worst slice {name} {lost}"
     return Rule(name=f"slice {part.feature}", figure=sign * found.mean, allowed=sign * margin, passed=not failed, words=words)
+
+
+def _unjudged(gate: Gate, metric: Metric, feature: str) -> Rule:
+    words = f"{feature} is not judged: none of its values has {gate.slice_rows} rows that give a {metric.title}"
+    return Rule(name=f"slice {feature}", passed=True, words=words)

@@ -23,7 +23,7 @@ BETTER = np.where(LABELS == 1, 0.75, 0.25)
 
 def rules(candidate: Any, metric: Any = LOG_LOSS, values: Any = WEEKDAY, margin: float = 0.1, **gate: Any) -> list[Rule]:
     parts = [*slices("weekday", values, metric, DAYS, LABELS, CHAMPION, candidate)]
-    return slice_rules(Gate(**gate), metric, parts, margin)
+    return slice_rules(Gate(slices=["weekday"], **gate), metric, parts, margin)
 
 
 @pytest.mark.parametrize("metric", [LOG_LOSS, AUC()], ids=["log_loss", "auc"])
@@ -47,8 +47,17 @@ def test_what_one_slice_may_lose_and_how_many_rows_it_needs_are_declared() -> No
     assert rules(wrong_on(6.0), margin=2.0)[0].passed is True
     few = np.where(np.arange(len(DAYS)) % 48 == 0, 1.0, 0.0)
     worse = np.where(few == 1, 1 - BETTER, BETTER)
-    assert rules(worse, values=few, slice_rows=50)[0].passed is True, "28 rows"
+    (passed,) = rules(worse, values=few, slice_rows=50)
+    assert passed.passed is True, "28 rows"
+    assert passed.words.endswith("; values of fewer than 50 rows are not judged: 1")
     assert rules(worse, values=few, slice_rows=28)[0].passed is False
+
+
+def test_a_feature_without_a_part_that_is_judged_has_a_rule_that_says_so() -> None:
+    each = np.arange(len(DAYS)).astype(float)
+    (rule,) = rules(wrong_on(6.0), values=each)
+    assert (rule.name, rule.figure, rule.passed) == ("slice weekday", None, True)
+    assert rule.words == "weekday is not judged: none of its values has 50 rows that give a log loss"
 
 
 def test_one_day_alone_says_nothing_of_a_slice() -> None:
@@ -63,7 +72,7 @@ def test_among_many_slices_chance_alone_fails_one_time_in_twenty_at_most() -> No
         noisy = np.clip(CHAMPION + random.normal(0, 0.3, len(DAYS)), 0.02, 0.98)
         other = np.clip(CHAMPION + random.normal(0, 0.3, len(DAYS)), 0.02, 0.98)
         parts = [*slices("hour", values, LOG_LOSS, DAYS, LABELS, noisy, other)]
-        failed += slice_rules(Gate(), LOG_LOSS, parts, 1e-9)[0].passed is False
+        failed += slice_rules(Gate(slices=["hour"]), LOG_LOSS, parts, 1e-9)[0].passed is False
     assert failed <= 10
 
 
@@ -99,4 +108,4 @@ def test_slices_in_which_nothing_differs_make_it_no_easier_to_fail_for_others() 
     parts = [Slice("weekday", str(number), each, 100) for number, each in enumerate([same, better, worse])]
     assert [part.p_value for part in parts[:2]] == [1.0, 1.0]
     assert parts[2].p_value == pytest.approx(0.0279, abs=1e-4), "shown alone, not among three"
-    assert slice_rules(Gate(), LOG_LOSS, parts, 0.01)[0].passed is True
+    assert slice_rules(Gate(slices=["weekday"]), LOG_LOSS, parts, 0.01)[0].passed is True
