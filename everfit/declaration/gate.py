@@ -58,7 +58,8 @@ class Question(Part):
 class Gate(Question):
     """What a candidate must show against the champion, on rolling origins over the newest matured days.
 
-    ``by_cause`` asks otherwise of a retraining for one cause, such as ``{"drift": Question(prove="better")}``.
+    ``by_cause`` asks otherwise of a retraining for one cause, such as ``{"drift": Question(prove="better")}``; whoever asks by
+    hand is the cause ``person``.
 
     All attempts of a year together, with all their candidates, may promote ``wrong_promotions_per_year`` that should not have
     been: from it follows how sure each comparison must be. What is neither shown nor refuted is inconclusive: it is judged
@@ -83,7 +84,7 @@ class Gate(Question):
     folds: int = Field(4, ge=1, le=52)
     min_unseen_days: int = Field(7, ge=1)
     slices: list[Name] = []
-    slice_margin: float | None = Field(None, gt=0)
+    slice_margin: FiniteFloat | None = Field(None, gt=0)
     slice_rows: int = Field(50, ge=1)
     max_latency_ms: float = Field(20.0, gt=0)
     max_memory_mb: float | None = Field(None, gt=0)

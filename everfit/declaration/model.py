@@ -28,7 +28,7 @@ from everfit.declaration.policies import (
 )
 from everfit.declaration.recipes import DeclaredRecipe
 from everfit.declaration.required_figures import require_fault
-from everfit.declaration.retraining import Decision, Finding, History, policy_fault
+from everfit.declaration.retraining import Decision, Finding, History, cause_fault, policy_fault
 from everfit.declaration.rollouts import Step, rollout_steps, stages_of
 from everfit.declaration.source import Source
 from everfit.declaration.tasks import Task
@@ -209,6 +209,12 @@ class Model(Part):
     def _required_figures_exist(self) -> Self:
         if fault := require_fault(self.gate.require, self.task, self.metric):
             raise ValueError(f"gate.require: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _causes_exist(self) -> Self:
+        if fault := cause_fault(self.gate.by_cause, self.retraining):
+            raise ValueError(f"gate.by_cause: {fault}")
         return self
 
     @model_validator(mode="after")

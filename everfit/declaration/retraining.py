@@ -1,9 +1,10 @@
 """When a model is retrained: what a policy is given, and what it answers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import entry_points
 from typing import Any, Literal, get_args
 
 from everfit.declaration.part import call_fault
@@ -15,6 +16,7 @@ FRESHNESS = "freshness"  # kind of evidence, and cause: training data that are t
 REGRET = "regret"  # kind of evidence, and cause: a fresh model would have been so much better
 SECOND_LOOK = "second_look"  # cause: a verdict was inconclusive, and more days are known; nothing is trained
 BY_HAND = ("bootstrap", "person")  # causes of what people request: no limit of the loop counts it
+CAUSES = ("drift", "performance", FRESHNESS, REGRET, "timer", "rows", "person")  # of everfit's own policies and kinds
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of a cause, and of a kind of evidence
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # Python's representation of an object that has none of its own
 
@@ -124,3 +126,27 @@ def policy_fault(policy: Any) -> str:
     if ADDRESS.search(repr(policy)):
         return f"{type(policy).__name__} has no representation that is the same in every process; make it a frozen dataclass"
     return ""
+
+
+def cause_fault(causes: Iterable[str], policy: Any) -> str:
+    """Which name is no cause of a retraining; empty where all are, or others may be given.
+
+    A policy of the user's, and an installed kind of evidence, name causes of their own.
+    """
+    unknown = next((cause for cause in causes if cause not in CAUSES), None)
+    if unknown is None or any(not each.__module__.startswith("everfit.") for each in _classes(policy)):
+        return ""
+    if entry_points(group="everfit.evidence"):
+        return ""
+    return f"nothing causes a retraining by the name {unknown!r}; the causes are {', '.join(CAUSES)}"
+
+
+def _classes(policy: Any) -> Iterator[type]:
+    """Those of a policy and of the policies that it is made of."""
+    if not callable(getattr(policy, "decide", None)):
+        return
+    yield type(policy)
+    declared = (getattr(type(policy), table, ()) for table in ("model_fields", "__dataclass_fields__"))
+    for value in [getattr(policy, name) for names in declared for name in names]:
+        for part in value if isinstance(value, list | tuple) else [value]:
+            yield from _classes(part)

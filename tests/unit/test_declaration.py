@@ -37,9 +37,12 @@ from everfit import (
 from everfit.declaration import FeatureView
 from everfit.declaration.discovery import find_model, load_models
 from everfit.declaration.feature_changes import feature_changes
+from everfit.declaration.part import Part
+from everfit.declaration.retraining import cause_fault
 from everfit.declaration.rollouts import Stage, stages_of
 from everfit.environment.project_folder import hidden_modules, put_behind
 from everfit.errors import DeclarationError, UnknownModelError
+from everfit.policy.on_drift import OnDrift
 from models.electricity_price import electricity_price
 
 MISSPELT = {"fold": 3}
@@ -128,6 +131,11 @@ def namesake() -> FeatureView:
         (lambda: changed(views=[of_unheard_key]), "keyed by 'unheard_of'"),
         (lambda: changed(history=lambda unheard_of: unheard_of), "history reads 'unheard_of'"),
         (lambda: changed(gate=Gate(slices=["mood"])), "gate.slices names 'mood'"),
+        (
+            lambda: changed(gate=Gate(by_cause={"drfit": Question(prove="better")})),
+            "gate.by_cause: nothing causes a retraining by the name 'drfit'; the causes are drift, performance, freshness, ",
+        ),
+        (lambda: Gate(slice_margin=math.inf), "slice_margin: Input should be a finite number"),
         (lambda: changed(candidates=[]), "candidates"),
         (
             lambda: changed(task=BinaryClassification(label="event_time")),
@@ -364,3 +372,29 @@ def test_a_margin_is_in_units_or_a_share_of_the_spread(question: Question, allow
     assert question.allowed == allowed
     assert Gate(by_cause={"person": question}).question("person") == question
     assert Gate(by_cause={"person": question}).question("drift") == Gate(by_cause={"person": question})
+
+
+class _Mine:
+    """A policy of the user's, beside others or alone."""
+
+    def decide(self, model: Any, at: Any, current: Any, history: Any) -> Any:
+        raise NotImplementedError
+
+
+class _Both(Part):
+    """As everfit's own, which consist of others."""
+
+    policies: list[Any]
+
+    def decide(self, model: Any, at: Any, current: Any, history: Any) -> Any:
+        raise NotImplementedError
+
+
+_Both.__module__ = "everfit.policy.both"
+
+
+def test_a_policy_of_the_users_names_causes_of_its_own() -> None:
+    own = ["person", "full_moon"]
+    assert cause_fault(own, _Mine()) == cause_fault(own, _Both(policies=[_Mine()])) == ""
+    assert "'full_moon'" in cause_fault(own, None)
+    assert "'full_moon'" in cause_fault(own, _Both(policies=[OnDrift()]))

@@ -174,6 +174,7 @@ def test_performance_says_how_rows_count() -> None:
         "rows": Loop(model, weeks=1).log,
         "complete_at": LIVE + 365 * DAY,
         "sampling": {},
+        "quarantined_rows": 0,
         "expectation": Expectation(0.41),
     }
     window: Any = SimpleNamespace(model=model, **given)
