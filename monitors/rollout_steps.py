@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -33,12 +33,12 @@ logger = logging.getLogger(__name__)
 
 
 class Deployed(NamedTuple):
-    """A version's new role by a look; ``reason`` is the ledger's."""
+    """A version's new role by a look, ``none`` where its rollout has ended; ``reason`` is the ledger's."""
 
     model: Model
     version: int
     reason: str
-    role: Role = "champion"
+    role: Role | Literal["none"] = "champion"
 
 
 class _Look(NamedTuple):
@@ -120,6 +120,7 @@ def _step(attempt: Attempt, model: Model, rollout: Rollout, clock: datetime) -> 
     if _is_unanswered(rollout, clock):
         reason = f"nobody approved or rejected it within {format_duration(rollout.stage.lasts)}: {rollout.reason}"
         rollout_changes.refuse(connection, rollout, clock, actor=ACTOR, reason=reason, state="expired")
+        yield Deployed(model, rollout.version, reason, "none")
         return
     start = rollout.next_day
     measured = partial(live_day, connection, model, rollout, start)
@@ -171,12 +172,12 @@ def _challenging(look: _Look) -> Iterator[Deployed]:
     """Refuse the version, or let it go on when its stage is over."""
     rollout, told, refuse = look.rollout, look.verdict.reason, partial(_refuse, look)
     if look.verdict.outcome == "worse":
-        refuse(f"worse live: {told}")
+        yield refuse(f"worse live: {told}")
     elif not _is_over(look):
         if _has_lasted(look):
-            refuse(f"{_outcomes(look)} of {rollout.stage.outcomes} outcomes came in time: {told}", "expired")
+            yield refuse(f"{_outcomes(look)} of {rollout.stage.outcomes} outcomes came in time: {told}", "expired")
     elif unanswered := _unanswered(look):
-        refuse(f"it answered none of its {unanswered} requests: {told}")
+        yield refuse(f"it answered none of its {unanswered} requests: {told}")
     else:
         crowned = rollout_changes.advance(look.connection, look.model, rollout, look.clock, actor=ACTOR, reason=told)
         yield Deployed(look.model, rollout.version, told, "champion" if crowned else rollout.stages[rollout.step + 1].role)
@@ -210,5 +211,6 @@ def _end(look: _Look, state: State, reason: str) -> None:
     rollouts.update(look.connection, look.rollout, state, reason=reason)
 
 
-def _refuse(look: _Look, reason: str, state: State = "rejected") -> None:
+def _refuse(look: _Look, reason: str, state: State = "rejected") -> Deployed:
     rollout_changes.refuse(look.connection, look.rollout, look.clock, actor=ACTOR, reason=reason, state=state)
+    return Deployed(look.model, look.rollout.version, reason, "none")

@@ -20,6 +20,7 @@ from orchestration import pool_limits
 from orchestration.activation import sensor_status
 from orchestration.champion_events import ChampionEvent, by_hand, verdicts
 from orchestration.day_partitions import new_days
+from orchestration.rollout_events import changed_rollouts
 from orchestration.run_requests import newest_launches, retraining
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from everfit.store.isolation import Isolation
     from everfit.store.judgements import Judgement
     from everfit.store.requests import RetrainRequest
+    from everfit.store.rollouts import Rollout
     from monitors.pass_result import PassResult
 
 logger = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ def prediction_log(context: dg.SensorEvaluationContext, everfit: dg.ResourcePara
     return dg.SensorResult(
         run_requests=launches,
         dynamic_partitions_requests=days,
-        asset_events=[*_observations(done.result), *champions],
+        asset_events=[*_observations(done.result), *champions, *_rollouts(everfit)],
         skip_reason=None if launches else _summary(done.result),
     )
 
@@ -71,6 +73,19 @@ def _open_requests(runtime: Runtime) -> "Sequence[RetrainRequest]":
 
     with runtime.engine.connect() as connection:
         return requests.in_status(connection, *requests.OPEN)
+
+
+def _rollouts(runtime: Runtime) -> "list[dg.AssetObservation]":
+    from everfit.store.database import reachable
+
+    with reachable(runtime.engine), runtime.engine.connect() as connection:
+        return [*changed_rollouts(connection, runtime.models, _known_rollouts(runtime))]
+
+
+@cache
+def _known_rollouts(_: Runtime) -> "dict[str, Rollout]":
+    """The rollouts as this process has shown them last; a new one shows the open ones again."""
+    return {}
 
 
 @cache

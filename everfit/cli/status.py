@@ -15,8 +15,8 @@ from everfit.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from everfit.cli.open_rollouts import OpenRollout
     from everfit.dagster_api.automation import Automation
+    from everfit.pipeline.open_rollouts import OpenRollout
     from everfit.registry.difference import Difference
     from everfit.serving.view_states import ViewState
     from everfit.stack.states import State
@@ -72,7 +72,7 @@ def _stored() -> "tuple[list[TopicState], dict[str, int], Sequence[Failure], Seq
         return [], {}, [], [], []
     import sqlalchemy as sa
 
-    from everfit.cli.open_rollouts import open_rollouts
+    from everfit.pipeline.open_rollouts import open_rollouts
     from everfit.serving.view_states import read_states
     from everfit.store import failures, log_state
     from everfit.store.database import create_engine, reachable

@@ -49,15 +49,24 @@ class ColumnRange(msgspec.Struct, frozen=True):
             unseen=Range.of([part.unseen_share(figures.shares) for figures in held]) if known else None,
         )
 
+    @property
+    def is_measure(self) -> bool:
+        """Whether it is a number of many values: no flag, class or count of a few."""
+        return self.kind == "number" and self.top is not None and self.top.middle < 0
+
     def scaled(self, value: float) -> float:
         """A value on the scale of the quantiles' ranges."""
         if not self.logarithmic:
             return value
         return math.log(value) if value > 0 else BELOW_ALL
 
+    def unscaled(self, value: float) -> float:
+        """The value of a place on that scale."""
+        return math.exp(value) if self.logarithmic else value
+
     def unseen_share(self, shares: dict[str, float]) -> float:
-        """Which share of values is not known, of a day's commonest."""
-        return sum(share for value, share in shares.items() if value not in self.known)
+        """Which share of the values is not known."""
+        return 1 - min(1.0, sum(share for value, share in shares.items() if value in self.known))
 
     def extended(self, days: Sequence[DayFigures]) -> "ColumnRange":
         """With further days. Their categories do not become known: a range holds what share is new."""
@@ -77,6 +86,11 @@ def log_odds(share: float) -> float:
     """Of a share, none of which is taken to be nearer to 0 or 1 than a thousandth."""
     share = min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
     return math.log(share / (1 - share))
+
+
+def share_of(odds: float) -> float:
+    """The share of log odds."""
+    return 1 / (1 + math.exp(-odds))
 
 
 def _of_column(column: str, days: Iterable[DayFigures]) -> list[ColumnFigures]:

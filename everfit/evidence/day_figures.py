@@ -35,7 +35,7 @@ class ColumnFigures(msgspec.Struct, frozen=True, omit_defaults=True):
 class DayFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of all rows of a day: ``hours`` counts them by UTC hour; ``repeated`` is the share that repeat another in every column.
 
-    ``relations`` are the profile's relations, by name, as measured on the day; ``differences`` those of pairs of columns.
+    ``relations`` are those of the profile, by name, as measured on the day.
     """
 
     day: date
@@ -44,7 +44,6 @@ class DayFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     repeated: float
     columns: dict[str, ColumnFigures]
     relations: dict[str, float] = {}
-    differences: dict[str, float] = {}
 
 
 def figures_in(detail: Mapping[str, Any]) -> DayFigures | None:

@@ -5,7 +5,7 @@ the one that is judged, as far as they were not broken, extend it (:meth:`DayPro
 stays usual, and what jumps does not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,17 @@ from everfit.declaration.views import Features
 from everfit.environment.formats import Kept
 from everfit.evidence.calibration import sample
 from everfit.evidence.column_ranges import ColumnRange
-from everfit.evidence.day_figures import DayFigures, basic_figures
+from everfit.evidence.day_figures import WORDS, DayFigures, basic_figures
+from everfit.evidence.pair_ranges import PairRange, pair_ranges
+from everfit.evidence.relations import HOUR, RankedDay, Relation, answers_with_labels, held_relations
 from everfit.evidence.volume_range import VolumeRange
 
 if TYPE_CHECKING:
     import polars as pl
 
 MOST_DAYS = 180
-MOST_ROWS = 5_000  # of a day, for what is measured on its values
+MOST_ROWS = 2_000  # of a day, for its ranks and, in training time, for its values
+OUTCOMES = (LABEL, SCORE)
 
 
 class DayProfile(Kept, frozen=True, kw_only=True):
@@ -37,15 +40,35 @@ class DayProfile(Kept, frozen=True, kw_only=True):
     days: int
     volume: VolumeRange
     columns: list[ColumnRange]
+    pairs: list[PairRange]
+    relations: list[Relation]
 
     @property
     def features(self) -> Features:
         """Name and kind of the profiled columns."""
         return [(column.column, column.kind) for column in self.columns]
 
-    def figures(self, day: date, rows: "pl.DataFrame") -> DayFigures:
+    def only(self, columns: Collection[str]) -> "DayProfile":
+        """With these columns alone."""
+        return msgspec.structs.replace(
+            self,
+            columns=[column for column in self.columns if column.column in columns],
+            pairs=[pair for pair in self.pairs if {pair.first, pair.second} <= {*columns}],
+            relations=[relation for relation in self.relations if {relation.column, relation.other} <= {*columns, HOUR}],
+        )
+
+    def ranked(self, rows: "pl.DataFrame") -> RankedDay:
+        """A day's rows, or a sample of them, as its relations are measured on."""
+        numbers = [name for name, kind in self.features if kind == "number" and name in rows.columns]
+        return RankedDay(sample(rows, MOST_ROWS, seed=0), numbers, self.time, self.key)
+
+    def figures(self, day: date, rows: "pl.DataFrame", ranked: RankedDay | None = None) -> DayFigures:
         """The figures of a day's rows by which this profile can judge it."""
-        return basic_figures(day, rows, self.features, self.time)
+        basic = basic_figures(day, rows, self.features, self.time)
+        ranked = ranked or self.ranked(rows)
+        measured = {relation.name: relation.measured(ranked) for relation in self.relations}
+        found = {name: round(value, 4) for name, value in measured.items() if value is not None}
+        return msgspec.structs.replace(basic, relations=found)
 
     def with_days(self, days: Sequence[DayFigures]) -> "DayProfile":
         """With further days that were not broken, the newest last."""
@@ -57,12 +80,15 @@ class DayProfile(Kept, frozen=True, kw_only=True):
             days=self.days + len(days),
             volume=self.volume.extended(days),
             columns=[column.extended(days) for column in self.columns],
+            pairs=[pair.extended(days) for pair in self.pairs],
+            relations=[relation.extended(days) for relation in self.relations],
         )
 
 
 def profile_requests(model: Model, frame: "pl.DataFrame") -> DayProfile:
     """Of a model's training rows: EVENT_TIME, the features, and LABEL and SCORE where they are there."""
-    answered = [(name, kind) for name, kind in ((LABEL, model.task.label_kind), (SCORE, "number")) if name in frame.columns]
+    outcomes = ((LABEL, model.task.label_kind), (SCORE, "number"))
+    answered = [(name, kind) for name, kind in outcomes if name in frame.columns and not frame.schema[name].is_nested()]
     key = [model.entity] if model.entity in frame.columns else []
     return profile_days([*model.features, *answered], frame, time=EVENT_TIME, key=key, schema=model.schema_id)
 
@@ -90,17 +116,25 @@ def profile_days(
         key: columns that tell apart whose rows follow one another.
         schema: what the rows are of, for messages and for the rows' own schema.
     """
-    figures, volumes = [], []
+    figures, volumes, ranked = [], [], []
+    numbers = [name for name, kind in columns if kind == "number" and name in frame.columns]
     for day, rows in whole_days(frame, time):
+        sampled = sample(rows, MOST_ROWS, seed=0)
         volumes.append(rows.height)
-        figures.append(basic_figures(day, sample(rows, MOST_ROWS, seed=0), columns, time))
+        figures.append(basic_figures(day, sampled, columns, time))
+        ranked.append(RankedDay(sampled, numbers, time, key))
+    ranges = [ColumnRange.of(name, kind, figures) for name, kind in columns]
+    features = [name for name in numbers if name not in OUTCOMES]
+    words = [name for name, kind in columns if kind in WORDS and name in frame.columns and name not in OUTCOMES]
     return DayProfile(
         schema=schema,
         time=time,
         key=list(key),
         days=len(figures),
         volume=VolumeRange.of(figures, volumes),
-        columns=[ColumnRange.of(name, kind, figures) for name, kind in columns],
+        columns=ranges,
+        pairs=pair_ranges([column for column in ranges if column.column not in OUTCOMES], figures),
+        relations=held_relations(ranked, features, words) + answers_with_labels(ranked),
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import closing
+from typing import Literal
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -18,8 +19,8 @@ ANNOUNCE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-def announce(bootstrap: str, model: Model, version: int, reason: str, *, role: Role = "champion") -> None:
-    """Send a version's new role to the topic of deployments, once it is committed.
+def announce(bootstrap: str, model: Model, version: int, reason: str, *, role: Role | Literal["none"] = "champion") -> None:
+    """Send a version's new role to the topic of deployments, once it is committed; ``none`` where it has lost the one it had.
 
     Serving reads the ledger every second anyway: where Kafka does not take the announcement, the promotion stands, and a
     warning is logged.

@@ -42,13 +42,15 @@ def reject(runtime: Runtime, model: Model, *, actor: str, reason: str | None = N
     Raises:
         PromotionError: when none does.
     """
+    why = reason or "rejected by a person"
     with runtime.engine.begin() as connection:
         ledger.lock(connection, model.name)
         rollout = rollouts.challenging(connection, model.name)
         if rollout is None:
             raise PromotionError(f"no version of {model.name} is in its rollout: {_doing(connection, model, rollout)}")
         at = model_clocks.read(connection, model) or model.go_live
-        rollout_changes.refuse(connection, rollout, at, actor=actor, reason=reason or "rejected by a person")
+        rollout_changes.refuse(connection, rollout, at, actor=actor, reason=why)
+    announce(runtime.settings.kafka, model, rollout.version, why, role="none")
     publish_card(runtime, model, rollout.version)
     return rollout
 

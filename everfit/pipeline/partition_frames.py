@@ -21,6 +21,8 @@ def load_features(runtime: Runtime, model: Model, hashes: Sequence[str]) -> "pl.
     """
     import polars as pl
 
+    from everfit.store.frames import MOMENT
+
     kinds = {name: frame_type(kind) for name, kind in model.features}
     parts = [renewed(runtime.lake.get_frame(digest), model.label) for digest in hashes]
     for part in parts:
@@ -31,7 +33,8 @@ def load_features(runtime: Runtime, model: Model, hashes: Sequence[str]) -> "pl.
                 "make them anew by `everfit backfill`"
             )
     filled = [part.select(REQUEST_ID, EVENT_TIME, *kinds) for part in parts if part.columns]
-    return pl.concat(filled) if filled else pl.DataFrame()
+    none = pl.DataFrame(schema={REQUEST_ID: pl.String, EVENT_TIME: MOMENT, **kinds})
+    return pl.concat([none, *filled])
 
 
 def load_source(runtime: Runtime, source: Source, hashes: Sequence[str]) -> "pl.DataFrame":

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.declaration.retraining import Status
-from everfit.declaration.rollouts import Guard, Role
+from everfit.declaration.rollouts import Guard, Role, stages_of
 from everfit.errors import PromotionError
 from everfit.evaluation.rules import Verdict
 from everfit.pipeline import manifests, provenance, rollout_changes
@@ -101,7 +101,7 @@ def _roll_out_winner(runtime: Runtime, case: _Case) -> EvaluationResult:
         schemas.record(connection, case.model.name, signature.schema, signature.features)
         in_rollout = _begin(connection, case, _entry(connection, case, "promoted", version, detail))
         _end_request(connection, case, "in_rollout" if in_rollout else "promoted")
-    role: Role = "challenger" if in_rollout else "champion"
+    role: Role = stages_of(case.model.rollout)[0].role if in_rollout else "champion"
     announce(runtime.settings.kafka, case.model, version, case.evaluation.reason, role=role)
     if not in_rollout:
         reconcile(runtime, [case.model.name])

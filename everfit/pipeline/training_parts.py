@@ -24,6 +24,27 @@ COLUMNS = (REQUEST_ID, LABEL, OBSERVED_AT)
 PROPENSITY = (EXPLORED, WEIGHT)  # of the labels of a model that explores
 
 
+def days_of_history(model: Model, made: Mapping[str, str], cutoff: datetime) -> Mapping[str, str]:
+    """Of all days of features, those that a training with this cutoff may read.
+
+    Raises:
+        EmptyPartitionError: when there are none.
+    """
+    before = {day: digest for day, digest in made.items() if midnight(day) < cutoff}
+    if not before:
+        raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
+    history = model.training.history
+    first = "" if history == "all" else f"{cutoff - history:%Y-%m-%d}"
+    kept = {day: digest for day, digest in before.items() if day >= first}
+    if not kept:
+        sources = ", ".join(source.name for source in model.sources)
+        raise EmptyPartitionError(
+            f"{model.name}: it is trained on days since {first}, and the newest with features is {max(before)}: nothing of "
+            f"{sources} has landed since; publish its rows, or declare a longer history"
+        )
+    return kept
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingParts:
     """Objects of the lake by day, and the labels that the log holds.
@@ -43,16 +64,13 @@ class TrainingParts:
         """What is known by the cutoff, as it is now; without days that could not be made lately, whose content may be wrong.
 
         Raises:
-            EmptyPartitionError: when no features before the cutoff were ever computed.
+            EmptyPartitionError: when no features before the cutoff were ever computed, or none as new as the declared history.
             DeclarationError: when ``seen`` of the model's exploration fails.
         """
-        since = None if model.training.history == "all" else (cutoff - model.training.history).date()
         with runtime.engine.connect() as connection:
-            made = partitions.newest(connection, features_dataset(model), since=since)
+            made = days_of_history(model, partitions.newest(connection, features_dataset(model)), cutoff)
             stale = failing_days(connection, model)  # what they hold does not follow from what has landed
-            days = {day: digest for day, digest in made.items() if midnight(day) < cutoff and day not in stale}
-            if not days and not any(midnight(day) < cutoff for day in partitions.newest(connection, features_dataset(model))):
-                raise EmptyPartitionError(f"{model.name}: no features before {cutoff:%Y-%m-%d}; materialize features first")
+            days = {day: digest for day, digest in made.items() if day not in stale}
             before = min(cutoff, model.go_live).date()
             sources = {
                 source.name: partitions.newest(connection, raw_dataset(model, source.name), before=before)

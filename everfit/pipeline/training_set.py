@@ -49,7 +49,7 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
 
     Raises:
         DeclarationError: when the declaration has changed where it may not.
-        EmptyPartitionError: when no features before the cutoff were ever computed.
+        EmptyPartitionError: when no features before the cutoff were ever computed, or none as new as the declared history.
     """
     parts = _newest_parts(runtime, model, cutoff)
     usable, unusable, because = collect(runtime, model, cutoff, parts)
@@ -87,7 +87,7 @@ def training_rows(model: Model | str, *, as_of: datetime | str | None = None, ru
         explores ``_explored`` and ``_weight``, too.
 
     Raises:
-        EmptyPartitionError: when no features before the cutoff were ever computed.
+        EmptyPartitionError: when no features before the cutoff were ever computed, or none as new as the declared history.
     """
     with nullcontext(runtime) if runtime else Runtime.load() as parts:
         declared = find_model(parts.models, model) if isinstance(model, str) else model
@@ -114,8 +114,7 @@ def collect(runtime: Runtime, model: Model, cutoff: datetime, parts: TrainingPar
     import polars as pl
 
     labels = _labels(runtime, model, cutoff, parts)
-    days = list(parts.days.values())
-    rows = trusted(_labelled(runtime, model, days, labels, cutoff), parts.quarantined) if days else labels.clear()
+    rows = trusted(_labelled(runtime, model, list(parts.days.values()), labels, cutoff), parts.quarantined)
     is_usable = pl.Series(model.task.usable(rows[LABEL].to_numpy()), dtype=pl.Boolean)
     refused = rows.filter(~is_usable)[LABEL]
     return Collected(rows.filter(is_usable), len(refused), _because(model, refused.to_list()))

@@ -77,6 +77,11 @@ class Losses:
         ends = [*lives[1:], self.windows]
         return float(sum(self._served[k, end] for k, end in zip(lives, ends, strict=True)) / self.rows.sum())
 
+    def mean_of(self, serving: Sequence[int]) -> float:
+        """The mean loss of a row where each window is answered by the model named for it, of that window or an earlier one."""
+        days = [self.days(window) for window in range(self.windows)]
+        return float(sum(self.sums[model, each].sum() for model, each in zip(serving, days, strict=True)) / self.rows.sum())
+
     def due_mean(self, model: int, window: int) -> float:
         """The mean loss of a model on the rows of a window whose labels are due when it is scored; NaN without any."""
         days = self.days(window)

@@ -7,31 +7,49 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from everfit.declaration import Model
-from everfit.declaration.retraining import FRESHNESS, Decision, Finding, History, Inconclusive, PastRequest, Status
+from everfit.declaration.retraining import (
+    FRESHNESS,
+    SECOND_LOOK,
+    Decision,
+    Finding,
+    History,
+    Inconclusive,
+    PastRequest,
+    Status,
+)
 from everfit.evidence.freshness import judge_freshness
 from everfit.policy.decision import decide
 from everfit.policy.losses import Losses
 from everfit.timing import format_time
 
-Verdict = Callable[[int, int, str], Status]  # of the gate: model of the champion, model of the candidate, cause
-Watch = Callable[[int, int], list[Finding]]  # further evidence: model of the champion, window
+Verdict = Callable[[int, int, int, str], Status]  # of the gate: champion, candidate, window of the verdict, cause
+Watch = Callable[[int, int], list[Finding]]  # further evidence: champion, window
 
 
 @dataclass(slots=True)
 class Played:
-    """What a policy did: ``lives``, the models that were champions by their windows, and what was decided at each one's end."""
+    """What a policy did; a model is named by the window at whose start it was fitted.
 
-    lives: list[int] = field(default_factory=lambda: [0])
+    ``serving`` is the champion of each window, ``decisions`` what was decided at its end, ``findings`` those of all champions.
+    """
+
+    serving: list[int] = field(default_factory=lambda: [0])
     decisions: list[tuple[datetime, Decision]] = field(default_factory=list)
     requests: list[PastRequest] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)  # of all champions
+    findings: list[Finding] = field(default_factory=list)
 
     @property
-    def retrainings(self) -> int:
-        """How many were promoted."""
-        return len(self.lives) - 1
+    def promotions(self) -> list[int]:
+        """The windows that began with a new champion."""
+        return [n for n, (before, now) in enumerate(pairwise(self.serving), 1) if before != now]
+
+    @property
+    def trained(self) -> int:
+        """How many candidates were trained."""
+        return sum(request.cause != SECOND_LOOK for request in self.requests)
 
 
 def play(
@@ -46,27 +64,27 @@ def play(
         watch: evidence of other kinds on a window, such as drift.
         comparators: the losses of the recipe that the champion is compared with; by default that of the model itself.
     """
-    played, own, waits = Played(), list[Finding](), None
+    played, own, candidate = Played(), list[Finding](), 0
+    waits: Inconclusive | None = None
     for window in range(losses.windows - 1):
-        champion, at = played.lives[-1], losses.at(window + 1)
-        current = [
-            _regret(losses, comparators or losses, champion, window, _every(model)),
-            _freshness(model, losses, champion, at),
-        ]
-        current += watch(champion, window) if watch else []
-        history = History(len(played.lives), losses.at(champion), own, played.requests, inconclusive=waits)
-        decision = decide(model, at, current, history)
+        champion, at = played.serving[-1], losses.at(window + 1)
+        found = [_regret(losses, comparators or losses, champion, window, _every(model))]
+        found += [_freshness(model, losses, champion, at), *(watch(champion, window) if watch else [])]
+        versions = len(played.promotions) + 1
+        decision = decide(model, at, found, History(versions, losses.at(champion), own, played.requests, inconclusive=waits))
         played.decisions.append((at, decision))
-        played.findings += current
-        own, waits = [*own, *current], None
-        if decision.action == "retrain" and decision.cause:
-            status = gate(champion, window + 1, decision.cause) if gate else "promoted"
-            played.requests.append(PastRequest(decision.cause, status, at))
-            if status == "promoted":
-                played.lives.append(window + 1)
-                own = []
-            elif status == "inconclusive":
-                waits = Inconclusive(at, "the gate waits for more days")
+        played.findings += found
+        own, waits = [*own, *found], None
+        played.serving.append(champion)
+        if decision.action != "retrain" or decision.cause is None:
+            continue
+        candidate = candidate if decision.cause == SECOND_LOOK else window + 1
+        status = gate(champion, candidate, window + 1, decision.cause) if gate else "promoted"
+        played.requests.append(PastRequest(decision.cause, status, at))
+        if status == "promoted":
+            played.serving[-1], own = candidate, []
+        elif status == "inconclusive":
+            waits = Inconclusive(at, "the gate waits for more days")
     return played
 
 

@@ -55,11 +55,11 @@ def newest_versions(connection: sa.Connection, dataset: str) -> dict[str, Partit
     return {row.partition: PartitionVersion(*(getattr(row, name) for name in PartitionVersion.__slots__)) for row in rows}
 
 
-def newest(connection: sa.Connection, dataset: str, *, since: date | None = None, before: date | None = None) -> dict[str, str]:
-    """Hash of each partition's newest version, by partition in order, of the days in ``[since, before)``."""
+def newest(connection: sa.Connection, dataset: str, *, before: date | None = None) -> dict[str, str]:
+    """Hash of each partition's newest version, by partition in order, of the days before one."""
     days = {row.partition: row.hash for row in connection.execute(_newest(dataset))}
-    low, high = since.isoformat() if since else "", before.isoformat() if before else "9999"
-    return {day: days[day] for day in sorted(days) if low <= day < high}
+    high = before.isoformat() if before else "9999"
+    return {day: days[day] for day in sorted(days) if day < high}
 
 
 def _newest(dataset: str) -> sa.Select[Any]:

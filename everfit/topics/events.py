@@ -6,7 +6,7 @@
 """
 
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -70,11 +70,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A version took a role."""
+    """A version took a role, or ended its rollout without one: ``none``."""
 
     model: str
     version: int
-    role: Role
+    role: Role | Literal["none"]
     reason: str
     at: Moment
 

@@ -33,10 +33,12 @@ def model() -> Model:
 
 
 @pytest.fixture(autouse=True)
-def unannounced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens, and no broker is waited for."""
+def announced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The roles that are announced; no broker is waited for."""
+    roles: list[str] = []
     for module in ("rollback", "approval", "manual_promotion"):
-        monkeypatch.setattr(f"everfit.pipeline.{module}.announce", lambda *_, **__: None)
+        monkeypatch.setattr(f"everfit.pipeline.{module}.announce", lambda *_, role="champion": roles.append(role))
+    return roles
 
 
 @pytest.fixture
@@ -169,7 +171,7 @@ def test_killed_between_ledger_and_alias_both_agree_afterwards(runtime: Runtime,
         assert alias(runtime, model) == 2
 
 
-def test_a_version_waits_for_a_person(runtime: Runtime, model: Model) -> None:
+def test_a_version_waits_for_a_person(runtime: Runtime, model: Model, announced: list[str]) -> None:
     rolled = challenged(runtime, model, [Approval(within="7d"), Canary(steps=[10], each="1d")])
     assert serving(runtime, model) == Served(1, shadows=(2,))
     approval.approve(runtime, rolled, actor="person ada", reason="looks right")
@@ -178,6 +180,7 @@ def test_a_version_waits_for_a_person(runtime: Runtime, model: Model) -> None:
         approval.approve(runtime, rolled, actor="person ada")
     approval.reject(runtime, rolled, actor="person ada", reason="no")
     assert serving(runtime, model) == Served(1)
+    assert announced == ["challenger", "none"]
     with pytest.raises(PromotionError, match=r"is in its rollout: there is no rollout"):
         approval.reject(runtime, rolled, actor="person ada")
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from everfit import ABTest, Approval, Canary, Model, Shadow
-from everfit.cli.open_rollouts import open_rollouts
 from everfit.declaration.rollouts import Role, Step
 from everfit.pipeline import rollout_changes
+from everfit.pipeline.open_rollouts import open_rollouts
 from everfit.serving.assignment import is_challenged
 from everfit.store import failures, ledger, month_partitions, rollouts, verdicts
 from everfit.store.ledger import Action, Entry
@@ -28,6 +28,7 @@ from everfit.store.tables import ledger as ledger_table
 from everfit.timing import wall_clock
 from models.electricity_price import electricity_price
 from monitors.rollout_steps import Deployed, step_rollouts
+from orchestration.rollout_events import changed_rollouts
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -42,7 +43,8 @@ class Log:
         name = f"price_{uuid.uuid4().hex}"
         self.model: Model = electricity_price.model_copy(update={"name": name, "rollout": list(steps)})
         self.draw = np.random.default_rng(3)
-        self.roles: list[Role] = []
+        self.roles: list[Role | Literal["none"]] = []
+        self.known: dict[str, rollouts.Rollout] = {}
         month_partitions.make(engine, ["2025-03", "2025-05"])
         self.entry("promoted", None, 1)
 
@@ -112,6 +114,13 @@ class Log:
         with self.engine.connect() as connection:
             (rollout,) = [each for each in open_rollouts(connection) if each.model == self.model.name]
         return str(rollout)
+
+    def observed(self) -> list[tuple[object, ...]]:
+        """What is new on the champion's page in Dagster: version, step, and what it shows."""
+        with self.engine.connect() as connection:
+            new = [*changed_rollouts(connection, [self.model.name], self.known)]
+        shown = [{name: value.value for name, value in each.metadata.items()} for each in new]
+        return [(one["rollout of version"], one["step"], one.get("live outcomes", one.get("reason"))) for one in shown]
 
     def told(self) -> list[Any]:
         query = sa.select(ledger_table.c.action).where(ledger_table.c.model == self.model.name).order_by(ledger_table.c.id)
@@ -218,6 +227,10 @@ def test_a_version_that_does_not_make_it_leaves_the_champion(
 ) -> None:
     log = Log(engine, steps)
     log.begin()
+    step = steps[0].stages()[0].kind.replace("_", " ")
+    ((version, shown, _),) = log.observed()
+    assert (version, str(shown).startswith(step)) == ("2", True)
+    assert log.observed() == [], "nothing has changed"
     for number in range(10):
         log.day(number, losses)
         assert log.step() == []
@@ -227,6 +240,9 @@ def test_a_version_that_does_not_make_it_leaves_the_champion(
     assert why in log.newest().reason
     assert log.served() == Served(1)
     assert log.told() == ["promoted", "registered", "rejected"]
+    assert log.roles == ["none"], "what is announced"
+    assert log.observed() == [("2", state, log.newest().reason)]
+    assert log.observed() == []
 
 
 @pytest.mark.parametrize(

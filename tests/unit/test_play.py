@@ -55,8 +55,9 @@ def declared(policy: Any, **other: Any) -> Model:
 def test_regret_is_played_as_another_computation_plays_it(cost: float, lag: int, lives: list[int], loss: float) -> None:
     losses = ageing(lag=lag)
     played = play(declared(SummedRegret(cost)), losses)
-    assert played.lives == lives
-    assert losses.mean(played.lives) == pytest.approx(loss)
+    assert [0, *played.promotions] == lives
+    assert losses.mean(lives) == pytest.approx(loss)
+    assert losses.mean_of(played.serving) == pytest.approx(loss)
 
 
 def test_a_finding_says_what_the_loop_would_say() -> None:
@@ -91,7 +92,8 @@ def test_the_newest_comparator_stands_for_the_windows_between() -> None:
 
 def test_a_rejection_keeps_the_regret_and_a_limit_makes_it_wait() -> None:
     played = play(declared(SummedRegret(0.3), limits=Limits(cooldown="14d")), ageing(), gate=lambda *_: "rejected")
-    assert played.lives == [0]
+    assert played.promotions == []
+    assert played.trained == len(played.requests) == 3  # then the breaker trips
     assert [decision.action for _, decision in played.decisions][2:6] == ["retrain", "wait", "retrain", "wait"]
     assert [request.status for request in played.requests[:2]] == ["rejected", "rejected"]
 
@@ -100,12 +102,13 @@ def test_what_is_inconclusive_is_judged_again_at_the_next_window() -> None:
     verdicts: Iterator[Status] = iter(["inconclusive", "promoted"])
     played = play(declared(Timer(timedelta(days=21))), ageing(days=35), gate=lambda *_: next(verdicts))
     assert [request.cause for request in played.requests] == ["timer", "second_look"]
-    assert played.lives == [0, 4]
+    assert played.serving == [0, 0, 0, 0, 3]
+    assert played.trained == 1
 
 
 def test_training_data_that_are_too_old_are_a_finding() -> None:
     model = declared(None, freshness=FreshnessPolicy(max_training_age="21d"))
-    assert play(model, ageing()).lives == [0, 3, 6, 9]
+    assert play(model, ageing()).promotions == [3, 6, 9]
 
 
 def scrambled(losses: Losses, since: int) -> Losses:

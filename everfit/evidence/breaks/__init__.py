@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from everfit.declaration.values import shown
 from everfit.evidence.column_ranges import LEAST_VALUES, ColumnRange
 from everfit.evidence.day_figures import ColumnFigures, DayFigures
 from everfit.evidence.day_profile import DayProfile
+from everfit.evidence.relations import Relation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,5 +54,6 @@ class JudgedDay(NamedTuple):
             if figures and figures.values >= LEAST_VALUES:
                 yield past, figures
 
-
-__all__ = ["EVERY", "Break", "BreakKind", "JudgedDay", "shown"]
+    def measured_relations(self) -> list[Relation]:
+        """The profile's relations that could be measured on the day."""
+        return [relation for relation in self.profile.relations if relation.name in self.figures.relations]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from everfit.evidence.breaks import Break, JudgedDay
-from everfit.evidence.column_ranges import log_odds
+from everfit.evidence.column_ranges import log_odds, share_of
 from everfit.evidence.column_statistics import present
 
 NULL_JUMP = 0.2  # share of rows that may be null beyond the emptiest usual day
@@ -32,7 +32,7 @@ def broken_stuck(day: JudgedDay) -> Iterator[Break]:
         if past.top is None or not figures.top or past.kind not in ("number", "category"):
             continue
         odds = log_odds(figures.top)
-        most = 1 / (1 + 2.718281828**-past.top.high)
+        most = share_of(past.top.high)
         if odds > past.top.limits(day.chance)[1] and figures.top > most + min(STUCK_JUMP, (1 - most) / 2):
             value = present(day.rows[past.column]).mode()[0]
             words = f"{past.column} is {value} in {figures.top:.0%} of the rows; on usual days no value in more than {most:.0%}"

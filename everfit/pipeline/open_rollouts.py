@@ -1,4 +1,4 @@
-"""The open rollouts, for ``everfit status``: each version's step, what it waits for, and what live outcomes have shown."""
+"""The open rollouts, as `everfit status` and a champion's page in Dagster show them: step, what it waits for, live outcomes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,10 +35,11 @@ def open_rollouts(connection: "sa.Connection") -> list[OpenRollout]:
     """Those of all models that have not ended."""
     from everfit.store import rollouts
 
-    return [_shown(rollout) for rollout in rollouts.open_ones(connection)]
+    return [shown(rollout) for rollout in rollouts.open_ones(connection)]
 
 
-def _shown(rollout: "Rollout") -> OpenRollout:
+def shown(rollout: "Rollout") -> OpenRollout:
+    """One of them."""
     stage = rollout.stage
     step = stage.kind.replace("_", " ") + (f" of {stage.share:.0%}" if stage.share else "")
     until = rollout.since + stage.lasts
