@@ -10,13 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.declaration import Model
+from everfit.store import channels
 from everfit.store.failures import storable
 from everfit.store.tables import comparators
 from everfit.timing import format_time
 
 State = Literal["asked", "fitted", "failed"]
-
-CHANNEL = "everfit_comparators"  # who waits for comparators to fit listens on it
 
 _columns = comparators.c
 
@@ -69,7 +68,7 @@ def ask(connection: sa.Connection, model: Model, champion: int, start: datetime)
     written = insert(comparators).values(row).on_conflict_do_nothing().returning(_columns.id)
     if connection.execute(written).first() is None:
         return False
-    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+    connection.execute(sa.select(sa.func.pg_notify(channels.COMPARATORS, "")))
     return True
 
 
