@@ -21,6 +21,7 @@ from everfit.evidence.calibration import Calibration
 from everfit.evidence.counts import Tally, tally
 from everfit.evidence.performance import Expectation
 from everfit.evidence.quality import Profile
+from everfit.evidence.regret import windows_behind
 from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline import manifests
 from everfit.pipeline.expectation import expectation
@@ -45,10 +46,11 @@ class VersionShare:
     is_whole: bool
     requests: int | None = None
     quarantined: Sequence[Span] = ()
+    known_at: datetime | None = None  # of an earlier window, what was known when a later one could close
 
     @property
     def complete_at(self) -> datetime:
-        return self.model.windows.complete_at(self.span[1])
+        return self.known_at or self.model.windows.complete_at(self.span[1])
 
     @property
     def version(self) -> int:
@@ -137,3 +139,15 @@ class VersionShare:
     @cached_property
     def expectation(self) -> Expectation:
         return expectation(self.lake, self.model, self.manifest)
+
+    @cached_property
+    def newest_matured(self) -> "VersionShare | None":
+        """This one where labels come soon; else what the version answered of an earlier window, as it is known now."""
+        behind = windows_behind(self.model)
+        if not behind:
+            return self
+        span = self.model.windows.around(self.span[0] - behind * self.model.drift.window)
+        counts = frames.answered(self.connection, self.model, span)
+        count = counts.get(self.version, 0)
+        is_whole = count == sum(counts.values())
+        return replace(self, span=span, row_count=count, is_whole=is_whole, known_at=self.complete_at) if count else None
