@@ -130,7 +130,3 @@ class JudgedWindow(Protocol):
         Where labels come soon, that is this one: see :func:`everfit.evidence.regret.windows_behind`. None where the version
         answered nothing of it.
         """
-
-    @property
-    def comparator(self) -> Comparator | None:
-        """What the version is compared with on this window; None where the model's policy declares no comparator."""
