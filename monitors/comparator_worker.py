@@ -11,11 +11,11 @@ import threading
 import time
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from everfit.declaration import Model
 from everfit.environment.project_folder import put_behind
+from everfit.errors import RecipeError
 from everfit.pipeline.comparator_fit import fit_comparator
+from everfit.pipeline.fresh_answers import FittedComparator
 from everfit.runtime import Runtime
 from everfit.store import comparators
 from everfit.store.comparators import Comparator
@@ -57,31 +57,33 @@ def fit_next(runtime: Runtime) -> bool:
     Raises:
         Exception: a failure that concerns all, such as a full disk; the comparator waits as before.
     """
-    with runtime.engine.begin() as connection:
-        asked = comparators.begin(connection, runtime.models)
-    if asked is None:
-        return False
-    with runtime.engine.begin() as connection:
-        if comparators.hold(connection, asked.id):  # another process may have been faster
-            _fit(runtime, runtime.models[asked.model], connection, asked)
-    return True
+    with comparators.taken(runtime.engine, runtime.models) as asked:
+        if asked:
+            _fit(runtime, runtime.models[asked.model], asked)
+        return asked is not None
 
 
-def _fit(runtime: Runtime, model: Model, connection: sa.Connection, asked: Comparator) -> None:
+def _fit(runtime: Runtime, model: Model, asked: Comparator) -> None:
     window = f"{model.name}: the comparator of the window from {format_time(asked.start)}"
-    if asked.attempts > ATTEMPTS:
-        comparators.end_failed(connection, asked.id, f"its process ended {ATTEMPTS} times while it was fitted")
-        return
     try:
-        fitted = fit_comparator(runtime, model, asked)
+        fitted = _fitted(runtime, model, asked)
     except Exception as error:
         if _is_of_the_machine(error):
             raise
         logger.exception("%s cannot be fitted", window)
-        comparators.end_failed(connection, asked.id, describe(error))
+        with runtime.engine.begin() as connection:
+            comparators.end_failed(connection, asked.id, describe(error))
         return
-    comparators.end_fitted(connection, asked.id, runtime.lake.put_json(fitted), fitted.fit_seconds)
+    kept = runtime.lake.put_json(fitted)
+    with runtime.engine.begin() as connection:
+        comparators.end_fitted(connection, asked.id, kept, fitted.fit_seconds)
     logger.info("%s is fitted on %d rows in %.1f s", window, fitted.rows, fitted.fit_seconds)
+
+
+def _fitted(runtime: Runtime, model: Model, asked: Comparator) -> FittedComparator:
+    if asked.attempts > ATTEMPTS:
+        raise RecipeError(f"its process ended {ATTEMPTS} times while it was fitted")
+    return fit_comparator(runtime, model, asked)
 
 
 def _is_of_the_machine(error: Exception) -> bool:

@@ -40,7 +40,15 @@ class LiveVerdict(NamedTuple):
 
 
 def live_verdict(metric: Metric, rollout: Rollout, days: Sequence[LiveDay]) -> LiveVerdict:
-    """The verdict after these days: the shares of the newest, then the sequence of daily differences."""
+    """The verdict after these days: the shares of the newest, then the sequence of daily differences.
+
+    All days of the rollout count alike, whatever share of requests the version had to answer in each stage: on every one the
+    two are compared on the same requests, so that a share changes how much a day's difference varies, not what it is of. The
+    interval is that of the mean, over the days so far, of the difference among those who were answered then; values need not
+    be distributed alike for it. Its variance is that of all days: the first, of few requests, widen it. Over 84 simulated days
+    of no difference, correlated by 0.3, it errs in 2 to 3 % where 5, 25 and 50 % come first for two or seven days each, and in
+    7 % without such stages.
+    """
     differences = [math.nan if day.difference is None else day.difference for day in days]
     interval = sequence(np.array(differences, dtype=np.float64))
     if fault := _fault(of_stage(rollout, days)):
@@ -165,14 +173,15 @@ def _share(flags: pl.Series) -> float:
 
 
 def _asked(connection: sa.Connection, model: Model, rollout: Rollout, span: Span, counts: dict[int | None, int]) -> int:
-    """How many requests the version had to answer: as a shadow all that the champion answered, else its units'.
+    """How many requests the version had to answer: a challenger those of its units, else all that the other answered.
 
-    Of a provisional champion it is those that it answered: what nobody answered is not in the log.
+    That other is the champion beside a shadow, and beside a provisional champion the version that it replaced, which answers
+    along what the champion fails at.
     """
     answered = counts.get(rollout.version, 0)
-    if rollout.stage.kind in ("shadow", "approval"):
-        return max(answered, counts.get(rollout.replaces, 0))
-    return answered + (_left_to_the_champion(connection, model, rollout, span) if rollout.stage.kind != "guard" else 0)
+    if rollout.stage.share:
+        return answered + _left_to_the_champion(connection, model, rollout, span)
+    return max(answered, counts.get(rollout.replaces, 0))
 
 
 def _left_to_the_champion(connection: sa.Connection, model: Model, rollout: Rollout, span: Span) -> int:

@@ -4,7 +4,7 @@ What is counted is counted over all rows. What is measured (distances, losses) i
 a sample drawn in the database above it, so that a window costs so much and no more.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from everfit.evidence.calibration import Calibration
 from everfit.evidence.counts import Tally, tally
 from everfit.evidence.performance import Expectation
 from everfit.evidence.quality import Profile
+from everfit.evidence.regret import windows_behind
 from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline import manifests
 from everfit.pipeline.expectation import expectation
@@ -44,11 +45,12 @@ class VersionShare:
     row_count: int
     is_whole: bool
     requests: int | None = None
-    quarantined: Sequence[Span] = ()
+    whole: "VersionShare | None" = None  # the same with the rows of quarantined days, where these are left out
+    known_at: datetime | None = None  # of an earlier window, what was known when a later one could close
 
     @property
     def complete_at(self) -> datetime:
-        return self.model.windows.complete_at(self.span[1])
+        return self.known_at or self.model.windows.complete_at(self.span[1])
 
     @property
     def version(self) -> int:
@@ -73,10 +75,8 @@ class VersionShare:
 
     @cached_property
     def trusted(self) -> "VersionShare":
-        """The share without the rows of days that are quarantined now; what was read is not read again."""
-        made = replace(self, quarantined=quarantines.excluded_spans(self.connection, self.model, self.inputs))
-        made.__dict__["answered"] = self.answered
-        return made
+        """The share without the rows of days that are quarantined by the time that they are read."""
+        return replace(self, whole=self)
 
     @cached_property
     def manifest(self) -> Version:
@@ -89,11 +89,15 @@ class VersionShare:
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        return trusted(self.answered, self.quarantined)
+        if self.whole is None:
+            return self.answered
+        return trusted(self.answered, quarantines.excluded_spans(self.connection, self.model, self.inputs))
 
     @cached_property
     def answered(self) -> pl.DataFrame:
         """All its rows; of more than :data:`SAMPLE_ROWS` about so many, drawn by request ids."""
+        if self.whole is not None:
+            return self.whole.answered
         return frames.logged(
             self.connection,
             self.model,
@@ -137,3 +141,18 @@ class VersionShare:
     @cached_property
     def expectation(self) -> Expectation:
         return expectation(self.lake, self.model, self.manifest)
+
+    @cached_property
+    def newest_matured(self) -> "VersionShare | None":
+        """This one where labels come soon; else what the version answered of an earlier window, as it is known now."""
+        behind = windows_behind(self.model)
+        if not behind:
+            return self
+        span = self.model.windows.around(self.span[0] - behind * self.model.drift.window)
+        counts = frames.answered(self.connection, self.model, span)
+        count = counts.get(self.version, 0)
+        if not count:
+            return None
+        is_whole = count == sum(counts.values())
+        earlier = replace(self, span=span, row_count=count, is_whole=is_whole, whole=None, known_at=self.complete_at)
+        return earlier if self.whole is None else earlier.trusted

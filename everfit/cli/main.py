@@ -9,6 +9,7 @@ import typer
 from everfit.cli import (
     backfill,
     check,
+    comparators,
     compare,
     dead_letters,
     demo,
@@ -58,6 +59,7 @@ app.command(epilog="Example: everfit demo --json")(demo.demo)
 app.command(epilog="Example: everfit publish half_hours rows.parquet")(publish.publish)
 app.command(epilog="Example: everfit replay electricity_price --from 1996-09-04 --to 1996-10-02")(replay.replay)
 app.command(epilog="Example: everfit ingest --group everfit.ingest")(ingest.ingest)
+app.command(epilog="Example: everfit comparators")(comparators.comparators)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(quarantine.app, name="quarantine")
 app.command(epilog="Example: everfit prune --older-than 400d --dry-run")(prune.prune)

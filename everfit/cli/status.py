@@ -164,12 +164,12 @@ def _print_services(services: "Sequence[State]") -> None:
     if not services:
         typer.echo("the environment names every server, none of them embedded: `everfit doctor` asks each")
         return
-    typer.echo(f"{'service':<9} {'state':<6} {'pid':>7} {'up for':>10} {'memory':>7}  address")
+    typer.echo(f"{'service':<11} {'state':<6} {'pid':>7} {'up for':>10} {'memory':>7}  address")
     for state in services:
         uptime = str(timedelta(seconds=int(state.uptime_seconds))) if state.pid else ""
         memory = f"{state.memory_bytes / MEGABYTE:.0f} MB" if state.memory_bytes else ""
         typer.echo(
-            f"{state.name:<9} {state.state:<6} {state.pid or '':>7} {uptime:>10} {memory:>7}  {state.problem or state.address}"
+            f"{state.name:<11} {state.state:<6} {state.pid or '':>7} {uptime:>10} {memory:>7}  {state.problem or state.address}"
         )
     total = sum(state.memory_bytes for state in services)
-    typer.echo(f"{'together':<9} {'':<6} {'':>7} {'':>10} {total / MEGABYTE:.0f} MB")
+    typer.echo(f"{'together':<11} {'':<6} {'':>7} {'':>10} {total / MEGABYTE:.0f} MB")

@@ -46,7 +46,7 @@ def up(
         def on_step(name: str, step: str) -> None:
             steps[name] = step
             if step == "started":
-                console.print(f"{name:<9} up after {time.monotonic() - began:.1f} s")
+                console.print(f"{name:<11} up after {time.monotonic() - began:.1f} s")
             spinner.update("starting " + ", ".join(name for name, step in steps.copy().items() if step == "starting"))
 
         home = home_folder()

@@ -35,6 +35,7 @@ END = datetime(1998, 1, 1, tzinfo=UTC)
 STAGES = {  # labels of the replay's steps
     "publishing": "replay: publishing what became known",
     "asking": "replay: asking for predictions",
+    "comparing": "replay: waiting for comparators to be fitted",
     "deciding": "replay: waiting for windows to be judged",
     "looking": "replay: waiting for days of a rollout to be looked at",
     "retraining": "replay: waiting for retrainings",

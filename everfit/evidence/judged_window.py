@@ -34,7 +34,11 @@ class Comparator(Protocol):
         """Why it has no answers; empty where it has."""
 
     def answers(self, rows: "pl.DataFrame") -> "Floats":
-        """Its answers to rows with the inputs, float64[N] or float64[N, K]; only where there is no ``reason``."""
+        """Its answers to rows with the inputs, float64[N] or float64[N, K]; only where there is no ``reason``.
+
+        Raises:
+            FeatureError: when the rows lack one of its inputs.
+        """
 
 
 class JudgedWindow(Protocol):
@@ -118,3 +122,11 @@ class JudgedWindow(Protocol):
     @property
     def expectation(self) -> "Expectation":
         """What the version's own backtest promised, by the model's metric."""
+
+    @property
+    def newest_matured(self) -> "JudgedWindow | None":
+        """The version's share of the newest window of which all labels were due when this one could close.
+
+        Where labels come soon, that is this one: see :func:`everfit.evidence.regret.windows_behind`. None where the version
+        answered nothing of it.
+        """

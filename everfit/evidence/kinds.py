@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from everfit.declaration.retraining import BY_HAND, FRESHNESS, NAME
+from everfit.declaration.retraining import BY_HAND, FRESHNESS, NAME, REGRET
 from everfit.environment.extensions import extensions, origin
 from everfit.errors import MetricError, SettingsError
 from everfit.evidence import Evidence, EvidenceKind, Trigger
@@ -99,6 +99,23 @@ class Freshness(EvidenceKind):
         return judge_freshness(window.trained_until, window.span[1], window.model.freshness.max_training_age)
 
 
+class Regret(EvidenceKind):
+    """What it costs not to retrain: see :mod:`everfit.evidence.regret`."""
+
+    name = REGRET
+    describes = (
+        "The champion's metric against that of a model trained when the window began, on the newest window whose labels are "
+        "all due."
+    )
+    triggers: Trigger = "nothing"
+
+    def judge(self, window: "JudgedWindow") -> Evidence:
+        """Score both on the same matured rows."""
+        from everfit.evidence.regret import judge_regret
+
+        return _measured(judge_regret(window), window.newest_matured or window)
+
+
 def _measured(evidence: Evidence, window: "JudgedWindow") -> Evidence:
     """Evidence that was measured on a window's rows, with what these are of all."""
     detail = evidence.detail | window.sampling
@@ -114,7 +131,7 @@ def kinds() -> Mapping[str, EvidenceKind]:
     Raises:
         SettingsError: when what a package adds cannot be made or is no kind of evidence, or its name is taken.
     """
-    table: dict[str, EvidenceKind] = {kind.name: kind for kind in (Quality(), Drift(), Performance(), Freshness())}
+    table: dict[str, EvidenceKind] = {kind.name: kind for kind in (Quality(), Drift(), Performance(), Freshness(), Regret())}
     points: dict[str, str] = {}  # of the installed kinds, by their names
     for point, member in extensions("evidence").items():
         try:

@@ -1,5 +1,6 @@
 """Stop the event clock until the loop has caught up, so that no figure depends on the speed of the machine."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.features.spans import DAY
 from everfit.replay.serving_client import Roles, ServingClient
-from everfit.store import failures, ledger, rollouts
+from everfit.store import comparators, failures, ledger, rollouts
 from everfit.store.database import reachable
 from everfit.store.failures import Part
 from everfit.store.served_roles import Served, served
@@ -73,6 +74,26 @@ def await_decision(engine: sa.Engine, model: str, window_end: datetime, watching
         lambda state: _reached(state.decided, window_end),
         f"the window of {model} that ends {format_time(window_end)} to be decided; is the sensor on that reads the log?",
         watching=watching,
+    )
+
+
+def await_comparators(engine: sa.Engine, model: str, watching: Watching | None = None) -> None:
+    """Return when no comparator of the model waits to be fitted, so that the next decision has it however slow the machine is.
+
+    Raises:
+        ServiceError: when nobody fits any for longer than ``watching`` allows.
+    """
+
+    def read() -> tuple[int, float]:
+        with reachable(engine), engine.connect() as connection:
+            left = comparators.open_of(connection, model)
+            return len(left), time.monotonic() if left and comparators.any_fitted_now(connection) else 0.0
+
+    wait_until(
+        read,
+        lambda state: state[0] == 0,
+        f"the comparator of {model} to be fitted; does `everfit comparators` run?",
+        watching=watching and Watching(watching.patience),  # what the loop does is no sign of it
     )
 
 

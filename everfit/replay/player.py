@@ -2,9 +2,9 @@
 
 The order within an instant: source rows, outcomes, requests. The clock stops when requests let a window close, and while a
 rollout is open or a champion provisional, when they let a day of its outcomes be looked at. Before such requests Kafka has
-acknowledged every outcome sent so far; before the clock stops, serving has written its prediction log. Progress is saved when
-a window is decided and a day looked at; a resumed replay sends what followed once more, under the same ids, so that nothing is
-stored twice.
+acknowledged every outcome sent so far, and the window's comparator is fitted; before the clock stops, serving has written its
+prediction log. Progress is saved when a window is decided and a day looked at; a resumed replay sends what followed once more,
+under the same ids, so that nothing is stored twice.
 """
 
 import time
@@ -23,6 +23,7 @@ from everfit.errors import RequestError, ServiceError
 from everfit.pipeline.loop_progress import watching_loop
 from everfit.replay.bootstrap import MICROSECOND, catch_up
 from everfit.replay.lockstep import (
+    await_comparators,
     await_decision,
     await_looks,
     await_outcomes,
@@ -147,6 +148,8 @@ class _Player:
             due = self._due(instant.at) if instant.requests else decided
             day = day_due(self.model, instant.at) if instant.requests else looked
             looks = day > looked and self._looks_due(day)
+            if due > decided:
+                self._await_comparators()
             self._send(instant, flush_first=due > decided or looks)
             if due > decided:
                 self._await_window(instant, due)
@@ -215,6 +218,12 @@ class _Player:
                     f"serving refused {self.refusals} requests in a row, the last, {request.request_id}, with status "
                     f"{answer.status}: {message}; see `everfit status`"
                 )
+
+    def _await_comparators(self) -> None:
+        """Stop the clock until what the next decision holds the champion against is fitted."""
+        if not self.free_running:
+            with self._timed("comparing"):
+                await_comparators(self.runtime.engine, self.model.name, self.watching)
 
     def _await_window(self, instant: Instant, due: datetime) -> None:
         """Stop the clock until the window that ends at ``due`` is decided and what it caused is done and served."""

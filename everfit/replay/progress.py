@@ -16,7 +16,7 @@ class Progress(msgspec.Struct):
 
     ``asked_until`` and ``observed_until`` are the times of the newest answered request and of the newest outcome sent.
     ``days`` counts those that the clock stopped at for a look at a rollout. ``seconds`` are by step: publishing, asking
-    (requests), deciding (waiting for windows), looking (for days), retraining (waiting for runs).
+    (requests), comparing (waiting for comparators), deciding (for windows), looking (for days), retraining (waiting for runs).
     """
 
     model: str

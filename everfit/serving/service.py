@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from everfit.declaration import Model
 from everfit.declaration.discovery import find_model
 from everfit.declaration.rollouts import Role
-from everfit.errors import ServiceError
+from everfit.errors import RequestError, ServiceError
 from everfit.features.running_sums import key_of
 from everfit.serving.assignment import explored_share, is_challenged
 from everfit.serving.challenger_trial import ChallengerTrial
@@ -77,6 +77,8 @@ class Service:
     async def answer(self, model: Model, request: CheckedRequest) -> Answered:
         """Score every row by the challenger or the champion, as its unit is assigned, and log it.
 
+        What the champion fails at, shadows answer all the same: so the guard sees what a provisional champion left unanswered.
+
         Raises:
             ServiceError: when the model has no champion yet.
             NotServableError: when the champion answers what is no answer of the model's task, or the task fails at it.
@@ -90,12 +92,21 @@ class Service:
         given = await self._tried(model, request, active, exposures)
         taken = {place for part in given for place in part.places}
         if rest := [place for place in range(len(request.rows)) if place not in taken]:
-            given.append(await self._by_champion(_picked(exposures[0], rest), rest))
+            try:
+                given.append(await self._by_champion(_picked(exposures[0], rest), rest))
+            except RequestError:
+                raise
+            except Exception:
+                self._mirror(exposure for exposure in exposures if exposure.role == "shadow")
+                raise
         for part in given:
             self._exposures.add(part.exposure, part.records)
-        for exposure in _along(exposures, given):
-            self._mirrors.offer(exposure)
+        self._mirror(_along(exposures, given))
         return _answered(given)
+
+    def _mirror(self, exposures: Iterable[Exposure]) -> None:
+        for exposure in exposures:
+            self._mirrors.offer(exposure)
 
     async def _exposed(self, model: Model, request: CheckedRequest, active: ActiveVersions) -> list[Exposure]:
         """All active versions before all rows, the champion first; their views are read at once."""

@@ -20,6 +20,7 @@ PART = {  # the address that each service belongs to
     "dagster": "dagster",
     "daemon": "dagster",
     "serving": "serving",
+    "comparators": "dagster",
 }
 
 

@@ -2,6 +2,7 @@
 
 from everfit.environment import http_client
 from everfit.errors import ServiceError
+from everfit.store.channels import LISTENER
 
 TIMEOUT_SECONDS = 3.0
 
@@ -28,6 +29,19 @@ def grpc(address: str, service: str) -> bool:
         except RpcError:
             return False
     return bool(response.status == HealthCheckResponse.SERVING)
+
+
+def comparators(database_url: str) -> bool:
+    """Whether a process listens for comparators that are to be fitted, at the Postgres of an SQLAlchemy URL."""
+    import psycopg
+
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+    try:
+        with psycopg.connect(database_url.replace("+psycopg", "", 1), connect_timeout=int(TIMEOUT_SECONDS)) as connection:
+            row = connection.execute(query, [LISTENER]).fetchone()
+    except psycopg.OperationalError:
+        return False
+    return row is not None and row[0] > 0
 
 
 def daemon(webserver: str, since: float) -> bool:

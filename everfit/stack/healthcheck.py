@@ -1,4 +1,4 @@
-"""``python -m everfit.stack.healthcheck http|grpc|daemon WHERE``: exits 0 where it answers; for containers."""
+"""``python -m everfit.stack.healthcheck http|grpc|daemon|comparators WHERE``: exits 0 where it answers; for containers."""
 
 import sys
 import time
@@ -12,6 +12,7 @@ PROBES: dict[str, Callable[[str], bool]] = {
     "http": health.http,
     "grpc": lambda address: health.grpc(address, "DagsterApi"),
     "daemon": lambda webserver: health.daemon(webserver, time.time() - HEARTBEAT_SECONDS),
+    "comparators": health.comparators,
 }
 
 

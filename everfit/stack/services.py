@@ -18,7 +18,7 @@ from everfit.stack.postgres import Postgres
 from everfit.topics.admin import create_topics
 
 POSTGRES, BROKER = "postgres", "broker"
-SERVICES = (POSTGRES, BROKER, "mlflow", "code", "dagster", "daemon", "serving")
+SERVICES = (POSTGRES, BROKER, "mlflow", "code", "dagster", "daemon", "serving", "comparators")
 HEALTH = {"mlflow": "/health", "dagster": "/server_info", "serving": "/v2/health/live"}
 READY = {"serving": "/v2/health/ready"}  # a service that answers may not be ready yet
 
@@ -39,7 +39,7 @@ class Service:
 
     name: str
     command: list[str]
-    port: int
+    port: int  # 0 where it answers nobody
     environment: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     prepare: Callable[[], None] = lambda: None
@@ -52,7 +52,9 @@ class Service:
 
 
 def address(name: str, port: int) -> str:
-    """The address of a service: a URL where it speaks HTTP. The daemon's is that of Dagster's webserver."""
+    """The address of a service: a URL where it speaks HTTP, the daemon's that of Dagster's webserver; empty without a port."""
+    if not port:
+        return ""
     return f"http://{LOCAL}:{port}" if name in {*HEALTH, "daemon"} else f"{LOCAL}:{port}"
 
 
@@ -66,6 +68,8 @@ def answers(name: str, port: int, since: float) -> bool:
             return health.grpc(where, "DagsterApi")
         case "daemon":
             return health.daemon(where, since)
+        case "comparators":
+            return True  # it is up while it runs
         case _:
             return health.http(where + HEALTH[name])
 
@@ -141,7 +145,10 @@ def _mlflow(artifacts: Path, database_url: str, port: int) -> list[Service]:
 
 def _code(environment: Mapping[str, str], port: int) -> list[Service]:
     serve = ("api", "grpc", "-m", DEFINITIONS, "--empty-working-directory", "--location-name", LOCATION)
-    return [Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, environment)]
+    return [
+        Service("code", _python("dagster", *serve, "--host", LOCAL, "--port", port), port, environment),
+        Service("comparators", _python("everfit.cli.main", "comparators"), 0, environment),
+    ]
 
 
 def _dagster(workspace: Path, environment: Mapping[str, str], port: int) -> list[Service]:

@@ -1,22 +1,22 @@
 """Comparators: models that are always fresh, to hold a champion against; asked for exactly once, fitted outside the tick."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.declaration import Model
+from everfit.store import channels, locks
 from everfit.store.failures import storable
 from everfit.store.tables import comparators
 from everfit.timing import format_time
 
 State = Literal["asked", "fitted", "failed"]
-
-CHANNEL = "everfit_comparators"  # who waits for comparators to fit listens on it
 
 _columns = comparators.c
 
@@ -69,39 +69,59 @@ def ask(connection: sa.Connection, model: Model, champion: int, start: datetime)
     written = insert(comparators).values(row).on_conflict_do_nothing().returning(_columns.id)
     if connection.execute(written).first() is None:
         return False
-    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+    connection.execute(sa.select(sa.func.pg_notify(channels.COMPARATORS, "")))
     return True
 
 
 def _give_up(connection: sa.Connection, model: Model, before: datetime) -> None:
-    """End those that came too late for every decision, but for one that is being fitted now."""
+    """End those that came too late for every decision."""
     late = sa.select(_columns.id).where(_columns.model == model.name, _columns.state == "asked", _columns.start < before)
-    for name in connection.execute(late.with_for_update(skip_locked=True)).scalars().all():
+    for name in connection.execute(late).scalars().all():
         end_failed(connection, name, "nobody fitted it before what it was for was decided")
 
 
-def begin(connection: sa.Connection, models: Collection[str]) -> Comparator | None:
-    """Count an attempt at the newest that waits to be fitted; None where there is none, or others are fitting them all."""
-    waiting = (_columns.state == "asked", _columns.model.in_(models))
-    newest = sa.select(_columns.id).where(*waiting).order_by(_columns.start.desc(), _columns.id).limit(1)
-    name = connection.execute(newest.with_for_update(skip_locked=True)).scalar()
-    if name is None:
+@contextmanager
+def taken(engine: sa.Engine, models: Collection[str]) -> Iterator[Comparator | None]:
+    """The newest of these models' that waits and nobody fits, which nobody else takes while the block lasts; None without any.
+
+    Its attempt is counted. It is held by the session alone, so that a long fit is no long transaction.
+    """
+    with engine.connect() as session, ExitStack() as held:
+        yield next(filter(None, (_taken(session, held, asked) for asked in _waiting(session, models))), None)
+
+
+def _waiting(connection: sa.Connection, models: Collection[str]) -> Sequence[str]:
+    query = sa.select(_columns.id).where(_columns.state == "asked", _columns.model.in_(models))
+    return connection.execute(query.order_by(_columns.start.desc(), _columns.id)).scalars().all()
+
+
+def _taken(session: sa.Connection, held: ExitStack, name: str) -> Comparator | None:
+    """One that waits, locked until ``held`` is left; None where another session has it, or has ended it."""
+    key = (locks.FITTING, sa.func.hashtext(name))
+    if not session.execute(sa.select(sa.func.pg_try_advisory_lock(*key))).scalar():
         return None
-    counted = sa.update(comparators).where(_columns.id == name).values(attempts=_columns.attempts + 1).returning(*_ROW)
-    return Comparator(*connection.execute(counted).one())
+    held.callback(_let_go, session, key)
+    counted = sa.update(comparators).where(_columns.id == name, _columns.state == "asked")
+    row = session.execute(counted.values(attempts=_columns.attempts + 1).returning(*_ROW)).first()
+    session.commit()
+    return Comparator(*row) if row else None
 
 
-def hold(connection: sa.Connection, name: str) -> bool:
-    """Lock one that waits to be fitted until the transaction ends; False where it has ended, or another holds it."""
-    waiting = sa.select(_columns.id).where(_columns.id == name, _columns.state == "asked")
-    return connection.execute(waiting.with_for_update(skip_locked=True)).first() is not None
+def _let_go(session: sa.Connection, key: tuple[Any, ...]) -> None:
+    session.rollback()
+    session.execute(sa.select(sa.func.pg_advisory_unlock(*key)))
+    session.commit()
 
 
-def being_fitted(connection: sa.Connection) -> bool:
-    """Whether somebody fits one now."""
-    asked = sa.select(_columns.id).where(_columns.state == "asked")
-    waiting = set(connection.execute(asked).scalars())
-    return bool(waiting - set(connection.execute(asked.with_for_update(skip_locked=True)).scalars()))
+_FITTED_NOW = sa.text("""
+    SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :fitting
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+""")
+
+
+def any_fitted_now(connection: sa.Connection) -> bool:
+    """Whether a process fits one now."""
+    return bool(connection.execute(_FITTED_NOW, {"fitting": locks.FITTING}).scalar())
 
 
 def open_of(connection: sa.Connection, model: str) -> Sequence[Comparator]:

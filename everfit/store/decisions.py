@@ -5,8 +5,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from everfit.declaration import Model
-from everfit.declaration.retraining import Decision, Finding, History, PastRequest
+from everfit.declaration.retraining import Decision, History, PastRequest
 from everfit.store import ledger, requests, verdicts
+from everfit.store.judgements import Judgement
 from everfit.store.rollouts import challenging
 from everfit.store.tables import decisions, evidence, rollouts
 
@@ -43,10 +44,8 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion, 
     if stand_in:  # its alarms from before the promotion have been acted on
         promoted_at = ledger.since(connection, model.name)
         counts |= sa.and_(columns.version == stand_in, columns.window_start >= promoted_at)
-    query = sa.select(
-        columns.id, columns.kind, columns.verdict, columns.reason, columns.window_start, columns.window_end
-    ).where(columns.model == model.name, counts)
-    findings = [Finding(*row) for row in connection.execute(query.order_by(columns.window_end))]
+    query = sa.select(*(columns[name] for name in Judgement.__slots__)).where(columns.model == model.name, counts)
+    findings = [Judgement(*row).finding() for row in connection.execute(query.order_by(columns.window_end))]
     failed = failed_live(connection)
     past = [PastRequest(r.cause, r.status, r.requested_at, r.id in failed) for r in requests.of_model(connection, model.name)]
     challenger = challenging(connection, model.name)

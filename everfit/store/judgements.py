@@ -31,7 +31,8 @@ class Judgement:
 
     def finding(self) -> Finding:
         """What the policy sees of it."""
-        return Finding(self.id, self.kind, self.verdict, self.reason, self.window_start, self.window_end)
+        span = (self.window_start, self.window_end)
+        return Finding(self.id, self.kind, self.verdict, self.reason, *span, self.statistic, self.threshold, self.detail)
 
 
 def record(connection: sa.Connection, judgements: Sequence[Judgement]) -> None:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 ALERTS = 0x616C657274  # "alert": one process sends alerts at a time
 INGESTING = (25_974, 1)  # shared by the members of `everfit ingest`
+FITTING = 25_975  # with a number of the comparator that a session fits
 MONTHS = "partitions"  # the monthly tables of the predictions are made or dropped
 
 # Each with the name of what is locked behind it.

@@ -106,6 +106,7 @@ def test_a_persons_promotion_is_told_to_dagster_once_with_what_is_known(runtime:
             "drift": "drift of 1-0-drift",
             "performance": unknown,
             "freshness": unknown,
+            "regret": unknown,
         }
         assert not any(one.passed for one in told if isinstance(one, dg.AssetCheckEvaluation))
         for one in told:

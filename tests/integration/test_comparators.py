@@ -147,7 +147,7 @@ def test_two_workers_fit_each_once_and_what_is_killed_or_fails_stops_no_other(
         begun.append(asked.start)
         together.wait(30)
         with runtime.engine.connect() as connection:
-            assert comparators.being_fitted(connection)
+            assert comparators.any_fitted_now(connection)
         return fit(runtime, model, asked)
 
     def killed(*_: Any) -> Any:
@@ -158,7 +158,7 @@ def test_two_workers_fit_each_once_and_what_is_killed_or_fails_stops_no_other(
         fit_next(loop.runtime)
     assert [each.state for each in stored(loop)] == ["asked", "asked"]
     with loop.runtime.engine.connect() as connection:
-        assert not comparators.being_fitted(connection)
+        assert not comparators.any_fitted_now(connection)
 
     monkeypatch.setattr(comparator_worker, "fit_comparator", slow)
     with ThreadPoolExecutor(2) as workers:
@@ -182,4 +182,4 @@ def test_two_workers_fit_each_once_and_what_is_killed_or_fails_stops_no_other(
     learnt = training_rows(loop.model, as_of=light.start, runtime=loop.runtime).height
     assert answers(loop, light.start).kept.rows == -(-learnt // 10)
     assert fit_next(loop.runtime)
-    assert stored(loop)[2].reason == "its process ended 3 times while it was fitted"
+    assert stored(loop)[2].reason == "RecipeError: its process ended 3 times while it was fitted"

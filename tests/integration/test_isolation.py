@@ -80,7 +80,7 @@ def test_a_window_that_fails_holds_up_its_own_model_alone_and_not_for_ever(engin
     verdicts = {row.kind: (row.verdict, row.reason.partition(":")[0]) for row in rows}
     could_not = ("insufficient", "could not be judged")
     assert verdicts.pop("freshness")[0] == "ok"
-    assert verdicts == {"quality": could_not, "drift": could_not, "performance": could_not}
+    assert verdicts == {"quality": could_not, "drift": could_not, "performance": could_not, "regret": could_not}
     assert decided == [("none", FIRST[1])]
     assert next_one.part.name == format_time(FIRST[1])
 
@@ -98,13 +98,18 @@ def test_what_could_not_be_judged_is_judged_again_when_a_person_says_so(engine: 
     file.write_bytes(content)
     with engine.begin() as connection:
         judged = judge_again(connection, lake, PATIENT, FIRST[0])
-    assert {one.kind: one.verdict for one in judged} == {"quality": "ok", "drift": "insufficient", "performance": "ok"}
+    assert {one.kind: one.verdict for one in judged} == {
+        "quality": "ok",
+        "drift": "insufficient",
+        "performance": "ok",
+        "regret": "insufficient",
+    }
     with engine.begin() as connection:
         rows = connection.execute(sa.select(evidence.c.kind, evidence.c.reason)).all()
         assert judge_again(connection, lake, PATIENT, FIRST[0]) == []
         with pytest.raises(UnknownWindowError, match="the newest begin at 1996-09-04T00:00:00Z"):
             judge_again(connection, lake, PATIENT, FIRST[1])
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert not any("could not" in row.reason for row in rows)
 
 
@@ -136,7 +141,7 @@ def test_an_attempt_that_succeeds_ends_the_failure_and_its_alert(engine: sa.Engi
         kinds = connection.execute(sa.select(evidence.c.kind, evidence.c.reason)).all()
     assert alert.cause.startswith("stuck:window")
     assert alert.resolved_at is not None
-    assert len(kinds) == 4
+    assert len(kinds) == 5
     assert not any("could not" in row.reason for row in kinds)
 
 

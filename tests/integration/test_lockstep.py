@@ -1,8 +1,11 @@
 """What a replay waits for beside windows: days of a rollout that are due, and who serves by it."""
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,14 +13,15 @@ import sqlalchemy as sa
 
 from everfit.declaration.rollouts import stages_of
 from everfit.errors import ServiceError
-from everfit.replay.lockstep import await_looks, await_roles, looks_due
+from everfit.replay.lockstep import await_comparators, await_looks, await_roles, looks_due
 from everfit.replay.serving_client import Roles, ServingClient
-from everfit.store import failures, ledger, rollouts
+from everfit.store import comparators, failures, ledger, rollouts
 from everfit.store.failures import Part
 from everfit.store.ledger import Action, Entry
 from everfit.store.rollouts import Rollout
 from everfit.timing import wall_clock
 from everfit.waiting import Patience, Watching
+from tests.events import MODEL
 
 AT = datetime(2025, 1, 1, 6, tzinfo=UTC)
 MIDNIGHT, DAY = datetime(2025, 1, 2, tzinfo=UTC), timedelta(days=1)
@@ -66,6 +70,23 @@ def test_whole_days_of_an_open_rollout_are_waited_for(engine: sa.Engine) -> None
     with engine.begin() as connection:
         rollouts.update(connection, guarded, "confirmed")
     assert not looks_due(engine, guarded.model, days[2])
+
+
+def test_a_comparator_is_waited_for_while_somebody_fits_it(engine: sa.Engine) -> None:
+    model = MODEL.model_copy(update={"retraining": SimpleNamespace(comparator="recipe")})
+    await_comparators(engine, model.name)
+    with engine.begin() as connection:
+        assert comparators.ask(connection, model, 1, MIDNIGHT)
+    with pytest.raises(ServiceError, match=r"the comparator of .* to be fitted; does `everfit comparators` run\?"):
+        await_comparators(engine, model.name, Watching(Patience(declared_seconds=0.1)))
+    with comparators.taken(engine, [model.name]) as asked, ThreadPoolExecutor(1) as aside:
+        assert asked is not None
+        waits = aside.submit(await_comparators, engine, model.name, Watching(Patience(declared_seconds=0.3)))
+        time.sleep(0.6)
+        assert not waits.done(), "it is being fitted"
+        with engine.begin() as connection:
+            assert comparators.end_fitted(connection, asked.id, "of", 1.0)
+        waits.result(5)
 
 
 def test_a_paused_model_and_a_look_that_failed_hold_no_clock(engine: sa.Engine) -> None:

@@ -84,7 +84,7 @@ def test_what_comes_after_a_moment_changes_nothing_made_by_then(
     other = scrambled(example(), model.go_live + 2 * WEEK)
     assert all(not other[name].equals(rows) for name, rows in example().recorded.items())
     assert decided_up_to(Loop(engine, tmp_path, model, other), 2) == truth
-    assert len(truth["evidence"]) == 2 * 4  # type: ignore[arg-type]
+    assert len(truth["evidence"]) == 2 * 5  # type: ignore[arg-type]
 
 
 def test_a_window_that_spans_a_swap_is_judged_for_each_version(loop: Loop) -> None:
@@ -97,7 +97,7 @@ def test_a_window_that_spans_a_swap_is_judged_for_each_version(loop: Loop) -> No
     loop.play(MODEL.go_live + timedelta(days=9), middle + WEEK)
     judged = loop.judge(MODEL.go_live + WEEK).judgements
     assert {(one.version, one.kind) for one in judged} == {
-        (version, kind) for version in (1, 2) for kind in ("quality", "drift", "performance", "freshness")
+        (version, kind) for version in (1, 2) for kind in ("quality", "drift", "performance", "freshness", "regret")
     }
     rows = {one.version: one.detail["rows"] for one in judged if one.kind == "quality"}
     assert rows == {1: 2 * 48, 2: 5 * 48}
@@ -164,13 +164,13 @@ def test_a_version_registered_anew_keeps_the_evidence_of_the_lost_one(loop: Loop
         champion = ledgers.champion(connection, MODEL.name)
         assert champion is not None
         past = history(connection, MODEL, champion)
-    assert (past.champion, len(past.findings)) == (2, 4)
+    assert (past.champion, len(past.findings)) == (2, 5)
 
 
 def test_a_closed_window_is_decided_once(loop: Loop) -> None:
     loop.bootstrap()
     loop.play(MODEL.go_live, MODEL.go_live + WEEK)
-    assert len(loop.judge(MODEL.go_live).judgements) == 4
+    assert len(loop.judge(MODEL.go_live).judgements) == 5
     assert loop.judge(MODEL.go_live).judgements == []
 
 

@@ -49,7 +49,7 @@ def test_a_kind_that_triggers_a_retraining_is_judged_stored_shown_and_decided_on
         kinds = connection.execute(sa.select(evidence.c.kind, evidence.c.id)).all()
         (decision,) = connection.execute(sa.select(decisions)).all()
         (request,) = requests.in_status(connection, "pending")
-    assert {row.kind for row in kinds} == {"quality", "drift", "performance", "freshness", "confidence"}
+    assert {row.kind for row in kinds} == {"quality", "drift", "performance", "freshness", "regret", "confidence"}
     assert (decision.action, decision.cause) == ("retrain", "confidence")
     assert decision.evidence == [row.id for row in kinds if row.kind == "confidence"]
     assert (request.cause, request.reason) == ("confidence", decision.reason)
@@ -89,6 +89,7 @@ def test_the_evidence_of_a_package_that_was_uninstalled_stays_readable_and_decid
         "drift",
         "performance",
         "freshness",
+        "regret",
     }
     assert "confidence" in {judgement.kind for judgement in newest_evidence(loop.runtime, loop.model)}
     with engine.connect() as connection:

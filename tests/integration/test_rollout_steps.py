@@ -157,6 +157,16 @@ def test_a_champion_that_is_no_worse_live_is_confirmed(engine: sa.Engine) -> Non
     assert log.served() == Served(2)
 
 
+def test_a_champion_that_leaves_requests_unanswered_is_rolled_back(engine: sa.Engine) -> None:
+    log = Log(engine, [])
+    log.begin()
+    log.day(0, {(2, "champion"): 0.3, (1, "shadow"): 0.3})
+    assert log.step() == []
+    log.day(1, {(1, "shadow"): 0.3})
+    assert [each.version for each in log.step()] == [1]
+    assert "60 of its 60 requests of 2025-03-04 were left unanswered; at most 5% may be" in log.newest().reason
+
+
 def test_a_guard_without_a_verdict_keeps_the_champion_and_says_so(engine: sa.Engine) -> None:
     log = Log(engine, [])
     log.begin()

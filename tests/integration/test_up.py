@@ -57,7 +57,7 @@ def test_the_whole_stack(home: Path, hook: Hook) -> None:
 
     looked = json.loads(everfit("status", "--json").stdout)
     assert {service["name"]: service["state"] for service in looked["services"]} == dict.fromkeys(
-        ["postgres", "broker", "mlflow", "code", "dagster", "daemon", "serving"], "up"
+        ["postgres", "broker", "mlflow", "code", "dagster", "daemon", "serving", "comparators"], "up"
     )
     assert looked["memory_bytes"] < MEMORY_BYTES
     assert _listening_at(home) <= THIS_MACHINE
@@ -67,7 +67,7 @@ def test_the_whole_stack(home: Path, hook: Hook) -> None:
     _tells_that_the_daemon_died(home, settings, hook)
 
     again = everfit("up")
-    assert "daemon    up after" in again.stdout
+    assert "daemon      up after" in again.stdout
     assert everfit("up").stdout.startswith("everfit is already up")
     after = json.loads(everfit("status", "--json").stdout)
     same = {service["name"]: service["pid"] for service in looked["services"] if service["name"] != "daemon"}

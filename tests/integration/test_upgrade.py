@@ -163,7 +163,7 @@ def test_the_spool_reaches_the_store_once_and_the_window_closes(opened: Runtime,
     read_log(opened, STATE["rows"]["windows"] + 1)
     assert counted(opened, "predictions") == STATE["rows"]["predictions"] + len(spooled)
     judged = _judged(opened, UNTIL)
-    assert {kind for _, kind, _ in judged} == {"quality", "drift", "performance", "freshness"}
+    assert {kind for _, kind, _ in judged} == {"quality", "drift", "performance", "freshness", "regret"}
     assert ("quality", "ok") in {(kind, verdict) for version, kind, verdict in judged if version == 1}
 
 

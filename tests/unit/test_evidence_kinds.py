@@ -34,18 +34,19 @@ class Coverage(EvidenceKind):
 
 
 def test_windows_are_judged_by_everfits_kinds_in_their_order() -> None:
-    assert list(kinds()) == ["quality", "drift", "performance", "freshness"]
+    assert list(kinds()) == ["quality", "drift", "performance", "freshness", "regret"]
     assert {name: kind.triggers for name, kind in kinds().items()} == {
         "quality": "quarantine",
         "drift": "retraining",
         "performance": "retraining",
         "freshness": "retraining",
+        "regret": "nothing",
     }
 
 
 def test_a_kind_of_another_package_comes_last_and_is_a_check(install: Install) -> None:
     install(KIND.format(""), evidence="Coverage")
-    assert list(kinds())[4:] == ["coverage"]
+    assert list(kinds())[5:] == ["coverage"]
     assert kinds()["coverage"].triggers == "nothing"
     specs = {spec.name: spec.description for spec in evidence_checks(electricity_price).check_specs}
     assert specs == {name: kind.describes for name, kind in kinds().items()}

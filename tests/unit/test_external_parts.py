@@ -93,10 +93,10 @@ def test_a_process_of_the_stack_goes_by_what_it_was_started_with(up: Path) -> No
         ({"kafka"}, {"broker"}),
         ({"mlflow"}, {"mlflow"}),
         ({"serving"}, {"serving"}),
-        ({"dagster"}, {"code", "dagster", "daemon"}),
+        ({"dagster"}, {"code", "dagster", "daemon", "comparators"}),
         ({"lake"}, set()),
         ({"database_url"}, set()),  # Postgres still keeps what Dagster and MLflow remember
-        ({"database_url", "mlflow", "dagster"}, {"postgres", "mlflow", "code", "dagster", "daemon"}),
+        ({"database_url", "mlflow", "dagster"}, {"postgres", "mlflow", "code", "dagster", "daemon", "comparators"}),
         (set(VARIABLES), set(SERVICES)),
     ],
 )
@@ -110,7 +110,11 @@ def test_every_service_is_told_what_is_given(home: Path, name: str) -> None:
     ports = {"code": 4000, "dagster": 3000, "serving": 8000}
     postgres = Postgres(Path("/sockets"))
     services = build(home, Path("/project"), postgres, ports, given={name: OTHER[name]})
-    told = [service.environment[VARIABLES[name]] for service in services if service.name in {"code", "daemon", "serving"}]
+    told = [
+        service.environment[VARIABLES[name]]
+        for service in services
+        if service.name in {"code", "daemon", "serving", "comparators"}
+    ]
     assert set(told) == {OTHER[name]}
     assert endpoints(home, postgres, ports, {name: OTHER[name]})[name] == OTHER[name]
 

@@ -38,6 +38,7 @@ class World:
     kafka: str = "here:9092"  # that serving works with
     opened: datetime | None = None  # when the rollout began that is open
     asked_for: list[datetime] = field(default_factory=list)  # the days of which it was asked whether one is due
+    compared: int = 0  # how often it was waited for a comparator
     outcomes_since: list[datetime] = field(default_factory=list)  # what was waited for in the store
 
     def uses(self) -> Uses:
@@ -59,6 +60,9 @@ class World:
     def predict(self, _model: str, request: Request) -> Answer | Reply:
         self.journal.append(f"ask {request.request_id}")
         return Reply(503, b"no champion") if self.refuse else Answer(1)
+
+    def await_comparators(self, _engine: object, _model: str, _watching: object) -> None:
+        self.compared += 1
 
     def await_decision(self, _engine: object, _model: str, end: datetime, _watching: object) -> None:
         if self.decided == self.stall_at:
@@ -114,7 +118,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(player, "catch_up", lambda *_: 0)
     monkeypatch.setattr(player, "state_of", lambda *_: SimpleNamespace(requested=world.requested, champion=world.champion))
     monkeypatch.setattr(player, "await_read", lambda *_: world.journal.append("read"))
-    for name in ("publish", "await_decision", "await_outcomes", "await_retraining", "looks_due", "await_looks", "await_roles"):
+    for name in (
+        "publish",
+        "await_comparators",
+        "await_decision",
+        "await_outcomes",
+        "await_retraining",
+        "looks_due",
+        "await_looks",
+        "await_roles",
+    ):
         monkeypatch.setattr(player, name, getattr(world, name))
     return world
 
@@ -182,10 +195,12 @@ def test_free_running_waits_for_nothing(world: World, tmp_path: Path) -> None:
     play(tmp_path, 12, free_running=True)
 
     assert not {entry.split()[0] for entry in world.journal} & {"decided", "retrained", "read"}
+    assert world.compared == 0
 
 
 def test_a_replay_taken_up_again_counts_and_sends_each_window_once(world: World, tmp_path: Path) -> None:
     whole = play(tmp_path / "whole", 12)
+    assert world.compared == world.decided == whole.windows
     in_one_go, world.journal, world.decided = world.journal, [], 0
 
     world.stall_at = 2

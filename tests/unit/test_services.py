@@ -33,12 +33,12 @@ def test_each_comes_after_what_it_needs(home: Path, postgres: Postgres) -> None:
 def test_a_changed_address_changes_the_recipes_of_those_who_were_told_it(home: Path, postgres: Postgres) -> None:
     before, after = services(home, postgres), services(home, postgres, broker=9093)
     changed = {name for name in before if before[name].recipe != after[name].recipe}
-    assert changed == {"broker", "code", "dagster", "daemon", "serving"}
+    assert changed == {"broker", "code", "dagster", "daemon", "serving", "comparators"}
 
 
 def test_all_listen_on_this_machine_alone(home: Path, postgres: Postgres) -> None:
     for service in services(home, postgres).values():
-        if service.name != "daemon":
+        if service.name not in ("daemon", "comparators"):
             assert any("127.0.0.1" in argument for argument in service.command), service.command
         assert not any("0.0.0.0" in argument for argument in service.command)
 
@@ -54,7 +54,7 @@ def test_the_project_is_not_on_the_path_that_services_start_with(
     home: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", "/project/:/libraries:")
-    for name in ("code", "dagster", "daemon", "serving"):
+    for name in ("code", "dagster", "daemon", "serving", "comparators"):
         service = services(home, postgres)[name]
         assert service.environment["PYTHONPATH"] == f"{home}/dagster:/libraries"
         assert service.command[1:3] == ["-P", "-m"]
