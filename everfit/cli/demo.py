@@ -59,7 +59,11 @@ def print_result(result: "DemoResult") -> None:
     counts, loss = result.counts, result.losses
     console = Console(highlight=False)
     table = Table(result.loss_name, "", "what", "", title=f"{result.model}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}")
-    left = [("everfit", loss.continuous), ("version 1, left alone", loss.static), ("timer, as many retrainings", loss.timer)]
+    left = [
+        ("everfit", loss.continuous),
+        ("version 1, left alone", loss.static),
+        ("mean timer, as many retrainings", loss.timer),
+    ]
     rows = {
         "predictions": counts.predictions,
         "predictions lost": counts.predictions_lost,

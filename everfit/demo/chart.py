@@ -16,7 +16,7 @@ LANES = ("alarms", "requested", "rejected", "promoted")
 HEIGHT = LANES_TOP + LANE_HEIGHT * len(LANES) + 8
 STEPS = [0.02, 0.05, *(digit * 10.0**power for power in range(-1, 38) for digit in (1, 2, 5))]
 
-LINES = (("static", "version 1, left alone"), ("timer", "timer"), ("continuous", "everfit"))
+LINES = (("static", "version 1, left alone"), ("timer", "mean timer"), ("continuous", "everfit"))
 
 
 @dataclass(frozen=True, slots=True)

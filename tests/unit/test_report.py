@@ -94,7 +94,7 @@ def test_a_moment_is_placed_by_its_share_of_the_time() -> None:
 
 
 def test_nothing_that_happened_is_said_to_be_nothing() -> None:
-    page = render(a_result(alarms=[], retrainings=[], timer=msgspec.structs.replace(a_result().timer, cutoffs=[])))
+    page = render(a_result(alarms=[], retrainings=[], timer=msgspec.structs.replace(a_result().timer, cutoffs=[[]])))
     assert "There was no alarm." in page
     assert "Nothing was retrained." in page
 
