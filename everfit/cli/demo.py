@@ -71,7 +71,7 @@ def print_result(result: "DemoResult") -> None:
         "windows judged": counts.windows,
         "alarms": counts.alarms,
         "retrainings": counts.retrains,
-        "promoted for drift": counts.drift_retrains,
+        "promoted with an alarm open": counts.drift_retrains,
         "rejected": counts.rejections,
         "promotions, the first included": counts.promotions,
     }

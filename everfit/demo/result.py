@@ -104,7 +104,10 @@ class Timer(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """``scored`` counts the requests that all three were scored on; ``retrains`` excludes the first training."""
+    """``scored`` counts the requests that all three were scored on; ``retrains`` excludes the first training.
+
+    ``drift_retrains`` counts the promotions whose retraining had an alarm of drift or performance open.
+    """
 
     predictions: int
     outcomes: int
