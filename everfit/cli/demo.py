@@ -73,6 +73,7 @@ def print_result(result: "DemoResult") -> None:
         "retrainings": counts.retrains,
         "promoted with an alarm open": counts.drift_retrains,
         "rejected": counts.rejections,
+        **({"inconclusive at first": counts.inconclusive} if counts.inconclusive else {}),
         "promotions, the first included": counts.promotions,
     }
     for i, (what, number) in enumerate(rows.items()):

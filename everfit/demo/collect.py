@@ -107,6 +107,7 @@ def _counts(
         drift_retrains=sum(cause in alarmed for cause in promoted_for),
         rejections=sum(retraining.ended == "rejected" for retraining in retrainings),
         promotions=len(promoted_for),
+        inconclusive=sum(retraining.ended == "inconclusive" for retraining in retrainings),
     )
 
 

@@ -71,7 +71,7 @@ def _happened(result: DemoResult) -> str:
 
 
 def _retraining_row(number: int, retraining: Retraining) -> str:
-    became = f"version {retraining.version}" if retraining.ended == "promoted" else retraining.ended
+    became = f"version {retraining.version}" if retraining.version else retraining.ended.replace("_", " ")
     return row(
         [
             f'<td class="number">{number}</td>',

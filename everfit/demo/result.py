@@ -119,6 +119,7 @@ class Counts(msgspec.Struct, frozen=True):
     drift_retrains: int
     rejections: int
     promotions: int
+    inconclusive: int = 0  # verdicts that waited for more days
 
 
 class DemoResult(msgspec.Struct, frozen=True):
