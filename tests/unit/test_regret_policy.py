@@ -81,7 +81,7 @@ def test_it_retrains_when_the_stakes_pass_the_cost() -> None:
     decision = decided(declared(), gaps(*[GAP] * 4))
     assert decision.cause == "regret"
     assert decision.evidence == tuple(f"regret-{number}" for number in range(1, 5))
-    assert decision.reason.startswith("at stake 0.1855 of a cost of 0.1714")
+    assert decision.reason.startswith("at stake 0.1854 of a cost of 0.1714")
 
 
 @pytest.mark.parametrize("values", [(0.0, 0.0), (-0.1, -0.2), (0.3, 0.3, -0.01)], ids=["equal", "better", "made up for"])
