@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from everfit.cli.output import print_json
+from everfit.cli.person import in_a_hurry, person
 from everfit.errors import PromotionError
 
 
@@ -15,6 +16,7 @@ def promote(
         bool, typer.Option("--restore", help="Set MLflow's alias back to the version that the ledger names.")
     ] = False,
     reason: Annotated[str | None, typer.Option(help="The reason, kept in the ledger and listed by `everfit history`.")] = None,
+    by: Annotated[str | None, typer.Option(help="Who promotes; by default the system's user.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Make a version champion by hand, or correct MLflow's alias where it differs from the ledger.
@@ -31,8 +33,10 @@ def promote(
         raise PromotionError(
             f"give either a version or --restore: `everfit promote {model} 3`, `everfit promote {model} --restore`"
         )
+    actor = f"person {person(by)}"
+    in_a_hurry()
     with Runtime.load() as runtime:
-        declared, actor = find_model(runtime.models, model), manual_promotion.person()
+        declared = find_model(runtime.models, model)
         with reachable(runtime.engine):
             if version is None:
                 done = manual_promotion.restore(runtime, declared, actor=actor, reason=reason)

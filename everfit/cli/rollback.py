@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from everfit.cli.output import print_json
-from everfit.cli.person import person
+from everfit.cli.person import in_a_hurry, person
 
 
 def rollback(
@@ -19,16 +19,13 @@ def rollback(
 
     The loop asks for no retraining until a day of outcomes from after it is known.
     """
-    import os
-
     from everfit.declaration.discovery import find_model
     from everfit.pipeline.rollback import roll_back
     from everfit.runtime import Runtime
     from everfit.store.database import reachable
 
     actor = f"person {person(by)}"
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # who is in a hurry does not wait for an MLflow that is away
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    in_a_hurry()
     with Runtime.load() as runtime, reachable(runtime.engine):
         done = roll_back(runtime, find_model(runtime.models, model), to, actor=actor, reason=reason)
     if as_json:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from everfit.cli.person import person
+from everfit.cli.person import in_a_hurry, person
 
 Named = Annotated[str, typer.Argument(help="A declared model.")]
 Reason = Annotated[str | None, typer.Option(help="The reason, kept in the ledger.")]
@@ -19,6 +19,7 @@ def approve(model: Named, reason: Reason = None, by: By = None) -> None:
     from everfit.store.database import reachable
 
     actor = f"person {person(by)}"
+    in_a_hurry()
     with Runtime.load() as runtime, reachable(runtime.engine):
         rollout = approval.approve(runtime, find_model(runtime.models, model), actor=actor, reason=reason)
     following = rollout.stages[rollout.step + 1].kind
@@ -33,6 +34,7 @@ def reject(model: Named, reason: Reason = None, by: By = None) -> None:
     from everfit.store.database import reachable
 
     actor = f"person {person(by)}"
+    in_a_hurry()
     with Runtime.load() as runtime, reachable(runtime.engine):
         rollout = approval.reject(runtime, find_model(runtime.models, model), actor=actor, reason=reason)
     typer.echo(f"{model}: version {rollout.version} is rejected; version {rollout.replaces} stays champion")

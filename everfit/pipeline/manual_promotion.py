@@ -1,7 +1,5 @@
 """Promotion by hand: make another version champion, or set MLflow's alias back to the ledger's champion."""
 
-import getpass
-import os
 from typing import Any
 
 import msgspec
@@ -32,14 +30,6 @@ class Promoted(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     replaced: int | None
     reason: str
-
-
-def person() -> str:
-    """The user of this process, as the ledger names an actor."""
-    try:
-        return f"person {getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"person {os.getuid()}"
 
 
 def restore(runtime: Runtime, model: Model, *, actor: str, reason: str | None = None) -> Promoted:

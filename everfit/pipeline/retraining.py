@@ -1,5 +1,7 @@
 """From raw data to champion in one process: what a run of the assets does, without Dagster."""
 
+import getpass
+import os
 from datetime import datetime
 from functools import partial
 
@@ -7,7 +9,6 @@ from everfit.declaration import Model
 from everfit.pipeline import daily_partitions, evaluation, manifests, training, training_set
 from everfit.pipeline.day_isolation import make_isolated
 from everfit.pipeline.lineage import Lineage, stale_days
-from everfit.pipeline.manual_promotion import person
 from everfit.pipeline.promotion import Conclusion, conclude
 from everfit.pipeline.unfinished_training import forget
 from everfit.runtime import Runtime
@@ -45,7 +46,7 @@ def retrain(
     forget(runtime.lake, model, assembled, trained.champion)
     verdict = evaluation.evaluate(runtime, model, trained, digest)
     digest = manifests.put(runtime, model, "evaluation", verdict, sum(compared.rows for compared in verdict.compared))
-    return conclude(runtime, model, actor=actor or person(), digest=digest)
+    return conclude(runtime, model, actor=actor or _person(), digest=digest)
 
 
 def make_days(runtime: Runtime, model: Model, cutoff: datetime) -> None:
@@ -56,3 +57,11 @@ def make_days(runtime: Runtime, model: Model, cutoff: datetime) -> None:
         make_isolated(runtime, model, "raw_data", days, partial(daily_partitions.land_days, runtime, model))
         cut = lineage.after_cut(runtime)
         make_isolated(runtime, model, "features", days, partial(daily_partitions.compute_days, runtime, model, lineage=cut))
+
+
+def _person() -> str:
+    """The user of this process, as the ledger names an actor."""
+    try:
+        return f"person {getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"person {os.getuid()}"

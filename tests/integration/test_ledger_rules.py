@@ -271,8 +271,7 @@ def test_a_mlflow_that_is_away_changes_nothing(runtime: Runtime, model: Model, m
 def test_the_command_says_what_it_did(runtime: Runtime, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     promoted(runtime, model, 0.0, 1.0)
     monkeypatch.setattr(Runtime, "load", lambda: runtime)
-    monkeypatch.setattr(manual_promotion, "person", lambda: "person ada")
-    told = CliRunner().invoke(app, ["promote", model.name, "1", "--reason", "2 is worse at night", "--json"])
+    told = CliRunner().invoke(app, ["promote", model.name, "1", "--by", "ada", "--reason", "2 is worse at night", "--json"])
     assert json.loads(told.stdout) == {
         "model": model.name,
         "done": "adopted",
