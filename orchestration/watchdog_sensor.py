@@ -36,8 +36,9 @@ def dead_mans_switch(context: dg.SensorEvaluationContext, everfit: dg.ResourcePa
     with reachable(everfit.engine):
         with everfit.engine.begin() as connection:
             findings = promotion_age.overdue(connection, everfit.models, failing)
-            findings |= alias_rules.look(connection, everfit.settings.mlflow, everfit.models)
             beats = heartbeats.newest(connection)
+        with everfit.engine.connect() as connection:  # nothing that is written waits for MLflow
+            findings |= alias_rules.look(connection, everfit.settings.mlflow, everfit.models)
         reconcile(everfit, [name for name, family in findings.ongoing if family == "registry"])
         findings |= watchdog.stopped(beats, time.monotonic() - BEGAN, watchdog.silence())
         notify(everfit.engine, findings, installed_channels())
