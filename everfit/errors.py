@@ -57,6 +57,10 @@ class PolicyError(EverfitError, TypeError):
     """A retraining policy returned something else than a decision."""
 
 
+class SimulationError(EverfitError, ValueError):
+    """A span over which policies cannot be played."""
+
+
 class LaunchError(EverfitError, ValueError):
     """A run was launched with a choice that does not fit its model."""
 

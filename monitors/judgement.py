@@ -148,7 +148,7 @@ def _quarantine(window: ClosedWindow, broken: Sequence[Judgement]) -> None:
     """What is broken counts for nothing until somebody releases it: by column, every day of the window."""
     reasons: dict[str, str] = {}
     for judgement in broken:
-        if judgement.verdict == "alarm":
+        if judgement.verdict == "alarm" and "days" not in judgement.detail:  # else they were when each of them was over
             for column, reason in judgement.detail.get("by_column", {EVERY: judgement.reason}).items():
                 reasons[column] = "; ".join(filter(None, [reasons.get(column), reason]))
     quarantines.put(window.connection, window.model.name, window.span, reasons)

@@ -4,9 +4,9 @@ What is counted is counted over all rows. What is measured (distances, losses) i
 a sample drawn in the database above it, so that a window costs so much and no more.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import msgspec
@@ -18,6 +18,7 @@ from everfit.declaration.reserved_columns import renewed
 from everfit.declaration.views import Features
 from everfit.declaration.window_grid import Span
 from everfit.evidence.calibration import Calibration
+from everfit.evidence.checked_days import DayVerdict
 from everfit.evidence.counts import Tally, tally
 from everfit.evidence.performance import Expectation
 from everfit.evidence.quality import Profile
@@ -27,7 +28,7 @@ from everfit.pipeline import manifests
 from everfit.pipeline.expectation import expectation
 from everfit.pipeline.fresh_answers import FreshAnswers
 from everfit.pipeline.manifests import Version
-from everfit.store import comparators, frames, ledger, quarantines, schemas, window_counts
+from everfit.store import comparators, day_verdicts, frames, ledger, quarantines, schemas, window_counts
 from everfit.store.lake import Lake
 
 SAMPLE_ROWS = 20_000  # of a version: a share is known to less than a per cent by them, and they take seconds and megabytes
@@ -98,14 +99,21 @@ class VersionShare:
         """All its rows; of more than :data:`SAMPLE_ROWS` about so many, drawn by request ids."""
         if self.whole is not None:
             return self.whole.answered
+        return self._logged(self.complete_at, self.inputs)
+
+    def outcomes(self, delay: timedelta) -> pl.DataFrame:
+        """The answers with the labels that are known so long after the span, without inputs."""
+        return self._logged(self.complete_at + delay, [])
+
+    def _logged(self, known_at: datetime, features: Features) -> pl.DataFrame:
         return frames.logged(
             self.connection,
             self.model,
             self.span,
-            known_at=self.complete_at,
+            known_at=known_at,
             version=self.version,
             share=min(1.0, SAMPLE_ROWS / max(self.row_count, 1)),
-            features=self.inputs,
+            features=features,
         )
 
     @cached_property
@@ -120,6 +128,10 @@ class VersionShare:
     @cached_property
     def schemas(self) -> Collection[str]:
         return schemas.of_model(self.connection, self.model).keys()
+
+    @cached_property
+    def days(self) -> Sequence[DayVerdict]:
+        return [day for day in day_verdicts.of_span(self.connection, self.model.name, self.span) if day.version == self.version]
 
     @property
     def profile(self) -> Profile:

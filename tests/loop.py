@@ -1,5 +1,6 @@
 """The loop in one process, without Kafka, MLflow and Dagster: for tests of what it decides, not of how it travels."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from everfit.store import ledger
 from everfit.store.requests import RetrainRequest
 from everfit.topics.events import Outcome, Prediction
 from everfit.training.artifact import Scorer
+from monitors.day_checks import check_days
 from monitors.judgement import Judged, judge_window
 from tests.events import write
 
@@ -93,6 +95,10 @@ class Loop:
     def log(self, predictions: Sequence[Prediction], outcomes: Sequence[Outcome] = ()) -> None:
         """Write what one poll might have brought."""
         write(self.runtime.engine, predictions, outcomes)
+
+    def check_days(self) -> None:
+        """Judge the days that are over by the model's clock."""
+        check_days(self.runtime.engine, self.runtime.lake, {self.model.name: self.model}, math.inf)
 
     def judge(self, start: datetime) -> Judged:
         """Judge the window that begins at ``start``."""

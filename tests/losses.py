@@ -22,7 +22,9 @@ def ageing(windows: int = 10, *, days: int = 66, lag: int = 0) -> Losses:
 
 
 def by_hand(lag: int = 0) -> Losses:
-    """Three windows of two days, one row a day, of which the second comes due too late to be seen."""
+    """Three windows of two days, two rows a day, of which the second comes due too late to be seen."""
     sums = np.array([[1, 1, 2, 4, 5, 9], [0, 0, 1, 2, 3, 5], [0, 0, 0, 0, 1, 2]], dtype=float)
     seen = np.array([1, 0, 1, 0, 1, 0], dtype=float)
-    return Losses(START, timedelta(days=2), lag, sums, np.ones(6), sums * seen, seen, np.array([1.0, 2.0, 3.0]))
+    return Losses(
+        START, timedelta(days=2), lag, 2 * sums, np.full(6, 2.0), 2 * sums * seen, 2 * seen, np.array([1.0, 2.0, 3.0])
+    )

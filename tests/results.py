@@ -102,7 +102,7 @@ def a_result(**changes: Any) -> DemoResult:
                 reason="no worse by <0.01>",
             )
         ],
-        timer=Timer("gradient_boosting", [START + 5 * WEEK]),
+        timer=Timer("gradient_boosting", [[START + 5 * WEEK], [START + 6 * WEEK]]),
         seconds={"starting the stack": 12.0, "replay: asking": 30.25},
     )
     return msgspec.structs.replace(made, **changes)

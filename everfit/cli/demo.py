@@ -59,7 +59,11 @@ def print_result(result: "DemoResult") -> None:
     counts, loss = result.counts, result.losses
     console = Console(highlight=False)
     table = Table(result.loss_name, "", "what", "", title=f"{result.model}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}")
-    left = [("everfit", loss.continuous), ("version 1, left alone", loss.static), ("timer, as many retrainings", loss.timer)]
+    left = [
+        ("everfit", loss.continuous),
+        ("version 1, left alone", loss.static),
+        ("mean timer, as many retrainings", loss.timer),
+    ]
     rows = {
         "predictions": counts.predictions,
         "predictions lost": counts.predictions_lost,
@@ -67,8 +71,9 @@ def print_result(result: "DemoResult") -> None:
         "windows judged": counts.windows,
         "alarms": counts.alarms,
         "retrainings": counts.retrains,
-        "promoted for drift": counts.drift_retrains,
+        "promoted with an alarm open": counts.drift_retrains,
         "rejected": counts.rejections,
+        **({"inconclusive at first": counts.inconclusive} if counts.inconclusive else {}),
         "promotions, the first included": counts.promotions,
     }
     for i, (what, number) in enumerate(rows.items()):

@@ -31,8 +31,10 @@ from everfit.cli import (
     rollback,
     rollout,
     score,
+    simulate,
     status,
     train,
+    tune,
     up,
 )
 from everfit.environment.project_folder import put_behind
@@ -80,6 +82,11 @@ app.command(epilog="Example: everfit versions electricity_price --json")(history
 app.command(epilog="Example: everfit compare electricity_price 1 2")(compare.compare)
 app.command(epilog="Example: everfit reproduce electricity_price 1")(reproduce.reproduce)
 app.command(epilog="Example: everfit judge flight_delay --window 2013-04-01")(judge.judge)
+app.command(
+    epilog="Examples: everfit simulate electricity_price --picture simulated.svg; "
+    "everfit simulate electricity_price --recorded --policy policies.py:CAUTIOUS --to 1998-01-01"
+)(simulate.simulate)
+app.command(epilog="Example: everfit tune electricity_price --recorded --per-year 9")(tune.tune)
 app.command(epilog="Example: everfit backfill electricity_price --from 1996-09-04")(backfill.backfill)
 app.command(epilog="Example: everfit drill consumer-kill --kills 5")(drill.drill)
 

@@ -12,11 +12,16 @@ from everfit.demo.result import Alarm, DemoResult, Losses, Retraining, written
 WIDTH, PLOT_TOP, PLOT_HEIGHT = 1180, 24, 360
 LEFT, RIGHT = 60, 1010  # of the plot; the lines' labels are right of it
 LANES_TOP, LANE_HEIGHT = PLOT_TOP + PLOT_HEIGHT + 58, 30
-LANES = ("alarms", "requested", "rejected", "promoted")
-HEIGHT = LANES_TOP + LANE_HEIGHT * len(LANES) + 8
+LANES = {
+    "alarms": "alarm",
+    "requested": "retraining",
+    "inconclusive": "inconclusive",  # only where a verdict was
+    "rejected": "rejected",
+    "promoted": "promoted",
+}
 STEPS = [0.02, 0.05, *(digit * 10.0**power for power in range(-1, 38) for digit in (1, 2, 5))]
 
-LINES = (("static", "version 1, left alone"), ("timer", "timer"), ("continuous", "everfit"))
+LINES = (("static", "version 1, left alone"), ("timer", "mean timer"), ("continuous", "everfit"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,15 @@ class Scale:
 def draw(result: DemoResult) -> str:
     """The chart as an SVG element, with a tooltip on every mark."""
     scale = _scale(result)
-    promoted = [retraining for retraining in result.retrainings if retraining.ended == "promoted"]
+    marks = _marks(result, scale)
+    foot = LANES_TOP + LANE_HEIGHT * len(marks)
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="chart-title" class="chart">',
+        f'<svg viewBox="0 0 {WIDTH} {foot + 8}" role="img" aria-labelledby="chart-title" class="chart">',
         f'<title id="chart-title">Weekly mean {result.loss_name}, with alarms, retrainings, rejections and promotions</title>',
         *_axes(scale, result),
-        *(_rule(scale, retraining) for retraining in promoted),
+        *(_rule(scale.x(retraining.at), foot - 10) for retraining in result.retrainings if retraining.version),
         *_lines(result, scale),
-        *_lanes(result, scale),
+        *_lanes(marks, len(result.alarms)),
         "</svg>",
     ]
     return "\n".join(parts)
@@ -102,9 +108,8 @@ def _months(start: datetime, end: datetime) -> Iterator[datetime]:
         year, month = year + month // 12, month % 12 + 1
 
 
-def _rule(scale: Scale, retraining: Retraining) -> str:
-    x = scale.x(retraining.at)
-    return f'<line class="swap" x1="{x:.1f}" x2="{x:.1f}" y1="{PLOT_TOP}" y2="{LANES_TOP + LANE_HEIGHT * len(LANES) - 10}"/>'
+def _rule(x: float, foot: int) -> str:
+    return f'<line class="swap" x1="{x:.1f}" x2="{x:.1f}" y1="{PLOT_TOP}" y2="{foot}"/>'
 
 
 def _lines(result: DemoResult, scale: Scale) -> Iterator[str]:
@@ -135,20 +140,24 @@ def _apart(positions: dict[str, float], least: float) -> dict[str, float]:
     return {name: place - over for name, place in moved.items()}
 
 
-def _lanes(result: DemoResult, scale: Scale) -> Iterator[str]:
-    marks: dict[str, Sequence[str]] = {
+def _marks(result: DemoResult, scale: Scale) -> dict[str, list[str]]:
+    """The marks of each lane, from above."""
+    marks = {
         "alarms": [_alarm(scale, list(same)) for _, same in groupby(result.alarms, key=lambda alarm: alarm.end)],
         "requested": [_requested(scale, each) for each in result.retrainings],
+        "inconclusive": [_inconclusive(scale, each) for each in result.retrainings if each.ended == "inconclusive"],
         "rejected": [_rejected(scale, each) for each in result.retrainings if each.ended == "rejected"],
-        "promoted": [_promoted(scale, each) for each in result.retrainings if each.ended == "promoted"],
+        "promoted": [_promoted(scale, each) for each in result.retrainings if each.version],
     }
-    counts = {"alarms": len(result.alarms)} | {lane: len(marks[lane]) for lane in LANES[1:]}
-    labels = {"alarms": "alarm", "requested": "retraining", "rejected": "rejected", "promoted": "promoted"}
-    for i, lane in enumerate(LANES):
+    return {lane: drawn for lane, drawn in marks.items() if drawn or lane != "inconclusive"}
+
+
+def _lanes(marks: dict[str, list[str]], alarms: int) -> Iterator[str]:
+    for i, lane in enumerate(marks):
         y = LANES_TOP + LANE_HEIGHT * i
         yield f'<line class="lane" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>'
-        count = counts[lane]
-        yield f'<text class="lane-label" x="{RIGHT + 12}" y="{y + 4}">{count} {labels[lane]}{_plural(lane, count)}</text>'
+        count = alarms if lane == "alarms" else len(marks[lane])
+        yield f'<text class="lane-label" x="{RIGHT + 12}" y="{y + 4}">{count} {LANES[lane]}{_plural(lane, count)}</text>'
         yield f'<g transform="translate(0 {y})">' + "".join(marks[lane]) + "</g>"
 
 
@@ -168,6 +177,12 @@ def _requested(scale: Scale, retraining: Retraining) -> str:
     x = scale.x(retraining.at)
     tooltip = f"{retraining.at:%d %b %Y}: retraining for {retraining.cause}\n{retraining.asked_because}"
     return f'<circle class="requested" cx="{x:.1f}" cy="0" r="5.5"><title>{escape(tooltip)}</title></circle>'
+
+
+def _inconclusive(scale: Scale, retraining: Retraining) -> str:
+    x = scale.x(retraining.at)
+    tooltip = f"{retraining.at:%d %b %Y}: inconclusive, judged again with more days\n{retraining.ended_because}"
+    return f'<circle class="inconclusive" cx="{x:.1f}" cy="0" r="5.5"><title>{escape(tooltip)}</title></circle>'
 
 
 def _rejected(scale: Scale, retraining: Retraining) -> str:

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from everfit.declaration import BinaryClassification, Model
 from everfit.declaration.reserved_columns import renewed
+from everfit.declaration.retraining import FRESHNESS
 from everfit.demo import scores, story
 from everfit.demo.baseline import timer
 from everfit.demo.result import Alarm, Counts, DemoResult, Retraining
 from everfit.errors import EmptyPartitionError
-from everfit.evidence.kinds import Drift
+from everfit.evidence.kinds import kinds
 from everfit.runtime import Runtime
 from everfit.store import rollouts
 from everfit.store.database import reachable
@@ -90,7 +91,11 @@ def _counts(
     retrainings: Sequence[Retraining],
     promoted_for: Sequence[str],
 ) -> Counts:
-    """Of what was played; ``promoted_for`` has the cause of each promotion, whichever look decided it."""
+    """Of what was played; ``promoted_for`` has the cause of each promotion, whichever look decided it.
+
+    An open alarm of drift or performance is recorded as the cause, whatever else a policy has weighed.
+    """
+    alarmed = {name for name, kind in kinds().items() if kind.triggers == "retraining"} - {FRESHNESS}
     return Counts(
         predictions=predictions,
         outcomes=observed,
@@ -99,9 +104,10 @@ def _counts(
         windows=len(closed),
         alarms=len(alarms),
         retrains=len(retrainings),
-        drift_retrains=sum(cause == Drift.name for cause in promoted_for),
+        drift_retrains=sum(cause in alarmed for cause in promoted_for),
         rejections=sum(retraining.ended == "rejected" for retraining in retrainings),
         promotions=len(promoted_for),
+        inconclusive=sum(retraining.ended == "inconclusive" for retraining in retrainings),
     )
 
 

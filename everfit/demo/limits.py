@@ -12,8 +12,8 @@ def limits(result: DemoResult) -> str:
     statements = [
         _against_timer(result),
         "It does not show the best that retraining could do: retraining every week, whatever the evidence, was not tried here.",
-        f"The timer has no gate and one recipe, {escape(result.timer.recipe)}; it begins as version 1 does, and retrains on "
-        f"everything known at {_cutoffs(result)}.",
+        f"The timers have no gate and one recipe, {escape(result.timer.recipe)}; they begin as version 1 does, and retrain on "
+        f"everything known at equally distant moments, such as {_cutoffs(result)}.",
         "It is one market, played once, from one go-live. Outcomes arrive half an hour after the request here; where they take "
         "weeks, everything after an alarm takes those weeks longer.",
     ]
@@ -28,12 +28,13 @@ def _against_timer(result: DemoResult) -> str:
     else:
         came = f"everfit is {'ahead' if gain > 0 else 'behind'} by {written(abs(gain))} here"
     return (
-        "It does not show that drift beats a timer. Against one that retrains as often, it is about a draw on this market, and "
-        f"other settings turn it either way; {came}. What drift does not need is anybody who knows that count beforehand: this "
-        "timer used it in hindsight."
+        "It does not show when it pays to retrain, anywhere and always. Against timers that retrain as often, the mean of "
+        f"{len(result.timer.cutoffs)} shifted against each other, {came}. They used a count in hindsight that nobody knows "
+        "beforehand."
     )
 
 
 def _cutoffs(result: DemoResult) -> str:
-    days = [f"{cutoff:%-d %b %Y}" for cutoff in result.timer.cutoffs]
+    """The cutoffs of the timer in the middle."""
+    days = [f"{cutoff:%-d %b %Y}" for cutoff in result.timer.cutoffs[len(result.timer.cutoffs) // 2]]
     return escape(", ".join(days)) if days else "no later moment, because nothing was promoted"

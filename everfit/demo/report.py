@@ -38,11 +38,11 @@ def render(result: DemoResult) -> str:
 
 
 def _head(result: DemoResult) -> str:
-    loss, counts = result.losses, result.counts
+    loss, counts, shifts = result.losses, result.counts, len(result.timer.cutoffs)
     named = [
         ("continuous", loss.continuous, f"everfit, {counts.promotions - 1} times retrained and promoted"),
         ("static", loss.static, "version 1, left alone"),
-        ("timer", loss.timer, f"a timer, retrained {len(result.timer.cutoffs)} times at equal distances"),
+        ("timer", loss.timer, f"timers, retrained {result.timer.retrains} times at equal distances, the mean of {shifts}"),
     ]
     figures = "".join(
         f'<div class="{name}"><b>{written(value)}</b><span>{escape(label)}</span></div>' for name, value, label in named
@@ -71,7 +71,7 @@ def _happened(result: DemoResult) -> str:
 
 
 def _retraining_row(number: int, retraining: Retraining) -> str:
-    became = f"version {retraining.version}" if retraining.ended == "promoted" else retraining.ended
+    became = f"version {retraining.version}" if retraining.version else retraining.ended.replace("_", " ")
     return row(
         [
             f'<td class="number">{number}</td>',

@@ -10,7 +10,7 @@ from everfit.store.rollouts import Rollout
 
 
 class Losses(msgspec.Struct, frozen=True):
-    """Mean loss on the same requests: of version 1 left alone, of a timer, and of the champions."""
+    """Mean loss on the same requests: of version 1 left alone, of the mean timer, and of the champions."""
 
     static: float
     timer: float
@@ -89,14 +89,25 @@ class VersionLife(msgspec.Struct, frozen=True):
 
 
 class Timer(msgspec.Struct, frozen=True):
-    """The baseline: version 1, then the named recipe fitted at each cutoff on all rows known by then."""
+    """The baseline: version 1, then the named recipe fitted at each cutoff on all rows known by then.
+
+    There are several timers of equally many retrainings, each a list of cutoffs, shifted against each other.
+    """
 
     recipe: str
-    cutoffs: list[datetime]
+    cutoffs: list[list[datetime]]
+
+    @property
+    def retrains(self) -> int:
+        """How often each retrains."""
+        return len(self.cutoffs[0])
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """``scored`` counts the requests that all three were scored on; ``retrains`` excludes the first training."""
+    """``scored`` counts the requests that all three were scored on; ``retrains`` excludes the first training.
+
+    ``drift_retrains`` counts the promotions whose retraining had an alarm of drift or performance open.
+    """
 
     predictions: int
     outcomes: int
@@ -108,6 +119,7 @@ class Counts(msgspec.Struct, frozen=True):
     drift_retrains: int
     rejections: int
     promotions: int
+    inconclusive: int = 0  # verdicts that waited for more days
 
 
 class DemoResult(msgspec.Struct, frozen=True):

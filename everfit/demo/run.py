@@ -112,7 +112,7 @@ class Demo:
         took = time.monotonic() - began
         parts = {label: progress.seconds.get(name, 0.0) for name, label in STAGES.items()}
         self.seconds |= parts | {"replay: all else": took - sum(parts.values())}
-        with self._stage("fitting the timer, computing the report"):
+        with self._stage("fitting the timers, computing the report"):
             span = (model.go_live, self.end)
             return collect(runtime, model, span, answered=progress.answered, folder=self.home, seconds={})
 

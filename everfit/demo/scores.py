@@ -1,4 +1,4 @@
-"""Scores of the same requests by the champions, by version 1 and by the timer, and their losses."""
+"""Scores of the same requests by the champions, by version 1 and by timers, and their losses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LINES = ("static", "timer", "continuous")
-_SCORES = (STATIC, TIMER, CONTINUOUS)
+_SCORES = {"static": STATIC, "continuous": CONTINUOUS}
 
 
 def answers(connection: sa.Connection, model: Model, span: tuple[datetime, datetime], first: int) -> "pl.DataFrame":
@@ -60,11 +60,11 @@ def metric_of(model: Model) -> RowMetric:
 
 
 def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataFrame") -> "pl.DataFrame":
-    """The loss of each line on each request that all three can be scored on.
+    """The loss of each line on each request that all three can be scored on; the timers' is the mean of theirs.
 
     Args:
         model: the declaration.
-        plan: of the timer.
+        plan: of the timers.
         first: the rows that version 1 was trained on.
         answered: of :func:`answers`.
 
@@ -74,16 +74,19 @@ def losses(model: Model, plan: Timer, first: "pl.DataFrame", answered: "pl.DataF
     Raises:
         EmptyPartitionError: when there is no such request.
     """
+    import numpy as np
     import polars as pl
 
-    scored = answered.join(timer_scores(model, plan, first, answered), on=REQUEST_ID, maintain_order="left")
-    scored = scored.filter(pl.all_horizontal(pl.col(LABEL, *_SCORES).is_not_null()))
+    scored = answered.filter(pl.all_horizontal(pl.col(LABEL, STATIC, CONTINUOUS).is_not_null()))
     if scored.is_empty():
         raise EmptyPartitionError(f"{model.name}: no request has an outcome and both answers: did version 1 run as shadow?")
-    labels = scored[LABEL].to_numpy()
-    lines = dict(zip(LINES, _SCORES, strict=True))
-    each = [pl.Series(line, metric_of(model).losses(labels, scored[score].to_numpy())) for line, score in lines.items()]
-    return scored.select(EVENT_TIME, VERSION).with_columns(each)
+    labels, of_rows = scored[LABEL].to_numpy(), metric_of(model).losses
+    timers = [
+        of_rows(labels, scored.join(answers, on=REQUEST_ID, how="left", maintain_order="left")[TIMER].to_numpy())
+        for answers in timer_scores(model, plan, first, answered)
+    ]
+    own = [pl.Series(line, of_rows(labels, scored[score].to_numpy())) for line, score in _SCORES.items()]
+    return scored.select(EVENT_TIME, VERSION).with_columns(*own, timer=np.mean(timers, axis=0))
 
 
 def mean_losses(frame: "pl.DataFrame") -> Losses:

@@ -1,6 +1,6 @@
 """What a kind of evidence judges: one version's share of a closed window, and what is on record about that version."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -8,6 +8,7 @@ from everfit.declaration import Model
 from everfit.declaration.views import Features
 from everfit.declaration.window_grid import Span
 from everfit.evidence.calibration import Calibration
+from everfit.evidence.checked_days import DayVerdict
 from everfit.evidence.counts import Tally
 from everfit.evidence.quality import Profile
 
@@ -102,6 +103,10 @@ class JudgedWindow(Protocol):
     @property
     def schemas(self) -> Collection[str]:
         """Ids of the schemas that were ever declared."""
+
+    @property
+    def days(self) -> Sequence[DayVerdict]:
+        """The verdicts on the window's days that were judged by this version's profile; none for a window within a day."""
 
     @property
     def profile(self) -> Profile:

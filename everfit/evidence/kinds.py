@@ -22,9 +22,12 @@ class Quality(EvidenceKind):
     triggers: Trigger = "quarantine"
 
     def judge(self, window: "JudgedWindow") -> Evidence:
-        """Count the rows against the version's profile."""
+        """Put the verdicts on its days together; without any, count the rows against the version's profile."""
+        from everfit.evidence.checked_days import together
         from everfit.evidence.quality import judge_quality
 
+        if of_days := together(window.days):
+            return of_days
         start, end = window.span
         return judge_quality(
             window.model,

@@ -79,6 +79,15 @@ def stage_version(model: Model, stage: Stage) -> str:
     return _digest(source_version(ROOTS[stage]), *map(repr, _declared(model, stage)))
 
 
+def fit_version(model: Model, recipe: Recipe) -> str:
+    """Twelve hex digits that change with what one candidate's fit and its answers on the rolling origins rest on.
+
+    Other candidates, the rules of the gate and the policy of drift are no part of it.
+    """
+    alone = model.model_copy(update={"candidates": [recipe]})
+    return _digest(source_version(ROOTS["trained_model"]), *map(repr, _fitted(alone)))
+
+
 def code_version(model: Model) -> str:
     """Twelve hex digits that change with the version of any stage of this model."""
     return _digest(*(stage_version(model, stage) for stage in STAGES))
@@ -116,15 +125,21 @@ def _declared(model: Model, stage: Stage) -> Iterator[Any]:
             if model.exploration is not None:
                 yield "exploration", model.exploration.seen and _function(model.exploration.seen)
         case "trained_model":
-            yield _with_code(model.task), _metric(model), model.features, _values(model.gate), _values(model.drift)
-            yield [*map(_with_code, model.candidates)]
-            if model.weights is not None:
-                yield _function(model.weights)
+            yield from _fitted(model)
+            yield _values(model.drift)
         case "evaluation":
             yield _with_code(model.task), _metric(model), _values(model.gate)
             yield [*map(_function, model.gate.checks)]
         case "champion":
             yield [*map(_values, model.rollout)]
+
+
+def _fitted(model: Model) -> Iterator[Any]:
+    """What candidates are fitted with, and how their rolling origins are laid."""
+    yield _with_code(model.task), _metric(model), model.features, (model.gate.backtest, model.gate.folds)
+    yield [*map(_with_code, model.candidates)]
+    if model.weights is not None:
+        yield _function(model.weights)
 
 
 def _values(part: Part) -> tuple[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from everfit.environment.formats import Kept
 from everfit.errors import EmptyPartitionError
 from everfit.evaluation.rules import Rule
 from everfit.evidence.calibration import Calibration
+from everfit.evidence.day_profile import DayProfile
 from everfit.evidence.quality import Profile
 from everfit.pipeline.code_versions import code_version
 from everfit.pipeline.provenance import Provenance
@@ -30,6 +31,7 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
 
     ``sources`` are the days of each source that the labels from before the go-live were made of, ``outcomes`` the labels since
     then as an object of the lake, ``quarantined`` the spans that were left out: with them the rows are made again.
+    ``source_days`` is what the newest days of each source looked like, by which later ones are judged; none in an older record.
     """
 
     model: str
@@ -47,6 +49,7 @@ class TrainingSet(Kept, frozen=True, kw_only=True):
     sources: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
     outcomes: str | None = None  # None in a record of an older version, which cannot be made again
     quarantined: list[tuple[datetime, datetime]] = msgspec.field(default_factory=list)
+    source_days: list[DayProfile] = msgspec.field(default_factory=list)
 
 
 class Trained(Kept, frozen=True, kw_only=True):
@@ -78,6 +81,7 @@ class Trained(Kept, frozen=True, kw_only=True):
     slowdown: float = 1.0  # how many times slower than usual the machine was that measured latency_ms
     checkpoint: dict[str, str] = msgspec.field(default_factory=dict)
     parent: int | None = None
+    day_profile: DayProfile | None = None  # of the rows' days; None in a record of an older version
 
 
 class TrainedModel(Kept, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ import msgspec
 from everfit.declaration import Model
 from everfit.environment.formats import Kept
 from everfit.environment.git_commit import GitCommit, git_commit
-from everfit.pipeline.code_versions import STAGES, stage_version
+from everfit.pipeline.code_versions import STAGES, fit_version, stage_version
 from everfit.pipeline.declaration_document import declaration_document, declaration_id, declared_code
 from everfit.pipeline.source_module import source_file, source_module
 
@@ -41,7 +41,8 @@ class Provenance(Kept, frozen=True, kw_only=True):
     """What a training was made with.
 
     ``modules`` are the user's modules that the declaration uses, each with the hash of its file; ``stages`` are the versions
-    of the code of each stage; ``seeds`` those of the candidates; ``declaration`` is all of it, by its id.
+    of the code of each stage, ``fits`` those of what each candidate's fit rests on (none in a record of an older version);
+    ``seeds`` are the candidates'; ``declaration`` is all of it, by its id.
     """
 
     commit: GitCommit
@@ -51,6 +52,7 @@ class Provenance(Kept, frozen=True, kw_only=True):
     environment: Environment
     declaration: dict[str, Any]
     declaration_id: str
+    fits: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def provenance(model: Model) -> Provenance:
@@ -65,6 +67,7 @@ def provenance(model: Model) -> Provenance:
         environment=environment(),
         declaration=document,
         declaration_id=declaration_id(document),
+        fits={each.name: fit_version(model, each) for each in model.candidates},
     )
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -74,6 +75,7 @@ def reproduce(runtime: Runtime, model: Model, version: int, *, anyway: bool = Fa
     """
     began = time.monotonic()
     described = version_record(runtime, model, version)
+    model = _as_then(model, described)
     hindering, unrecorded = _obstacles(model, described), unrecorded_of(described)
     parts: list[ReproducedPart] = []
     state: State = "refused"
@@ -91,10 +93,21 @@ def reproduce(runtime: Runtime, model: Model, version: int, *, anyway: bool = Fa
     )
 
 
+def _as_then(model: Model, described: Version) -> Model:
+    """The model as it is declared now, with the seeds of then, which a person may have chosen at the launch, and the rolling
+    origins as they were laid."""
+    made = described.made_with
+    if made is None:
+        return model
+    laid = {"backtest": timedelta(seconds=made.declaration["gate"]["backtest"]), "folds": made.declaration["gate"]["folds"]}
+    seeded = [each.model_copy(update={"seed": made.seeds.get(each.name, each.seed)}) for each in model.candidates]
+    return model.model_copy(update={"gate": model.gate.model_copy(update=laid), "candidates": seeded})
+
+
 def _obstacles(model: Model, described: Version) -> list[str]:
     """Why what is made now may differ."""
     if described.made_with is not None:
-        return obstacles(described.made_with, provenance(model))
+        return obstacles(described.made_with, provenance(model), described.candidate.name)
     then, now = described.training_set.code_version, code_version(model)
     return [] if then == now else [f"the code differs: its version was {then} and is {now} now"]
 

@@ -20,13 +20,14 @@ import msgspec
 
 from everfit.declaration import Model
 from everfit.declaration.recipes import Recipe
-from everfit.declaration.reserved_columns import CANDIDATE, LABEL
+from everfit.declaration.reserved_columns import CANDIDATE, LABEL, REQUEST_ID, SCORE
 from everfit.declaration.retraining import SECOND_LOOK
 from everfit.environment import formats
 from everfit.errors import EmptyPartitionError, EverfitError, LakeError, NotServableError, RecipeError
 from everfit.evaluation.folds import folds
 from everfit.evidence import quality
 from everfit.evidence.calibration import calibrate, reference_sample
+from everfit.evidence.day_profile import profile_requests
 from everfit.evidence.drift import watched
 from everfit.evidence.propensity import drawn_by_chance
 from everfit.pipeline import manifests
@@ -230,6 +231,7 @@ def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
         reference=runtime.lake.put_frame(reference),
         calibration=calibrate(model.drift, asked, reference, columns, cutoff=cutoff, answered=answered),
         profile=quality.profile(model, rows),
+        day_profile=profile_requests(model, _with_backtest(rows, tested.rows)),
         metrics=_metrics(model, recipe, tested.rows),
         latency_ms=latency.ms,
         slowdown=latency.slowdown,
@@ -242,6 +244,16 @@ def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
         checkpoint=kept_checkpoint(runtime.lake, place.last_checkpoint()),
         parent=fitted.parent,
     )
+
+
+def _with_backtest(rows: "pl.DataFrame", tested: "pl.DataFrame") -> "pl.DataFrame":
+    """Rows with the answers of the rolling origins as SCORE, which none of the rows had been learnt for; null before these."""
+    import polars as pl
+
+    if tested.is_empty():
+        return rows
+    answers = tested.select(REQUEST_ID, pl.col(CANDIDATE).alias(SCORE))
+    return rows.join(answers, on=REQUEST_ID, how="left", maintain_order="left")
 
 
 def _answered(model: Model, scorer: "VersionScorer", rows: "pl.DataFrame") -> "pl.DataFrame":

@@ -3,22 +3,24 @@
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from everfit.declaration import Model
+from everfit.declaration import Model, Source
 from everfit.declaration.discovery import find_model
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT, REQUEST_ID
+from everfit.evidence.day_profile import MOST_DAYS, DayProfile, profile_source
 from everfit.evidence.out_of_bounds import within
 from everfit.evidence.propensity import drawn_by_chance
 from everfit.evidence.trusted_rows import trusted
 from everfit.pipeline.code_versions import code_version
 from everfit.pipeline.horizon import horizon
+from everfit.pipeline.lineage import raw_dataset
 from everfit.pipeline.manifests import TrainingSet
 from everfit.pipeline.partition_frames import load_features, load_source
 from everfit.pipeline.training_parts import COLUMNS, PROPENSITY, TrainingParts
 from everfit.runtime import Runtime
-from everfit.store import declarations, requests
+from everfit.store import declarations, partitions, quarantines, requests
 from everfit.store.requests import RetrainRequest
 from everfit.timing import midnight, parse_time
 
@@ -69,7 +71,18 @@ def assemble(runtime: Runtime, model: Model, *, cutoff: datetime, request: Retra
         sources={name: dict(days) for name, days in parts.sources.items()},
         outcomes=runtime.lake.put_frame(parts.outcomes),
         quarantined=list(parts.quarantined),
+        source_days=[_source_days(runtime, model, source, cutoff) for source in model.sources],
     )
+
+
+def _source_days(runtime: Runtime, model: Model, source: Source, cutoff: datetime) -> DayProfile:
+    """The profile of a source's newest days before the cutoff, but for those that are quarantined."""
+    since = (cutoff - timedelta(days=MOST_DAYS + 1)).date().isoformat()
+    with runtime.engine.connect() as connection:
+        made = partitions.newest(connection, raw_dataset(model, source.name), before=cutoff.date())
+        broken = {start.date().isoformat() for start, _ in quarantines.excluded_spans(connection, model)}
+    days = [digest for day, digest in made.items() if day >= since and day not in broken]
+    return profile_source(source, load_source(runtime, source, days))
 
 
 def training_rows(model: Model | str, *, as_of: datetime | str | None = None, runtime: Runtime | None = None) -> "pl.DataFrame":

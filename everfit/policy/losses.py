@@ -101,12 +101,26 @@ class Losses:
 
     def hindsight(self, most: int) -> list[float]:
         """The least mean loss that 0, 1, … ``most`` retrainings can reach, by dynamic programming over their windows."""
-        best = self._served[0]
-        found = [best[-1]]
-        for _ in range(most):
-            best = cast("Floats", (best[:-1, None] + self._served).min(axis=0))
-            found.append(best[-1])
-        return [float(loss / self.rows.sum()) for loss in np.minimum.accumulate(found)]
+        best = [stage[-1] for stage in self._stages(most)[0]]
+        return [float(loss / self.rows.sum()) for loss in np.minimum.accumulate(best)]
+
+    def best_moments(self, count: int) -> list[int]:
+        """The windows at which so many retrainings lose the least."""
+        chosen, end = list[int](), self.windows
+        for stage in reversed(self._stages(count)[1]):
+            end = int(stage[end])
+            chosen.insert(0, end)
+        return chosen
+
+    def _stages(self, count: int) -> tuple[list[Floats], list[npt.NDArray[np.intp]]]:
+        """By number of retrainings, for each end: the least loss up to it, and the window of the newest model that loses it."""
+        best, newest = [self._served[0]], list[npt.NDArray[np.intp]]()
+        for _ in range(count):
+            lost = best[-1][:-1, None] + self._served
+            lost[0] = np.inf  # a retraining comes after the first model
+            newest.append(lost.argmin(axis=0))
+            best.append(cast("Floats", lost.min(axis=0)))
+        return best, newest
 
     @cached_property
     def _served(self) -> Floats:

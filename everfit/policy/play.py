@@ -3,7 +3,6 @@
 Nothing is decided by what becomes known later: at the end of a window a policy sees the losses of rows whose labels are due.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from itertools import pairwise
 from everfit.declaration import Model
 from everfit.declaration.retraining import (
     FRESHNESS,
+    REGRET,
     SECOND_LOOK,
     Decision,
     Finding,
@@ -68,7 +68,7 @@ def play(
     waits: Inconclusive | None = None
     for window in range(losses.windows - 1):
         champion, at = played.serving[-1], losses.at(window + 1)
-        found = [_regret(losses, comparators or losses, champion, window, _every(model))]
+        found = [_regret(model, losses, comparators or losses, champion, window)]
         found += [_freshness(model, losses, champion, at), *(watch(champion, window) if watch else [])]
         versions = len(played.promotions) + 1
         decision = decide(model, at, found, History(versions, losses.at(champion), own, played.requests, inconclusive=waits))
@@ -88,34 +88,33 @@ def play(
     return played
 
 
-def _every(model: Model) -> int:
-    """Every how many windows a comparator is fitted."""
-    every = getattr(model.retraining, "every", 1)
-    return every if isinstance(every, int) else 1
-
-
-def _regret(losses: Losses, comparators: Losses, champion: int, window: int, every: int) -> Finding:
+def _regret(model: Model, losses: Losses, comparators: Losses, champion: int, window: int) -> Finding:
     """The champion against the newest comparator, on the newest window of the champion whose labels are all due."""
-    scored = window - losses.lag
     start, end = losses.at(window), losses.at(window + 1)
+    if getattr(model.retraining, "comparator", None) is None:
+        reason = "the model's retraining policy compares with no fresh model"
+        return Finding(f"{REGRET}-{window}", REGRET, "insufficient", reason, start, end)
+    scored = window - losses.lag
     if scored < champion:
         reason = f"no window since {format_time(losses.at(champion))} has all its labels yet"
-        return Finding(f"regret-{window}", "regret", "insufficient", reason, start, end)
-    fitted = scored - scored % every
+        return Finding(f"{REGRET}-{window}", REGRET, "insufficient", reason, start, end)
+    fitted = scored - scored % int(getattr(model.retraining, "every", 1))
+    rows = int(losses.due_rows[losses.days(scored)].sum())
+    if rows < model.drift.min_rows:
+        reason = f"{rows} matured labels; {model.drift.min_rows} are needed"
+        return Finding(f"{REGRET}-{window}", REGRET, "insufficient", reason, start, end)
     own, other = losses.due_mean(champion, scored), comparators.due_mean(fitted, scored)
-    if math.isnan(own) or math.isnan(other):
-        return Finding(f"regret-{window}", "regret", "insufficient", "no row of the window has its label", start, end)
     detail = {
         "scored": [format_time(losses.at(scored)), format_time(losses.at(scored + 1))],
         "champion": own,
         "comparator": other,
-        "rows": int(losses.due_rows[losses.days(scored)].sum()),
+        "rows": rows,
         "weeks": losses.weeks,
         "cutoff": format_time(losses.at(fitted)),
         "fit_seconds": float(comparators.seconds[fitted]),
     }
     reason = f"the champion lost {own:.4f} a row, a model as of {detail['cutoff']} {other:.4f}"
-    return Finding(f"regret-{window}", "regret", "ok", reason, start, end, own - other, None, detail)
+    return Finding(f"{REGRET}-{window}", REGRET, "ok", reason, start, end, own - other, None, detail)
 
 
 def _freshness(model: Model, losses: Losses, champion: int, at: datetime) -> Finding:

@@ -18,7 +18,8 @@ class Stakes:
     """In units of the metric times weeks.
 
     ``lost`` is the sum of the champion's gaps behind fresh models since its promotion, never below zero, a tenth of it
-    forgotten each week. ``ahead`` is what the newest gap would lose in a time as long as the champion was watched, and a month.
+    forgotten each week. ``ahead`` is what the newest gap would lose in half of the time that the champion was watched, and
+    half a month: as much as was lost, where the gap has grown steadily.
     """
 
     lost: float
@@ -40,5 +41,5 @@ def stakes(gaps: Iterable[tuple[float, float]]) -> Stakes:
     for weeks, gap in gaps:
         watched += weeks
         lost = max(0.0, KEPT**weeks * lost + weeks * gap)
-        ahead = gap * (watched + MONTH)
+        ahead = gap * (watched + MONTH) / 2
     return Stakes(lost, ahead)

@@ -52,17 +52,15 @@ def recipe_name(model: Model) -> str | None:
 def ask(connection: sa.Connection, model: Model, champion: int, start: datetime) -> bool:
     """Ask for the comparator of the window that begins at ``start``, where the model's policy wants one of it.
 
-    The id derives from model, start and recipe: it is asked for once, whoever asks. With ``every=k`` one in k windows has its
-    own. Those of the model that nobody has fitted in time are given up.
+    The id derives from model, start and recipe: it is asked for once, whoever asks. With ``every=k`` the windows have one whose
+    number, counted from the go-live, k divides. Those of the model that nobody has fitted in time are given up.
     """
     recipe = recipe_name(model)
     if recipe is None:
         return False
-    every = int(getattr(model.retraining, "every", 1))
-    since = start - every * model.windows.length
-    _give_up(connection, model, since - model.windows.length - model.training.label_delay)
-    of_model = (_columns.model == model.name, _columns.recipe == recipe)
-    if connection.execute(sa.select(_columns.id).where(*of_model, _columns.start > since, _columns.start < start)).first():
+    grid, every = model.windows, int(getattr(model.retraining, "every", 1))
+    _give_up(connection, model, start - (every + 1) * grid.length - model.training.label_delay)
+    if (start - grid.anchor) // grid.length % every:
         return False
     name = hashlib.sha256("|".join([model.name, format_time(start), recipe]).encode()).hexdigest()[:16]
     row = {"id": name, "model": model.name, "start": start, "recipe": recipe, "champion": champion, "state": "asked"}

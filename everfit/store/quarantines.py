@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from everfit.declaration import Model
 from everfit.declaration.views import Features
+from everfit.features.columns_read import columns_read
 from everfit.store.tables import quarantine_releases, quarantines
 
 ALL_COLUMNS = "*"  # the rows themselves are suspect: too few, or of an unknown schema
@@ -88,9 +89,18 @@ def excluded_spans(connection: sa.Connection, model: Model, inputs: Features = (
 
     Read are the model's features, and the ``inputs`` of a version that was made by another declaration.
     """
-    read = {name for name, _ in [*model.features, *inputs]} | {model.label, ALL_COLUMNS}
     entries = of_model(connection, model.name)
+    read = {name for name, _ in [*model.features, *inputs]} | {model.label, ALL_COLUMNS}
+    if any(entry.column not in read for entry in entries):
+        read |= _of_sources(model)
     return sorted({(entry.start, entry.end) for entry in entries if entry.release is None and entry.column in read})
+
+
+def _of_sources(model: Model) -> set[str]:
+    """The columns of sources that the model's views read, each after its source's name, and the rows of these sources."""
+    sources = {view.source: model.source(view.source) for view in model.views}
+    read = {f"{view.source}.{name}" for view in model.views for name in columns_read(view, sources[view.source])}
+    return read | {f"{name}.{ALL_COLUMNS}" for name in sources}
 
 
 def release(connection: sa.Connection, entries: Collection[Quarantine], actor: str, reason: str) -> int:

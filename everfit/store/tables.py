@@ -225,6 +225,19 @@ evidence = Table(
     Index("evidence_by_window", "model", "window_end"),
 )
 
+day_verdicts = Table(
+    "day_verdicts",
+    metadata,
+    _text("model", primary_key=True),
+    _time("day", primary_key=True),  # its beginning, midnight UTC
+    _text("subject", primary_key=True),  # the requests, or a source
+    Column("version", Integer, nullable=False),  # whose profile it was judged by
+    _text("verdict"),  # ok, alarm, insufficient
+    _text("reason"),
+    Column("detail", JSONB, nullable=False),
+    _time("judged_at"),  # by the model's clock
+)
+
 quarantines = Table(
     "quarantines",
     metadata,

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import FitContext, Fitted, GradientBoosting, Model, Recipe, Search, Sklearn
+from everfit import FitContext, Fitted, GradientBoosting, Model, Recipe, Search, Shadow, Sklearn
 from everfit.declaration import Name
 from everfit.errors import LostVersionError, MissingObjectError
 from everfit.pipeline import manifests
@@ -62,6 +62,13 @@ def declared(*candidates: Recipe, **fields: Any) -> Model:
 
 
 SEARCHED = declared(Search(GradientBoosting(trees=5), over={"leaves": [4, 8]}, trials=2), weights=recent)
+SINCE = declared(  # the same candidate with another seed and beside another, under another gate, in a rollout
+    GradientBoosting(trees=3),
+    SEARCHED.candidates[0].model_copy(update={"seed": 9}),
+    weights=recent,
+    gate=BASE.gate.model_copy(update={"prove": "better", "backtest": WEEK, "folds": 2}),
+    rollout=[Shadow(for_="7d")],
+)
 CHECKPOINTED = declared(GoesOn())
 NATIVE = declared(Sklearn("tree", tree, native=TREES))
 
@@ -138,7 +145,7 @@ def test_a_version_is_made_again_after_new_data_landed_and_an_old_day_was_correc
         connection.execute(sa.text("DELETE FROM outcomes"))
         connection.execute(sa.text("DELETE FROM predictions"))
     before = stored(loop)
-    for model, version in ((SEARCHED, 1), (CHECKPOINTED, 3), (NATIVE, 4)):
+    for model, version in ((SINCE, 1), (CHECKPOINTED, 3), (NATIVE, 4)):
         done = again(loop, model, version)
         assert done.words == f"electricity_price version {version} is identical", done
         assert [part.name for part in done.parts] == ["data", "metrics", "weights"]

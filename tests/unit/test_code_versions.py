@@ -13,10 +13,10 @@ from typing import Any, get_args
 import grimp
 import pytest
 
-from everfit import Gate, Model, Torch
+from everfit import Gate, GradientBoosting, Model, Shadow, Torch, TorchMLP
 from everfit.features import fingerprint
 from everfit.pipeline import code_versions, source_closure, source_module
-from everfit.pipeline.code_versions import NEUTRAL, ROOTS, Stage, code_version, stage_version
+from everfit.pipeline.code_versions import NEUTRAL, ROOTS, Stage, code_version, fit_version, stage_version
 from models.electricity_price import electricity_price
 
 ROOT = Path(__file__).parents[2]
@@ -258,3 +258,20 @@ def test_whatever_a_stage_rests_on_lies_in_what_its_modules_import() -> None:
         starts = {root if root in graph.modules else root.rpartition(".")[0] for root in roots}
         imported = starts.union(*(graph.find_upstream_modules(start) for start in starts))
         assert modules <= imported, stage
+
+
+def test_a_fit_rests_on_its_own_candidate_and_on_how_the_origins_are_laid() -> None:
+    trees, perceptron = GradientBoosting(), TorchMLP()
+    model = electricity_price.model_copy(update={"candidates": [trees, perceptron]})
+    gate, drift = model.gate, model.drift.model_copy(update={"min_rows": 7})
+    same: list[dict[str, Any]] = [
+        {"candidates": [trees]},
+        {"gate": gate.model_copy(update={"prove": "better", "slices": []})},
+        {"rollout": [Shadow(for_="7d")], "drift": drift},
+    ]
+    other: list[dict[str, Any]] = [{"gate": gate.model_copy(update={"folds": 7})}, {"weights": electricity_price.history}]
+    before = fit_version(model, trees)
+    assert {fit_version(model.model_copy(update=update), trees) for update in same} == {before}
+    changed = {fit_version(model.model_copy(update=update), trees) for update in other}
+    changed |= {fit_version(model, perceptron), fit_version(model, GradientBoosting(seed=3))}
+    assert len(changed | {before}) == 5

@@ -58,7 +58,8 @@ def rows(first: int, days: int) -> pl.DataFrame:
 
 def test_it_retrains_as_often_as_was_promoted_after_the_first_at_equal_distances() -> None:
     plan = timer(a_model(), LIVE, LIVE + 12 * DAY, ["mlp", "gradient_boosting", "gradient_boosting"])
-    assert plan == Timer("gradient_boosting", [LIVE + 4 * DAY, LIVE + 8 * DAY])
+    halves = [shift * DAY / 2 for shift in (-3, -2, -1, 0, 1, 2, 3)]
+    assert plan == Timer("gradient_boosting", [[LIVE + 4 * DAY + shift, LIVE + 8 * DAY + shift] for shift in halves])
 
 
 def test_of_recipes_promoted_equally_often_it_takes_the_earliest() -> None:
@@ -67,7 +68,7 @@ def test_of_recipes_promoted_equally_often_it_takes_the_earliest() -> None:
 
 def test_without_a_promotion_it_is_version_1() -> None:
     plan = timer(a_model(), LIVE, LIVE + 6 * DAY, ["mlp"])
-    scores = timer_scores(a_model(), plan, rows(-5, 5).drop("_static"), rows(0, 6))
+    (scores,) = timer_scores(a_model(), plan, rows(-5, 5).drop("_static"), rows(0, 6))
     assert scores["_timer"].to_list() == [0.1] * 6
 
 
@@ -83,14 +84,15 @@ def test_each_fit_sees_only_the_outcomes_known_at_its_cutoff(monkeypatch: pytest
         return Fitted()
 
     monkeypatch.setattr("everfit.training.recipe_fit.fit_recipe", fit)
-    plan = Timer("mlp", [LIVE + 4 * DAY, LIVE + 8 * DAY])
-    scores = timer_scores(a_model(), plan, rows(-5, 5).drop("_static"), rows(0, 12))
+    plan = Timer("mlp", [[LIVE + 4 * DAY, LIVE + 8 * DAY], []])
+    scores, static = timer_scores(a_model(), plan, rows(-5, 5).drop("_static"), rows(0, 12))
 
     assert [name for name, _ in fits] == ["mlp", "mlp"]
-    assert [max(known) for _, known in fits] == plan.cutoffs
+    assert [max(known) for _, known in fits] == plan.cutoffs[0]
     assert [len(known) for _, known in fits] == [5 + 3, 5 + 7]
     assert scores["_request_id"].to_list() == [f"r{i}" for i in range(12)]
     assert scores["_timer"].round(3).to_list() == [0.1] * 4 + [0.2] * 4 + [0.3] * 4
+    assert static["_timer"].to_list() == [0.1] * 12
 
 
 def test_answers_of_several_numbers_are_scored_as_one_number_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +104,7 @@ def test_answers_of_several_numbers_are_scored_as_one_number_is(monkeypatch: pyt
     model = a_model().model_copy(update={"task": MulticlassClassification("high", ["no", "yes"])})
     whole = pl.col("_static").map_elements(lambda _: [0.5, 0.5], return_dtype=pl.List(pl.Float64)).cast(pl.Array(pl.Float64, 2))
     asked = rows(0, 8).with_columns(whole)
-    scores = timer_scores(model, Timer("mlp", [LIVE + 4 * DAY]), rows(-5, 5).drop("_static"), asked)
+    (scores,) = timer_scores(model, Timer("mlp", [[LIVE + 4 * DAY]]), rows(-5, 5).drop("_static"), asked)
     assert scores["_timer"].to_list() == [[0.5, 0.5]] * 4 + [[0.25, 0.75]] * 4
 
 
@@ -114,7 +116,7 @@ def test_a_time_without_requests_needs_no_fit(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("everfit.training.recipe_fit.fit_recipe", lambda *_, **__: Fitted())
     asked = pl.concat([rows(0, 3), rows(9, 3)])
-    scores = timer_scores(a_model(), Timer("mlp", [LIVE + 4 * DAY, LIVE + 8 * DAY]), rows(-5, 5).drop("_static"), asked)
+    (scores,) = timer_scores(a_model(), Timer("mlp", [[LIVE + 4 * DAY, LIVE + 8 * DAY]]), rows(-5, 5).drop("_static"), asked)
     assert scores["_timer"].to_list() == [0.1] * 3 + [0.9] * 3
 
 
@@ -131,7 +133,7 @@ def test_a_request_without_an_outcome_is_answered_and_never_trained_on(monkeypat
 
     monkeypatch.setattr("everfit.training.recipe_fit.fit_recipe", fit)
     asked = rows(0, 8).with_columns(_label=pl.when(pl.int_range(8) == 1).then(None).otherwise(pl.col("_label")))
-    scores = timer_scores(a_model(), Timer("mlp", [LIVE + 4 * DAY]), rows(-5, 5).drop("_static"), asked)
+    (scores,) = timer_scores(a_model(), Timer("mlp", [[LIVE + 4 * DAY]]), rows(-5, 5).drop("_static"), asked)
 
     assert trained == [0]
     assert scores.height == 8

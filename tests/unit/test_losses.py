@@ -44,3 +44,12 @@ def test_a_cut_begins_with_its_own_models_and_days() -> None:
     assert cut.mean([0, 2]) == pytest.approx(
         (losses.sums[3, 21:35].sum() + losses.sums[5, 35:40].sum()) / losses.rows[21:40].sum()
     )
+
+
+def test_the_best_moments_lose_what_hindsight_reaches() -> None:
+    losses = ageing()
+    for count in range(4):
+        moments = losses.best_moments(count)
+        assert len(moments) == count
+        assert losses.mean([0, *moments]) == pytest.approx(losses.hindsight(count)[-1])
+    assert by_hand().best_moments(1) == [2]

@@ -1,44 +1,19 @@
 """Policies played over what models lost: the findings, history and limits of the loop, and nothing of what comes later."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from everfit import FreshnessPolicy, Limits, Model
-from everfit.declaration.retraining import Decision, Finding, History, Status
+from everfit import FreshnessPolicy, Limits
+from everfit.declaration.retraining import Status
 from everfit.policy.losses import Losses
 from everfit.policy.play import play
-from models.electricity_price import electricity_price
 from tests.losses import START, ageing, by_hand
+from tests.played import SummedRegret, declared
 from tests.timer import Timer
-
-LIMITS = Limits(cooldown="0d", retrains_per_month=1_000)
-
-
-@dataclass(frozen=True)
-class SummedRegret:
-    """As the product's regret, in three lines."""
-
-    cost: float
-    every: int = 1
-
-    def decide(self, model: Any, at: datetime, current: Sequence[Finding], history: History) -> Decision:
-        total = 0.0
-        for finding in [*history.findings, *current]:
-            if finding.kind == "regret" and finding.detail:
-                gap = finding.detail["champion"] - finding.detail["comparator"]
-                total = max(0.0, 0.9 ** finding.detail["weeks"] * total + finding.detail["weeks"] * gap)
-        return Decision("retrain", "regret", f"{total:.2f}") if total >= self.cost else Decision("none", None, f"{total:.2f}")
-
-
-def declared(policy: Any, **other: Any) -> Model:
-    freshness = FreshnessPolicy(max_training_age="3650d")
-    changed = {"retraining": policy, "limits": LIMITS, "freshness": freshness} | other
-    return electricity_price.model_copy(update=changed)
 
 
 @pytest.mark.parametrize(
@@ -70,11 +45,24 @@ def test_a_finding_says_what_the_loop_would_say() -> None:
         "scored": ["2024-01-03T00:00:00Z", "2024-01-05T00:00:00Z"],
         "champion": 2.0,
         "comparator": 1.0,
-        "rows": 1,
+        "rows": 2,
         "weeks": 2 / 7,
         "cutoff": "2024-01-03T00:00:00Z",
         "fit_seconds": 2.0,
     }
+
+
+def test_a_policy_that_compares_with_nothing_has_no_comparator() -> None:
+    found = play(declared(Timer(timedelta(days=21))), ageing()).findings
+    assert {each.verdict for each in found if each.kind == "regret"} == {"insufficient"}
+
+
+def test_a_window_of_few_labels_says_nothing() -> None:
+    losses = ageing()
+    losses.due_rows[14:21] = 0
+    found = [each for each in play(declared(SummedRegret(100.0)), losses).findings if each.kind == "regret"]
+    assert [each.verdict for each in found][1:4] == ["ok", "insufficient", "ok"]
+    assert found[2].reason == "0 matured labels; 2 are needed"
 
 
 def test_late_labels_leave_the_first_windows_without_evidence() -> None:

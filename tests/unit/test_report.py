@@ -59,6 +59,19 @@ def test_every_mark_on_the_axis_tells_its_reason() -> None:
     ]
 
 
+def test_what_the_days_did_not_decide_has_a_lane_and_what_came_through_a_rollout_its_promotion() -> None:
+    def lanes(chart: str) -> list[str | None]:
+        return [text.text for text in SVG(chart).iter("text") if text.get("class") == "lane-label"]
+
+    assert lanes(draw(a_result())) == ["1 alarm", "2 retrainings", "1 rejected", "1 promoted"]
+    asked = a_result().retrainings[0]
+    first = msgspec.structs.replace(asked, ended="inconclusive", ended_because="more days may tell", version=None)
+    result = a_result(retrainings=[first, msgspec.structs.replace(asked, ended="in_rollout")])
+    assert lanes(draw(result)) == ["1 alarm", "2 retrainings", "1 inconclusive", "0 rejected", "1 promoted"]
+    assert "judged again with more days\nmore days may tell" in draw(result)
+    assert '<span class="verdict in_rollout">version 2</span>' in render(result)
+
+
 def test_alarms_about_one_window_share_a_mark_that_tells_them_all() -> None:
     twice = [*a_result().alarms, msgspec.structs.replace(a_result().alarms[0], kind="performance", reason="loss rose")]
     chart = SVG(draw(a_result(alarms=twice)))
@@ -94,7 +107,7 @@ def test_a_moment_is_placed_by_its_share_of_the_time() -> None:
 
 
 def test_nothing_that_happened_is_said_to_be_nothing() -> None:
-    page = render(a_result(alarms=[], retrainings=[], timer=msgspec.structs.replace(a_result().timer, cutoffs=[])))
+    page = render(a_result(alarms=[], retrainings=[], timer=msgspec.structs.replace(a_result().timer, cutoffs=[[]])))
     assert "There was no alarm." in page
     assert "Nothing was retrained." in page
 

@@ -66,6 +66,7 @@ def made(**changed: Any) -> Provenance:
         commit=GitCommit(id="0123456789abcdef", is_clean=True),
         modules={"models.price": "a"},
         stages={"training_set": "1", "trained_model": "2", "champion": "3"},
+        fits={"mlp": "2", "trees": "2"},
         seeds={},
         environment=msgspec.structs.replace(environment(), **changed),
         declaration={"candidates": [{"name": "mlp", "epochs": 40}]},
@@ -75,21 +76,22 @@ def made(**changed: Any) -> Provenance:
 
 def test_what_hinders_is_told_with_both_values() -> None:
     then = made(python="3.11.1", packages={"numpy": "2.0"}, cores=2)
-    assert obstacles(then, made(python="3.11.1", packages={"numpy": "2.0"}, cores=64)) == []
-    assert obstacles(then, made(python="3.12.0", packages={"numpy": "2.1", "scipy": "1.0"})) == [
+    assert obstacles(then, made(python="3.11.1", packages={"numpy": "2.0"}, cores=64), "mlp") == []
+    assert obstacles(then, made(python="3.12.0", packages={"numpy": "2.1", "scipy": "1.0"}), "mlp") == [
         "the environment differs: python: 3.11.1 → 3.12.0",
         "the environment differs: packages.numpy: 2.0 → 2.1; packages.scipy: none → 1.0",
     ]
-    shown = msgspec.structs.replace(then, stages=then.stages | {"champion": "4"})
-    assert obstacles(then, shown) == [], "how a version is promoted decides nothing of it"
-    code = msgspec.structs.replace(then, stages=then.stages | {"trained_model": "9"})
-    assert obstacles(then, code) == [
+    other = {"champion": "4", "features": "7", "trained_model": "9"}
+    shown = msgspec.structs.replace(then, stages=then.stages | other, fits={"mlp": "2", "trees": "9", "new": "1"})
+    assert obstacles(then, shown, "mlp") == [], "promotion, features on record and other candidates decide nothing of it"
+    code = msgspec.structs.replace(then, fits={"mlp": "9"})
+    assert obstacles(then, code, "mlp") == [
         "the code of trained_model differs: code of everfit's own; it was made at commit 0123456789ab"
     ]
     edited = msgspec.structs.replace(
         code, modules={"models.price": "b"}, declaration={"candidates": [{"name": "mlp", "epochs": 60}]}
     )
-    (told,) = obstacles(then, edited)
+    (told,) = obstacles(then, edited, "mlp")
     assert "module models.price; declaration, candidates.mlp.epochs: 40 → 60;" in told
 
 

@@ -13,12 +13,12 @@ def test_nothing_is_at_stake_before_anything_was_scored() -> None:
 def test_gaps_add_up_and_a_tenth_is_forgotten_each_week() -> None:
     found = stakes([(1, 0.1), (1, 0.2), (2, 0.3)])
     assert found.lost == pytest.approx(0.81 * (0.9 * 0.1 + 0.2) + 2 * 0.3)
-    assert found.ahead == pytest.approx(0.3 * (4 + 4))
+    assert found.ahead == pytest.approx(0.3 * (4 + 4) / 2)
     assert found.mean == pytest.approx((found.lost * found.ahead) ** 0.5)
 
 
 def test_a_champion_that_was_ahead_has_no_credit() -> None:
-    assert stakes([(1, -5.0), (1, 0.2)]) == stakes([(1, 0.0), (1, 0.2)]) == Stakes(0.2, 0.2 * 6)
+    assert stakes([(1, -5.0), (1, 0.2)]) == stakes([(1, 0.0), (1, 0.2)]) == Stakes(0.2, 0.2 * 6 / 2)
 
 
 def test_nothing_is_at_stake_where_the_gap_has_closed() -> None:
