@@ -23,7 +23,7 @@ class SummedRegret:
     def decide(self, model: Any, at: datetime, current: Sequence[Finding], history: History) -> Decision:
         total = 0.0
         for finding in [*history.findings, *current]:
-            if finding.kind == "regret" and finding.detail:
+            if finding.kind == "regret" and finding.verdict == "ok":
                 gap = finding.detail["champion"] - finding.detail["comparator"]
                 total = max(0.0, 0.9 ** finding.detail["weeks"] * total + finding.detail["weeks"] * gap)
         return Decision("retrain", "regret", f"{total:.2f}") if total >= self.cost else Decision("none", None, f"{total:.2f}")

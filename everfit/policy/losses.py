@@ -82,6 +82,10 @@ class Losses:
         days = [self.days(window) for window in range(self.windows)]
         return float(sum(self.sums[model, each].sum() for model, each in zip(serving, days, strict=True)) / self.rows.sum())
 
+    def due_count(self, window: int) -> int:
+        """How many rows of a window have their labels when it is scored."""
+        return int(self.due_rows[self.days(window)].sum())
+
     def due_mean(self, model: int, window: int) -> float:
         """The mean loss of a model on the rows of a window whose labels are due when it is scored; NaN without any."""
         days = self.days(window)

@@ -90,31 +90,34 @@ def play(
 
 def _regret(model: Model, losses: Losses, comparators: Losses, champion: int, window: int) -> Finding:
     """The champion against the newest comparator, on the newest window of the champion whose labels are all due."""
-    start, end = losses.at(window), losses.at(window + 1)
-    if getattr(model.retraining, "comparator", None) is None:
-        reason = "the model's retraining policy compares with no fresh model"
-        return Finding(f"{REGRET}-{window}", REGRET, "insufficient", reason, start, end)
-    scored = window - losses.lag
-    if scored < champion:
-        reason = f"no window since {format_time(losses.at(champion))} has all its labels yet"
-        return Finding(f"{REGRET}-{window}", REGRET, "insufficient", reason, start, end)
+    named = f"{REGRET}-{window}", REGRET
+    span, scored = (losses.at(window), losses.at(window + 1)), window - losses.lag
+    if missing := _missing(model, losses, champion, scored):
+        return Finding(*named, "insufficient", missing[1], *span, None, None, {"missing": missing[0]})
     fitted = scored - scored % int(getattr(model.retraining, "every", 1))
-    rows = int(losses.due_rows[losses.days(scored)].sum())
-    if rows < model.drift.min_rows:
-        reason = f"{rows} matured labels; {model.drift.min_rows} are needed"
-        return Finding(f"{REGRET}-{window}", REGRET, "insufficient", reason, start, end)
     own, other = losses.due_mean(champion, scored), comparators.due_mean(fitted, scored)
     detail = {
         "scored": [format_time(losses.at(scored)), format_time(losses.at(scored + 1))],
         "champion": own,
         "comparator": other,
-        "rows": rows,
+        "rows": losses.due_count(scored),
         "weeks": losses.weeks,
         "cutoff": format_time(losses.at(fitted)),
         "fit_seconds": float(comparators.seconds[fitted]),
     }
     reason = f"the champion lost {own:.4f} a row, a model as of {detail['cutoff']} {other:.4f}"
-    return Finding(f"{REGRET}-{window}", REGRET, "ok", reason, start, end, own - other, None, detail)
+    return Finding(*named, "ok", reason, *span, own - other, None, detail)
+
+
+def _missing(model: Model, losses: Losses, champion: int, scored: int) -> tuple[str, str] | None:
+    """What a window cannot be scored without, and the reason in words; None where it can be."""
+    if getattr(model.retraining, "comparator", None) is None:
+        return "policy", "the model's retraining policy compares with no fresh model"
+    if scored < champion:
+        return "rows", f"no window since {format_time(losses.at(champion))} has all its labels yet"
+    if (rows := losses.due_count(scored)) < model.drift.min_rows:
+        return "labels", f"{rows} matured labels; {model.drift.min_rows} are needed"
+    return None
 
 
 def _freshness(model: Model, losses: Losses, champion: int, at: datetime) -> Finding:

@@ -66,7 +66,8 @@ def test_a_window_of_few_labels_says_nothing() -> None:
 
 
 def test_late_labels_leave_the_first_windows_without_evidence() -> None:
-    found = [each for each in play(declared(SummedRegret(100.0)), ageing(lag=3)).findings if each.detail]
+    played = play(declared(SummedRegret(100.0)), ageing(lag=3))
+    found = [each for each in played.findings if each.kind == "regret" and each.verdict == "ok"]
     assert len(found) == 6
     assert found[0].detail["scored"] == ["2024-01-01T00:00:00Z", "2024-01-08T00:00:00Z"]
     assert found[0].end == START + timedelta(days=28)

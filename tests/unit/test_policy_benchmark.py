@@ -1,14 +1,17 @@
 """The arithmetic of the policies' benchmark, on losses of which the answer is known, and the model that it declares itself."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 
 from benchmarks._policy_counts import Reached, by_record, figures, gain_share, reached
 from benchmarks._policy_picture import draw
 from benchmarks._policy_records import RECORDS, Span
+from benchmarks._policy_shuffled import shuffled
+from everfit.declaration.reserved_columns import EVENT_TIME, OBSERVED_AT
 from tests.losses import ageing
 from tests.played import SummedRegret, declared
 
@@ -74,3 +77,18 @@ def test_nothing_stands_above_the_policies_that_are_compared() -> None:
         assert model.freshness.max_training_age > timedelta(days=9_999)
         assert len(model.candidates) == 1
     assert RECORDS["orders"].declared().training.label_delay == timedelta(days=31)
+
+
+def test_shuffled_days_keep_their_rows_together() -> None:
+    at = [datetime(2024, 1, day, hour, tzinfo=UTC) for day in range(1, 31) for hour in (0, 12)]
+    known = [each + timedelta(hours=1) for each in at]
+    rows = pl.DataFrame(
+        {EVENT_TIME: at, OBSERVED_AT: known, "day": [each.day for each in at], "hour": [each.hour for each in at]}
+    )
+    moved = shuffled(rows, 0)
+    assert moved[EVENT_TIME].to_list() == at
+    assert (moved[OBSERVED_AT] - moved[EVENT_TIME]).unique().to_list() == [timedelta(hours=1)]
+    assert moved["hour"].to_list() == rows["hour"].to_list()
+    days = moved["day"].to_list()
+    assert days[::2] == days[1::2]
+    assert sorted(days) == rows["day"].to_list() != days
