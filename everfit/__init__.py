@@ -67,6 +67,11 @@ if TYPE_CHECKING:
         mean,
         total,
     )
+    from everfit.policy.after_rows import AfterRows
+    from everfit.policy.composed import AllOf, AnyOf, Majority
+    from everfit.policy.on_drift import OnDrift
+    from everfit.policy.regret import Regret
+    from everfit.policy.timer import Timer
     from everfit.training.gradient_boosting import GradientBoosting
     from everfit.training.keras_recipe import Keras
     from everfit.training.mlp import TorchMLP
@@ -78,6 +83,9 @@ __all__ = [
     "AUC",
     "ABTest",
     "AbsoluteError",
+    "AfterRows",
+    "AllOf",
+    "AnyOf",
     "Approval",
     "AveragePrecision",
     "BackfillPolicy",
@@ -104,10 +112,12 @@ __all__ = [
     "Integer",
     "Keras",
     "Limits",
+    "Majority",
     "Metric",
     "Model",
     "MulticlassClassification",
     "Number",
+    "OnDrift",
     "PoissonDeviance",
     "PredictionLog",
     "QualityPolicy",
@@ -116,6 +126,7 @@ __all__ = [
     "RankMetric",
     "Recipe",
     "Regression",
+    "Regret",
     "RetrainingPolicy",
     "RowMetric",
     "Search",
@@ -127,6 +138,7 @@ __all__ = [
     "Task",
     "Text",
     "Time",
+    "Timer",
     "Torch",
     "TorchMLP",
     "TrainingWindow",
@@ -138,11 +150,18 @@ __all__ = [
     "total",
 ]
 
-_RECIPES = {
+_ELSEWHERE = {
+    "AfterRows": "everfit.policy.after_rows",
+    "AllOf": "everfit.policy.composed",
+    "AnyOf": "everfit.policy.composed",
     "GradientBoosting": "everfit.training.gradient_boosting",
     "Keras": "everfit.training.keras_recipe",
+    "Majority": "everfit.policy.composed",
+    "OnDrift": "everfit.policy.on_drift",
+    "Regret": "everfit.policy.regret",
     "Search": "everfit.training.searching",
     "Sklearn": "everfit.training.sklearn_recipe",
+    "Timer": "everfit.policy.timer",
     "Torch": "everfit.training.torch_recipe",
     "TorchMLP": "everfit.training.mlp",
 }
@@ -154,4 +173,4 @@ if not TYPE_CHECKING:  # a type checker would take any name to be there
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_RECIPES.get(name, "everfit.declaration")), name)
+        return getattr(import_module(_ELSEWHERE.get(name, "everfit.declaration")), name)

@@ -44,6 +44,7 @@ def judge_regret(window: "JudgedWindow") -> Evidence:
     detail = {
         "scored": [format_time(moment) for moment in scored.span],
         "rows": len(rows),
+        "labelled": round(len(rows) * scored.row_count / max(len(scored.rows), 1)),
         "weeks": _weeks(scored, rows),
     }
     comparator = scored.comparator

@@ -26,7 +26,8 @@ def refusal(model: Model, at: datetime, cause: str, history: History) -> str:
     if back is not None and at < (known := back + DAY + model.training.label_delay):
         waiting = f"waiting for a day of outcomes from after it until {format_time(known)}"
         return f"a version was rolled back at {format_time(back)}; {waiting}"
-    return _limited(model.limits, at, cause, history.requests)
+    limited = (model.limits, at, cause, history.requests)
+    return ceiling(*limited) or _breaker(*limited)
 
 
 def under_way(history: History) -> bool:
@@ -56,21 +57,32 @@ def _few_unseen(model: Model, at: datetime, cause: str, history: History) -> str
     return f"only {max(unseen, 0)} of {model.gate.min_unseen_days} days that the champion has not seen"
 
 
-def _limited(limits: Limits, at: datetime, cause: str, requests: Sequence[PastRequest]) -> str:
-    """Cooldown, quota and breaker. Only its own requests count against freshness; what failed counts against no quota."""
-    own = [request for request in _of_the_loop(requests) if cause != FRESHNESS or request.cause == FRESHNESS]
-    trained = [request for request in own if request.cause != SECOND_LOOK]
+def ceiling(limits: Limits, at: datetime, cause: str, requests: Sequence[PastRequest]) -> str:
+    """Which limit on how often anything is trained binds, cooldown or quota; empty where none does.
+
+    Only its own requests count against freshness; what failed counts against no quota.
+    """
+    trained = [request for request in _counted(cause, requests) if request.cause != SECOND_LOOK]
     if trained and at < trained[-1].requested_at + limits.cooldown:
         return f"cooling down for {format_duration(limits.cooldown)} since {format_time(trained[-1].requested_at)}"
     within_month = [request for request in trained if at - request.requested_at < MONTH and request.status != "failed"]
     if len(within_month) >= limits.retrains_per_month:
         counted = "retrainings for freshness" if cause == FRESHNESS else "retrainings"
         return f"{len(within_month)} {counted} in 30 days, at most {limits.retrains_per_month} are allowed"
-    rejected = tripped(limits, own)
+    return ""
+
+
+def _breaker(limits: Limits, at: datetime, cause: str, requests: Sequence[PastRequest]) -> str:
+    rejected = tripped(limits, _counted(cause, requests))
     if cause != FRESHNESS and rejected and at < rejected[-1].requested_at + limits.reopen_after:
         until = format_time(rejected[-1].requested_at + limits.reopen_after)
         return f"{len(rejected)} candidates in a row were rejected or failed live, nothing more is asked until {until}"
     return ""
+
+
+def _counted(cause: str, requests: Sequence[PastRequest]) -> list[PastRequest]:
+    """The requests that a retraining for this cause is limited by."""
+    return [request for request in _of_the_loop(requests) if cause != FRESHNESS or request.cause == FRESHNESS]
 
 
 def _of_the_loop(requests: Sequence[PastRequest]) -> list[PastRequest]:

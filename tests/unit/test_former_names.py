@@ -73,10 +73,17 @@ def test_an_instance_of_dagster_finds_the_launcher_under_its_former_name() -> No
 def test_what_a_model_file_needs_comes_from_everfit_itself() -> None:
     assert len(set(everfit.__all__)) == len(everfit.__all__)
     homes = {
+        "AfterRows": "everfit.policy.after_rows",
+        "AllOf": "everfit.policy.composed",
+        "AnyOf": "everfit.policy.composed",
         "GradientBoosting": "everfit.training.gradient_boosting",
         "Keras": "everfit.training.keras_recipe",
+        "Majority": "everfit.policy.composed",
+        "OnDrift": "everfit.policy.on_drift",
+        "Regret": "everfit.policy.regret",
         "Search": "everfit.training.searching",
         "Sklearn": "everfit.training.sklearn_recipe",
+        "Timer": "everfit.policy.timer",
         "Torch": "everfit.training.torch_recipe",
         "TorchMLP": "everfit.training.mlp",
     }

@@ -79,6 +79,7 @@ def test_both_are_scored_on_the_same_rows_and_the_figures_are_kept() -> None:
     assert evidence.detail == {
         "scored": ["1997-01-01T00:00:00Z", "1997-01-08T00:00:00Z"],
         "rows": 336,
+        "labelled": 336,
         "weeks": 1.0,
         "champion": pytest.approx(-np.log(0.5)),
         "comparator": pytest.approx(-np.log(0.8)),
