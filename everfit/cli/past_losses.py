@@ -24,13 +24,14 @@ def past_losses(
 
 
 def losses_between(past: Past, recipe: str | None, start: datetime, end: datetime) -> "Losses":
-    """The losses of a candidate over a span; the first where none is named.
+    """The losses of a candidate over a span; the first where none is named. Of a search it is the recipe as it is declared.
 
     Raises:
         SimulationError: when no candidate has that name, or the span has no rows.
     """
     from everfit.errors import SimulationError
     from everfit.pipeline.loss_matrix import loss_matrix
+    from everfit.training.searching import Search
 
     model = past.model
     candidates = {each.name: each for each in model.candidates}
@@ -38,11 +39,15 @@ def losses_between(past: Past, recipe: str | None, start: datetime, end: datetim
     if chosen not in candidates:
         raise SimulationError(f"--recipe {chosen}: {model.name} declares {', '.join(candidates)}")
 
+    fitted = candidates[chosen]
+    if isinstance(fitted, Search):
+        fitted = fitted.recipe
+
     def told(done: int, of: int) -> None:
         if done % STEP == 0 or done == of:
             typer.echo(f"{done} of {of} models", err=True)
 
-    return loss_matrix(model, candidates[chosen], past.rows, (start, end), cache=past.cache, told=told)
+    return loss_matrix(model, fitted, past.rows, (start, end), cache=past.cache, told=told)
 
 
 def _end_of(past: Past) -> datetime:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT
 from everfit.declaration.tasks import Floats
 from everfit.errors import SimulationError
 from everfit.evidence.regret import windows_behind
+from everfit.pipeline.backtest import fit_arguments
 from everfit.pipeline.code_versions import stage_version
 from everfit.pipeline.training_set import known_by
 from everfit.policy.losses import DAY, Losses
@@ -182,8 +183,7 @@ def _fit(
     first_row = int(scored.rows[EVENT_TIME].search_sorted(cutoff))
     later = scored.rows[first_row:]
     began = time.monotonic()
-    declared: Mapping[str, Any] = {"task": model.task, "features": model.features, "weights": model.weights}
-    with pool.fitted(recipe, file, label=LABEL, **declared) as fitted:
+    with pool.fitted(recipe, file, **fit_arguments(model)) as fitted:
         seconds = time.monotonic() - began
         answers = fitted.predict(later)
     file.unlink()
