@@ -7,24 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from everfit.declaration import DriftPolicy, Gate, Model, Recipe
 from everfit.declaration.metrics import OwnLoss, RowMetric
-from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT
-from everfit.declaration.tasks import Floats
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL
 from everfit.errors import SimulationError
 from everfit.evidence.regret import windows_behind
 from everfit.pipeline.backtest import fit_arguments
 from everfit.pipeline.code_versions import stage_version
+from everfit.pipeline.scored_rows import ScoredRows
 from everfit.pipeline.training_set import known_by
 from everfit.policy.losses import DAY, Losses
 from everfit.store.fit_cache import FitCache
@@ -43,21 +41,6 @@ class Lost(msgspec.Struct, frozen=True):
     sums: list[float]
     due_sums: list[float]
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """The rows of a span in event order, the day of each counted from its first, and whether its label is due in time."""
-
-    rows: "pl.DataFrame"
-    day: npt.NDArray[np.intp]
-    is_due: npt.NDArray[np.bool_]
-    days: int
-
-    def by_day(self, values: Floats, first_row: int = 0, *, due: bool = False) -> Floats:
-        """Values of the rows from one on, added up by day."""
-        counted = values * self.is_due[first_row:] if due else values
-        return cast("Floats", np.bincount(self.day[first_row:], weights=counted, minlength=self.days))
 
 
 def loss_matrix(
@@ -87,8 +70,9 @@ def loss_matrix(
         EverfitError: what a fit raises.
     """
     window = windows_length(model)
+    model = model.model_copy(update={"drift": model.drift.model_copy(update={"window": window})})
     first = model.go_live + (span[0] - model.go_live) // window * window
-    scored = _scored(model, rows, first, (span[1] - first) // DAY, window)
+    scored = ScoredRows.of(model, rows, first, (span[1] - first) // DAY, window)
     cutoffs = [first + number * window for number in range(-(-scored.days // (window // DAY)))]
     if not rows.filter(*known_by(model, first)).height:
         raise SimulationError(f"{model.name}: nothing is known before {format_time(first)}; begin later, by --from")
@@ -115,25 +99,11 @@ def windows_length(model: Model) -> timedelta:
     return -(-model.drift.window // DAY) * DAY
 
 
-def _scored(model: Model, rows: "pl.DataFrame", first: datetime, days: int, window: timedelta) -> _Scored:
-    import polars as pl
-
-    within = rows.filter(pl.col(EVENT_TIME).is_between(first, first + days * DAY, closed="left"))
-    if within.is_empty():
-        raise SimulationError(f"{model.name}: no labelled row from {format_time(first)} on, in {max(days, 0)} days")
-    since = pl.col(EVENT_TIME) - first
-    number = since.dt.total_microseconds() // (window // timedelta(microseconds=1))
-    decided = first + (number + 1 + windows_behind(model)) * window + model.log.lateness
-    is_due = (pl.col(EVENT_TIME) + model.training.label_delay <= decided) & (pl.col(OBSERVED_AT) <= decided)
-    seen = within.select(day=since.dt.total_days(), due=is_due)
-    return _Scored(within, seen["day"].to_numpy().astype(np.intp), seen["due"].to_numpy(), days)
-
-
 def _each(
     model: Model,
     recipe: Recipe,
     rows: "pl.DataFrame",
-    scored: _Scored,
+    scored: ScoredRows,
     cutoffs: list[datetime],
     cache: FitCache | None,
 ) -> Iterator[Lost]:
@@ -168,7 +138,7 @@ def _fit(
     model: Model,
     recipe: Recipe,
     rows: "pl.DataFrame",
-    scored: _Scored,
+    scored: ScoredRows,
     pool: FitPool,
     folder: Path,
     cutoff: datetime,
@@ -196,7 +166,7 @@ def _metric(model: Model) -> RowMetric:
     return model.metric if isinstance(model.metric, RowMetric) else OwnLoss.of(model.task)
 
 
-def _common_key(model: Model, recipe: Recipe, rows: "pl.DataFrame", scored: _Scored, first: datetime) -> dict[str, Any]:
+def _common_key(model: Model, recipe: Recipe, rows: "pl.DataFrame", scored: ScoredRows, first: datetime) -> dict[str, Any]:
     """What the fits of a matrix share: the rows, the recipe and what else of the declaration and the code they rest on."""
     plain = model.model_copy(update={"candidates": [recipe], "gate": Gate(), "drift": DriftPolicy()})
     with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
