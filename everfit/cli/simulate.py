@@ -35,14 +35,15 @@ def simulate(
     Each is held against timers of equal count and the best moments in hindsight. Nothing is changed: what fits were worth is
     kept in the lake, so that another cost answers in seconds. Drift and performance alarms are not played.
     """
-    from everfit.cli.past_losses import past_losses
+    from everfit.cli.past_losses import PastSpan
     from everfit.policy.on_drift import OnDrift
     from everfit.policy.simulation import simulate as played
     from everfit.policy.simulation_chart import draw
 
-    declared, losses = past_losses(model, recorded=recorded, recipe=recipe, since=since, until=until)
-    policies = {text: loaded(text) for text in policy or []} or {"declared": declared.retraining or OnDrift()}
-    found = played(declared, losses, policies, GATES[gate])
+    span = PastSpan.of(model, recorded=recorded, recipe=recipe, since=since, until=until)
+    policies = {text: loaded(text) for text in policy or []} or {"declared": span.model.retraining or OnDrift()}
+    comparators = {name: losses for name, each in policies.items() if (losses := span.comparators(each))}
+    found = played(span.model, span.losses(), policies, GATES[gate], comparators)
     if picture:
         picture.write_text(draw(found))
     if as_json:

@@ -28,12 +28,12 @@ def tune(
 
     Without --per-year it is the largest cost that keeps nine tenths of what any cost keeps. Nothing known later is looked at.
     """
-    from everfit.cli.past_losses import losses_between
+    from everfit.cli.past_losses import PastSpan, candidate
     from everfit.cli.past_rows import past_rows
     from everfit.policy.tuning import proposed, rates
 
     past = past_rows(model, recorded=recorded)
-    losses = losses_between(past, recipe, _start(past), past.model.go_live)
+    losses = PastSpan(past, candidate(past.model, recipe), _start(past), past.model.go_live).losses()
     found = rates(losses)
     chosen, window = proposed(found, per_year), _window(past)
     table = [proposed(found, number) for number in SHOWN]

@@ -4,9 +4,10 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,7 @@ def loss_matrix(
     rows: "pl.DataFrame",
     span: tuple[datetime, datetime],
     *,
+    one_in: int = 1,
     cache: FitCache | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> Losses:
@@ -62,6 +64,7 @@ def loss_matrix(
         recipe: what is fitted, with one thread.
         rows: labelled rows with their features, in event order, as a training has them.
         span: the first moment, brought back to the start of its window, and the end.
+        one_in: each fit learns one in so many of the rows that were known.
         cache: where the losses of a fit are kept by rows, recipe, code and cutoff; None keeps none.
         told: is called with the number of models that are done, and of all.
 
@@ -77,7 +80,7 @@ def loss_matrix(
     if not rows.filter(*known_by(model, first)).height:
         raise SimulationError(f"{model.name}: nothing is known before {format_time(first)}; begin later, by --from")
     lost = []
-    for each in _each(model, recipe, rows, scored, cutoffs, cache):
+    for each in _each(_Fits(model, recipe, rows, one_in), scored, cutoffs, cache):
         lost.append(each)
         if told:
             told(len(lost), len(cutoffs))
@@ -99,24 +102,74 @@ def windows_length(model: Model) -> timedelta:
     return -(-model.drift.window // DAY) * DAY
 
 
-def _each(
-    model: Model,
-    recipe: Recipe,
-    rows: "pl.DataFrame",
-    scored: ScoredRows,
-    cutoffs: list[datetime],
-    cache: FitCache | None,
-) -> Iterator[Lost]:
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """What the fits of a matrix share."""
+
+    model: Model
+    recipe: Recipe
+    rows: "pl.DataFrame"
+    one_in: int
+
+    def pool(self) -> FitPool:
+        """As many processes as there are cores, of one thread each."""
+        for name in THREADS:
+            os.environ.setdefault(name, "1")
+        return FitPool([self.recipe], self.model.training, row_bytes=int(self.rows.estimated_size()))
+
+    def known(self, cutoff: datetime) -> "pl.DataFrame":
+        """The rows that are learnt at a cutoff."""
+        import polars as pl
+
+        history = self.model.training.history
+        oldest = [] if history == "all" else [pl.col(EVENT_TIME) >= cutoff - history]
+        return self.rows.filter(*known_by(self.model, cutoff), *oldest).gather_every(self.one_in)
+
+    def lost(self, scored: ScoredRows, pool: FitPool, folder: Path, cutoff: datetime) -> Lost:
+        """Fit on what was known at the cutoff, and score the days from then on."""
+        file = folder / f"{cutoff:%Y%m%d%H%M}.arrow"
+        self.known(cutoff).write_ipc(file)
+        first_row = int(scored.rows[EVENT_TIME].search_sorted(cutoff))
+        later = scored.rows[first_row:]
+        began = time.monotonic()
+        with pool.fitted(self.recipe, file, **fit_arguments(self.model)) as fitted:
+            seconds = time.monotonic() - began
+            answers = fitted.predict(later)
+        file.unlink()
+        losses = _metric(self.model).losses(later[LABEL].to_numpy(), answers)
+        on_all, on_due = (scored.by_day(losses, first_row, due=due).tolist() for due in (False, True))
+        return Lost(on_all, on_due, round(seconds, 3))
+
+    def key(self, scored: ScoredRows, first: datetime) -> dict[str, Any]:
+        """What names a fit but for its cutoff: the rows, the recipe, and what else of declaration and code it rests on."""
+        model = self.model
+        plain = model.model_copy(update={"candidates": [self.recipe], "gate": Gate(), "drift": DriftPolicy()})
+        with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
+            self.rows.write_ipc(file.name)
+            data = hashlib.file_digest(file, "sha256").hexdigest()
+        return {
+            "rows": data,
+            "code": stage_version(plain, "trained_model"),
+            "metric": repr(_metric(model)),
+            "training": repr(model.training),
+            "days": [scored.days, int(scored.is_due.sum())],
+            "first": format_time(first),
+            "lateness": repr(model.log.lateness),
+            "one_in": self.one_in,
+        }
+
+
+def _each(fits: _Fits, scored: ScoredRows, cutoffs: Sequence[datetime], cache: FitCache | None) -> Iterator[Lost]:
     """What the model of each cutoff lost, in order; what is not kept is fitted, as many at once as there are cores."""
-    common = _common_key(model, recipe, rows, scored, cutoffs[0]) if cache else {}
+    common = fits.key(scored, cutoffs[0]) if cache else {}
     keys = [common | {"cutoff": format_time(cutoff)} for cutoff in cutoffs]
     kept = [cache.get(key, Lost) if cache else None for key in keys]
     with ExitStack() as opened:
         if None in kept:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="everfit-fits-")))
-            pool = opened.enter_context(_pool(model, recipe, rows))
+            pool = opened.enter_context(fits.pool())
             workers = opened.enter_context(ThreadPoolExecutor(pool.at_once))
-            fit = partial(_fit, model, recipe, rows, scored, pool, folder)
+            fit = partial(fits.lost, scored, pool, folder)
             coming = {n: workers.submit(fit, cutoff) for n, cutoff in enumerate(cutoffs) if kept[n] is None}
             opened.callback(workers.shutdown, cancel_futures=True)
         for number, key in enumerate(keys):
@@ -128,56 +181,5 @@ def _each(
             yield found
 
 
-def _pool(model: Model, recipe: Recipe, rows: "pl.DataFrame") -> FitPool:
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
-    return FitPool([recipe], model.training, row_bytes=int(rows.estimated_size()))
-
-
-def _fit(
-    model: Model,
-    recipe: Recipe,
-    rows: "pl.DataFrame",
-    scored: ScoredRows,
-    pool: FitPool,
-    folder: Path,
-    cutoff: datetime,
-) -> Lost:
-    """Fit on what was known at the cutoff, and score the days from then on."""
-    import polars as pl
-
-    history = model.training.history
-    oldest = [] if history == "all" else [pl.col(EVENT_TIME) >= cutoff - history]
-    file = folder / f"{cutoff:%Y%m%d%H%M}.arrow"
-    rows.filter(*known_by(model, cutoff), *oldest).write_ipc(file)
-    first_row = int(scored.rows[EVENT_TIME].search_sorted(cutoff))
-    later = scored.rows[first_row:]
-    began = time.monotonic()
-    with pool.fitted(recipe, file, **fit_arguments(model)) as fitted:
-        seconds = time.monotonic() - began
-        answers = fitted.predict(later)
-    file.unlink()
-    losses = _metric(model).losses(later[LABEL].to_numpy(), answers)
-    on_all, on_due = (scored.by_day(losses, first_row, due=due).tolist() for due in (False, True))
-    return Lost(on_all, on_due, round(seconds, 3))
-
-
 def _metric(model: Model) -> RowMetric:
     return model.metric if isinstance(model.metric, RowMetric) else OwnLoss.of(model.task)
-
-
-def _common_key(model: Model, recipe: Recipe, rows: "pl.DataFrame", scored: ScoredRows, first: datetime) -> dict[str, Any]:
-    """What the fits of a matrix share: the rows, the recipe and what else of the declaration and the code they rest on."""
-    plain = model.model_copy(update={"candidates": [recipe], "gate": Gate(), "drift": DriftPolicy()})
-    with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
-        rows.write_ipc(file.name)
-        data = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "rows": data,
-        "code": stage_version(plain, "trained_model"),
-        "metric": repr(_metric(model)),
-        "training": repr(model.training),
-        "days": [scored.days, int(scored.is_due.sum())],
-        "first": format_time(first),
-        "lateness": repr(model.log.lateness),
-    }

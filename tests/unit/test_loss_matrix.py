@@ -104,6 +104,13 @@ def test_rows_whose_label_is_not_due_in_time_score_no_window() -> None:
     assert losses.due_sums[0].tolist() == [5.0, 0, 7.0, 0, 9.0, 0]
 
 
+def test_a_light_fit_learns_one_row_in_so_many() -> None:
+    fits: list[int] = []
+    model = declared(fits, training=TrainingWindow(label_delay="1h"))
+    loss_matrix(model, model.candidates[0], rows(timedelta(hours=1)), (LIVE, LIVE + 6 * DAY), one_in=4)
+    assert sorted(fits) == [2, 3, 3]
+
+
 def test_what_was_fitted_is_kept_by_rows_recipe_and_cutoff(tmp_path: Path) -> None:
     fits: list[int] = []
     model, cache, told = declared(fits), FitCache(tmp_path), list[tuple[int, int]]()
