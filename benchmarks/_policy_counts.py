@@ -8,7 +8,8 @@ import numpy as np
 from benchmarks._policy_records import Span
 from everfit.declaration import Model
 from everfit.declaration.model import RetrainingPolicy
-from everfit.policy.play import Verdict, play
+from everfit.policy.gate_on_losses import GateOnLosses
+from everfit.policy.play import play
 
 COUNTS = range(2, 13)
 COSTS = np.geomspace(0.002, 2, 40)  # as shares of the first month's loss
@@ -52,11 +53,15 @@ class Reached:
         return (self.loss - self.hindsight) / (self.timer - self.hindsight)
 
 
-def reached(model: Model, at_cost: AtCost, span: Span, gate: Verdict | None = None) -> Iterator[Reached]:
-    """The counts from the least to the most that the costs reach; between two of them losses are interpolated."""
+def reached(model: Model, at_cost: AtCost, span: Span, *, gated: bool = False) -> Iterator[Reached]:
+    """The counts from the least to the most that the costs reach; between two of them losses are interpolated.
+
+    ``gated`` lets the model's gate judge what is asked for; counts are those of promotions.
+    """
     losses, by_count = span.losses, dict[int, list[float]]()
     first_month = float(np.mean([losses.due_mean(0, window) for window in range(MONTH)]))
     for cost in COSTS * first_month:
+        gate = GateOnLosses(model.gate, losses) if gated else None
         played = play(model.model_copy(update={"retraining": at_cost(float(cost))}), losses, gate=gate)
         by_count.setdefault(len(played.promotions), []).append(losses.mean_of(played.serving))
     counts = sorted(count for count in by_count if count <= MOST)

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from everfit.declaration import Model
+    from everfit.runtime import Runtime
     from everfit.store.fit_cache import FitCache
 
 
@@ -25,7 +26,12 @@ def past_rows(name: str, *, recorded: bool) -> Past:
         name: of the model.
         recorded: take the recorded rows of the declaration's sources, and no stack; else the log of the stack that is up.
     """
-    return _recorded(name) if recorded else _logged(name)
+    from everfit.runtime import Runtime
+
+    if recorded:
+        return _recorded(name)
+    with Runtime.load() as runtime:
+        return logged(runtime, name)
 
 
 def _recorded(name: str) -> Past:
@@ -38,17 +44,17 @@ def _recorded(name: str) -> Past:
     return Past(model, recorded_rows(model), FitCache(Path(addresses()["lake"])))
 
 
-def _logged(name: str) -> Past:
+def logged(runtime: "Runtime", name: str) -> Past:
+    """The rows of the stack's log and of the history before it, as they are known now."""
     from everfit.declaration.discovery import find_model
     from everfit.pipeline.training_parts import TrainingParts
     from everfit.pipeline.training_set import collect, default_cutoff
-    from everfit.runtime import Runtime
     from everfit.store.database import reachable
     from everfit.store.fit_cache import FitCache
 
-    with Runtime.load() as runtime, reachable(runtime.engine):
-        model = find_model(runtime.models, name)
-        from_the_first = model.model_copy(update={"training": model.training.model_copy(update={"history": "all"})})
+    model = find_model(runtime.models, name)
+    from_the_first = model.model_copy(update={"training": model.training.model_copy(update={"history": "all"})})
+    with reachable(runtime.engine):
         cutoff = default_cutoff(runtime, model, None)
-        parts = TrainingParts.newest(runtime, from_the_first, cutoff)
-        return Past(model, collect(runtime, from_the_first, cutoff, parts).rows, FitCache(runtime.settings.lake))
+        rows = collect(runtime, from_the_first, cutoff, TrainingParts.newest(runtime, from_the_first, cutoff)).rows
+    return Past(model, rows, FitCache(runtime.settings.lake))

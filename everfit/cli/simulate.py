@@ -8,6 +8,8 @@ import typer
 from everfit.cli.output import print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from everfit.declaration.model import RetrainingPolicy
     from everfit.policy.simulation import Outcome, Simulation
 
@@ -35,14 +37,16 @@ def simulate(
     Each is held against timers of equal count and the best moments in hindsight. Nothing is changed: what fits were worth is
     kept in the lake, so that another cost answers in seconds. Drift and performance alarms are not played.
     """
-    from everfit.cli.past_losses import past_losses
+    from everfit.cli.past_losses import PastSpan
     from everfit.policy.on_drift import OnDrift
     from everfit.policy.simulation import simulate as played
     from everfit.policy.simulation_chart import draw
 
-    declared, losses = past_losses(model, recorded=recorded, recipe=recipe, since=since, until=until)
-    policies = {text: loaded(text) for text in policy or []} or {"declared": declared.retraining or OnDrift()}
-    found = played(declared, losses, policies, GATES[gate])
+    span = PastSpan.of(model, recorded=recorded, recipe=recipe, since=since, until=until)
+    policies = {_shown(text, policy or []): loaded(text) for text in policy or []}
+    policies = policies or {"declared": span.model.retraining or OnDrift()}
+    comparators = {name: losses for name, each in policies.items() if (losses := span.comparators(each))}
+    found = played(span.model, span.losses(), policies, GATES[gate], comparators)
     if picture:
         picture.write_text(draw(found))
     if as_json:
@@ -77,6 +81,12 @@ def loaded(text: str) -> "RetrainingPolicy":
     if fault := policy_fault(policy):
         raise SimulationError(f"--policy {text}: {fault}")
     return policy
+
+
+def _shown(text: str, of: "Sequence[str]") -> str:
+    """The policy's name, with its file where others have the same."""
+    name = text.rpartition(":")[2]
+    return text if sum(each.rpartition(":")[2] == name for each in of) > 1 else name
 
 
 def _print(found: "Simulation") -> None:

@@ -28,24 +28,22 @@ def tune(
 
     Without --per-year it is the largest cost that keeps nine tenths of what any cost keeps. Nothing known later is looked at.
     """
-    from everfit.cli.past_losses import losses_between
+    from everfit.cli.past_losses import PastSpan, candidate
     from everfit.cli.past_rows import past_rows
     from everfit.policy.tuning import proposed, rates
 
     past = past_rows(model, recorded=recorded)
-    losses = losses_between(past, recipe, _start(past), past.model.go_live)
+    losses = PastSpan(past, candidate(past.model, recipe), _start(past), past.model.go_live).losses()
     found = rates(losses)
     chosen, window = proposed(found, per_year), _window(past)
     table = [proposed(found, number) for number in SHOWN]
     if as_json:
         print_json({"model": model, "windows": losses.windows, "cost": chosen, "window_days": window, "table": table})
         return
-    typer.echo(f"{model}: {losses.windows} windows before the go-live; shares are of the metric's usual loss for a month")
+    typer.echo(f"{model}: {losses.windows} windows before the go-live")
     for rate in table:
-        typer.echo(
-            f"  about {rate.per_year:>4.1f} a year: cost {rate.cost:.4g} ({rate.share_of_month:.2%}), keeps {rate.kept:.0%}"
-        )
-    typer.echo(f"proposed: retraining=Regret(cost={chosen.cost:.3g}), about {chosen.per_year:.0f} retrainings a year")
+        typer.echo(f"  about {rate.per_year:>4.1f} a year, keeps {rate.kept:>4.0%} of the gain: {rate.cost}")
+    typer.echo(f'proposed: retraining=Regret(cost="{chosen.cost}"), about {chosen.per_year:.0f} retrainings a year')
     typer.echo(f'proposed: drift=DriftPolicy(window="{window}d"), the shortest whole weeks that nearly all hold enough labels')
 
 

@@ -4,27 +4,26 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from everfit.declaration import DriftPolicy, Gate, Model, Recipe
 from everfit.declaration.metrics import OwnLoss, RowMetric
-from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT
-from everfit.declaration.tasks import Floats
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL
 from everfit.errors import SimulationError
-from everfit.evidence.propensity import drawn_by_chance
 from everfit.evidence.regret import windows_behind
+from everfit.pipeline.backtest import fit_arguments
 from everfit.pipeline.code_versions import stage_version
+from everfit.pipeline.scored_rows import ScoredRows
 from everfit.pipeline.training_set import known_by
 from everfit.policy.losses import DAY, Losses
 from everfit.store.fit_cache import FitCache
@@ -45,27 +44,13 @@ class Lost(msgspec.Struct, frozen=True):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """The rows of a span in event order, the day of each counted from its first, and whether its label is due in time."""
-
-    rows: "pl.DataFrame"
-    day: npt.NDArray[np.intp]
-    is_due: npt.NDArray[np.bool_]
-    days: int
-
-    def by_day(self, values: Floats, first_row: int = 0, *, due: bool = False) -> Floats:
-        """Values of the rows from one on, added up by day."""
-        counted = values * self.is_due[first_row:] if due else values
-        return cast("Floats", np.bincount(self.day[first_row:], weights=counted, minlength=self.days))
-
-
 def loss_matrix(
     model: Model,
     recipe: Recipe,
     rows: "pl.DataFrame",
     span: tuple[datetime, datetime],
     *,
+    one_in: int = 1,
     cache: FitCache | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> Losses:
@@ -79,6 +64,7 @@ def loss_matrix(
         recipe: what is fitted, with one thread.
         rows: labelled rows with their features, in event order, as a training has them.
         span: the first moment, brought back to the start of its window, and the end.
+        one_in: each fit learns one in so many of the rows that were known.
         cache: where the losses of a fit are kept by rows, recipe, code and cutoff; None keeps none.
         told: is called with the number of models that are done, and of all.
 
@@ -87,13 +73,14 @@ def loss_matrix(
         EverfitError: what a fit raises.
     """
     window = windows_length(model)
+    model = model.model_copy(update={"drift": model.drift.model_copy(update={"window": window})})
     first = model.go_live + (span[0] - model.go_live) // window * window
-    scored = _scored(model, rows, first, (span[1] - first) // DAY, window)
+    scored = ScoredRows.of(model, rows, first, (span[1] - first) // DAY, window)
     cutoffs = [first + number * window for number in range(-(-scored.days // (window // DAY)))]
     if not rows.filter(*known_by(model, first)).height:
         raise SimulationError(f"{model.name}: nothing is known before {format_time(first)}; begin later, by --from")
     lost = []
-    for each in _each(model, recipe, rows, scored, cutoffs, cache):
+    for each in _each(_Fits(model, recipe, rows, one_in), scored, cutoffs, cache):
         lost.append(each)
         if told:
             told(len(lost), len(cutoffs))
@@ -115,38 +102,74 @@ def windows_length(model: Model) -> timedelta:
     return -(-model.drift.window // DAY) * DAY
 
 
-def _scored(model: Model, rows: "pl.DataFrame", first: datetime, days: int, window: timedelta) -> _Scored:
-    import polars as pl
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """What the fits of a matrix share."""
 
-    within = drawn_by_chance(model, rows.filter(pl.col(EVENT_TIME).is_between(first, first + days * DAY, closed="left")))
-    if within.is_empty():
-        raise SimulationError(f"{model.name}: no labelled row from {format_time(first)} on, in {max(days, 0)} days")
-    since = pl.col(EVENT_TIME) - first
-    number = since.dt.total_microseconds() // (window // timedelta(microseconds=1))
-    decided = first + (number + 1 + windows_behind(model)) * window + model.log.lateness
-    is_due = (pl.col(EVENT_TIME) + model.training.label_delay <= decided) & (pl.col(OBSERVED_AT) <= decided)
-    seen = within.select(day=since.dt.total_days(), due=is_due)
-    return _Scored(within, seen["day"].to_numpy().astype(np.intp), seen["due"].to_numpy(), days)
+    model: Model
+    recipe: Recipe
+    rows: "pl.DataFrame"
+    one_in: int
+
+    def pool(self) -> FitPool:
+        """As many processes as there are cores, of one thread each."""
+        for name in THREADS:
+            os.environ.setdefault(name, "1")
+        return FitPool([self.recipe], self.model.training, row_bytes=int(self.rows.estimated_size()))
+
+    def known(self, cutoff: datetime) -> "pl.DataFrame":
+        """The rows that are learnt at a cutoff."""
+        import polars as pl
+
+        history = self.model.training.history
+        oldest = [] if history == "all" else [pl.col(EVENT_TIME) >= cutoff - history]
+        return self.rows.filter(*known_by(self.model, cutoff), *oldest).gather_every(self.one_in)
+
+    def lost(self, scored: ScoredRows, pool: FitPool, folder: Path, cutoff: datetime) -> Lost:
+        """Fit on what was known at the cutoff, and score the days from then on."""
+        file = folder / f"{cutoff:%Y%m%d%H%M}.arrow"
+        self.known(cutoff).write_ipc(file)
+        first_row = int(scored.rows[EVENT_TIME].search_sorted(cutoff))
+        later = scored.rows[first_row:]
+        began = time.monotonic()
+        with pool.fitted(self.recipe, file, **fit_arguments(self.model)) as fitted:
+            seconds = time.monotonic() - began
+            answers = fitted.predict(later)
+        file.unlink()
+        losses = _metric(self.model).losses(later[LABEL].to_numpy(), answers)
+        on_all, on_due = (scored.by_day(losses, first_row, due=due).tolist() for due in (False, True))
+        return Lost(on_all, on_due, round(seconds, 3))
+
+    def key(self, scored: ScoredRows, first: datetime) -> dict[str, Any]:
+        """What names a fit but for its cutoff: the rows, the recipe, and what else of declaration and code it rests on."""
+        model = self.model
+        plain = model.model_copy(update={"candidates": [self.recipe], "gate": Gate(), "drift": DriftPolicy()})
+        with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
+            self.rows.write_ipc(file.name)
+            data = hashlib.file_digest(file, "sha256").hexdigest()
+        return {
+            "rows": data,
+            "code": stage_version(plain, "trained_model"),
+            "metric": repr(_metric(model)),
+            "training": repr(model.training),
+            "days": [scored.days, int(scored.is_due.sum())],
+            "first": format_time(first),
+            "lateness": repr(model.log.lateness),
+            "one_in": self.one_in,
+        }
 
 
-def _each(
-    model: Model,
-    recipe: Recipe,
-    rows: "pl.DataFrame",
-    scored: _Scored,
-    cutoffs: list[datetime],
-    cache: FitCache | None,
-) -> Iterator[Lost]:
+def _each(fits: _Fits, scored: ScoredRows, cutoffs: Sequence[datetime], cache: FitCache | None) -> Iterator[Lost]:
     """What the model of each cutoff lost, in order; what is not kept is fitted, as many at once as there are cores."""
-    common = _common_key(model, recipe, rows, scored, cutoffs[0]) if cache else {}
+    common = fits.key(scored, cutoffs[0]) if cache else {}
     keys = [common | {"cutoff": format_time(cutoff)} for cutoff in cutoffs]
     kept = [cache.get(key, Lost) if cache else None for key in keys]
     with ExitStack() as opened:
         if None in kept:
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="everfit-fits-")))
-            pool = opened.enter_context(_pool(model, recipe, rows))
+            pool = opened.enter_context(fits.pool())
             workers = opened.enter_context(ThreadPoolExecutor(pool.at_once))
-            fit = partial(_fit, model, recipe, rows, scored, pool, folder)
+            fit = partial(fits.lost, scored, pool, folder)
             coming = {n: workers.submit(fit, cutoff) for n, cutoff in enumerate(cutoffs) if kept[n] is None}
             opened.callback(workers.shutdown, cancel_futures=True)
         for number, key in enumerate(keys):
@@ -158,57 +181,5 @@ def _each(
             yield found
 
 
-def _pool(model: Model, recipe: Recipe, rows: "pl.DataFrame") -> FitPool:
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
-    return FitPool([recipe], model.training, row_bytes=int(rows.estimated_size()))
-
-
-def _fit(
-    model: Model,
-    recipe: Recipe,
-    rows: "pl.DataFrame",
-    scored: _Scored,
-    pool: FitPool,
-    folder: Path,
-    cutoff: datetime,
-) -> Lost:
-    """Fit on what was known at the cutoff, and score the days from then on."""
-    import polars as pl
-
-    history = model.training.history
-    oldest = [] if history == "all" else [pl.col(EVENT_TIME) >= cutoff - history]
-    file = folder / f"{cutoff:%Y%m%d%H%M}.arrow"
-    rows.filter(*known_by(model, cutoff), *oldest).write_ipc(file)
-    first_row = int(scored.rows[EVENT_TIME].search_sorted(cutoff))
-    later = scored.rows[first_row:]
-    began = time.monotonic()
-    declared: Mapping[str, Any] = {"task": model.task, "features": model.features, "weights": model.weights}
-    with pool.fitted(recipe, file, label=LABEL, **declared) as fitted:
-        seconds = time.monotonic() - began
-        answers = fitted.predict(later)
-    file.unlink()
-    losses = _metric(model).losses(later[LABEL].to_numpy(), answers)
-    on_all, on_due = (scored.by_day(losses, first_row, due=due).tolist() for due in (False, True))
-    return Lost(on_all, on_due, round(seconds, 3))
-
-
 def _metric(model: Model) -> RowMetric:
     return model.metric if isinstance(model.metric, RowMetric) else OwnLoss.of(model.task)
-
-
-def _common_key(model: Model, recipe: Recipe, rows: "pl.DataFrame", scored: _Scored, first: datetime) -> dict[str, Any]:
-    """What the fits of a matrix share: the rows, the recipe and what else of the declaration and the code they rest on."""
-    plain = model.model_copy(update={"candidates": [recipe], "gate": Gate(), "drift": DriftPolicy()})
-    with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
-        rows.write_ipc(file.name)
-        data = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "rows": data,
-        "code": stage_version(plain, "trained_model"),
-        "metric": repr(_metric(model)),
-        "training": repr(model.training),
-        "days": [scored.days, int(scored.is_due.sum())],
-        "first": format_time(first),
-        "lateness": repr(model.log.lateness),
-    }

@@ -64,7 +64,13 @@ class Simulation(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: list[Outcome]
 
 
-def simulate(model: Model, losses: Losses, policies: Mapping[str, RetrainingPolicy], gates: Sequence[bool]) -> Simulation:
+def simulate(
+    model: Model,
+    losses: Losses,
+    policies: Mapping[str, RetrainingPolicy],
+    gates: Sequence[bool],
+    comparators: Mapping[str, Losses] | None = None,
+) -> Simulation:
     """Play each policy, through the model's gate where ``gates`` says so, within the model's limits.
 
     Args:
@@ -72,6 +78,7 @@ def simulate(model: Model, losses: Losses, policies: Mapping[str, RetrainingPoli
         losses: of models of its recipe, of at least one window.
         policies: by the names that they are shown by.
         gates: of False for ungated, and True for gated, those that are wanted.
+        comparators: by policy, the losses of what it compares with, where that is not the model's own recipe.
     """
     most = min(MOST, losses.windows - 1)
     bounds = [losses.mean([0]), *(losses.timer(count) for count in range(1, most + 1))], losses.hindsight(losses.windows - 1)
@@ -79,7 +86,8 @@ def simulate(model: Model, losses: Losses, policies: Mapping[str, RetrainingPoli
     for name, policy in policies.items():
         for gated in gates:
             declared = model.model_copy(update={"retraining": policy})
-            played = play(declared, losses, gate=GateOnLosses(model.gate, losses) if gated else None)
+            gate = GateOnLosses(model.gate, losses) if gated else None
+            played = play(declared, losses, gate=gate, comparators=(comparators or {}).get(name))
             outcomes.append(_outcome(name, gated, losses, played, bounds[1]))
     return Simulation(
         model=model.name,

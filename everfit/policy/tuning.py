@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 
+from everfit.policy.cost import MONTH
 from everfit.policy.losses import WEEK, Losses
 from everfit.policy.stakes import stakes
 
@@ -15,10 +16,13 @@ YEAR = timedelta(days=365) / WEEK  # in weeks
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cost, in units of the metric times weeks, leads to: retrainings a year, and the share of the greatest gain."""
+    """What a cost leads to: retrainings a year, and the share kept of the gain of a new model every window.
 
-    cost: float
-    share_of_month: float
+    ``units`` are of the metric times weeks, ``cost`` is the same as a declaration says it.
+    """
+
+    cost: str
+    units: float
     per_year: float
     kept: float
 
@@ -37,8 +41,9 @@ def rates(losses: Losses) -> list[Rate]:
         reached = [next((n for n, mean in enumerate(each, 1) if mean >= cost), 0) for each in at_stake]
         watched = sum(number or len(each) for number, each in zip(reached, at_stake, strict=True)) * losses.weeks
         often = sum(map(bool, reached)) / watched * YEAR
+        percent = np.format_float_positional(100 * cost / (MONTH / WEEK * usual), precision=2, fractional=False, trim="-")
         found.append(
-            Rate(cost=float(cost), share_of_month=float(cost / (4 * usual)), per_year=often, kept=_kept(losses, reached))
+            Rate(cost=f"{percent} % of the metric for a month", units=float(cost), per_year=often, kept=_kept(losses, reached))
         )
     return found
 
@@ -48,7 +53,7 @@ def proposed(found: Sequence[Rate], per_year: float | None) -> Rate:
     if per_year is not None:
         return min(found, key=lambda rate: abs(np.log((rate.per_year + 0.01) / (per_year + 0.01))))
     least = KEPT * max(rate.kept for rate in found)
-    return max((rate for rate in found if rate.kept >= least), key=lambda rate: rate.cost)
+    return max((rate for rate in found if rate.kept >= least), key=lambda rate: rate.units)
 
 
 def _at_stake(losses: Losses, model: int) -> list[float]:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import Exploration
+from everfit.cli.past_rows import logged
 from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, REQUEST_ID, SCORE, WEIGHT
 from everfit.demo import scores
 from everfit.pipeline.manifests import Version
@@ -106,6 +107,7 @@ def test_a_challengers_rows_are_learnt_from_and_judged_by_its_own_record(loop: L
     learnt = training_rows(loop.model, as_of=SPAN[1] + loop.model.training.label_delay, runtime=loop.runtime)
     live = learnt.filter(learnt[EVENT_TIME] >= MODEL.go_live)
     assert live.height == live[REQUEST_ID].n_unique() == 6 * 48, "of the six days that the clock has passed"
+    assert logged(loop.runtime, MODEL.name).rows.equals(learnt), "and policies are played over the same"
 
 
 def test_of_a_model_that_explores_a_row_is_learnt_by_how_probable_it_was_to_be_seen(loop: Loop) -> None:

@@ -1,91 +1,17 @@
 """Models fitted at the start of each window on what was known then, and what they lost from then on; kept for the next time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
-from everfit import (
-    Exploration,
-    FitContext,
-    FreshnessPolicy,
-    Model,
-    Number,
-    PredictionLog,
-    Recipe,
-    Regression,
-    Source,
-    Time,
-    TrainingWindow,
-)
-from everfit.declaration.columns import Category
-from everfit.declaration.policies import DriftPolicy
-from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, LABEL, OBSERVED_AT, REQUEST_ID, WEIGHT
+from everfit import Exploration, TrainingWindow
+from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, WEIGHT
 from everfit.errors import SimulationError
 from everfit.pipeline.loss_matrix import loss_matrix
 from everfit.store.fit_cache import FitCache
-
-LIVE = datetime(2024, 1, 9, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-class Mean:
-    """Answers the mean of the labels that it learnt."""
-
-    def __init__(self, mean: float) -> None:
-        self.mean = mean
-
-    def predict(self, frame: pl.DataFrame) -> Any:
-        return np.full(frame.height, self.mean)
-
-    def to_onnx(self) -> bytes:
-        raise NotImplementedError("never exported")
-
-
-def recipe(fits: list[int]) -> Recipe:
-    """Of a class that no other process can import, so that it is fitted here; ``fits`` counts the rows of each."""
-
-    class Local(Recipe):
-        name: str = "mean"
-        settings: float = 1.0
-
-        def fit(self, rows: pl.DataFrame, context: FitContext) -> Mean:
-            fits.append(rows.height)
-            return Mean(float(context.labels.mean()))
-
-    return Local()
-
-
-def declared(fits: list[int], **other: Any) -> Model:
-    source = Source(name="days", columns=[Time("at"), Category("place"), Number("x")], identity=["at"], event_time="at")
-    values: dict[str, Any] = {
-        "name": "counting",
-        "task": Regression(label="number"),
-        "metric": "absolute_error",
-        "entity": "place",
-        "event_time": "at",
-        "go_live": LIVE,
-        "sources": [source],
-        "request": [Category("place"), Number("x")],
-        "history": lambda days: days,
-        "candidates": [recipe(fits)],
-        "drift": DriftPolicy(window="2d"),
-        "freshness": FreshnessPolicy(max_training_age="90d"),
-        "log": PredictionLog(lateness="0s"),
-    }
-    return Model(**values | other)
-
-
-def rows(delay: timedelta) -> pl.DataFrame:
-    """Noon of every day from 1 to 14 January, labelled by the day's number."""
-    days = range(1, 15)
-    at = [datetime(2024, 1, day, 12, tzinfo=UTC) for day in days]
-    columns = {REQUEST_ID: [str(day) for day in days], EVENT_TIME: at, "place": "here", "x": 1.0}
-    frame = pl.DataFrame(columns | {LABEL: [float(day) for day in days], OBSERVED_AT: [each + delay for each in at]})
-    return frame.with_columns(pl.col(EVENT_TIME, OBSERVED_AT).cast(pl.Datetime("us", "UTC")))
+from tests.counting import DAY, LIVE, declared, rows
 
 
 def test_each_model_learns_what_was_known_and_is_scored_from_then_on() -> None:
@@ -126,6 +52,13 @@ def test_rows_whose_label_is_not_due_in_time_score_no_window() -> None:
     assert losses.lag == 0
     assert losses.due_rows.tolist() == [1, 0, 1, 0, 1, 0]
     assert losses.due_sums[0].tolist() == [5.0, 0, 7.0, 0, 9.0, 0]
+
+
+def test_a_light_fit_learns_one_row_in_so_many() -> None:
+    fits: list[int] = []
+    model = declared(fits, training=TrainingWindow(label_delay="1h"))
+    loss_matrix(model, model.candidates[0], rows(timedelta(hours=1)), (LIVE, LIVE + 6 * DAY), one_in=4)
+    assert sorted(fits) == [2, 3, 3]
 
 
 def test_what_was_fitted_is_kept_by_rows_recipe_and_cutoff(tmp_path: Path) -> None:

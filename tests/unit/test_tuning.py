@@ -2,6 +2,7 @@
 
 import pytest
 
+from everfit.policy.cost import parse_cost
 from everfit.policy.tuning import proposed, rates
 from tests.losses import ageing
 
@@ -26,7 +27,14 @@ def test_without_a_number_nine_tenths_of_what_can_be_kept_are() -> None:
     chosen = proposed(found, None)
     least = 0.9 * max(rate.kept for rate in found)
     assert chosen.kept >= least
-    assert all(rate.kept < least for rate in found if rate.cost > chosen.cost)
+    assert all(rate.kept < least for rate in found if rate.units > chosen.units)
+
+
+def test_a_cost_is_said_as_a_declaration_says_it() -> None:
+    found = rates(ageing())
+    usual = found[0].units / 0.002
+    for rate in found:
+        assert parse_cost(rate.cost).at(usual) == pytest.approx(rate.units, rel=0.06)
 
 
 def test_late_labels_lead_to_fewer_retrainings_at_a_cost() -> None:
