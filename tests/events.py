@@ -14,7 +14,7 @@ from everfit.store.log import Batch, DeadLetter, LogWriter, Position, Step, Writ
 from everfit.topics.events import OUTCOMES, PREDICTIONS, Event, LoggedPrediction, Outcome, Prediction, encode
 from models.electricity_price import electricity_price
 
-MODEL = electricity_price
+MODEL = electricity_price.model_copy(update={"retraining": None})  # retrained for alarms: no comparators are fitted
 HALF_HOUR = timedelta(minutes=30)
 
 

@@ -25,7 +25,8 @@ class Example:
 @cache
 def electricity() -> Example:
     """The electricity market to the end of October 1996, with quick candidates."""
-    model = electricity_price.model_copy(update={"candidates": [GradientBoosting(trees=20), TorchMLP(epochs=2)]})
+    quick = {"candidates": [GradientBoosting(trees=20), TorchMLP(epochs=2)], "retraining": None}
+    model = electricity_price.model_copy(update=quick)
     values = ["price", "demand", "neighbour_price", "neighbour_demand", "transfer"]
     rows = recorded(model.source("half_hours")).filter(pl.col("period_start") < datetime(1996, 11, 1, tzinfo=UTC))
     return Example(model, {"half_hours": rows}, {"half_hours": values})

@@ -7,7 +7,11 @@ import typer
 from everfit.cli.output import print_csv, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import sqlalchemy as sa
+
+    from everfit.store.decided_windows import DecidedWindow, Forecast
 
 
 def history(
@@ -17,16 +21,21 @@ def history(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as one JSON document.")] = False,
 ) -> None:
-    """Print a model's ledger, oldest first: promotions, rollbacks and rejections with their reasons, retrainings that failed.
+    """Print a model's past, oldest first: promotions, rollbacks and rejections with their reasons, retrainings that failed.
+
+    Between them stands what was decided about its windows and why, and beside a promotion what was expected of it and what came
+    of it; --csv and --json print the ledger alone.
 
     Or say which version answered a request, shadows included, or was champion at a moment.
     """
+    from everfit.cli.told_history import told_history
     from everfit.declaration.discovery import find_model
     from everfit.runtime import Runtime
 
     with Runtime.load() as runtime:
         name = find_model(runtime.models, model).name
         entries = _answered(runtime.engine, name, request, at) if request or at else _entries(runtime.engine, name)
+        decided, forecasts = _decided(runtime.engine, name) if not (request or at or as_json or as_csv) else ([], {})
     if as_json:
         print_json(entries)
     elif as_csv:
@@ -35,10 +44,8 @@ def history(
         for row in entries:
             typer.echo(f"{row['event_time']:%Y-%m-%d %H:%M:%S}  version {row['version']}, {row['role']}: {_answer(row)}")
     else:
-        for entry in entries:
-            versions = champion_change(entry["from_version"], entry["to_version"])
-            told = f"{entry['cause']}: {entry['reason']}"
-            typer.echo(f"{entry['event_time']:%Y-%m-%d %H:%M}  {entry['action']:<12} {versions:<8} {told}")
+        for line in told_history(entries, decided, forecasts):
+            typer.echo(line)
     if not entries:
         typer.echo(_nothing(model, request, at), err=as_csv or as_json)
 
@@ -99,11 +106,12 @@ def _answered(engine: "sa.Engine", model: str, request: str | None, at: str | No
         return [row] if row else []
 
 
-def champion_change(before: int | None, after: int | None) -> str:
-    """The champion before and after, in words."""
-    if after is None:
-        return "none" if before is None else f"{before} stays"
-    return f"{before or 'none'} → {after}"
+def _decided(engine: "sa.Engine", model: str) -> "tuple[Sequence[DecidedWindow], dict[int, Forecast]]":
+    from everfit.store import decided_windows
+    from everfit.store.database import reachable
+
+    with reachable(engine), engine.connect() as connection:
+        return decided_windows.of_model(connection, model), decided_windows.forecasts(connection, model)
 
 
 def _entries(engine: "sa.Engine", model: str) -> list[dict[str, Any]]:

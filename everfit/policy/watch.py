@@ -20,7 +20,7 @@ class Watch:
     def of(cls, findings: Sequence[Finding]) -> "Watch":
         """Those among a champion's findings."""
         found = sorted((finding for finding in findings if finding.kind == REGRET), key=lambda finding: finding.end)
-        is_scored = [each.verdict == "ok" and each.detail.keys() >= {"champion", "comparator", "weeks"} for each in found]
+        is_scored = [_is_scored(each) for each in found]
         scored = {str(each.detail.get("scored")): each for each, there in zip(found, is_scored, strict=True) if there}
         last = max((place for place, there in enumerate(is_scored) if there), default=-1)
         return cls([*scored.values()], found[last + 1 :])
@@ -47,3 +47,9 @@ class Watch:
         return len(newest) == GONE and all(
             each.detail.get("missing") == "comparator" or each.detail.get("unjudged") for each in newest
         )
+
+
+def _is_scored(finding: Finding) -> bool:
+    """Whether both were scored over some time; a lone row stands for none."""
+    figures = finding.detail
+    return finding.verdict == "ok" and figures.keys() >= {"champion", "comparator", "weeks"} and figures["weeks"] > 0

@@ -45,7 +45,7 @@ def history(connection: sa.Connection, model: Model, champion: ledger.Champion, 
         promoted_at = ledger.since(connection, model.name)
         counts |= sa.and_(columns.version == stand_in, columns.window_start >= promoted_at)
     query = sa.select(*(columns[name] for name in Judgement.__slots__)).where(columns.model == model.name, counts)
-    findings = [Judgement(*row).finding() for row in connection.execute(query.order_by(columns.window_end))]
+    findings = [Judgement(*row).finding() for row in connection.execute(query.order_by(columns.window_end, columns.id))]
     failed = failed_live(connection)
     past = [PastRequest(r.cause, r.status, r.requested_at, r.id in failed) for r in requests.of_model(connection, model.name)]
     challenger = challenging(connection, model.name)

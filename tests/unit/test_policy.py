@@ -15,8 +15,9 @@ from everfit.policy.limits import refusal
 from everfit.policy.on_drift import OnDrift
 from everfit.store import requests
 from everfit.timing import format_time
-from models.electricity_price import electricity_price
+from models.electricity_price import electricity_price as shipped
 
+electricity_price = shipped.model_copy(update={"retraining": None})  # by the default policy
 GO_LIVE = datetime(1996, 9, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
