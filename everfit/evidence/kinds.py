@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from everfit.evidence.judged_window import JudgedWindow
 
 
+LOOKED_BACK = 10  # windows: what a moving average holds of older ones is nothing
+
+
 class Quality(EvidenceKind):
     """Broken data: see :mod:`everfit.evidence.quality`."""
 
@@ -46,18 +49,19 @@ class Drift(EvidenceKind):
 
     name = "drift"
     describes = (
-        "Evidently's distance of each column of the newest window from the champion's reference sample, against "
-        "thresholds calibrated on the training time's own windows."
+        "Moving averages of what the newest windows' columns and their relations say, against what the training time's own "
+        "windows said, with Evidently's distance of each column."
     )
     triggers: Trigger = "retraining"
 
     def judge(self, window: "JudgedWindow") -> Evidence:
-        """Measure the rows within their bounds against the reference, with Evidently's report of an alarm."""
-        from everfit.evidence.drift import judge_drift, watched
+        """Follow the rows within their bounds on the version's chart, with Evidently's report of an alarm."""
+        from everfit.evidence.drift import averages_before, judge_drift, watched
         from everfit.evidence.out_of_bounds import within
 
         rows = watched(window.model.task, within(window.model, window.rows))
-        evidence, html = judge_drift(window.calibration, window.reference, rows, html=True)
+        before = averages_before(window.earlier(self.name, LOOKED_BACK))
+        evidence, html = judge_drift(window.calibration, window.reference, rows, span=window.span, before=before, html=True)
         return msgspec.structs.replace(_measured(evidence, window), report=html or "")
 
 
