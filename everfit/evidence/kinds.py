@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 LOOKED_BACK = 10  # windows: what a moving average holds of older ones is nothing
+FOLLOWED = 52  # windows that a sequence of daily losses may have begun before
 
 
 class Quality(EvidenceKind):
@@ -69,27 +70,20 @@ class Performance(EvidenceKind):
     """A metric worse than promised: see :mod:`everfit.evidence.performance`."""
 
     name = "performance"
-    describes = "The metric on the newest window's matured labels, with its interval, against what the gate had measured."
+    describes = "The metric on the newest matured labels, by sequences of daily losses, against what the gate had measured."
     triggers: Trigger = "retraining"
 
     def judge(self, window: "JudgedWindow") -> Evidence:
-        """Compare matured rows with what the backtest promised; no evidence, with the reason, where a user's metric fails."""
-        from everfit.evidence.performance import judge_performance, matured
+        """Compare matured rows with what the backtest promised; no evidence, with the reason, where a user's metric fails.
 
-        known = matured(window.model, window.rows, window.complete_at)
+        They are of the newest window whose labels are all due; of this one the loss is estimated, where it can be.
+        """
+        from everfit.evidence.live_performance import judge_live
+
         try:
-            evidence = judge_performance(
-                window.model.metric,
-                known.days,
-                known.labels,
-                known.answers,
-                expected=window.expectation,
-                min_rows=window.model.drift.min_rows,
-                weights=known.weights,
-            )
+            return _measured(judge_live(window, window.earlier(self.name, FOLLOWED)), window.newest_matured or window)
         except MetricError as error:
-            return Evidence(verdict="insufficient", reason=str(error), detail={"rows": len(known.labels)})
-        return _measured(evidence, window)
+            return Evidence(verdict="insufficient", reason=str(error), detail={"rows": window.row_count})
 
 
 class Freshness(EvidenceKind):
