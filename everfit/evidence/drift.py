@@ -16,6 +16,7 @@ from everfit.evidence.column_statistics import present
 from everfit.evidence.control_chart import Averages, Chart, follow
 from everfit.evidence.measures import measure_named
 from everfit.evidence.window_statistics import NULLS, RELATION, Statistic, WindowStatistics
+from everfit.timing import format_duration
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,12 +88,23 @@ def judge_drift(
         start = span[0] if span else cast(datetime, window[EVENT_TIME].min())
         seen = sample(window, calibration.chart.rows, calibration.seed)
         evidence = _by_chart(calibration.chart, distances, _moved(calibration.chart, reference, seen, start, before))
+        evidence = _of_another_length(evidence, calibration.chart, span)
     evidence = _told(evidence, calibration, _blind(calibration, reference), window.height)
     if not html or evidence.verdict != "alarm":
         return evidence, None
     from everfit.evidence import evidently_report
 
     return evidence, evidently_report.render(_drawn(distances, evidence.detail["columns"]), reference, rows)
+
+
+def _of_another_length(evidence: Evidence, chart: Chart, span: Span | None) -> Evidence:
+    """Said where windows have become longer or shorter since the training; but for a part of one, which is no other length."""
+    if span is None or span[1] - span[0] <= chart.window <= 2 * (span[1] - span[0]):
+        return evidence
+    lengths = f"learnt from windows of {format_duration(chart.window)}, this one is of {format_duration(span[1] - span[0])}"
+    return msgspec.structs.replace(
+        evidence, reason=f"{evidence.reason}; {lengths}: the budget is not promised until the next training"
+    )
 
 
 def _insufficient(calibration: Calibration, window: "pl.DataFrame") -> str | None:
