@@ -53,6 +53,16 @@ def _verdict(judgement: "Judgement", pages: str) -> dict[str, Any]:
     }
 
 
+def _shares(columns: list[dict[str, Any]]) -> dict[str, float]:
+    """What decides on each column, with Evidently's distance in its name: its moving average; of an older version that."""
+    named = {f"{column['column']} ({column['measure']} {column['distance']:.3f})": column for column in columns}
+    decided = {
+        name: (abs(column["average"]), column["allowed"]) if "allowed" in column else (column["distance"], column["threshold"])
+        for name, column in named.items()
+    }
+    return {name: value / threshold for name, (value, threshold) in decided.items() if threshold}
+
+
 def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]:
     """Version, window, statistic and threshold, which Dagster plots over time; a link to the report where there is one."""
     metadata: dict[str, dg.MetadataValue] = {
@@ -65,13 +75,8 @@ def _metadata(judgement: "Judgement", pages: str) -> dict[str, dg.MetadataValue]
     if judgement.threshold is not None:
         metadata["threshold"] = dg.MetadataValue.float(readable(judgement.threshold))
     if judgement.kind == Drift.name and (measured := judgement.detail.get("columns")):
-        shares = {
-            f"{column['column']} ({column['measure']})": column["distance"] / column["threshold"]
-            for column in measured
-            if column["threshold"]
-        }
-        metadata["distance from the reference, as a share of the threshold"] = markdown(
-            "share of threshold", share_of_threshold(shares)
+        metadata["how far each column is, as a share of the threshold"] = markdown(
+            "share of threshold", share_of_threshold(_shares(measured))
         )
     if "html" in judgement.detail:
         title = "Evidently's report" if judgement.kind == Drift.name else "report"

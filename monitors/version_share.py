@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -28,7 +29,7 @@ from everfit.pipeline import manifests
 from everfit.pipeline.expectation import expectation
 from everfit.pipeline.fresh_answers import FreshAnswers
 from everfit.pipeline.manifests import Version
-from everfit.store import comparators, day_verdicts, frames, ledger, quarantines, schemas, window_counts
+from everfit.store import comparators, day_verdicts, frames, judgements, ledger, quarantines, schemas, window_counts
 from everfit.store.lake import Lake
 
 SAMPLE_ROWS = 20_000  # of a version: a share is known to less than a per cent by them, and they take seconds and megabytes
@@ -140,6 +141,9 @@ class VersionShare:
     @property
     def calibration(self) -> Calibration:
         return self.manifest.candidate.calibration.renewed()
+
+    def earlier(self, kind: str, newest: int) -> Sequence[tuple[datetime, dict[str, Any]]]:
+        return judgements.details_before(self.connection, self.model, self.version, kind, self.span[0], newest)
 
     @cached_property
     def reference(self) -> pl.DataFrame:

@@ -72,7 +72,7 @@ def a_result(**changes: Any) -> DemoResult:
                 start=START + 3 * WEEK,
                 end=START + 4 * WEEK,
                 reason="1 column drifted: load <b>",
-                moved=[Moved("load", "wasserstein", 0.9, 0.3)],
+                moved=[Moved("load", "mean rank", 3.0, "wasserstein 0.900")],
                 html="evidence/2024-01-29.html",
             )
         ],

@@ -86,8 +86,8 @@ def _retraining_row(number: int, retraining: Retraining) -> str:
 
 def _evidence(result: DemoResult) -> str:
     intro = (
-        "Columns of the window against the champion's own reference sample: the bar is how far a column is, the black mark "
-        "where it begins to count as drifted, calibrated on windows of the training time. A column that was constant is far."
+        "Moving averages of what the windows' columns and pairs of them say, against the champion's training time: the bar is "
+        "how far one is, the black mark the threshold, simulated for the budget of false alarms; beside it Evidently's."
     )
     rows = [_alarm_row(alarm) for alarm in result.alarms]
     head = ["window", "version", "kind", "what moved", "Evidently"]
@@ -96,7 +96,7 @@ def _evidence(result: DemoResult) -> str:
 
 def _alarm_row(alarm: Alarm) -> str:
     link = f'<a href="{escape(alarm.html, quote=True)}">report</a>' if alarm.html else "none"
-    moved = sorted(alarm.moved, key=_excess, reverse=True)
+    moved = sorted(alarm.moved, key=lambda one: one.times, reverse=True)
     details = _moved(moved[:SHOWN]) if moved else escape(alarm.reason)
     if len(moved) > SHOWN:
         details += f"<details><summary>{len(moved) - SHOWN} more</summary>{_moved(moved[SHOWN:])}</details>"
@@ -116,16 +116,12 @@ def _moved(columns: Sequence[Moved]) -> str:
 
 
 def _moved_bar(moved: Moved) -> str:
-    times = _excess(moved)
+    beside = f"; {moved.beside}" if moved.beside else ""
     return (
-        f'<span>{escape(moved.column)}</span><span class="bar"><i style="width:{min(times / FULL, 1):.0%}"></i>'
+        f'<span>{escape(moved.column)}</span><span class="bar"><i style="width:{min(moved.times / FULL, 1):.0%}"></i>'
         f'<u style="left:{1 / FULL:.0%}"></u></span>'
-        f"<small>{escape(moved.measure)} {moved.distance:.3f}, {times:,.1f} times its threshold</small>"
+        f"<small>{escape(f'{moved.statistic}, {moved.times:,.1f} times the threshold{beside}')}</small>"
     )
-
-
-def _excess(moved: Moved) -> float:
-    return moved.distance / moved.threshold if moved.threshold else 0.0
 
 
 def _versions(result: DemoResult) -> str:

@@ -32,12 +32,15 @@ class Week(msgspec.Struct, frozen=True):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A column's distance from the champion's reference in one window. ``distance >= threshold`` counts as drifted."""
+    """A column, or two with their relation, that moved in one window: ``times`` the threshold by what decided.
+
+    ``beside`` is Evidently's distance in words; empty of a relation.
+    """
 
     column: str
-    measure: str
-    distance: float
-    threshold: float
+    statistic: str
+    times: float
+    beside: str
 
 
 class Alarm(msgspec.Struct, frozen=True):

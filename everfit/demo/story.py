@@ -33,15 +33,26 @@ def alarms(connection: sa.Connection, lake: "Lake", model: str, folder: Path) ->
             start=row.window_start,
             end=row.window_end,
             reason=row.reason,
-            moved=[_moved(column) for column in row.detail.get("columns", []) if column.get("drifted")],
+            moved=_moved(row.detail, row.threshold),
             html=_copied(lake, row, folder),
         )
         for row in rows
     ]
 
 
-def _moved(column: dict[str, Any]) -> Moved:
-    return Moved(column["column"], column["measure"], column["distance"], column["threshold"])
+def _moved(detail: dict[str, Any], threshold: float) -> list[Moved]:
+    drifted = [column for column in detail.get("columns", []) if column.get("drifted")]
+    columns = [
+        Moved(
+            column["column"],
+            column.get("statistic", column["measure"]),
+            abs(column["average"]) / column["allowed"] if "allowed" in column else column["distance"] / column["threshold"],
+            f"{column['measure']} {column['distance']:.3f}",
+        )
+        for column in drifted
+    ]
+    relations = detail.get("relations", [])
+    return columns + [Moved(" and ".join(r["columns"]), "relation", abs(r["average"]) / threshold, "") for r in relations]
 
 
 def _copied(lake: "Lake", row: Any, folder: Path) -> str | None:

@@ -1,9 +1,10 @@
-"""How far from its reference a window may be: thresholds from the training time's own windows.
+"""What the training time's own windows teach of drift: the chart that decides, and thresholds of Evidently's distances.
 
-A user states how many false alarms a year are bearable. Thresholds follow from the training time: each column's distance of
-each of its windows, less the median and over (95 % quantile - median), is comparable between columns; the largest over
-the columns is a window's statistic, and its quantile at the budget, times ``safety``, is the limit for later windows. A measure
-that cannot alarm on a column is exchanged for one that can; what is left without says so (:meth:`Threshold.blind`).
+A user states how many false alarms a year are bearable; the chart keeps to it (:mod:`everfit.evidence.control_chart`). The
+distances are what a person is shown of each column. Each distance of each window, less the median and over (95 % quantile -
+median), is comparable between columns; the quantile at the budget of the largest, times ``safety``, is where a distance counts
+as large. A measure that cannot tell a change of a column from none is exchanged for one that can. Where there are too few
+windows for a chart, and of versions of an earlier everfit, the distances decide.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +18,14 @@ from everfit.declaration.reserved_columns import EVENT_TIME, SCORE
 from everfit.declaration.views import Kind
 from everfit.declaration.window_grid import WindowGrid
 from everfit.environment.formats import Kept
+from everfit.evidence.control_chart import YEAR, Chart, learn
 from everfit.evidence.measures import LEAST_LIMIT, OF_EVERY_COLUMN, measure_named, measures_for
+from everfit.evidence.window_statistics import WindowStatistics, statistics_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-YEAR = timedelta(days=365.25)
+MOST_ROWS = 5_000  # of a window that the chart looks at
 
 Answered = Callable[["pl.DataFrame"], "pl.DataFrame"]
 
@@ -48,7 +51,7 @@ class Threshold(msgspec.Struct, frozen=True):
 class Calibration(Kept, frozen=True, kw_only=True):
     """Made once for a champion, kept with its version. ``windows`` is how many of training time it rests on.
 
-    Format 2 may name measures that format 1 did not have.
+    Format 2 may name measures that format 1 did not have. ``chart`` decides; None where the distances do.
     """
 
     upgrades = (dict,)
@@ -58,6 +61,7 @@ class Calibration(Kept, frozen=True, kw_only=True):
     min_rows: int
     sample_rows: int
     seed: int
+    chart: Chart | None = None
     format: int = 2
 
     def renewed(self) -> "Calibration":
@@ -106,10 +110,13 @@ def calibrate(
     import numpy as np
 
     windows = training_windows(policy, _of_columns(frame, columns), cutoff)
-    bounds = {"windows": len(windows), "min_rows": policy.min_rows, "sample_rows": policy.sample_rows, "seed": seed}
+    bounds = {"min_rows": policy.min_rows, "sample_rows": policy.sample_rows, "seed": seed}
     if not windows:
-        return Calibration(thresholds=[], limit=LEAST_LIMIT, **bounds)
-    samples = [answered(sample(window, policy.sample_rows, seed)) for window in windows]
+        return Calibration(thresholds=[], limit=LEAST_LIMIT, windows=0, chart=None, **bounds)
+    rows = min(MOST_ROWS, int(np.median([window.height for window in windows])))
+    looked_at = [answered(sample(window, max(rows, policy.sample_rows), seed)) for window in windows]
+    chart = _chart(policy, reference, columns, [sample(window, rows, seed) for window in looked_at], cutoff=cutoff, seed=seed)
+    samples = [sample(window, policy.sample_rows, seed) for window in looked_at]
     measured = [
         (name, measure)
         for name, kind in columns
@@ -126,7 +133,36 @@ def calibrate(
     for (name, measure), of_column, median, spread in zip(measured, distances.T, medians, spreads, strict=True):
         threshold = Threshold(name, measure.name, float(median), float(spread), float(median + limit * spread))
         thresholds.append(_reachable(threshold, float(of_column.max()), limit, measure.farthest(reference[name])))
-    return Calibration(thresholds=thresholds, limit=limit, **bounds)
+    return Calibration(thresholds=thresholds, limit=limit, windows=len(windows), chart=chart, **bounds)
+
+
+def _chart(
+    policy: DriftPolicy,
+    reference: "pl.DataFrame",
+    columns: Sequence[tuple[str, Kind]],
+    windows: "Sequence[pl.DataFrame]",
+    *,
+    cutoff: datetime,
+    seed: int,
+) -> Chart | None:
+    """Learnt from training windows, the newest first."""
+    statistics = statistics_of(reference, columns)
+    measure = WindowStatistics(reference, statistics).of
+    starts = [_start(window, cutoff, policy.window) for window in windows]
+    return learn(
+        statistics,
+        [measure(window) for window in reversed(windows)],
+        starts[::-1],
+        rows=max(window.height for window in windows),
+        length=policy.window,
+        budget=policy.false_alarms_per_year,
+        seed=seed,
+    )
+
+
+def _start(window: "pl.DataFrame", cutoff: datetime, length: timedelta) -> datetime:
+    """The start of the window, of those counted back from the cutoff, that holds these rows."""
+    return WindowGrid(cutoff, length).around(cast(datetime, window[EVENT_TIME].min()))[0]
 
 
 def _of_columns(frame: "pl.DataFrame", columns: Sequence[tuple[str, Kind]]) -> "pl.DataFrame":

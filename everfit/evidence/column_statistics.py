@@ -18,8 +18,11 @@ COMMON_SHARE = 0.05  # of the rows: categories that are rarer in both columns ar
 
 def present(column: "pl.Series") -> "pl.Series":
     """The values without nulls and, of numbers, without NaN and infinity."""
-    column = column.drop_nulls()
-    return column.filter(column.is_finite()) if column.dtype.is_float() else column
+    if column.null_count():
+        column = column.drop_nulls()
+    if not column.dtype.is_float() or np.isfinite(column.to_numpy()).all():
+        return column
+    return column.filter(column.is_finite())
 
 
 def as_text(categories: "pl.Series") -> "pl.Series":

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from everfit.declaration import Model
 from everfit.declaration.views import Features
@@ -115,6 +115,9 @@ class JudgedWindow(Protocol):
     @property
     def calibration(self) -> Calibration:
         """The version's thresholds of drift."""
+
+    def earlier(self, kind: str, newest: int) -> "Sequence[tuple[datetime, dict[str, Any]]]":
+        """Of the newest evidence of that kind on this version, from before the window: the window's end and the detail."""
 
     @property
     def reference(self) -> "pl.DataFrame":

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from everfit.evidence.judged_window import JudgedWindow
 
 
+LOOKED_BACK = 10  # windows: what a moving average holds of older ones is nothing
+FOLLOWED = 52  # windows that a sequence of daily losses may have begun before
+
+
 class Quality(EvidenceKind):
     """Broken data: see :mod:`everfit.evidence.quality`."""
 
@@ -46,18 +50,19 @@ class Drift(EvidenceKind):
 
     name = "drift"
     describes = (
-        "Evidently's distance of each column of the newest window from the champion's reference sample, against "
-        "thresholds calibrated on the training time's own windows."
+        "Moving averages of what the newest windows' columns and their relations say, against what the training time's own "
+        "windows said, with Evidently's distance of each column."
     )
     triggers: Trigger = "retraining"
 
     def judge(self, window: "JudgedWindow") -> Evidence:
-        """Measure the rows within their bounds against the reference, with Evidently's report of an alarm."""
-        from everfit.evidence.drift import judge_drift, watched
+        """Follow the rows within their bounds on the version's chart, with Evidently's report of an alarm."""
+        from everfit.evidence.drift import averages_before, judge_drift, watched
         from everfit.evidence.out_of_bounds import within
 
         rows = watched(window.model.task, within(window.model, window.rows))
-        evidence, html = judge_drift(window.calibration, window.reference, rows, html=True)
+        before = averages_before(window.earlier(self.name, LOOKED_BACK))
+        evidence, html = judge_drift(window.calibration, window.reference, rows, span=window.span, before=before, html=True)
         return msgspec.structs.replace(_measured(evidence, window), report=html or "")
 
 
@@ -65,27 +70,20 @@ class Performance(EvidenceKind):
     """A metric worse than promised: see :mod:`everfit.evidence.performance`."""
 
     name = "performance"
-    describes = "The metric on the newest window's matured labels, with its interval, against what the gate had measured."
+    describes = "The metric on the newest matured labels, by sequences of daily losses, against what the gate had measured."
     triggers: Trigger = "retraining"
 
     def judge(self, window: "JudgedWindow") -> Evidence:
-        """Compare matured rows with what the backtest promised; no evidence, with the reason, where a user's metric fails."""
-        from everfit.evidence.performance import judge_performance, matured
+        """Compare matured rows with what the backtest promised; no evidence, with the reason, where a user's metric fails.
 
-        known = matured(window.model, window.rows, window.complete_at)
+        They are of the newest window whose labels are all due; of this one the loss is estimated, where it can be.
+        """
+        from everfit.evidence.live_performance import judge_live
+
         try:
-            evidence = judge_performance(
-                window.model.metric,
-                known.days,
-                known.labels,
-                known.answers,
-                expected=window.expectation,
-                min_rows=window.model.drift.min_rows,
-                weights=known.weights,
-            )
+            return _measured(judge_live(window, window.earlier(self.name, FOLLOWED)), window.newest_matured or window)
         except MetricError as error:
-            return Evidence(verdict="insufficient", reason=str(error), detail={"rows": len(known.labels)})
-        return _measured(evidence, window)
+            return Evidence(verdict="insufficient", reason=str(error), detail={"rows": window.row_count})
 
 
 class Freshness(EvidenceKind):

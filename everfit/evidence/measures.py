@@ -211,7 +211,11 @@ class UnseenWords(Measure):
 
     def between(self, reference: "pl.Series", window: "pl.Series") -> float:
         """Of all words of the window."""
-        known, words = word_counts(reference), word_counts(window)
+        return self.excess(word_counts(reference), word_counts(window))
+
+    @staticmethod
+    def excess(known: Mapping[str, WordCount], words: Mapping[str, WordCount]) -> float:
+        """The same of words that are counted already."""
         return max(0.0, _share(words, [word for word in words if word not in known]) - _expected(known))
 
     def farthest(self, reference: "pl.Series") -> float:

@@ -1,10 +1,10 @@
-"""Performance: is the metric on the window's matured labels worse than the backtest promised?"""
+"""Performance: is the metric on matured labels worse than promised, in this window or since an earlier one?"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,10 @@ from everfit.declaration import Model
 from everfit.declaration.metrics import Metric
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE, WEIGHT
 from everfit.declaration.tasks import Floats, Labels
-from everfit.evaluation.intervals import are_alike, daily_losses, mean_of_days
+from everfit.evaluation.intervals import are_alike, daily_losses
+from everfit.evaluation.sequence import FEWEST_DAYS
 from everfit.evidence import Evidence
+from everfit.evidence.loss_sequences import MOST_ERROR, Harm, worst
 from everfit.evidence.propensity import weighed
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 TOLERANCE = 0.1  # of log loss, where the backtest has too few windows to know how much they vary
 MIN_WINDOWS = 3
 LEAST, MOST = 0.5, 3.0  # times that, whatever few windows say
-CONFIDENCE = 0.9
+CONFIDENCE = 0.9  # of the promise
+DAILY = "daily"  # in the detail: the daily losses of the window, for the sequences of later ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,10 @@ class Expectation:
     windows: Sequence[float] = ()
 
     def tolerance(self, metric: Metric) -> tuple[float, str]:
-        """How much worse a window may be with nothing amiss, and what says so.
+        """How much worse the loss may be with nothing amiss, and what says so.
 
-        It is the upper half of the 90 % prediction interval for the next of normally distributed windows: Student's t times
-        their standard deviation times √(1 + 1/n). Of fewer than :data:`MIN_WINDOWS` it is 0.1 of log loss, or of another
+        It is the upper half of the 90 % interval of the promise itself, the mean of normally distributed windows: Student's t
+        times their standard deviation over √n. Of fewer than :data:`MIN_WINDOWS` it is 0.1 of log loss, or of another
         metric the same share of the promised loss as that is of a coin's log loss (14 %). Few windows are a poor estimate: the
         interval counts for no less than half of that, and for no more than three times.
         """
@@ -48,7 +51,7 @@ class Expectation:
             return usual, f"its {number} whole windows are too few to tell how much they vary"
         spread = float(np.std(self.windows, ddof=1))
         quantile = float(stdtrit(number - 1, (1 + CONFIDENCE) / 2))
-        half_width = quantile * spread * math.sqrt(1 + 1 / number)
+        half_width = quantile * spread / math.sqrt(number)
         return min(max(half_width, LEAST * usual), MOST * usual), f"its {number} windows vary by {spread:.3f}"
 
 
@@ -89,9 +92,10 @@ def judge_performance(
     expected: Expectation,
     min_rows: int,
     weights: Floats | None = None,
-    confidence: float = CONFIDENCE,
+    earlier: Sequence[Sequence[float]] = (),
+    error: float = MOST_ERROR,
 ) -> Evidence:
-    """Judge one window: an alarm where even the interval's lower bound of the loss is worse than expected and tolerated.
+    """Judge one window: an alarm where the daily loss, since it or an earlier window, is surely worse than promised.
 
     Args:
         metric: what the answers are judged by.
@@ -101,37 +105,57 @@ def judge_performance(
         expected: of the champion's own backtest.
         min_rows: fewer are no evidence.
         weights: weights[N], how much each row counts; by default all alike.
-        confidence: of the two-sided interval.
+        earlier: daily losses of the version's earlier windows, the oldest first.
+        error: probability of a false alarm, ever, of the sequence that begins with this window.
 
     Raises:
         MetricError: when a function of the user's fails.
     """
     tolerance, because = expected.tolerance(metric)
-    detail = {"metric": metric.name, "rows": len(labels), "expected": expected.loss, "tolerance": tolerance}
-    if len(labels) < min_rows or len(np.unique(days)) < 2:
-        reason = f"{len(labels)} matured labels of {len(np.unique(days))} days; {min_rows} of at least 2 days are needed"
-        return Evidence(verdict="insufficient", reason=reason, detail=detail)
+    detail: dict[str, Any] = {"metric": metric.name, "rows": len(labels), "expected": expected.loss, "tolerance": tolerance}
+    if len(labels) < min_rows:
+        return _insufficient(f"{len(labels)} matured labels; {min_rows} are needed", detail)
     losses = daily_losses(metric, days, labels, answers, weights=weights)
-    found = mean_of_days(losses)
-    lower, upper = found.lower((1 - confidence) / 2), found.upper((1 - confidence) / 2)
-    if are_alike(losses):  # no interval, but each day is as bad as the others
-        lower = upper = found.mean
-    if not math.isfinite(lower):
+    detail |= {DAILY: [value for value in losses.tolist() if math.isfinite(value)], "mean": metric.loss(labels, answers)}
+    if weights is not None and np.isfinite(losses).all():
+        detail["mean"] = float(losses.mean())
+    if not np.isfinite(losses).all() or not math.isfinite(detail["mean"]):
         reason = f"{metric.title} has no interval on these {len(labels)} labels: too few days hold both outcomes"
-        return Evidence(verdict="insufficient", reason=reason, detail=detail)
+        return _insufficient(reason, {name: value for name, value in detail.items() if name not in (DAILY, "mean")})
+    return _judged(metric, detail, [np.array(window) for window in [*earlier, losses]], expected, because, weights, error)
+
+
+def _judged(
+    metric: Metric,
+    detail: dict[str, Any],
+    windows: Sequence[Floats],
+    expected: Expectation,
+    because: str,
+    weights: Floats | None,
+    error: float,
+) -> Evidence:
+    """By the sequences of the windows' daily losses."""
+    days, limit = sum(map(len, windows)), expected.loss + detail["tolerance"]
+    if days < FEWEST_DAYS:
+        return _insufficient(f"matured labels of {days} days so far; {FEWEST_DAYS} are needed", detail)
+    harm = worst(windows, error)
+    if are_alike(windows[-1]) and len(windows[-1]) >= FEWEST_DAYS:  # no interval, but each day is as bad as the others
+        harm = max(harm, Harm(float(windows[-1].mean()), float(windows[-1].mean()), len(windows[-1])))
+    if not math.isfinite(harm.lower):
+        return _insufficient(f"{metric.title} has no bound on {days} days that do not differ", detail)
+    weighed_by = "" if weights is None else ", each weighed by how probable it was to be seen"
+    direction = "less" if metric.higher_is_better else "more"
+    bound = f"{'at most' if metric.higher_is_better else 'at least'} {metric.shown(harm.lower):.3f} over {harm.days} days"
+    promised = f"the backtest promised {metric.shown(expected.loss):.3f}, {detail['tolerance']:.3g} {direction} are tolerated"
     return Evidence(
-        verdict="alarm" if lower >= expected.loss + tolerance else "ok",
-        statistic=lower,
-        threshold=expected.loss + tolerance,
-        reason=f"{_measured(metric, found.mean, lower, upper, confidence)}, on {len(labels)} labels"
-        f"{'' if weights is None else ', each weighed by how probable it was to be seen'}; the backtest promised "
-        f"{metric.shown(expected.loss):.3f}, {tolerance:.3g} {'less' if metric.higher_is_better else 'more'} are tolerated: "
-        f"{because}",
-        detail=detail | {"mean": found.mean, "lower": lower, "upper": upper},
+        verdict="alarm" if harm.lower >= limit else "ok",
+        statistic=harm.lower,
+        threshold=limit,
+        reason=f"{metric.title} {metric.shown(detail['mean']):.3f} on {detail['rows']} labels{weighed_by}, {bound}; "
+        f"{promised}: {because}",
+        detail=detail | {"lower": harm.lower, "days": harm.days},
     )
 
 
-def _measured(metric: Metric, mean: float, lower: float, upper: float, confidence: float) -> str:
-    """The metric with its interval as people know them."""
-    low, high = sorted((metric.shown(lower), metric.shown(upper)))
-    return f"{metric.title} {metric.shown(mean):.3f}, {confidence:.0%} interval [{low:.3f}, {high:.3f}]"
+def _insufficient(reason: str, detail: dict[str, Any]) -> Evidence:
+    return Evidence(verdict="insufficient", reason=reason, detail=detail)

@@ -55,8 +55,9 @@ def _metric(window: _Window) -> dict[str, Any]:
 def _windows(connection: sa.Connection, model: Model, version: int) -> list[_Window]:
     """The windows whose metric is known, as people know it, in order of time."""
     columns, detail = evidence.c, evidence.c.detail
-    query = sa.select(columns.window_end, detail["metric"].astext, detail["mean"].as_float())
+    scored = sa.func.coalesce(sa.cast(detail["scored_until"].astext, columns.window_end.type), columns.window_end)
+    query = sa.select(scored, detail["metric"].astext, detail["mean"].as_float())
     own = query.where(columns.model == model.name, columns.version == version, columns.kind == KIND, detail.has_key("mean"))
-    rows = connection.execute(own.order_by(columns.window_end))
+    rows = connection.execute(own.order_by(scored))
     declared = model.metric
     return [_Window(end, name, declared.shown(loss) if name == declared.name else loss) for end, name, loss in rows]

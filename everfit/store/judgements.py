@@ -65,3 +65,14 @@ def newest(connection: sa.Connection, model: Model, versions: Collection[int]) -
         .ext(distinct_on(evidence.c.kind))
     )
     return [Judgement(*row) for row in connection.execute(query.order_by(evidence.c.kind, evidence.c.window_end.desc()))]
+
+
+def details_before(
+    connection: sa.Connection, model: Model, version: int, kind: str, before: datetime, newest: int
+) -> Sequence[tuple[datetime, dict[str, Any]]]:
+    """Of so many of the newest judgements of a kind on windows that ended by then: the window's end and the detail."""
+    columns = evidence.c
+    of_kind = (columns.model == model.name, columns.version == version, columns.kind == kind, columns.window_end <= before)
+    query = sa.select(columns.window_end, columns.detail).where(*of_kind)
+    rows = connection.execute(query.order_by(columns.window_end.desc()).limit(newest))
+    return [(row.window_end, row.detail) for row in rows]

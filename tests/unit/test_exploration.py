@@ -194,9 +194,14 @@ def test_performance_says_how_rows_count() -> None:
         "quarantined_rows": 0,
         "expectation": Expectation(0.41),
     }
-    window: Any = SimpleNamespace(model=model, **given)
+    span = (LIVE, LIVE + 7 * DAY)
+    window: Any = SimpleNamespace(model=model, span=span, earlier=lambda kind, newest: [], **given)
+    window.newest_matured = window
     found = Performance().judge(window)
-    assert (found.verdict, "labels, each weighed by how probable it was to be seen; the" in found.reason) == ("alarm", True)
+    assert (found.verdict, "labels, each weighed by how probable it was to be seen, at least" in found.reason) == (
+        "alarm",
+        True,
+    )
 
 
 @pytest.mark.parametrize(("others", "missing"), [(50, 0.5), (49, 0.0)])

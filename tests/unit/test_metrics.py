@@ -256,9 +256,9 @@ def test_performance_is_judged_by_each_metric_in_its_own_direction(given: Any) -
     assert f" {'less' if metric.higher_is_better else 'more'} are tolerated: its 4 windows vary by " in bad.reason
 
 
-def test_the_tolerance_is_what_the_next_window_may_differ_by() -> None:
+def test_the_tolerance_is_what_the_promise_itself_may_be_off_by() -> None:
     tolerance, because = Expectation(0.5, [0.45, 0.5, 0.55]).tolerance(metric_of("log_loss"))
-    assert tolerance == pytest.approx(2.919986 * 0.05 * math.sqrt(4 / 3))
+    assert tolerance == pytest.approx(2.919986 * 0.05 / math.sqrt(3))
     assert Expectation(0.5, [0.1, 0.5, 0.9]).tolerance(metric_of("log_loss"))[0] == pytest.approx(0.3)
     assert Expectation(0.5, [0.5, 0.5, 0.5]).tolerance(metric_of("log_loss"))[0] == pytest.approx(0.05)
     assert because == "its 3 windows vary by 0.050"

@@ -105,7 +105,7 @@ def test_performance_is_judged_by_the_tasks_loss() -> None:
         for wrong in (0.1, 0.5)
     ]
     assert [verdict.verdict for verdict in verdicts] == ["ok", "alarm"]
-    assert verdicts[1].reason.startswith("squared error 0.250, ")
+    assert verdicts[1].reason.startswith("squared error 0.250 on 350 labels, at least 0.250 over 7 days; ")
 
 
 def test_the_drift_of_its_answers_is_measured_in_their_own_columns() -> None:
