@@ -1,60 +1,69 @@
-"""By how much one number is above another, of pairs that always were: what two columns that are exchanged turn around."""
+"""Pairs of numbers of which one is above the other in nearly every row: what two columns that are exchanged turn around."""
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import msgspec
 import numpy as np
 
-from everfit.evidence.column_ranges import LEAST_VALUES, ColumnRange
+from everfit.evidence.column_ranges import LEAST_VALUES
 from everfit.evidence.day_figures import DayFigures
+from everfit.evidence.ranked_day import Floats, RankedDay
 from everfit.evidence.tails import LEAST_DAYS, Range
 
 MOST_NUMBERS = 64  # columns of which each is compared with each other
-CLEAR = 0.25  # of the range's width: so far from 0 it must have been on all days
+CLEARLY = 0.8  # of the rows, on every day
 
 
 class PairRange(msgspec.Struct, frozen=True):
-    """The mean difference of the quantiles of two columns, by day; of their logarithms where both are above zero."""
+    """``higher`` is above ``lower``: in which share of the rows in which they differ, by day."""
 
-    first: str
-    second: str
-    logarithmic: bool
+    higher: str
+    lower: str
     usual: Range
+
+    @property
+    def name(self) -> str:
+        """By which a day's figures name it."""
+        return f"{self.higher} above {self.lower}"
+
+    def share(self, day: RankedDay) -> float | None:
+        """Share of a day's rows that differ; None where too few do."""
+        if self.higher not in day.values or self.lower not in day.values:
+            return None
+        high, low = day.values[self.higher], day.values[self.lower]
+        return _share(int((high > low).sum()), int((high < low).sum()))
 
     def extended(self, days: Sequence[DayFigures]) -> "PairRange":
         """With further days."""
-        return msgspec.structs.replace(self, usual=self.usual.extended(_differences(self, days)))
+        shares = [day.above[self.name] for day in days if self.name in day.above]
+        return msgspec.structs.replace(self, usual=self.usual.extended(shares))
 
 
-def pair_ranges(columns: Sequence[ColumnRange], days: Sequence[DayFigures]) -> list[PairRange]:
-    """The pairs of numbers of which one was clearly above the other on every day."""
-    numbers = [column for column in columns if column.kind == "number" and column.quantiles][:MOST_NUMBERS]
+def pair_ranges(days: Sequence[RankedDay], numbers: Sequence[str]) -> list[PairRange]:
+    """The pairs of which one was clearly above the other on every day."""
+    numbers = numbers[:MOST_NUMBERS]
+    if len(days) < LEAST_DAYS or len(numbers) < 2:
+        return []
+    shares = np.stack([_shares(day, numbers) for day in days if day.rows])
+    lowest = np.nanmin(np.where(np.isnan(shares), np.inf, shares), axis=0)
+    held = (lowest >= CLEARLY) & (np.isfinite(shares).sum(axis=0) >= LEAST_DAYS)
     pairs = []
-    for first, second in combinations(numbers, 2):
-        pair = PairRange(first.column, second.column, first.logarithmic and second.logarithmic, Range(0.0, 0.0, 0.0, 0))
-        usual = Range.of(_differences(pair, days))
-        if usual and usual.days >= LEAST_DAYS and max(usual.low, -usual.high) > CLEAR * (usual.high - usual.low):
-            pairs.append(msgspec.structs.replace(pair, usual=usual))
+    for high, low in zip(*np.nonzero(held), strict=True):
+        of_pair = shares[:, high, low]
+        usual = Range.of(of_pair[np.isfinite(of_pair)].tolist())
+        assert usual is not None
+        pairs.append(PairRange(numbers[high], numbers[low], usual))
     return pairs
 
 
-def difference(first: Sequence[float], second: Sequence[float], *, logarithmic: bool) -> float | None:
-    """How far the quantiles of a day lie above another column's; None where one has none, or a value no logarithm."""
-    if not first or not second:
-        return None
-    if not logarithmic:
-        return float(np.mean(first) - np.mean(second))
-    if min(*first, *second) <= 0:
-        return None
-    return float(np.mean(np.log(first)) - np.mean(np.log(second)))
+def _shares(day: RankedDay, numbers: Sequence[str]) -> Floats:
+    """share[D, D] of the rows that differ in which the first is above the second, NaN where too few differ."""
+    values = np.stack([day.values[name] for name in numbers], axis=1)
+    above = np.stack([(values[:, [at]] > values).sum(axis=0) for at in range(len(numbers))])
+    differ = above + above.T
+    shares: Floats = np.divide(above, differ, out=np.full(above.shape, np.nan), where=differ >= LEAST_VALUES)
+    return shares
 
 
-def _differences(pair: PairRange, days: Sequence[DayFigures]) -> list[float]:
-    both = [(d.columns[pair.first], d.columns[pair.second]) for d in days if {pair.first, pair.second} <= d.columns.keys()]
-    found = [
-        difference(a.quantiles, b.quantiles, logarithmic=pair.logarithmic)
-        for a, b in both
-        if min(a.values, b.values) >= LEAST_VALUES
-    ]
-    return [value for value in found if value is not None]
+def _share(above: int, below: int) -> float | None:
+    return above / (above + below) if above + below >= LEAST_VALUES else None
