@@ -15,16 +15,16 @@ from everfit.declaration import Model, Source
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
 from everfit.declaration.views import Features
 from everfit.environment.formats import Kept
-from everfit.evidence.bonds import Bond, bonds_of
 from everfit.evidence.calibration import sample
-from everfit.evidence.clocks import Clock, clocks_of
-from everfit.evidence.column_ranges import ColumnRange
 from everfit.evidence.day_figures import WORDS, DayFigures, basic_figures
-from everfit.evidence.outcome_course import OutcomeCourse
-from everfit.evidence.pair_ranges import PairRange, pair_ranges
-from everfit.evidence.ranked_day import HOUR, RankedDay
-from everfit.evidence.relations import Relation, answers_with_labels, held_relations
-from everfit.evidence.volume_range import VolumeRange
+from everfit.evidence.usual.bonds import Bond, bonds_of
+from everfit.evidence.usual.clocks import Clock, clocks_of
+from everfit.evidence.usual.column_ranges import ColumnRange
+from everfit.evidence.usual.outcome_course import OutcomeCourse
+from everfit.evidence.usual.pair_ranges import PairRange, pair_ranges
+from everfit.evidence.usual.ranked_day import HOUR, RankedDay
+from everfit.evidence.usual.relations import Relation, answers_with_labels, held_relations
+from everfit.evidence.usual.volume_range import VolumeRange
 
 if TYPE_CHECKING:
     import polars as pl

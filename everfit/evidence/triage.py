@@ -4,7 +4,7 @@ Structural breaks only, each of which names its column and its figure; a change 
 columns together share one budget, ``QualityPolicy.false_quarantines_per_year``.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,18 +15,18 @@ from everfit.declaration import Integer, Model, Number, QualityPolicy, Source
 from everfit.declaration.reserved_columns import LABEL, SCHEMA, SCORE
 from everfit.evidence import Evidence
 from everfit.evidence.breaks import EVERY, Break, JudgedDay
-from everfit.evidence.breaks.clock import broken_clocks
+from everfit.evidence.breaks.column_values import Bounds, broken_bounds, broken_nulls, broken_stuck
 from everfit.evidence.breaks.labels import broken_labels
+from everfit.evidence.breaks.lost_relations import broken_relations
 from everfit.evidence.breaks.recoded import recoded_columns
-from everfit.evidence.breaks.relations import broken_relations
 from everfit.evidence.breaks.swapped import swapped_columns
 from everfit.evidence.breaks.units import broken_units
-from everfit.evidence.breaks.values import Bounds, broken_bounds, broken_nulls, broken_stuck
 from everfit.evidence.breaks.volume import broken_volume
+from everfit.evidence.breaks.zones import broken_clocks
 from everfit.evidence.day_figures import DayFigures
 from everfit.evidence.day_profile import OUTCOMES, DayProfile
-from everfit.evidence.ranked_day import RankedDay
-from everfit.evidence.tails import LEAST_DAYS
+from everfit.evidence.usual.ranked_day import RankedDay
+from everfit.evidence.usual.tails import LEAST_DAYS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -147,11 +147,14 @@ def _judge(
     told: Sequence[Break] = (),
 ) -> Evidence:
     usual = profile.only(watched).with_days(before)
+    misfits = _misfits(usual, rows)
+    rows = rows.drop(misfits, strict=False)
     ranked = usual.ranked(rows)
     figures = usual.figures(day, rows, ranked)
     chance = policy.false_quarantines_per_year / DAYS_A_YEAR / (CHECKS_OF_ROWS + CHECKS_PER_COLUMN * len(watched))
     judged = JudgedDay(usual, figures, rows, before, chance)
-    found = [*told, *_absent(watched, rows), *broken_bounds(judged, bounds, policy.out_of_bounds)]
+    misfitting = [Break(name, "schema", 1.0, 0.0, words) for name, words in misfits.items()]
+    found = [*told, *misfitting, *broken_bounds(judged, bounds, policy.out_of_bounds)]
     if usual.days >= LEAST_DAYS:
         found += broken_volume(judged) if whole else ()
         found += _of_columns(judged, ranked, [fault.column for fault in found])
@@ -172,17 +175,21 @@ def _verdict(found: Sequence[Break], accepted: Accepted, day: date, usual: DayPr
     return Evidence(verdict="ok", statistic=0.0, threshold=1.0, reason=reason, detail=detail | {"breaks": [], "by_column": {}})
 
 
-def _absent(watched: Iterable[str], rows: "pl.DataFrame") -> Iterator[Break]:
-    for name in watched:
-        if name not in rows.columns:
-            yield Break(name, "schema", 1.0, 0.0, f"no column {name}; the rows have {', '.join(rows.columns)}")
+def _misfits(usual: DayProfile, rows: "pl.DataFrame") -> dict[str, str]:
+    """The profile's columns that are not there, or hold something else than numbers where these are declared, in words."""
+    faults = {name: f"no column {name}; the rows have {', '.join(rows.columns)}" for name, _ in usual.features}
+    faults = {name: words for name, words in faults.items() if name not in rows.columns}
+    for name, kind in usual.features:
+        if kind == "number" and name in rows.columns and not (rows.schema[name].is_numeric() or rows[name].is_null().all()):
+            faults[name] = f"{name} holds {rows.schema[name]}, such as {rows[name].drop_nulls()[0]!r}, and is declared a number"
+    return faults
 
 
 def _of_columns(day: JudgedDay, ranked: RankedDay, named: Collection[str]) -> Iterator[Break]:
     """What is wrong with columns: of each what explains most, as a column that is stuck hangs together with none."""
     known = {*named}
     clocks = partial(broken_clocks, ranked=ranked)
-    for finder in (broken_nulls, broken_stuck, swapped_columns, recoded_columns, broken_units, clocks):
+    for finder in (broken_nulls, swapped_columns, broken_stuck, recoded_columns, broken_units, clocks):
         found = [fault for fault in finder(day) if fault.column not in known]
         known |= {fault.column for fault in found}
         yield from found

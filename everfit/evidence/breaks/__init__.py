@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from everfit.evidence.column_ranges import LEAST_VALUES, ColumnRange
 from everfit.evidence.day_figures import ColumnFigures, DayFigures
 from everfit.evidence.day_profile import DayProfile
-from everfit.evidence.relations import Relation
+from everfit.evidence.usual.column_ranges import LEAST_VALUES, ColumnRange
+from everfit.evidence.usual.relations import Relation
 
 if TYPE_CHECKING:
     import polars as pl

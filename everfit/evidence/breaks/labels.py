@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from everfit.declaration.reserved_columns import LABEL
 from everfit.evidence.breaks import Break, JudgedDay
-from everfit.evidence.column_ranges import LEAST_VALUES, share_of
-from everfit.evidence.outcome_course import OutcomeCourse
-from everfit.evidence.tails import LEAST_DAYS, LONGEST, Range
+from everfit.evidence.usual.column_ranges import LEAST_VALUES, share_of
+from everfit.evidence.usual.outcome_course import OutcomeCourse
+from everfit.evidence.usual.tails import LEAST_DAYS, LONGEST, Range
 
 STOPPED = 0.95  # share of rows without an outcome when it is due that is a break, whatever is usual of the rows trained on
 LATE = 0.5  # share of the outcomes that usually are known by then

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from everfit.evidence.breaks import Break, JudgedDay
-from everfit.evidence.column_ranges import ColumnRange
 from everfit.evidence.column_statistics import as_text, present
 from everfit.evidence.day_figures import WORDS
+from everfit.evidence.usual.column_ranges import ColumnRange
 
 LEAST_NEW = 0.05  # share of the values beyond the most of a usual day
 MOST = 0.9  # of the values that are new: the codes have changed

@@ -6,10 +6,10 @@ from statistics import fmean
 
 from everfit.evidence.breaks import Break, JudgedDay
 from everfit.evidence.breaks.units import fits
-from everfit.evidence.column_ranges import ColumnRange
 from everfit.evidence.column_statistics import as_text, present
 from everfit.evidence.day_figures import WORDS
-from everfit.evidence.pair_ranges import CLEARLY
+from everfit.evidence.usual.column_ranges import ColumnRange
+from everfit.evidence.usual.pair_ranges import CLEARLY
 
 FOREIGN = 0.5  # share of a category's values that must be the other column's
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from everfit.evidence.breaks import Break, BreakKind, JudgedDay
-from everfit.evidence.column_ranges import ColumnRange
 from everfit.evidence.day_figures import LEVELS
+from everfit.evidence.usual.column_ranges import ColumnRange
 
 SLACK = 0.5  # of the width of a quantile's range: how far outside an undone quantile may lie
 MIDDLE = len(LEVELS) // 2

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from everfit.evidence.breaks import Break, JudgedDay
-from everfit.evidence.column_ranges import log_odds, share_of
 from everfit.evidence.column_statistics import present
-from everfit.evidence.tails import LONGEST
+from everfit.evidence.usual.column_ranges import share_of
+from everfit.evidence.usual.tails import LONGEST
 
 NULL_JUMP = 0.2  # share of rows that may be null beyond the emptiest usual day
 NEARLY_ALL = 0.75  # of the rows that are never null: so many nulls are a break whatever the tail
@@ -33,8 +33,7 @@ def broken_stuck(day: JudgedDay) -> Iterator[Break]:
     for past, figures in day.measured():
         if past.top is None or not figures.top or past.kind not in ("number", "category"):
             continue
-        before = [f.columns[past.column].top for f in day.before[1 - LONGEST :] if past.column in f.columns]
-        odds, days = past.top.beyond([log_odds(top) for top in (*before, figures.top)], day.chance)
+        odds, days = past.top.beyond(past.odds_of_top([*day.before[1 - LONGEST :], day.figures]), day.chance)
         usual = past.top.usual(days)
         share, most = share_of(odds), share_of(usual.high)
         by_chance = share_of(past.top.single.middle) ** figures.values

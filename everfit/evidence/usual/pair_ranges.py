@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from everfit.evidence.column_ranges import LEAST_VALUES
 from everfit.evidence.day_figures import DayFigures
-from everfit.evidence.ranked_day import Floats, RankedDay
-from everfit.evidence.tails import LEAST_DAYS, Range
+from everfit.evidence.usual.column_ranges import LEAST_VALUES
+from everfit.evidence.usual.ranked_day import Floats, RankedDay
+from everfit.evidence.usual.tails import LEAST_DAYS, Range
 
 MOST_NUMBERS = 64  # columns of which each is compared with each other
 CLEARLY = 0.8  # of the rows, on every day

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from everfit.declaration.reserved_columns import LABEL
-from everfit.evidence.column_ranges import LEAST_VALUES, log_odds
 from everfit.evidence.day_figures import DayFigures
-from everfit.evidence.tails import LEAST_DAYS, Course
+from everfit.evidence.usual.column_ranges import LEAST_VALUES, log_odds
+from everfit.evidence.usual.tails import LEAST_DAYS, Course
 
 
 class OutcomeCourse(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from everfit.evidence.day_figures import HOURS, DayFigures
-from everfit.evidence.tails import Range
+from everfit.evidence.usual.tails import Range
 
 WEEKDAYS = 7
 GAPS = 0.05  # of the days, those with the fewest rows: a record has gaps, and they are not usual

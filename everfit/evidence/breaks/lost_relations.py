@@ -5,14 +5,14 @@ that has become weaker is drift.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from statistics import median
+from statistics import fmean
 from typing import NamedTuple
 
-from everfit.evidence.bonds import Bond
 from everfit.evidence.breaks import EVERY, Break, JudgedDay
 from everfit.evidence.breaks.units import is_far
-from everfit.evidence.ranked_day import HOUR, RankedDay, correlation
-from everfit.evidence.tails import LONGEST, RUNS
+from everfit.evidence.usual.bonds import Bond
+from everfit.evidence.usual.ranked_day import HOUR, RankedDay, correlation
+from everfit.evidence.usual.tails import LONGEST, RUNS
 
 GONE = 0.25  # of what ties a column usually: so little is left
 HELD = 0.6  # of what ties it usually: so much there was in the days before, else it did not go from one day to the next
@@ -36,14 +36,12 @@ def broken_relations(day: JudgedDay, ranked: RankedDay, named: Collection[str]) 
     while lost := sorted(_lost(day, silent, far), key=lambda one: one[:3]):
         found.append(lost[0])
         silent.add(lost[0].column)
-    shifts = {one.column: hours for one in found if (hours := _hours_fast(day, ranked, one.column))}
-    hourly = {relation.column for relation in day.measured_relations() if relation.by == "hour"}
-    if len(shifts) > 1 and shifts.keys() == hourly and max(shifts.values()) - min(shifts.values()) < LEAST_SHIFT:
-        hours = -next(iter(shifts.values()))
-        yield Break(EVERY, "clock", hours, 0.0, f"the rows' times are {told_hours(hours)}: all that follows the hour says so")
+    shifts = {one.column: _hours_fast(day, ranked, one.column) for one in found}
+    if hours := any(shifts.values()) and _common_shift(day, ranked):
+        yield Break(EVERY, "clock", -hours, 0.0, f"the rows' times are {told_hours(-hours)}: all that follows the hour says so")
         return
     for one in found:
-        if hours := shifts.get(one.column, 0.0):
+        if hours := shifts[one.column]:
             yield Break(one.column, "clock", hours, 0.0, f"{one.column} is {told_hours(hours)}", one.days)
         else:
             yield Break(one.column, "relation", one.left, 1.0, _words(day, one), one.days)
@@ -62,9 +60,18 @@ def _lost(day: JudgedDay, silent: Collection[str], far: Collection[str]) -> Iter
             continue
         past = [left for figures in day.before if (left := bond.left(figures.relations, without)) is not None]
         left, days = bond.course.beyond([*past[1 - LONGEST :], now], day.chance)
-        settled = past[: 1 - LONGEST]
-        if days and left <= GONE and (len(settled) < RUNS[0] or median(settled) >= HELD):
+        settled = past[: len(past) - max(0, days - 1)][-RUNS[0] :]
+        if days and left <= GONE and (not settled or fmean(settled) >= HELD):
             yield _Lost(bond.mean_left(day.figures.relations, without), -len(bond.weights), bond.column, left, days, bond)
+
+
+def _common_shift(day: JudgedDay, ranked: RankedDay) -> float:
+    """By how many hours all columns that follow the hour are shifted alike; 0 where they are not, or there is but one."""
+    dials = {clock.column for clock in day.profile.clocks}  # made of the rows' times themselves, as a rule
+    columns = [r.column for r in day.measured_relations() if r.by == "hour" and r.column not in dials]
+    shifts = [_hours_fast(day, ranked, column) for column in columns]
+    alike = len(shifts) > 1 and all(shifts) and max(shifts) - min(shifts) <= LEAST_SHIFT
+    return shifts[0] if alike else 0.0
 
 
 def _hours_fast(day: JudgedDay, ranked: RankedDay, column: str) -> float:

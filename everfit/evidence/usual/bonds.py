@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 
 from everfit.evidence.day_figures import DayFigures
-from everfit.evidence.relations import Relation
-from everfit.evidence.tails import LEAST_DAYS, Course, Range
+from everfit.evidence.usual.relations import Relation
+from everfit.evidence.usual.tails import LEAST_DAYS, Course, Range
 
 ENOUGH = 0.5  # of the weight of a bond's relations must be measured on a day
 NONE = Range(0.0, 0.0, 0.0, 0)

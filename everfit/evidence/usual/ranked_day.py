@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from everfit.evidence.column_ranges import LEAST_VALUES
 from everfit.evidence.column_statistics import as_text
 from everfit.evidence.day_figures import HOURS
+from everfit.evidence.usual.column_ranges import LEAST_VALUES
 
 if TYPE_CHECKING:
     import polars as pl

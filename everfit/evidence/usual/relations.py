@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from everfit.declaration.reserved_columns import LABEL, SCORE
-from everfit.evidence.ranked_day import HOUR, Floats, RankedDay, correlation
-from everfit.evidence.tails import LEAST_DAYS
+from everfit.evidence.usual.ranked_day import HOUR, Floats, RankedDay, correlation
+from everfit.evidence.usual.tails import LEAST_DAYS
 
 LEAST_USUAL, LEAST_STEADY = 0.3, 1.5  # the median correlation, and how many of its deviations from 0 that is
 MOST_PER_COLUMN = 6

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from everfit.evidence.column_ranges import LEAST_VALUES
 from everfit.evidence.day_figures import HOURS
-from everfit.evidence.ranked_day import RankedDay
-from everfit.evidence.tails import LEAST_DAYS
+from everfit.evidence.usual.column_ranges import LEAST_VALUES
+from everfit.evidence.usual.ranked_day import RankedDay
+from everfit.evidence.usual.tails import LEAST_DAYS
 
 DIALS = (24, 48, 96, 24 * 60)  # hours, half-hours, quarters, minutes of the day
 AGREEING = 0.95  # length of the mean resultant, where 1 is a common difference of all rows

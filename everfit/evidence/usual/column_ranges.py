@@ -7,7 +7,7 @@ import msgspec
 
 from everfit.declaration.views import Kind
 from everfit.evidence.day_figures import LEVELS, WORDS, ColumnFigures, DayFigures
-from everfit.evidence.tails import Course, Range
+from everfit.evidence.usual.tails import Course, Range
 
 MOST_KNOWN = 1_000  # categories
 LEAST_VALUES = 12  # present on a day; of fewer nothing is told but that they are null
@@ -45,7 +45,7 @@ class ColumnRange(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             part,
             nulls=Range.of([figures.nulls for figures in all_days]),
-            top=Course.of([log_odds(figures.top) for figures in held if figures.top]),
+            top=Course.of(part.odds_of_top(days)),
             quantiles=[made for at in range(len(LEVELS)) if (made := Range.of([part.scaled(q[at]) for q in numbers]))],
             unseen=Range.of([part.unseen_share(figures.shares) for figures in held]) if known else None,
         )
@@ -74,6 +74,11 @@ class ColumnRange(msgspec.Struct, frozen=True):
         """Which share of the values is not known."""
         return 1 - min(1.0, sum(share for value, share in shares.items() if value in self.known))
 
+    def odds_of_top(self, days: Sequence[DayFigures]) -> list[float]:
+        """The log odds of the commonest value's share on each of the days that have enough values."""
+        held = [figures for figures in _of_column(self.column, days) if figures.values >= LEAST_VALUES]
+        return [log_odds(figures.top) for figures in held if figures.top]
+
     def extended(self, days: Sequence[DayFigures]) -> "ColumnRange":
         """With further days. Their categories do not become known: a range holds what share is new."""
         all_days = _of_column(self.column, days)
@@ -82,7 +87,7 @@ class ColumnRange(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             self,
             nulls=_extended(self.nulls, [figures.nulls for figures in all_days]),
-            top=self.top and self.top.extended([log_odds(figures.top) for figures in held if figures.top]),
+            top=self.top and self.top.extended(self.odds_of_top(days)),
             quantiles=[r.extended([self.scaled(q[at]) for q in numbers]) for at, r in enumerate(self.quantiles)],
             unseen=_extended(self.unseen, [self.unseen_share(figures.shares) for figures in held]) if self.known else None,
         )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from everfit.evidence.breaks import Break, JudgedDay
-from everfit.evidence.breaks.relations import told_hours
-from everfit.evidence.ranked_day import RankedDay
+from everfit.evidence.breaks.lost_relations import told_hours
+from everfit.evidence.usual.ranked_day import RankedDay
 
 LEAST_SHIFT = 1.5  # hours; one is summer time
 
