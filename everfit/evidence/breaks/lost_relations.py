@@ -16,6 +16,7 @@ from everfit.evidence.usual.tails import LONGEST, RUNS
 
 GONE = 0.25  # of what ties a column usually: so little is left
 HELD = 0.6  # of what ties it usually: so much there was in the days before, else it did not go from one day to the next
+CLEARLY = 0.2  # by which a partner must have lost more to be named in a column's place
 LEAST_SHIFT = 2  # hours; one is summer time
 FOLLOWS = 0.8  # of the correlation with the hour that is usual: at least that, once the clock is set right
 
@@ -34,8 +35,9 @@ def broken_relations(day: JudgedDay, ranked: RankedDay, named: Collection[str]) 
     far = {past.column for past, figures in day.measured() if figures.quantiles and is_far(past, figures.quantiles, day.chance)}
     silent, found = {*named}, []
     while lost := sorted(_lost(day, silent, far), key=lambda one: one[:3]):
-        found.append(lost[0])
-        silent.add(lost[0].column)
+        worst = _culprit(day, lost[0], silent)
+        found.append(worst)
+        silent |= {worst.column, lost[0].column}
     shifts = {one.column: _hours_fast(day, ranked, one.column) for one in found}
     if hours := any(shifts.values()) and _common_shift(day, ranked):
         yield Break(EVERY, "clock", -hours, 0.0, f"the rows' times are {told_hours(-hours)}: all that follows the hour says so")
@@ -53,7 +55,7 @@ def told_hours(hours: float) -> str:
 
 
 def _lost(day: JudgedDay, silent: Collection[str], far: Collection[str]) -> Iterator[_Lost]:
-    without = [r.name for r in day.profile.relations if {r.column, r.other} & {*silent}]
+    without = _relations_of(day, silent)
     for bond in day.profile.bonds:
         now = bond.left(day.figures.relations, without)
         if bond.column in silent or bond.column in far or now is None or now > 1:
@@ -63,6 +65,21 @@ def _lost(day: JudgedDay, silent: Collection[str], far: Collection[str]) -> Iter
         settled = past[: len(past) - max(0, days - 1)][-RUNS[0] :]
         if days and left <= GONE and (not settled or fmean(settled) >= HELD):
             yield _Lost(bond.mean_left(day.figures.relations, without), -len(bond.weights), bond.column, left, days, bond)
+
+
+def _culprit(day: JudgedDay, lost: _Lost, silent: Collection[str]) -> _Lost:
+    """The same, or the one of its partners that has lost even more: with it this column has lost what tied it most."""
+    without = _relations_of(day, silent)
+    partners = {name for r in day.profile.relations if r.name in lost.bond.weights for name in (r.column, r.other)}
+    bonds = [bond for bond in day.profile.bonds if bond.column in partners - {*silent} and bond.of == lost.bond.of]
+    worst = min(bonds, key=lambda bond: bond.mean_left(day.figures.relations, without), default=lost.bond)
+    if worst.mean_left(day.figures.relations, without) > min(GONE, lost.mean_left - CLEARLY):
+        return lost
+    return lost._replace(column=worst.column, bond=worst)
+
+
+def _relations_of(day: JudgedDay, columns: Collection[str]) -> list[str]:
+    return [relation.name for relation in day.profile.relations if {relation.column, relation.other} & {*columns}]
 
 
 def _common_shift(day: JudgedDay, ranked: RankedDay) -> float:
