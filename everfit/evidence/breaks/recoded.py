@@ -34,6 +34,8 @@ def recoded_columns(day: JudgedDay) -> Iterator[Break]:
 
 
 def _explained(past: ColumnRange, new: Sequence[str], share: float) -> str:
+    if not new:
+        return ""
     counts = Counter(new)
     plain = {_plain(value) for value in past.known}
     example, rows = counts.most_common(1)[0]
