@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the quantiles by which a day's numbers are compared
 HOURS = 24
 WORDS = ("category", "flag")  # kinds of which values are compared one by one
+FEW = 2  # different values of a number whose shares are kept, too
 MOST_SHARES = 50
 SHORTEST = 0.002  # of the rows: rarer values are not kept
 
@@ -22,7 +23,8 @@ SHORTEST = 0.002  # of the rows: rarer values are not kept
 class ColumnFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of one column: share of nulls, of the commonest value among those that are present, and where the values lie.
 
-    ``quantiles`` of numbers at :data:`LEVELS`; ``shares`` of the commonest categories. ``values``: how many are present.
+    ``quantiles`` of numbers at :data:`LEVELS`; ``shares`` of the commonest categories, and of the values of a number that has
+    no more than :data:`FEW`. ``values``: how many are present.
     """
 
     values: int
@@ -35,7 +37,8 @@ class ColumnFigures(msgspec.Struct, frozen=True, omit_defaults=True):
 class DayFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of all rows of a day: ``hours`` counts them by UTC hour; ``repeated`` is the share that repeat another in every column.
 
-    ``relations`` are those of the profile, by name, as measured on the day.
+    ``relations`` are the correlations that the profile asks for, by name, and ``above`` the shares of rows in which one number
+    is above another.
     """
 
     day: date
@@ -44,6 +47,7 @@ class DayFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     repeated: float
     columns: dict[str, ColumnFigures]
     relations: dict[str, float] = {}
+    above: dict[str, float] = {}
 
 
 def figures_in(detail: Mapping[str, Any]) -> DayFigures | None:
@@ -60,19 +64,19 @@ def column_figures(column: "pl.Series", kind: str) -> ColumnFigures:
     nulls = null_share(column)
     if values.is_empty() or values.dtype.is_nested() or kind == "time":
         return ColumnFigures(len(values), nulls, 0.0)
-    if kind == "number":
-        top = float(values.value_counts()["count"].max() or 0) / len(values)  # type: ignore[arg-type]
-        sorted_values = values.cast(pl.Float64).sort()
-        quantiles = [_rounded(float(sorted_values.quantile(level, "linear") or 0.0)) for level in LEVELS]
-        return ColumnFigures(len(values), nulls, top, quantiles)
-    counted = as_text(values).value_counts(sort=True, name="rows")
+    counted = (as_text(values) if kind in WORDS else values).value_counts(sort=True, name="rows")
+    top = int(counted["rows"][0]) / len(values)
+    few = kind in WORDS or len(counted) <= FEW
     shares = {
         str(value): _rounded(rows / len(values))
         for value, rows in counted.head(MOST_SHARES).iter_rows()
-        if rows >= SHORTEST * len(values)
+        if few and rows >= SHORTEST * len(values)
     }
-    top = int(counted["rows"][0]) / len(values)
-    return ColumnFigures(len(values), nulls, top, [], shares if kind in WORDS else {})
+    quantiles = []
+    if kind == "number":
+        ordered = values.cast(pl.Float64).sort()
+        quantiles = [_rounded(float(ordered.quantile(level, "linear") or 0.0)) for level in LEVELS]
+    return ColumnFigures(len(values), nulls, top, quantiles, shares)
 
 
 def rows_by_hour(times: "pl.Series") -> list[int]:

@@ -16,11 +16,15 @@ from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
 from everfit.declaration.views import Features
 from everfit.environment.formats import Kept
 from everfit.evidence.calibration import sample
-from everfit.evidence.column_ranges import ColumnRange
 from everfit.evidence.day_figures import WORDS, DayFigures, basic_figures
-from everfit.evidence.pair_ranges import PairRange, pair_ranges
-from everfit.evidence.relations import HOUR, RankedDay, Relation, answers_with_labels, held_relations
-from everfit.evidence.volume_range import VolumeRange
+from everfit.evidence.usual.bonds import Bond, bonds_of
+from everfit.evidence.usual.clocks import Clock, clocks_of
+from everfit.evidence.usual.column_ranges import ColumnRange
+from everfit.evidence.usual.outcome_course import OutcomeCourse
+from everfit.evidence.usual.pair_ranges import PairRange, pair_ranges
+from everfit.evidence.usual.ranked_day import HOUR, RankedDay
+from everfit.evidence.usual.relations import Relation, answers_with_labels, held_relations
+from everfit.evidence.usual.volume_range import VolumeRange
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +46,9 @@ class DayProfile(Kept, frozen=True, kw_only=True):
     columns: list[ColumnRange]
     pairs: list[PairRange]
     relations: list[Relation]
+    bonds: list[Bond]
+    clocks: list[Clock]
+    outcomes: OutcomeCourse | None = None
 
     @property
     def features(self) -> Features:
@@ -53,8 +60,10 @@ class DayProfile(Kept, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self,
             columns=[column for column in self.columns if column.column in columns],
-            pairs=[pair for pair in self.pairs if {pair.first, pair.second} <= {*columns}],
+            pairs=[pair for pair in self.pairs if {pair.higher, pair.lower} <= {*columns}],
             relations=[relation for relation in self.relations if {relation.column, relation.other} <= {*columns, HOUR}],
+            bonds=[bond for bond in self.bonds if bond.column in columns],
+            clocks=[clock for clock in self.clocks if clock.column in columns],
         )
 
     def ranked(self, rows: "pl.DataFrame") -> RankedDay:
@@ -66,9 +75,8 @@ class DayProfile(Kept, frozen=True, kw_only=True):
         """The figures of a day's rows by which this profile can judge it."""
         basic = basic_figures(day, rows, self.features, self.time)
         ranked = ranked or self.ranked(rows)
-        measured = {relation.name: relation.measured(ranked) for relation in self.relations}
-        found = {name: round(value, 4) for name, value in measured.items() if value is not None}
-        return msgspec.structs.replace(basic, relations=found)
+        above = {pair.name: round(share, 4) for pair in self.pairs if (share := pair.share(ranked)) is not None}
+        return msgspec.structs.replace(basic, relations=_measured(self.relations, ranked), above=above)
 
     def with_days(self, days: Sequence[DayFigures]) -> "DayProfile":
         """With further days that were not broken, the newest last."""
@@ -81,7 +89,8 @@ class DayProfile(Kept, frozen=True, kw_only=True):
             volume=self.volume.extended(days),
             columns=[column.extended(days) for column in self.columns],
             pairs=[pair.extended(days) for pair in self.pairs],
-            relations=[relation.extended(days) for relation in self.relations],
+            bonds=[bond.extended(days) for bond in self.bonds],
+            outcomes=self.outcomes and self.outcomes.extended(days),
         )
 
 
@@ -126,6 +135,11 @@ def profile_days(
     ranges = [ColumnRange.of(name, kind, figures) for name, kind in columns]
     features = [name for name in numbers if name not in OUTCOMES]
     words = [name for name, kind in columns if kind in WORDS and name in frame.columns and name not in OUTCOMES]
+    relations, answers = held_relations(ranked, features, words), answers_with_labels(ranked)
+    told = [
+        msgspec.structs.replace(day, relations=_measured(answers, ranked_day))
+        for day, ranked_day in zip(figures, ranked, strict=True)
+    ]
     return DayProfile(
         schema=schema,
         time=time,
@@ -133,9 +147,17 @@ def profile_days(
         days=len(figures),
         volume=VolumeRange.of(figures, volumes),
         columns=ranges,
-        pairs=pair_ranges([column for column in ranges if column.column not in OUTCOMES], figures),
-        relations=held_relations(ranked, features, words) + answers_with_labels(ranked),
+        pairs=pair_ranges(ranked, features),
+        relations=[*relations, *answers],
+        bonds=bonds_of(relations, [_measured(relations, day) for day in ranked]),
+        clocks=clocks_of(ranked, features),
+        outcomes=OutcomeCourse.of(told, answers[0].name if answers else ""),
     )
+
+
+def _measured(relations: Sequence[Relation], day: RankedDay) -> dict[str, float]:
+    found = {relation.name: relation.measured(day) for relation in relations}
+    return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
 def whole_days(frame: "pl.DataFrame", time: str) -> "Iterator[tuple[date, pl.DataFrame]]":

@@ -4,8 +4,9 @@ Structural breaks only, each of which names its column and its figure; a change 
 columns together share one budget, ``QualityPolicy.false_quarantines_per_year``.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,18 +15,19 @@ from everfit.declaration import Integer, Model, Number, QualityPolicy, Source
 from everfit.declaration.reserved_columns import LABEL, SCHEMA, SCORE
 from everfit.evidence import Evidence
 from everfit.evidence.breaks import EVERY, Break, JudgedDay
+from everfit.evidence.breaks.column_values import Bounds, broken_bounds, broken_nulls, broken_stuck
 from everfit.evidence.breaks.labels import broken_labels
+from everfit.evidence.breaks.lost_relations import broken_relations
 from everfit.evidence.breaks.recoded import recoded_columns
-from everfit.evidence.breaks.relations import broken_clocks, broken_relations
 from everfit.evidence.breaks.swapped import swapped_columns
 from everfit.evidence.breaks.units import broken_units
-from everfit.evidence.breaks.values import Bounds, broken_bounds, broken_nulls, broken_stuck
 from everfit.evidence.breaks.volume import broken_volume
+from everfit.evidence.breaks.zones import broken_clocks
 from everfit.evidence.day_figures import DayFigures
 from everfit.evidence.day_profile import OUTCOMES, DayProfile
 from everfit.evidence.propensity import drawn_by_chance
-from everfit.evidence.relations import RankedDay
-from everfit.evidence.tails import LEAST_DAYS
+from everfit.evidence.usual.ranked_day import RankedDay
+from everfit.evidence.usual.tails import LEAST_DAYS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -126,8 +128,8 @@ def judge_labels(
     ranked = usual.ranked(rows)
     figures = usual.figures(day, rows, ranked)
     chance = model.quality.false_quarantines_per_year / DAYS_A_YEAR / CHECKS_OF_LABELS
-    judged = JudgedDay(usual, figures, rows, chance)
-    found = list(broken_labels(judged, before)) if usual.days >= LEAST_DAYS and rows.height else []
+    judged = JudgedDay(usual, figures, rows, before, chance)
+    found = list(broken_labels(judged)) if usual.days >= LEAST_DAYS and rows.height else []
     if any(column.column == LABEL and column.is_measure for column in usual.columns):
         found += [fault for fault in _of_columns(judged, ranked, [f.column for f in found]) if fault.column == LABEL]
     named = [msgspec.structs.replace(f, column=model.label, words=f.words.replace(LABEL, model.label)) for f in found]
@@ -148,11 +150,14 @@ def _judge(
     told: Sequence[Break] = (),
 ) -> Evidence:
     usual = profile.only(watched).with_days(before)
+    misfits = _misfits(usual, rows)
+    rows = rows.drop(misfits, strict=False)
     ranked = usual.ranked(rows)
     figures = usual.figures(day, rows, ranked)
     chance = policy.false_quarantines_per_year / DAYS_A_YEAR / (CHECKS_OF_ROWS + CHECKS_PER_COLUMN * len(watched))
-    judged = JudgedDay(usual, figures, rows, chance)
-    found = [*told, *_absent(watched, rows), *broken_bounds(judged, bounds, policy.out_of_bounds)]
+    judged = JudgedDay(usual, figures, rows, before, chance)
+    misfitting = [Break(name, "schema", 1.0, 0.0, words) for name, words in misfits.items()]
+    found = [*told, *misfitting, *broken_bounds(judged, bounds, policy.out_of_bounds)]
     if usual.days >= LEAST_DAYS:
         found += broken_volume(judged) if whole else ()
         found += _of_columns(judged, ranked, [fault.column for fault in found])
@@ -163,7 +168,7 @@ def _verdict(found: Sequence[Break], accepted: Accepted, day: date, usual: DayPr
     breaks = [fault for fault in found if (fault.column, fault.kind) not in accepted]
     detail = {"rows": figures.rows, "figures": msgspec.to_builtins(figures)}
     if breaks:
-        detail |= {"breaks": [fault.told([day]) for fault in breaks], "by_column": _by_column(breaks)}
+        detail |= {"breaks": [fault.told(day) for fault in breaks], "by_column": _by_column(breaks)}
         reason = "; ".join(dict.fromkeys(fault.words for fault in breaks))
         return Evidence(verdict="alarm", statistic=float(len(breaks)), threshold=1.0, reason=reason, detail=detail)
     if usual.days < LEAST_DAYS:
@@ -173,23 +178,25 @@ def _verdict(found: Sequence[Break], accepted: Accepted, day: date, usual: DayPr
     return Evidence(verdict="ok", statistic=0.0, threshold=1.0, reason=reason, detail=detail | {"breaks": [], "by_column": {}})
 
 
-def _absent(watched: Iterable[str], rows: "pl.DataFrame") -> Iterator[Break]:
-    for name in watched:
-        if name not in rows.columns:
-            yield Break(name, "schema", 1.0, 0.0, f"no column {name}; the rows have {', '.join(rows.columns)}")
+def _misfits(usual: DayProfile, rows: "pl.DataFrame") -> dict[str, str]:
+    """The profile's columns that are not there, or hold something else than numbers where these are declared, in words."""
+    faults = {name: f"no column {name}; the rows have {', '.join(rows.columns)}" for name, _ in usual.features}
+    faults = {name: words for name, words in faults.items() if name not in rows.columns}
+    for name, kind in usual.features:
+        if kind == "number" and name in rows.columns and not (rows.schema[name].is_numeric() or rows[name].is_null().all()):
+            faults[name] = f"{name} holds {rows.schema[name]}, such as {rows[name].drop_nulls()[0]!r}, and is declared a number"
+    return faults
 
 
 def _of_columns(day: JudgedDay, ranked: RankedDay, named: Collection[str]) -> Iterator[Break]:
     """What is wrong with columns: of each what explains most, as a column that is stuck hangs together with none."""
     known = {*named}
-    for finder in (broken_nulls, broken_stuck, swapped_columns, recoded_columns, broken_units):
+    clocks = partial(broken_clocks, ranked=ranked)
+    for finder in (broken_nulls, swapped_columns, broken_stuck, recoded_columns, broken_units, clocks):
         found = [fault for fault in finder(day) if fault.column not in known]
         known |= {fault.column for fault in found}
         yield from found
-    clocks = [fault for fault in broken_clocks(day, ranked) if fault.column not in known]
-    yield from clocks
-    if EVERY not in {*named, *(fault.column for fault in clocks)}:
-        yield from broken_relations(day, known | {fault.column for fault in clocks})
+    yield from broken_relations(day, ranked, known)
 
 
 def _by_column(breaks: Sequence[Break]) -> dict[str, str]:

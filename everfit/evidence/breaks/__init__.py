@@ -4,15 +4,15 @@ A break is structural. What merely changes its distribution is drift, and no mod
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from everfit.evidence.column_ranges import LEAST_VALUES, ColumnRange
 from everfit.evidence.day_figures import ColumnFigures, DayFigures
 from everfit.evidence.day_profile import DayProfile
-from everfit.evidence.relations import Relation
+from everfit.evidence.usual.column_ranges import LEAST_VALUES, ColumnRange
+from everfit.evidence.usual.relations import Relation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,25 +26,30 @@ BreakKind = Literal[
 
 
 class Break(msgspec.Struct, frozen=True):
-    """What is wrong with a column, or with the rows (``*``): the figure, what is usual, and both in words."""
+    """What is wrong with a column, or with the rows (``*``), on the judged day and ``days - 1`` before it: the figure, what is
+    usual, and both in words."""
 
     column: str
     kind: BreakKind
     figure: float
     usual: float
     words: str
+    days: int = 1
 
-    def told(self, days: Sequence[date]) -> dict[str, Any]:
-        """As it stands in a verdict's detail."""
-        return msgspec.structs.asdict(self) | {"days": [day.isoformat() for day in days]}
+    def told(self, day: date) -> dict[str, Any]:
+        """As it stands in a verdict's detail: the days by their dates, oldest first."""
+        days = [(day - timedelta(days=back)).isoformat() for back in range(self.days - 1, -1, -1)]
+        return msgspec.structs.asdict(self) | {"days": days}
 
 
 class JudgedDay(NamedTuple):
-    """A day's rows and figures, what is usual, and by which chance a healthy day's figure may lie beyond its limit."""
+    """A day's rows and figures, what is usual, the figures of the days before, and by which chance a healthy day's figure may
+    lie beyond its limit."""
 
     profile: DayProfile
     figures: DayFigures
     rows: "pl.DataFrame"
+    before: Sequence[DayFigures]
     chance: float
 
     def measured(self) -> Iterator[tuple[ColumnRange, ColumnFigures]]:

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from everfit.evidence.breaks import Break, JudgedDay
-from everfit.evidence.column_ranges import ColumnRange
 from everfit.evidence.column_statistics import as_text, present
 from everfit.evidence.day_figures import WORDS
+from everfit.evidence.usual.column_ranges import ColumnRange
 
 LEAST_NEW = 0.05  # share of the values beyond the most of a usual day
-MOST = 0.5  # of the values that are new: the codes have changed
+MOST = 0.9  # of the values that are new: the codes have changed
+FREQUENT = 0.1  # of the new values: two of them at least, where there were several codes; one may be a holiday
 SCATTERED = 1 / 3  # of the new values that the commonest of garbage makes up at most
 SEVERAL = 4  # different values of garbage
 
@@ -33,6 +34,8 @@ def recoded_columns(day: JudgedDay) -> Iterator[Break]:
 
 
 def _explained(past: ColumnRange, new: Sequence[str], share: float) -> str:
+    if not new:
+        return ""
     counts = Counter(new)
     plain = {_plain(value) for value in past.known}
     example, rows = counts.most_common(1)[0]
@@ -40,7 +43,8 @@ def _explained(past: ColumnRange, new: Sequence[str], share: float) -> str:
         return f"is written in another way, such as {example!r}"
     if len(counts) >= SEVERAL and rows <= SCATTERED * len(new):
         return f"holds garbage, such as {example!r}"
-    return f"is coded in another way, such as {example!r}" if share >= MOST else ""
+    replaced = len(past.known) == 1 or sum(count >= FREQUENT * len(new) for count in counts.values()) > 1
+    return f"is coded in another way, such as {example!r}" if share >= MOST and replaced else ""
 
 
 def _plain(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Two columns exchanged: each looks like the other, and what one has more than the other has changed its sign."""
+"""Two columns exchanged: each looks like the other, and the one that always was above is below."""
 
 from collections.abc import Iterator
 from itertools import combinations, permutations
@@ -6,39 +6,34 @@ from statistics import fmean
 
 from everfit.evidence.breaks import Break, JudgedDay
 from everfit.evidence.breaks.units import fits
-from everfit.evidence.column_ranges import ColumnRange
 from everfit.evidence.column_statistics import as_text, present
-from everfit.evidence.day_figures import WORDS, ColumnFigures
-from everfit.evidence.pair_ranges import PairRange, difference
+from everfit.evidence.day_figures import WORDS
+from everfit.evidence.usual.column_ranges import ColumnRange
+from everfit.evidence.usual.pair_ranges import CLEARLY
 
 FOREIGN = 0.5  # share of a category's values that must be the other column's
-SLACK = 0.25  # of the width of the difference's range
 
 
 def swapped_columns(day: JudgedDay) -> Iterator[Break]:
-    """Numbers by their levels, categories by their values."""
+    """Numbers by which of them is above the other, categories by their values."""
     measured = {past.column: (past, figures) for past, figures in day.measured()}
     for pair in day.profile.pairs:
-        if pair.first in measured and pair.second in measured and _numbers(pair, *measured[pair.first], *measured[pair.second]):
-            yield from _told(pair.first, pair.second)
+        share = day.figures.above.get(pair.name)
+        if share is None or share > 1 - CLEARLY or pair.usual.low < CLEARLY or not {pair.higher, pair.lower} <= measured.keys():
+            continue
+        (higher, of_higher), (lower, of_lower) = measured[pair.higher], measured[pair.lower]
+        if fits(lower, of_higher.quantiles) and fits(higher, of_lower.quantiles):
+            yield from _told(pair.higher, pair.lower, share, pair.usual.middle)
     words = [past for past, _ in measured.values() if past.kind in WORDS and past.known]
     for first, second in combinations(words, 2):
-        if all(_foreign(day, a, b) >= FOREIGN for a, b in permutations((first, second))):
-            yield from _told(first.column, second.column)
+        foreign = min(_foreign(day, a, b) for a, b in permutations((first, second)))
+        if foreign >= FOREIGN:
+            yield from _told(first.column, second.column, foreign, 0.0)
 
 
-def _told(first: str, second: str) -> Iterator[Break]:
+def _told(first: str, second: str, figure: float, usual: float) -> Iterator[Break]:
     for column, other in ((first, second), (second, first)):
-        yield Break(column, "swapped", 1.0, 0.0, f"{column} and {other} are exchanged: each has the other's values")
-
-
-def _numbers(
-    pair: PairRange, first: ColumnRange, of_first: ColumnFigures, second: ColumnRange, of_second: ColumnFigures
-) -> bool:
-    found = difference(of_first.quantiles, of_second.quantiles, logarithmic=pair.logarithmic)
-    if found is None or found * pair.usual.middle >= 0 or not pair.usual.holds(-found, SLACK):
-        return False
-    return fits(second, of_first.quantiles) and fits(first, of_second.quantiles)
+        yield Break(column, "swapped", figure, usual, f"{column} and {other} are exchanged: each has the other's values")
 
 
 def _foreign(day: JudgedDay, column: ColumnRange, other: ColumnRange) -> float:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from everfit.evidence.breaks import Break, JudgedDay
-from everfit.evidence.column_ranges import log_odds, share_of
 from everfit.evidence.column_statistics import present
+from everfit.evidence.usual.column_ranges import share_of
+from everfit.evidence.usual.tails import LONGEST
 
 NULL_JUMP = 0.2  # share of rows that may be null beyond the emptiest usual day
 NEARLY_ALL = 0.75  # of the rows that are never null: so many nulls are a break whatever the tail
+VARIED = 0.9  # share of the commonest value on usual days; a column that varies less is never stuck
 STUCK_JUMP = 0.2  # share of the commonest value beyond the most of a usual day
 
 Bounds = Iterable[tuple[str, tuple[float, float]]]
@@ -31,12 +33,21 @@ def broken_stuck(day: JudgedDay) -> Iterator[Break]:
     for past, figures in day.measured():
         if past.top is None or not figures.top or past.kind not in ("number", "category"):
             continue
-        odds = log_odds(figures.top)
-        most = share_of(past.top.high)
-        if odds > past.top.limits(day.chance)[1] and figures.top > most + min(STUCK_JUMP, (1 - most) / 2):
+        odds, days = past.top.beyond(past.odds_of_top([*day.before[1 - LONGEST :], day.figures]), day.chance)
+        usual = past.top.usual(days)
+        share, most = share_of(odds), share_of(usual.high)
+        by_chance = share_of(past.top.single.middle) ** figures.values
+        if (
+            days
+            and most < share
+            and share > most + min(STUCK_JUMP, (1 - most) / 2)
+            and most <= VARIED
+            and by_chance < day.chance
+        ):
             value = present(day.rows[past.column]).mode()[0]
-            words = f"{past.column} is {value} in {figures.top:.0%} of the rows; on usual days no value in more than {most:.0%}"
-            yield Break(past.column, "stuck", figures.top, most, words)
+            when = "" if days == 1 else f" over {days} days"
+            words = f"{past.column} is {value} in {share:.0%} of the rows{when}; on usual days no value in more than {most:.0%}"
+            yield Break(past.column, "stuck", share, most, words, days)
 
 
 def broken_bounds(day: JudgedDay, bounds: Bounds, tolerated: float) -> Iterator[Break]:

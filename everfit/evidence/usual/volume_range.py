@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from everfit.evidence.day_figures import HOURS, DayFigures
-from everfit.evidence.tails import Range
+from everfit.evidence.usual.tails import Range
 
 WEEKDAYS = 7
+GAPS = 0.05  # of the days, those with the fewest rows: a record has gaps, and they are not usual
 ALWAYS = 0.95  # share of the days on which an hour has rows that is never empty
 NOTHING = Range(0.0, 0.0, 0.0, 0)
 
@@ -43,10 +44,10 @@ class VolumeRange(msgspec.Struct, frozen=True):
         busy = [hour for hour in range(HOURS) if held and filled[:, hour].mean() >= ALWAYS]
         return cls(
             weekdays=usual,
-            others=Range.of([math.log(n / usual[d.day.weekday()]) for d, n in held]) or NOTHING,
+            others=Range.of(_without_gaps([math.log(n / usual[d.day.weekday()]) for d, n in held])) or NOTHING,
             empty=empty,
             busy=busy,
-            gone=Range.of([float(sum(d.hours[hour] == 0 for hour in busy)) for d, _ in held]) or NOTHING,
+            gone=Range.of([-hours for hours in _without_gaps([-_empty_hours(d, busy) for d, _ in held])]) or NOTHING,
             repeated=Range.of([d.repeated for d, _ in held]) or NOTHING,
         )
 
@@ -63,7 +64,7 @@ class VolumeRange(msgspec.Struct, frozen=True):
 
         ratios = [math.log(d.rows / self.usual(d.day.weekday())) for d in days if self.usual(d.day.weekday())]
         level = float(np.median(ratios)) if ratios else 0.0
-        gone = [float(sum(d.hours[hour] == 0 for hour in self.busy)) for d in days]
+        gone = [_empty_hours(day, self.busy) for day in days]
         return msgspec.structs.replace(
             self,
             weekdays=[rows * math.exp(level) for rows in self.weekdays],
@@ -71,3 +72,12 @@ class VolumeRange(msgspec.Struct, frozen=True):
             gone=self.gone.extended(gone),
             repeated=self.repeated.extended([d.repeated for d in days]),
         )
+
+
+def _empty_hours(day: DayFigures, busy: Sequence[int]) -> float:
+    return float(sum(day.hours[hour] == 0 for hour in busy))
+
+
+def _without_gaps(values: Sequence[float]) -> Sequence[float]:
+    """The values but for the lowest."""
+    return sorted(values)[int(GAPS * len(values)) :]
