@@ -6,6 +6,7 @@ What is broken is quarantined, to the day and column, in the transaction that wr
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from everfit.evidence.checked_days import LABELS, REQUESTS, SOURCE, DayVerdict
 from everfit.evidence.day_figures import DayFigures, figures_in
 from everfit.evidence.triage import judge_day, judge_labels, judge_source_day
 from everfit.features.spans import DAY
+from everfit.sources.mask_changes import following
 from everfit.store import closed_windows, day_verdicts, frames, ledger, log, model_clocks, quarantines
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
@@ -62,7 +64,7 @@ def check_days(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], deadl
     with engine.connect() as connection:
         waiting = due(connection, [*models.values()])
     for name in waiting:
-        while time.monotonic() < deadline and _check_next(engine, lake, models[name]):
+        while time.monotonic() < deadline and _check_next(engine, lake, models, models[name]):
             continue
 
 
@@ -94,7 +96,7 @@ def _is_over(model: Model, due_day: DueDay, clock: datetime | None) -> bool:
     return source is None or clock + model.log.lateness >= due_day.span[1] + source.known_after
 
 
-def _check_next(engine: sa.Engine, lake: Lake, model: Model) -> bool:
+def _check_next(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], model: Model) -> bool:
     """Judge the oldest day that is due; False where none is, or where it failed and waits to be tried again."""
     with engine.connect() as connection:
         day = due(connection, [model]).get(model.name)
@@ -103,15 +105,17 @@ def _check_next(engine: sa.Engine, lake: Lake, model: Model) -> bool:
     isolation, part = Isolation(engine), Part(model.name, "day", f"{day.day:%Y-%m-%d} {day.subject}")
     before = isolation.failure(part)
     is_last = (before.attempts if before else 0) + 1 >= model.limits.attempts
-    check = partial(_check, engine, lake, model, day, is_last)
+    check = partial(_check, engine, lake, models, model, day, is_last)
     return bool(isolation.attempt(part, check, retry_after=model.limits.retry_after))
 
 
-def _check(engine: sa.Engine, lake: Lake, model: Model, day: DueDay, is_last: bool) -> bool:
+def _check(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], model: Model, day: DueDay, is_last: bool) -> bool:
+    source = _source(model, day.subject)
     with engine.begin() as connection:
         log.lock_windows(connection, model.name)
         if due(connection, [model]).get(model.name) == day:  # else another process has judged it since
-            _judge(Attempt(connection, is_last), lake, model, day)
+            with following(connection, models, source) if source else nullcontext():
+                _judge(Attempt(connection, is_last), lake, model, day)
     return True
 
 
@@ -122,7 +126,7 @@ def _judge(attempt: Attempt, lake: Lake, model: Model, day: DueDay) -> None:
     evidence = attempt(partial(_evidence, connection, model, day, share), unjudged)
     verdict = DayVerdict(day.day, day.subject, share.version, evidence.verdict, evidence.reason, evidence.detail)
     if day_verdicts.record(connection, model, verdict, model.windows.complete_at(day.span[1])):
-        quarantines.put(connection, model.name, day.span, verdict.by_column)
+        quarantines.put(connection, model.name, day.span, verdict.by_column, verdict.kinds)
 
 
 def _share(connection: sa.Connection, lake: Lake, model: Model, span: Span) -> VersionShare:
@@ -138,30 +142,37 @@ def _share(connection: sa.Connection, lake: Lake, model: Model, span: Span) -> V
 def _evidence(connection: sa.Connection, model: Model, due_day: DueDay, share: VersionShare) -> Evidence:
     """What of the day is broken, held against what training time looked like and the newest days that were not broken."""
     day, before = due_day.day.date(), _before(connection, model, due_day)
-    if source := _source(model, due_day.subject):
-        known = {days.schema: days for days in share.manifest.training_set.source_days}
-        if source.name not in known:
-            return _without_profile(share.version)
-        rows = frames.landed(connection, source, due_day.span)
-        return judge_source_day(source, known[source.name], day, rows, before=before, policy=model.quality)
+    source = _source(model, due_day.subject)
+    accepted = quarantines.accepted(connection, model.name, f"{source.name}." if source else "")
     profile = share.manifest.candidate.day_profile
+    if source:
+        profile = next((days for days in share.manifest.training_set.source_days if days.schema == source.name), None)
     if profile is None:
-        return _without_profile(share.version)
+        return Evidence(
+            verdict="insufficient", reason=f"version {share.version} has no profile of days; the next training makes one"
+        )
+    if source:
+        rows, policy = frames.landed(connection, source, due_day.span), model.quality
+        return judge_source_day(source, profile, day, rows, before=before, accepted=accepted, policy=policy)
     if due_day.subject == LABELS:
-        return judge_labels(model, profile, day, share.outcomes(model.training.label_delay), before=before)
-    gone = [name for name, kind in share.inputs if (name, kind) not in model.features]
-    whole, schemas = share.is_whole and not share.is_sample, share.schemas
-    return judge_day(model, profile, day, share.answered, before=before, whole=whole, schemas=schemas, gone=gone)
+        outcomes = share.outcomes(model.training.label_delay)
+        return judge_labels(model, profile, day, outcomes, before=before, accepted=accepted)
+    return judge_day(
+        model,
+        profile,
+        day,
+        share.answered,
+        before=before,
+        accepted=accepted,
+        whole=share.is_whole and not share.is_sample,
+        schemas=share.schemas,
+        gone=[name for name, kind in share.inputs if (name, kind) not in model.features],
+    )
 
 
 def _before(connection: sa.Connection, model: Model, day: DueDay) -> list[DayFigures]:
     days = day_verdicts.whole(connection, model.name, day.subject, before=day.day, most=MOST_BEFORE)
     return [figures for verdict in days if (figures := figures_in(verdict.detail))]
-
-
-def _without_profile(version: int) -> Evidence:
-    reason = f"version {version} has no profile of days; the next training makes one"
-    return Evidence(verdict="insufficient", reason=reason)
 
 
 def _source(model: Model, subject: str) -> Source | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from everfit.declaration.values import Value
 from everfit.errors import DeclarationError
 from everfit.timing import parse_duration
 
@@ -100,7 +101,8 @@ class FeatureView:
 
     ``shape`` maps a narwhals frame of the source to one with ``key``, ``known_at`` and the columns taken.
     Of rows of one ``(key, known_at)`` only the one with the largest ``tie_break`` (a column) counts; where none is declared
-    all count in windows, and the last is the latest.
+    all count in windows, and the last is the latest. ``default`` is what serving takes, by feature, where the view cannot be
+    read or its source is quarantined.
     """
 
     name: str
@@ -111,6 +113,7 @@ class FeatureView:
     features: Mapping[str, Feature]
     tie_break: str | None
     shape: Callable[[Any], Any]
+    default: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -151,6 +154,7 @@ def feature_view(
     features: Mapping[str, Feature],
     ttl: str | timedelta | None = None,
     tie_break: str | None = None,
+    default: Mapping[str, Value] | None = None,
 ) -> Callable[[Callable[[Any], Any]], FeatureView]:
     """Declare a view; the decorated function's only parameter names its source.
 
@@ -161,9 +165,11 @@ def feature_view(
         ttl: age after which the newest known row counts as missing (``latest`` only).
         tie_break: column that decides which row of a key and moment counts, the one with the largest; where it is left out
             windows count them all, as flights that land in one minute, and ``latest`` takes the last.
+        default: by feature, what serving answers with while the view cannot be read or its source is quarantined, marked as
+            degraded; without one it is the last value from before. Training never sees it.
 
     Raises:
-        DeclarationError: when the function takes anything but one source, or no feature is taken.
+        DeclarationError: when the function takes anything but one source, no feature is taken, or a default does not fit.
     """
 
     def declare(shape: Callable[[Any], Any]) -> FeatureView:
@@ -175,11 +181,12 @@ def feature_view(
             raise DeclarationError(f"view {name}: takes no feature; name at least one, such as latest('price')")
         _usable_names(name, features)
         _one_reading_a_column(name, features)
+        _fitting_defaults(name, features, default or {})
         try:
             lifetime = None if ttl is None else parse_duration(ttl)
         except ValueError as error:
             raise DeclarationError(f"view {name}: ttl: {error}") from error
-        return FeatureView(name, parameters[0], key, known_at, lifetime, dict(features), tie_break, shape)
+        return FeatureView(name, parameters[0], key, known_at, lifetime, dict(features), tie_break, shape, dict(default or {}))
 
     return declare
 
@@ -192,6 +199,19 @@ def _usable_names(view: str, features: Mapping[str, Feature]) -> None:
                 f"view {view}: feature {name!r} needs a name that begins with a letter or a digit; an underscore marks "
                 "everfit's own columns"
             )
+
+
+def _fitting_defaults(view: str, features: Mapping[str, Feature], default: Mapping[str, Value]) -> None:
+    """Refuse defaults of what is no feature, or of another kind."""
+    types: dict[Kind, tuple[type, ...]] = {"number": (int, float), "flag": (bool,), "category": (str,), "text": (str,)}
+    for name, value in default.items():
+        if name not in features:
+            has = ", ".join(features)
+            raise DeclarationError(f"view {view}: a default for {name!r}, which is no feature of it; it has {has}")
+        kind = features[name].kind
+        fits = types.get(kind, (list,))
+        if not isinstance(value, fits) or (kind == "number" and isinstance(value, bool)):
+            raise DeclarationError(f"view {view}: the default of {name} is {value!r}, no {kind}")
 
 
 def _one_reading_a_column(view: str, features: Mapping[str, Feature]) -> None:

@@ -20,11 +20,23 @@ class DayVerdict(NamedTuple):
     detail: Mapping[str, Any]
 
     @property
+    def prefix(self) -> str:
+        """What stands before the names of a source's columns."""
+        return f"{self.subject.removeprefix(SOURCE)}." if self.subject.startswith(SOURCE) else ""
+
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        """The kinds of break by column, as :attr:`by_column` names them."""
+        found: dict[str, list[str]] = {}
+        for fault in self.detail.get("breaks", []):
+            found.setdefault(f"{self.prefix}{fault['column']}", []).append(fault["kind"])
+        return found
+
+    @property
     def by_column(self) -> dict[str, str]:
         """What is broken, each with its reason: columns of the model, those of a source after its name, or ``*`` for rows."""
         broken = self.detail.get("by_column", {}) if self.verdict == "alarm" else {}
-        prefix = f"{self.subject.removeprefix(SOURCE)}." if self.subject.startswith(SOURCE) else ""
-        return {f"{prefix}{column}": why for column, why in broken.items()}
+        return {f"{self.prefix}{column}": why for column, why in broken.items()}
 
 
 def together(days: Sequence[DayVerdict]) -> Evidence | None:

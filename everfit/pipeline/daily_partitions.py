@@ -18,7 +18,7 @@ from everfit.pipeline.horizon import horizon
 from everfit.pipeline.lineage import Lineage, features_dataset, raw_dataset
 from everfit.pipeline.partition_frames import load_source
 from everfit.runtime import Runtime
-from everfit.store import frames, partitions, source_days
+from everfit.store import frames, masks, partitions, source_days
 from everfit.store.partitions import PartitionVersion
 from everfit.timing import midnight
 
@@ -45,7 +45,7 @@ def available_days(runtime: Runtime, model: Model) -> list[str]:
 
 
 def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DaySummary]:
-    """Write the landed rows of these days as partitions to the lake, one object per source and day.
+    """Write the landed rows of these days, without what is masked, as partitions to the lake, one object per source and day.
 
     A day whose rows were all moved to other days by corrections gets an empty partition.
 
@@ -60,7 +60,7 @@ def land_days(runtime: Runtime, model: Model, days: Sequence[str]) -> list[DaySu
         changes = source_days.changes(connection, [source.name for source in model.sources])
         _require_landed(model, days, {day for touched in changes.values() for day in touched})
         for source in model.sources:
-            cut = frames.by_day(frames.landed(connection, source, span), source.event_time, days)
+            cut = frames.by_day(masks.landed(connection, source, span), source.event_time, days)
             dataset, touched = raw_dataset(model, source.name), changes[source.name]
             versions = [_put(runtime, dataset, day, cut[day], code, {"changes": touched.get(day, 0)}) for day in days]
             partitions.record(connection, versions)
@@ -112,7 +112,7 @@ def _visible_rows(
     whole = [lineage.raw[source.name][day].hash for day in days if day < lineage.whole_before]
     later = [(midnight(day), midnight(day) + DAY) for day in days if day >= lineage.whole_before]
     parts = [load_source(runtime, source, whole)] if whole else []
-    parts += [frames.landed(connection, source, span) for span in later]
+    parts += [masks.landed(connection, source, span) for span in later]
     return pl.concat(parts) if parts else frames.decode_rows(source, [])
 
 

@@ -6,12 +6,12 @@ where it defines the feature alike. An input without a source is null, and the a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from everfit.declaration import Model
 from everfit.declaration.values import Value
-from everfit.declaration.views import Kind
+from everfit.declaration.views import FeatureView, Kind
 from everfit.features.definition import Definition, alike, define
 from everfit.serving.lookup import Reading
 from everfit.store.schemas import Use
@@ -63,10 +63,18 @@ def inputs_of(model: Model, signature: Signature, registered: Registered) -> Inp
             missing = True
         else:
             chosen.setdefault(choice.definition.name, (choice, []))[1].append(name)
+    defaults = {view.name: view.default for view in model.views}
     readings = [
-        Reading(version.definition.as_view(), version.definition.version, tuple(names)) for version, names in chosen.values()
+        Reading(_with(version.definition.as_view(), defaults), version.definition.version, tuple(names))
+        for version, names in chosen.values()
     ]
     return Inputs(signature, frozenset(fields), readings, missing or any(version.stands_in for version, _ in chosen.values()))
+
+
+def _with(view: FeatureView, defaults: Mapping[str, Mapping[str, Value]]) -> FeatureView:
+    """A version of a view with the defaults that are declared for it now."""
+    declared = defaults.get(view.name, {})
+    return replace(view, default={name: value for name, value in declared.items() if name in view.features})
 
 
 class _Chooser:

@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 import sqlalchemy as sa
 
 from everfit.declaration.values import Value
-from everfit.declaration.views import FeatureView
+from everfit.declaration.views import FeatureView, Latest
 from everfit.environment.variables import setting
 from everfit.errors import ServiceError
+from everfit.features.masked_features import MaskedColumns, concerned
 from everfit.features.running_sums import RunningRow, answer, expired, key_of
+from everfit.features.spans import INSTANT
 from everfit.store.online import AS_SERVED, StateKey, bind, row_of
 from everfit.waiting import Patience
 
@@ -24,6 +27,8 @@ TIMEOUT = "EVERFIT_LOOKUP_TIMEOUT"
 LEAST_SECONDS, MOST_SECONDS = 2.0, 5.0  # bounds of the limit, which is ten times the slowest lookup so far
 RETRY_SECONDS = 1.0
 REMEMBERED_KEYS = 10_000
+
+_MASKS = msgspec.json.Decoder(list[MaskedColumns])
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +54,20 @@ class Reading(NamedTuple):
 
 
 class _State(NamedTuple):
-    """The running row known at a moment, and whether its version reflects all landed rows."""
+    """The running row known at a moment, whether its version reflects all landed rows, and what of these is masked."""
 
     row: RunningRow | None
     whole: bool
+    masks: Sequence[MaskedColumns]
+
+
+class _Gap(NamedTuple):
+    """A feature that is missing because its source is masked; ``features`` is where its value from before the mask belongs."""
+
+    features: dict[str, Value]
+    name: str
+    position: int  # of its column among those that the view takes
+    before: StateKey
 
 
 class Lookup:
@@ -90,8 +105,9 @@ class Lookup:
         if states is None:
             rows_features = [self._last_known(readings, row) for row in rows]
         else:
-            answers = iter(states)
-            rows_features = [self._answered(readings, row, at, answers) for row in rows]
+            answers, gaps = iter(states), list[_Gap]()
+            rows_features = [self._answered(readings, row, at, answers, gaps) for row in rows]
+            await self._fill(gaps)
         return [[_merged(reading_set, of_row) for of_row in rows_features] for reading_set in wanted]
 
     async def features_at(
@@ -106,20 +122,36 @@ class Lookup:
         states = await self._read_states(state_keys) if state_keys else []
         if states is None:
             raise ServiceError(f"the online features do not answer; try again, or allow more time by {TIMEOUT}")
-        answers = iter(states)
-        return [_merged(readings, self._answered(readings, row, at, answers)) for row, at in rows]
+        answers, gaps = iter(states), list[_Gap]()
+        answered = [self._answered(readings, row, at, answers, gaps) for row, at in rows]
+        await self._fill(gaps)
+        return [_merged(readings, of_row) for of_row in answered]
 
     def _answered(
-        self, readings: Sequence[Reading], row: Mapping[str, Value], at: datetime, answers: Iterator[_State]
+        self,
+        readings: Sequence[Reading],
+        row: Mapping[str, Value],
+        at: datetime,
+        answers: Iterator[_State],
+        gaps: list[_Gap],
     ) -> dict[tuple[str, str], ViewFeatures]:
         features_by_view = {}
         for reading in readings:
             now, *ago = (next(answers) for _ in range(1 + len(reading.view.windows)))
             features = _answer(reading.view, at, now, [state.row for state in ago])
             self._remember((*reading.name, key_of(row[reading.view.key])), features)
-            degraded = not now.whole or now.row is None or expired(reading.view, at, now.row)
+            masked = concerned(reading.view, now.masks, at, now.row, features) if now.masks else {}
+            degraded = bool(masked) or not now.whole or now.row is None or expired(reading.view, at, now.row)
+            gaps += _gaps(reading, key_of(row[reading.view.key]), masked, features)
             features_by_view[reading.name] = ViewFeatures(features, degraded)
         return features_by_view
+
+    async def _fill(self, gaps: Sequence[_Gap]) -> None:
+        """Give what is masked its last value from before the mask; it stays null where that cannot be read, or is none."""
+        states = await self._read_states([gap.before for gap in gaps]) if gaps else None
+        for gap, state in zip(gaps, states or [], strict=False):
+            if state.row is not None:
+                gap.features[gap.name] = state.row.values[gap.position]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -139,7 +171,10 @@ class Lookup:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             logger.warning("the online store does not answer, last known values are used: %r", error)
             return None
-        return [_State(row_of(key, row), row[4]) for key, row in zip(state_keys, rows, strict=True)]
+        return [
+            _State(row_of(key, row), row[4], _MASKS.decode(row[5]) if row[5] else ())
+            for key, row in zip(state_keys, rows, strict=True)
+        ]
 
     async def _fetch(self, bound: tuple[list[Any], ...]) -> list[Any]:
         if self._idle:
@@ -167,8 +202,11 @@ class Lookup:
 
     def _last_known(self, readings: Sequence[Reading], row: Mapping[str, Value]) -> dict[tuple[str, str], ViewFeatures]:
         nothing: Mapping[str, Value] = {}
-        keys = ((*reading.name, key_of(row[reading.view.key])) for reading in readings)
-        return {key[:2]: ViewFeatures(dict(self._remembered.get(key, nothing)), True) for key in keys}
+        known = {}
+        for reading in readings:
+            remembered = self._remembered.get((*reading.name, key_of(row[reading.view.key])), nothing)
+            known[reading.name] = ViewFeatures({**remembered, **reading.view.default}, True)
+        return known
 
     def _remember(self, identity: tuple[str, str, str], features: dict[str, Value]) -> None:
         self._remembered[identity] = features
@@ -181,6 +219,21 @@ def _state_keys(reading: Reading, row: Mapping[str, Value], at: datetime) -> lis
     """The state keys of the view's key now, and at the beginning of each of its windows."""
     view, key = reading.view, key_of(row[reading.view.key])
     return [StateKey(view.name, reading.version, key, moment) for moment in (at, *(at - over for over in view.windows))]
+
+
+def _gaps(reading: Reading, key: str, masked: Mapping[str, datetime], features: dict[str, Value]) -> list[_Gap]:
+    """Give what is masked the declared default; the other newest values that are missing are left to be filled."""
+    view, gaps = reading.view, []
+    for name, since in masked.items():
+        feature = view.features[name]
+        if features[name] is not None:
+            continue
+        if name in view.default:
+            features[name] = view.default[name]
+        elif isinstance(feature, Latest):
+            before = StateKey(view.name, reading.version, key, since - INSTANT)
+            gaps.append(_Gap(features, name, view.columns.index(feature.column), before))
+    return gaps
 
 
 def _merged(readings: Sequence[Reading], features_by_view: Mapping[tuple[str, str], ViewFeatures]) -> ViewFeatures:

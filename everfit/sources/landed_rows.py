@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 
 from everfit.sources.validation import CheckedRow
+from everfit.store import source_days
 
 Cursor = psycopg.Cursor[Any]
 
@@ -31,11 +32,6 @@ _LAND = """
     ON CONFLICT (source, identity) DO UPDATE SET event_time = excluded.event_time, row = excluded.row, landed_at = now()
 """
 
-_TOUCH = """
-    INSERT INTO source_days (source, day) SELECT %s, day FROM unnest(%s::date[]) AS touched(day)
-    ON CONFLICT (source, day) DO UPDATE SET changes = source_days.changes + 1
-"""
-
 
 class Landed(NamedTuple):
     """Rows that were new or differed, the documents that they replaced, and how many of those this transaction had landed."""
@@ -53,7 +49,7 @@ def land(cursor: Cursor, source: str, checked: Sequence[CheckedRow]) -> Landed:
     if fresh:
         cursor.execute(_LAND, [source, _document(fresh)])
         moments = [row.event_time for row in fresh] + [at for _, _, equal, at, _ in landed if not equal]
-        cursor.execute(_TOUCH, [source, sorted({at.astimezone(UTC).date() for at in moments})])
+        source_days.touch(cursor, source, {at.astimezone(UTC).date() for at in moments})
     again = sum(here for _, _, equal, _, here in landed if not equal)
     if again:
         logger.warning("source %s: %d rows correct earlier rows of this publication; the last counts", source, again)

@@ -17,7 +17,7 @@ from everfit.sources.landed_rows import land
 from everfit.sources.online_update import follow
 from everfit.sources.readers import Portion, read
 from everfit.sources.validation import CheckedRow, check, frame_of
-from everfit.store import source_rows, view_versions
+from everfit.store import masks, source_rows, view_versions
 from everfit.store.database import reachable
 from everfit.store.frames import decode_rows
 from everfit.store.view_builds import build
@@ -114,7 +114,7 @@ def _land_all(
     with engine.begin() as connection:
         cursor = view_versions.cursor_of(connection)
         source_rows.lock(cursor, source.name)
-        versions = _registered(cursor, source, views)
+        versions, held = _registered(cursor, source, views), masks.of_source(cursor, source.name)
         if only_if_built and any(versions[name].state != "built" and not versions[name].problem for name in views.definitions):
             return None
         for portion in portions:
@@ -122,8 +122,8 @@ def _land_all(
                 versions = _registered(cursor, source, views)
             landed = land(cursor, source.name, portion.checked)
             if landed.fresh:
-                new = frame_of(source, [row.values for row in landed.fresh])
-                old = decode_rows(source, landed.replaced) if landed.replaced else None
+                new = masks.masked(source, frame_of(source, [row.values for row in landed.fresh]), held)
+                old = masks.masked(source, decode_rows(source, landed.replaced), held) if landed.replaced else None
                 follow(cursor, views, versions, source, new, old)
             rows += portion.rows
             changed += len(landed.fresh) - landed.again

@@ -26,9 +26,9 @@ AS_OF = """
     ORDER BY state_key.n
 """
 
-# The same for serving, which also needs to know whether the version reflects all landed rows.
+# The same for serving, which also needs to know whether the version reflects all landed rows, and what of them is masked.
 AS_SERVED = """
-    SELECT f.known_at, f."values"::text, f.sums, f.counts, coalesce(v.state = 'built', false)
+    SELECT f.known_at, f."values"::text, f.sums, f.counts, coalesce(v.state = 'built', false), v.masks::text
     FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS state_key(view, version, key, at, n)
     LEFT JOIN view_versions v ON v.view = state_key.view AND v.version = state_key.version
     LEFT JOIN LATERAL (

@@ -6,6 +6,7 @@ A release is a row of its own, append-only like the ledger: who, when, why. A re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -22,11 +23,12 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Who released a span, when (wall clock), and why."""
+    """Who released a span, when (wall clock), and why; ``accepted`` where what was found there is usual from then on."""
 
     actor: str
     reason: str
     at: datetime
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,17 @@ class Quarantine:
     release: Release | None
 
 
-def put(connection: sa.Connection, model: str, span: Span, reasons: Mapping[str, str]) -> None:
-    """Quarantine every day of a window for each column, with its reason."""
+def put(
+    connection: sa.Connection,
+    model: str,
+    span: Span,
+    reasons: Mapping[str, str],
+    kinds: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Quarantine every day of a window for each column, with its reason and, where they are known, its kinds of break."""
     rows = [
         {"model": model, "start": start, "end": end, "column": column, "reason": reason, "quarantined_at": span[1]}
+        | {"kinds": [*kinds.get(column, ())]}
         for column, reason in reasons.items()
         for start, end in days_of(span)
     ]
@@ -66,7 +75,7 @@ def of_model(connection: sa.Connection, model: str) -> Sequence[Quarantine]:
     """All quarantines, released or not, in order of time and column."""
     entries, releases = quarantines.c, quarantine_releases.c
     same = (entries.model == releases.model) & (entries.start == releases.start) & (entries.column == releases.column)
-    query = sa.select(quarantines, releases.actor, releases.reason.label("why"), releases.at).select_from(
+    query = sa.select(quarantines, releases.actor, releases.reason.label("why"), releases.at, releases.accepted).select_from(
         quarantines.outerjoin(quarantine_releases, same)
     )
     rows = connection.execute(query.where(entries.model == model).order_by(entries.start, entries.column.collate("C")))
@@ -78,7 +87,7 @@ def of_model(connection: sa.Connection, model: str) -> Sequence[Quarantine]:
             row.column,
             row.reason,
             row.quarantined_at,
-            Release(row.actor, row.why, row.at) if row.at else None,
+            Release(row.actor, row.why, row.at, row.accepted) if row.at else None,
         )
         for row in rows
     ]
@@ -103,10 +112,25 @@ def _of_sources(model: Model) -> set[str]:
     return read | {f"{name}.{ALL_COLUMNS}" for name in sources}
 
 
-def release(connection: sa.Connection, entries: Collection[Quarantine], actor: str, reason: str) -> int:
-    """Release quarantines, effective from the next training on; returns how many were not released before."""
+def accepted(connection: sa.Connection, model: str, prefix: str = "") -> set[tuple[str, str]]:
+    """The columns and kinds of break that persons have accepted; with a prefix, of the columns that have it, and without it."""
+    entries, releases = quarantines.c, quarantine_releases.c
+    same = (entries.model == releases.model) & (entries.start == releases.start) & (entries.column == releases.column)
+    query = sa.select(entries.column, entries.kinds).select_from(quarantines.join(quarantine_releases, same))
+    rows = connection.execute(query.where(entries.model == model, releases.accepted, entries.column.startswith(prefix)))
+    return {(row.column.removeprefix(prefix), kind) for row in rows for kind in row.kinds}
+
+
+def release(
+    connection: sa.Connection, entries: Collection[Quarantine], actor: str, reason: str, *, accept: bool = False
+) -> int:
+    """Release quarantines, effective from the next training on; returns how many were not released before.
+
+    Where they are accepted, too, breaks of their kinds are not raised again in these columns.
+    """
     rows = [
         {"model": entry.model, "start": entry.start, "column": entry.column, "actor": actor, "reason": reason}
+        | {"accepted": accept}
         for entry in entries
         if entry.release is None
     ]

@@ -1,13 +1,25 @@
 """The days of the sources on which rows have landed, and the number of publications that touched each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
+from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 from everfit.store.tables import source_days
 
+_TOUCH = """
+    INSERT INTO source_days (source, day) SELECT %s, day FROM unnest(%s::date[]) AS touched(day)
+    ON CONFLICT (source, day) DO UPDATE SET changes = source_days.changes + 1
+"""
+
 Changes = dict[str, dict[str, int]]  # source → day as 1996-09-04 → publications that touched it
+
+
+def touch(cursor: psycopg.Cursor[Any], source: str, days: Collection[date]) -> None:
+    """Mark the days as changed: what was made of them is out of date."""
+    cursor.execute(_TOUCH, [source, sorted(days)])
 
 
 def changes(connection: sa.Connection, sources: Sequence[str], *, before: date | None = None) -> Changes:

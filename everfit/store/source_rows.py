@@ -1,13 +1,13 @@
 """The landed rows of a source: read completely, by key or by a range of keys, and locked while others are published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import psycopg
 
 from everfit.declaration import Source
-from everfit.store import locks
+from everfit.store import locks, masks
 from everfit.store.frames import decode_rows
 
 Cursor = psycopg.Cursor[Any]
@@ -42,15 +42,20 @@ def lock(cursor: Cursor, source: str) -> None:
 
 
 def of_keys(cursor: Cursor, source: Source, column: str | None = None, keys: Sequence[str] = ()) -> pl.DataFrame:
-    """All landed rows in event order; where a column is named, only those with one of these texts in it."""
+    """All landed rows in event order, without what is masked; where a column is named, only those with one of these texts."""
     bound = {"source": source.name, "column": column, "keys": list(keys)}
-    return decode_rows(source, [document for (document,) in cursor.execute(_OF_KEYS, bound)])
+    return _seen(cursor, source, _OF_KEYS, bound)
 
 
 def between_keys(cursor: Cursor, source: Source, column: str, after: str | None, upto: str | None) -> pl.DataFrame:
     """The rows whose text in a column lies in ``(after, upto]`` by code points, in event order; None is no limit."""
     bound = {"source": source.name, "column": column, "after": after, "upto": upto}
-    return decode_rows(source, [document for (document,) in cursor.execute(_BETWEEN_KEYS, bound)])
+    return _seen(cursor, source, _BETWEEN_KEYS, bound)
+
+
+def _seen(cursor: Cursor, source: Source, query: str, bound: Mapping[str, Any]) -> pl.DataFrame:
+    rows = decode_rows(source, [document for (document,) in cursor.execute(query, bound)])
+    return masks.masked(source, rows, masks.of_source(cursor, source.name))
 
 
 def count_by_key(cursor: Cursor, source: str, column: str) -> list[tuple[str, int]]:

@@ -68,6 +68,7 @@ view_versions = Table(
     Column("registered_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     _time("built_at", nullable=True),
     Column("used_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),  # declared or served by then
+    Column("masks", JSONB),  # a list of everfit.features.masked_features.MaskedColumns; null without any
     Index("view_versions_by_source", "source"),
 )
 
@@ -246,7 +247,8 @@ quarantines = Table(
     _time("end"),  # at the latest the next midnight
     _text("column", primary_key=True),  # or * for all of them
     _text("reason"),
-    _time("quarantined_at"),  # the end of the window that was judged
+    _time("quarantined_at"),  # the end of the day or window that was judged
+    Column("kinds", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # of break: everfit.evidence.breaks.BreakKind
 )
 
 quarantine_releases = Table(
@@ -258,6 +260,7 @@ quarantine_releases = Table(
     _text("actor"),
     _text("reason"),
     Column("at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("accepted", Boolean, nullable=False, server_default=text("false")),  # no break of these kinds is raised again
 )
 
 decisions = Table(

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from everfit.declaration import Model
 from everfit.declaration.views import FeatureView
 from everfit.features.definition import Definition, Shape, define
+from everfit.features.masked_features import MaskedColumns
 
 Cursor = psycopg.Cursor[Any]
 State = Literal["building", "built", "stale"]
@@ -68,6 +69,8 @@ _UNUSED = """
 """
 
 _FAIL = "UPDATE view_versions SET problem = %(problem)s WHERE view = %(view)s AND version = %(version)s"
+
+_MASK = "UPDATE view_versions SET masks = %s WHERE view = %s AND version = %s"
 
 _DROP = (
     "DELETE FROM online_features WHERE view = %s AND version = %s",
@@ -161,6 +164,11 @@ def mark_own_keys(cursor: Cursor, definition: Definition) -> None:
 def mark_used(cursor: Cursor, names: Sequence[tuple[str, str]]) -> None:
     """Record that these versions, by view and version, are declared or read by a process now."""
     cursor.execute(_USED, [[view for view, _ in names], [version for _, version in names]])
+
+
+def mask(cursor: Cursor, name: tuple[str, str], masks: Sequence[MaskedColumns]) -> None:
+    """Record what of its source is masked to a version; answers that it concerns are degraded."""
+    cursor.execute(_MASK, [msgspec.json.encode(masks).decode() if masks else None, *name])
 
 
 def drop_unused(cursor: Cursor, source: str, age: timedelta) -> list[tuple[str, str]]:

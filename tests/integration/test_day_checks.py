@@ -4,13 +4,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from everfit import Limits, Model
 from everfit.evidence.checked_days import DayVerdict
+from everfit.pipeline import manifests
+from everfit.sources.mask_changes import release
 from everfit.store import day_verdicts, failures, quarantines
+from everfit.store.lake import Lake
 from monitors import day_checks
 from monitors.judgement import Judged
 from tests.examples import electricity
@@ -64,7 +68,7 @@ def test_a_broken_day_is_quarantined_once_and_the_others_of_its_window_count(
         assert verdicts(loop) == []
         day_checks.check_days(loop.runtime.engine, loop.runtime.lake, {MODEL.name: MODEL}, 0.0)
         assert verdicts(loop) == [], "nothing is judged after the deadline"
-        day_checks._check_next(loop.runtime.engine, loop.runtime.lake, MODEL)
+        day_checks._check_next(loop.runtime.engine, loop.runtime.lake, {MODEL.name: MODEL}, MODEL)
     found = {kind.kind: kind for kind in close(loop).judgements}
 
     every = verdicts(loop)
@@ -99,12 +103,28 @@ def test_a_broken_day_is_quarantined_once_and_the_others_of_its_window_count(
     assert close(loop).judgements == []
     assert len(verdicts(loop)) == 3 * 7
 
+    with loop.runtime.engine.begin() as connection:
+        every_one = quarantines.of_model(connection, MODEL.name)
+        assert quarantines.accepted(connection, MODEL.name) == set()
+        assert release(connection, loop.runtime.models, every_one, "ann", "a new meter", accept=True) == 3
+        assert {("demand", "stuck"), ("demand_yesterday", "stuck")} <= quarantines.accepted(connection, MODEL.name)
+        assert quarantines.accepted(connection, MODEL.name, "half_hours.") == {("demand", "stuck")}
+
 
 def test_what_is_judged_without_a_profile_of_days_is_told_and_the_window_judged_as_a_whole(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for judge in ("judge_day", "judge_labels", "judge_source_day"):
-        monkeypatch.setattr(day_checks, judge, lambda *_, **__: day_checks._without_profile(1))
+    whole = manifests.get
+
+    def older(lake: Lake, digest: str, kind: type[Any]) -> Any:
+        version = whole(lake, digest, kind)
+        if kind is not manifests.Version:
+            return version
+        candidate = msgspec.structs.replace(version.candidate, day_profile=None)
+        training_set = msgspec.structs.replace(version.training_set, source_days=[])
+        return msgspec.structs.replace(version, candidate=candidate, training_set=training_set)
+
+    monkeypatch.setattr(manifests, "get", older)
     quality = next(each for each in close(loop).judgements if each.kind == "quality")
     assert {day.reason for day in verdicts(loop)} == {"version 1 has no profile of days; the next training makes one"}
     assert quality.reason == "nothing broken in 336 rows"

@@ -55,7 +55,11 @@ def test_list_show_and_release(week: sa.Engine) -> None:
     assert "by ann: the meter was right" in everfit("show", MODEL, *some).output
     again = everfit("release", MODEL, *some, "--reason", "once more", "--json")
     assert (again.exit_code, msgspec.json.decode(again.stdout)) == (1, {"released": 0})
-    assert everfit("release", MODEL, "--all", "--reason", "all is well").exit_code == 0
+    usual = everfit("release", MODEL, "--all", "--accept", "--reason", "a new meter").output
+    assert (
+        usual == f"12 released, and what was found there is usual from now on; the next training of {MODEL} learns from them\n"
+    )
+    assert ": a new meter" in everfit("show", MODEL).output.partition("accepted")[2]
     assert everfit("list", MODEL).output == f"nothing of {MODEL} is quarantined\n"
 
 
