@@ -22,7 +22,6 @@ from everfit.declaration.metrics import OwnLoss, RowMetric
 from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, OBSERVED_AT
 from everfit.declaration.tasks import Floats
 from everfit.errors import SimulationError
-from everfit.evidence.propensity import drawn_by_chance
 from everfit.evidence.regret import windows_behind
 from everfit.pipeline.code_versions import stage_version
 from everfit.pipeline.training_set import known_by
@@ -118,7 +117,7 @@ def windows_length(model: Model) -> timedelta:
 def _scored(model: Model, rows: "pl.DataFrame", first: datetime, days: int, window: timedelta) -> _Scored:
     import polars as pl
 
-    within = drawn_by_chance(model, rows.filter(pl.col(EVENT_TIME).is_between(first, first + days * DAY, closed="left")))
+    within = rows.filter(pl.col(EVENT_TIME).is_between(first, first + days * DAY, closed="left"))
     if within.is_empty():
         raise SimulationError(f"{model.name}: no labelled row from {format_time(first)} on, in {max(days, 0)} days")
     since = pl.col(EVENT_TIME) - first
