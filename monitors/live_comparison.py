@@ -185,26 +185,16 @@ def _asked(connection: sa.Connection, model: Model, rollout: Rollout, span: Span
 
 
 def _left_to_the_champion(connection: sa.Connection, model: Model, rollout: Rollout, span: Span) -> int:
-    """How many requests of the version's units the champion alone answered; none where its rows lack the unit.
-
-    Those that were answered before the share was raised, with the version as a shadow, are not left to it.
-    """
+    """How many requests of the version's units the champion answered in its place; none where its rows lack the unit."""
     columns, unit = predictions.c, rollout.stage.unit or model.entity
     within = (columns.model == model.name, columns.event_time >= span[0], columns.event_time < span[1])
     of_champion = (columns.version == rollout.replaces, columns.role == "champion", ~columns.late)
     own = sa.cast(sa.func.to_json(columns.entity), sa.Text)
     value = own if unit == model.entity else sa.func.coalesce(sa.cast(columns.features[unit], sa.Text), "null")
-    counted = sa.select(value, sa.func.count()).where(*within, *of_champion, ~_has_answered(rollout, span)).group_by(value)
+    counted = sa.select(value, sa.func.count()).where(*within, *of_champion).group_by(value)
     share, found = rollout.stage.share, 0
     for written, rows in connection.execute(counted):
         known = json.loads(written)
         if known is not None and is_challenged(model.name, rollout.version, share, key_of(known)):
             found += rows
     return found
-
-
-def _has_answered(rollout: Rollout, span: Span) -> sa.ColumnElement[bool]:
-    """Whether the version has a row of the same request."""
-    columns, its = predictions.c, predictions.alias("its").c
-    same = (its.model == columns.model, its.event_time == columns.event_time, its.request_id == columns.request_id)
-    return sa.exists().where(*same, its.version == rollout.version, its.event_time >= span[0], its.event_time < span[1])

@@ -21,7 +21,7 @@ from everfit.pipeline.announcement import announce
 from everfit.store import ledger, locks, model_clocks, rollouts
 from everfit.store.failures import Part, describe
 from everfit.store.isolation import Isolation
-from everfit.store.rollback_views import require_views
+from everfit.store.rollback_views import require_inputs
 from everfit.store.rollouts import LiveDay, Rollout, State
 from everfit.timing import format_duration
 from monitors.attempts import Attempt
@@ -165,7 +165,7 @@ def _guarded(look: _Look) -> Iterator[Deployed]:
 def _require_servable(look: _Look, version: int) -> None:
     recorded = ledger.recorded(look.connection, look.model.name, version)
     if recorded is not None and recorded.schema is not None:
-        require_views(look.connection, look.model, version, recorded.schema)
+        require_inputs(look.connection, look.model, version, recorded.schema)
 
 
 def _challenging(look: _Look) -> Iterator[Deployed]:

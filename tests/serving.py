@@ -14,7 +14,7 @@ from everfit.declaration.rollouts import Role
 from everfit.errors import RefusedError, ServiceError
 from everfit.registry import Artifact, InMemoryRegistry, Registry
 from everfit.serving.producer import Record
-from everfit.store.served_roles import Served
+from everfit.store.served_roles import STANDBY, Served
 from everfit.training.artifact import Signature
 
 
@@ -54,12 +54,16 @@ class WatchedRegistry(InMemoryRegistry):
         self.artifacts = {(model.name, number): artifact(model, onnx) for number, onnx in graphs.items()}
         self.fetched: list[int] = []
         self.away = False
+        self._champions: list[int] = []  # the latest first
         self.assign(roles)
 
     def assign(self, roles: Mapping[Role, int], *, share: float = 0.0, unit: str = "", guards: Sequence[int] = ()) -> None:
         """Give these roles and no others, also to versions that are not there; ``guards`` are shadows that no person set."""
         self.pointers = {(self._model, role): version for role, version in roles.items()}
-        self._served = Served(roles.get("champion"), roles.get("challenger"), share, unit, tuple(guards))
+        champion = roles.get("champion")
+        former = [number for number in self._champions if number != champion]
+        self._champions = [champion, *former] if champion else former
+        self._served = Served(champion, roles.get("challenger"), share, unit, tuple(guards), standby=tuple(former[:STANDBY]))
 
     def served(self, model: str) -> Served:
         """The roles that were assigned, without the person's shadow."""

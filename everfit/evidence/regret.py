@@ -13,6 +13,7 @@ from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
 from everfit.errors import FeatureError, MetricError
 from everfit.evidence import Evidence
 from everfit.evidence.out_of_bounds import within
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.timing import format_time
 
 if TYPE_CHECKING:
@@ -78,11 +79,15 @@ def _scored(model: Model, rows: "pl.DataFrame", comparator: "Comparator", detail
 
 
 def _matured(scored: "JudgedWindow", window: "JudgedWindow") -> "pl.DataFrame":
-    """The rows within their bounds whose outcome is known, and that are so old that a slow one would be known too."""
+    """The rows within their bounds whose outcome is known, and that are so old that a slow one would be known too.
+
+    Of a model that explores these are the explored ones, which chance has drawn.
+    """
     import polars as pl
 
     old_enough = pl.col(EVENT_TIME) <= window.complete_at - window.model.training.label_delay
-    return within(window.model, scored.rows).filter(pl.col(LABEL).is_not_null(), old_enough)
+    rows = drawn_by_chance(window.model, within(window.model, scored.rows))
+    return rows.filter(pl.col(LABEL).is_not_null(), old_enough)
 
 
 def _weeks(scored: "JudgedWindow", rows: "pl.DataFrame") -> float:

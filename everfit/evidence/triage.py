@@ -23,6 +23,7 @@ from everfit.evidence.breaks.values import Bounds, broken_bounds, broken_nulls, 
 from everfit.evidence.breaks.volume import broken_volume
 from everfit.evidence.day_figures import DayFigures
 from everfit.evidence.day_profile import OUTCOMES, DayProfile
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.evidence.relations import RankedDay
 from everfit.evidence.tails import LEAST_DAYS
 
@@ -115,10 +116,12 @@ def judge_labels(
         model: the declaration, for the label's name and the budget.
         profile: the version's, of training rows with LABEL and SCORE.
         day: UTC.
-        rows: all requests of that day: EVENT_TIME, LABEL, null where it is not known, and SCORE.
+        rows: all requests of that day: EVENT_TIME, LABEL, null where it is not known, and SCORE; where the model explores,
+            EXPLORED, and the explored ones are judged: what becomes of others depends on the answers.
         before: figures of earlier days by this function that were not broken, oldest first.
         accepted: breaks that a person has released.
     """
+    rows = drawn_by_chance(model, rows)
     usual = profile.only(OUTCOMES).with_days(before)
     ranked = usual.ranked(rows)
     figures = usual.figures(day, rows, ranked)

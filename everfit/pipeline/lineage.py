@@ -38,6 +38,11 @@ def raw_dataset(model: Model, source: str) -> str:
     return f"{model.name}/raw_data/{source}"
 
 
+def scored_dataset(model: Model) -> str:
+    """The answers to the model's table of requests, by day."""
+    return f"{model.name}/scored requests"
+
+
 def features_dataset(model: Model) -> str:
     """Name of the dataset of a model's features."""
     return f"{model.name}/features"

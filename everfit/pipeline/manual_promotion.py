@@ -21,7 +21,7 @@ from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.lake import Lake
 from everfit.store.ledger import Champion
-from everfit.store.rollback_views import require_views
+from everfit.store.rollback_views import require_inputs
 
 
 class Promoted(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ def adopt(runtime: Runtime, model: Model, version: int, *, actor: str, reason: s
         raise PromotionError(f"version {version} was made for {described.model}, not for {model.name}")
     _require_servable(runtime.lake, model, version, registered)
     with runtime.engine.connect() as connection:
-        require_views(connection, model, version, registered.signature.schema)
+        require_inputs(connection, model, version, registered.signature.schema)
     why = reason or "chosen by hand"
     replaced = champion.version if champion else None
     _promote(runtime, model, described, _Step(replaced, version, digest, actor, why))

@@ -15,7 +15,7 @@ from everfit.pipeline.reconciliation import set_alias
 from everfit.runtime import Runtime
 from everfit.store import ledger, model_clocks, rollouts
 from everfit.store.ledger import Champion, Entry
-from everfit.store.rollback_views import require_views
+from everfit.store.rollback_views import require_inputs
 from everfit.training.version_scorer import open_scorer
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def roll_back(runtime: Runtime, model: Model, to: int | None = None, *, actor: s
         target = _target(connection, model, champion, to)
         described = manifests.get(runtime.lake, target.manifest, Version)
         signature = manifests.signature_of(runtime.lake, described)
-        require_views(connection, model, target.version, signature.schema)
+        require_inputs(connection, model, target.version, signature.schema)
     open_scorer(manifests.content_of(runtime.lake, described), signature)
     why = reason or f"version {champion.version} is taken back"
     with runtime.engine.begin() as connection:

@@ -3,17 +3,21 @@
 Each within the caller's transaction, which holds the ledger's lock of the model.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from everfit.declaration import Model
 from everfit.declaration.rollouts import Stage, stages_of
-from everfit.store import ledger, rollouts
+from everfit.features.spans import DAY
+from everfit.pipeline.lineage import scored_dataset
+from everfit.store import ledger, partitions, rollouts
 from everfit.store.ledger import Entry
 from everfit.store.rollouts import Rollout, State, rollout_id
+from everfit.timing import midnight
 
+MOMENT = timedelta(microseconds=1)
 LIVE = "live outcomes"  # the cause of what they decide
 
 
@@ -49,8 +53,9 @@ def advance(connection: sa.Connection, model: Model, rollout: Rollout, at: datet
     if following.kind == "guard":
         _crown(connection, model, rollout, at, actor=actor, reason=reason)
         return rollout.version
+    since = _answered_until(connection, model, at)
     record(connection, rollout, "advanced", at, actor=actor, reason=reason, stage=following.kind, share=following.share)
-    rollouts.update(connection, rollout, _state(following), step=rollout.step + 1, since=at + model.log.lateness, reason=reason)
+    rollouts.update(connection, rollout, _state(following), step=rollout.step + 1, since=since, reason=reason)
     return None
 
 
@@ -89,7 +94,7 @@ def _opened(connection: sa.Connection, model: Model, entry: Entry, margin: float
         replaces=entry.from_version,
         stages=stages,
         step=0,
-        since=entry.event_time + model.log.lateness,
+        since=_answered_until(connection, model, entry.event_time),
         margin=margin,
         state=_state(stages[0]),
         reason=entry.reason,
@@ -107,9 +112,15 @@ def _crown(connection: sa.Connection, model: Model, rollout: Rollout, at: dateti
     ledger.replace_champion(connection, entry)
     supersede(connection, rollouts.provisional(connection, model.name), entry)
     step = rollout.step + 1
-    rollouts.update(
-        connection, rollout, "provisional", step=step, since=at + model.log.lateness, looked_until=at, reason=reason
-    )
+    since = _answered_until(connection, model, at)
+    rollouts.update(connection, rollout, "provisional", step=step, since=since, looked_until=at, reason=reason)
+
+
+def _answered_until(connection: sa.Connection, model: Model, clock: datetime) -> datetime:
+    """The newest event time that was answered before now: by the clock, or by the days of a table that are answered already."""
+    newest = clock + model.log.lateness
+    days = partitions.newest_versions(connection, scored_dataset(model)) if model.batch else {}
+    return max([newest, *(midnight(day) + DAY - MOMENT for day in days)])
 
 
 def _state(stage: Stage) -> State:

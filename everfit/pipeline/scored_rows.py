@@ -11,6 +11,7 @@ from everfit.declaration import Model
 from everfit.declaration.reserved_columns import EVENT_TIME, OBSERVED_AT
 from everfit.declaration.tasks import Floats
 from everfit.errors import SimulationError
+from everfit.evidence.propensity import drawn_by_chance
 from everfit.evidence.regret import windows_behind
 from everfit.policy.losses import DAY
 from everfit.timing import format_time
@@ -35,14 +36,14 @@ class ScoredRows:
 
     @classmethod
     def of(cls, model: Model, rows: "pl.DataFrame", first: datetime, days: int, window: timedelta) -> Self:
-        """The rows of so many days from the first on, in windows of this length.
+        """The rows of so many days from the first on, in windows of this length; of a model that explores, explored ones.
 
         Raises:
             SimulationError: when there are none.
         """
         import polars as pl
 
-        within = rows.filter(pl.col(EVENT_TIME).is_between(first, first + days * DAY, closed="left"))
+        within = drawn_by_chance(model, rows.filter(pl.col(EVENT_TIME).is_between(first, first + days * DAY, closed="left")))
         if within.is_empty():
             raise SimulationError(f"{model.name}: no labelled row from {format_time(first)} on, in {max(days, 0)} days")
         since = pl.col(EVENT_TIME) - first

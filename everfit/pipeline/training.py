@@ -221,7 +221,7 @@ def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
         tested = backtested.result()
     answered = partial(_answered, model, open_scorer(content, signature))
     columns = [*model.features, *model.task.watched(np.empty((0, *model.task.output.shape)))]
-    asked = drawn_by_chance(model, rows)  # windows are of all that is asked
+    asked = drawn_by_chance(model, rows)  # windows and days are of all that is asked
     reference = reference_sample(model.drift, asked, columns, cutoff=cutoff, answered=answered)
     return Trained(
         name=recipe.name,
@@ -230,8 +230,8 @@ def _fitted(training: _Training, recipe: Recipe, place: FitPlace) -> Trained:
         backtest=runtime.lake.put_frame(tested.rows),
         reference=runtime.lake.put_frame(reference),
         calibration=calibrate(model.drift, asked, reference, columns, cutoff=cutoff, answered=answered),
-        profile=quality.profile(model, rows),
-        day_profile=profile_requests(model, _with_backtest(rows, tested.rows)),
+        profile=quality.profile(model, asked),
+        day_profile=profile_requests(model, _with_backtest(asked, tested.rows)),
         metrics=_metrics(model, recipe, tested.rows),
         latency_ms=latency.ms,
         slowdown=latency.slowdown,

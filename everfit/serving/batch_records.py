@@ -82,10 +82,12 @@ def _answers(table: _Table, scorer: BatchScorer, roles: Mapping[int, Role]) -> d
 
 def _logged(scorer: BatchScorer, contract: Contract, table: _Table, place: int, role: Role, scored: Scored) -> Logged:
     """A record is as serving's, and one that the log would refuse is none."""
-    if scored.fault:
-        return Logged(problem=scored.fault)
     row = table.rows[place]
+    if row.fault:
+        return Logged(problem=row.fault)
     entity = key_of(row.inputs[scorer.model.entity])
+    if scored.fault:
+        return Logged(entity=entity, problem=scored.fault)
     try:
         prediction = Prediction(
             request_id=table.ids[place],
@@ -103,5 +105,5 @@ def _logged(scorer: BatchScorer, contract: Contract, table: _Table, place: int, 
         require_size(entity.encode(), record)
         contract.prediction(record, table.now)
     except EventError as error:
-        return Logged(problem=f"the answer cannot be logged, and is not given: {error}")
+        return Logged(entity=entity, problem=f"the answer cannot be logged, and is not given: {error}")
     return Logged(scorer.number, scored.degraded, entity, record.decode())

@@ -12,60 +12,67 @@ from everfit.serving.assignment import is_challenged
 from everfit.serving.batch_scoring import BatchScorer, open_batch_scorer
 from everfit.serving.request_table import TableRow
 from everfit.store import served_roles
+from everfit.store.served_roles import Served
 
 logger = logging.getLogger(__name__)
 
 
 class BatchRoles(NamedTuple):
-    """The loaded versions; ``share`` of the values of ``unit`` gets the challenger's answers."""
+    """The loaded versions by the roles that they were ``served`` in; a version that could not be loaded has none."""
 
+    served: Served
     champion: BatchScorer
     challenger: BatchScorer | None = None
-    share: float = 0.0
-    unit: str = ""
     shadows: tuple[BatchScorer, ...] = ()
 
     def is_challenged(self, row: TableRow) -> bool:
         """Whether the row's unit is the challenger's; one that is null is the champion's."""
         if self.challenger is None or row.fault:
             return False
-        model, value = self.champion.model, row.inputs[self.unit or self.champion.model.entity]
-        return value is not None and is_challenged(model.name, self.challenger.number, self.share, key_of(value))
+        model, value = self.champion.model, row.inputs[self.served.unit or self.champion.model.entity]
+        return value is not None and is_challenged(model.name, self.challenger.number, self.served.share, key_of(value))
 
 
-def open_roles(runtime: Runtime, model: Model, opened: dict[int, BatchScorer]) -> BatchRoles:
-    """Who answers now; ``opened`` are versions that are loaded, by number, and gets those that are loaded for it.
+class TableVersions:
+    """The versions of a model that answer the rows of its table; each is loaded once."""
 
-    A version beside the champion that cannot be loaded is logged and left out: the champion answers in its place.
+    def __init__(self, runtime: Runtime, model: Model) -> None:
+        self.model = model
+        self._runtime = runtime
+        self._opened: dict[int, BatchScorer] = {}
 
-    Raises:
-        ServiceError: when there is no champion, or the registry does not answer.
-    """
-    with runtime.engine.connect() as connection:
-        served = served_roles.served(connection, model.name)
-    champion = opened.get(served.champion or 0) or open_batch_scorer(runtime, model, served.champion)
-    opened[champion.number] = champion
-    shadows = dict.fromkeys((*_persons_shadow(runtime, model), *served.shadows))
-    others = [number for number in shadows if number not in (champion.number, served.challenger)]
-    challenger = served.challenger and _beside(runtime, model, served.challenger, opened)
-    loaded = (_beside(runtime, model, number, opened) for number in others)
-    return BatchRoles(champion, challenger or None, served.share, served.unit, tuple(filter(None, loaded)))
+    def roles(self) -> BatchRoles:
+        """Who answers now. A version beside the champion that cannot be loaded is logged, and the champion answers.
 
+        Raises:
+            ServiceError: when there is no champion, or the registry does not answer.
+        """
+        with self._runtime.engine.connect() as connection:
+            served = served_roles.served(connection, self.model.name)
+        champion = self._open(served.champion)
+        shadows = dict.fromkeys((*self._persons_shadow(), *served.shadows))
+        others = [number for number in shadows if number not in (champion.number, served.challenger)]
+        challenger = self._beside(served.challenger) if served.challenger else None
+        return BatchRoles(served, champion, challenger, tuple(filter(None, map(self._beside, others))))
 
-def _persons_shadow(runtime: Runtime, model: Model) -> Iterator[int]:
-    try:
-        number = runtime.registry.roles(model.name).get("shadow")
-    except ServiceError as error:
-        logger.warning("%s: a shadow that a person has set, if any, answers no rows of the table: %s", model.name, error)
-        return
-    if number is not None:
-        yield number
+    def _persons_shadow(self) -> Iterator[int]:
+        try:
+            number = self._runtime.registry.roles(self.model.name).get("shadow")
+        except ServiceError as error:
+            what = "a shadow that a person has set, if any, answers no rows of the table"
+            logger.warning("%s: %s: %s", self.model.name, what, error)
+            return
+        if number is not None:
+            yield number
 
+    def _beside(self, number: int) -> BatchScorer | None:
+        try:
+            return self._open(number)
+        except EverfitError as error:
+            logger.warning("%s: version %d answers no rows of the table: %s", self.model.name, number, error)
+            return None
 
-def _beside(runtime: Runtime, model: Model, number: int, opened: dict[int, BatchScorer]) -> BatchScorer | None:
-    try:
-        opened[number] = opened.get(number) or open_batch_scorer(runtime, model, number)
-    except EverfitError as error:
-        logger.warning("%s: version %d answers no rows of the table: %s", model.name, number, error)
-        return None
-    return opened[number]
+    def _open(self, number: int | None) -> BatchScorer:
+        found = self._opened.get(number or 0) or open_batch_scorer(self._runtime, self.model, number)
+        self._opened[found.number] = found
+        return found

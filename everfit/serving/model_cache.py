@@ -1,7 +1,7 @@
 """The versions of every model in memory: a new one is loaded while the old one serves, and then takes its place at once.
 
-The last versions that served stay loaded, so that taking a promotion back waits for nothing. Each version is loaded by itself:
-one that loads slowly, or not at all, delays no other.
+The last champions are loaded, too, also after a restart, so that taking a promotion back waits for nothing. Each version is
+loaded by itself: one that loads slowly, or not at all, delays no other.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ from everfit.training.version_scorer import open_scorer
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 30.0
-STANDBY = 2  # versions that served before, and stay loaded
 ROOM_TIMES = 3  # the memory that a version takes while it is loaded, in times of its bytes
 
 T = TypeVar("T")
@@ -45,7 +44,7 @@ class ModelCache:
         self._remember = remember
         self._served: dict[str, Served] = {}  # by the ledger, loaded or not; none before it was read
         self._shadows: dict[str, int | None] = {}  # those that persons set, as last read
-        self._loaded: dict[str, dict[int, Version]] = {name: {} for name in models}  # the longest unused first
+        self._loaded: dict[str, dict[int, Version]] = {name: {} for name in models}
         self._loading: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._locks = {name: asyncio.Lock() for name in models}
         self._retry_at: dict[tuple[str, int], float] = {}
@@ -124,9 +123,9 @@ class ModelCache:
                 self._begin(name, number, insist=insist)
 
     def _wanted(self, name: str) -> list[int]:
-        """The versions to serve, the champion first, and a person's shadow before others."""
+        """The versions to load, the champion first, a person's shadow before others, those on standby last."""
         served = self._served[name]
-        numbers = (served.champion, served.challenger, self._shadows.get(name), *served.shadows)
+        numbers = (served.champion, served.challenger, self._shadows.get(name), *served.shadows, *served.standby)
         return list(dict.fromkeys(number for number in numbers if number is not None))
 
     def _begin(self, name: str, number: int, *, insist: bool) -> None:
@@ -154,10 +153,8 @@ class ModelCache:
         shadows = served.shadows if person is None else (person, *served.shadows)
         all_served = Served(served.champion, served.challenger, served.share, served.unit, shadows)
         new = ActiveVersions.of(all_served, loaded, champion)
-        for _, version in new:  # used now: they are the last to go
-            loaded[version.number] = loaded.pop(version.number, version)
-        idle = [number for number in loaded if number not in {version.number for _, version in new}]
-        for number in idle[: max(0, len(idle) - STANDBY)]:
+        kept = {version.number for _, version in new} | {*served.standby}
+        for number in loaded.keys() - kept:
             del loaded[number]
         if new != old:
             self.active[name] = new

@@ -132,6 +132,13 @@ def predecessor(connection: sa.Connection, model: str, version: int) -> int | No
     return replaced
 
 
+def former_champions(connection: sa.Connection, model: str, number: int) -> list[int]:
+    """At most so many versions that were champion before the present one, the latest first."""
+    crowned = sa.select(ledger.c.to_version).where(ledger.c.model == model, ledger.c.action.in_(CROWNING))
+    newest_first = crowned.group_by(ledger.c.to_version).order_by(sa.func.max(ledger.c.id).desc())
+    return list(connection.execute(newest_first.offset(1).limit(number)).scalars())
+
+
 def versions(connection: sa.Connection, model: str) -> list[int]:
     """The numbers of all versions on record."""
     about = (ledger.c.model == model, ledger.c.action.in_(RECORDING))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from everfit.declaration.rollouts import Stage
 from everfit.environment.settings import Settings
 from everfit.errors import ServiceError
 from everfit.features.running_sums import key_of
+from everfit.pipeline import rollout_changes
 from everfit.registry import InMemoryRegistry
 from everfit.runtime import Runtime
+from everfit.serving import scored_days
 from everfit.serving.assignment import is_challenged
-from everfit.serving.batch_roles import open_roles
+from everfit.serving.batch_answers import answer_rows
+from everfit.serving.batch_roles import TableVersions
 from everfit.serving.batch_scoring import score_table
 from everfit.serving.producer import KafkaLogProducer, Record
 from everfit.serving.scored_days import due_days, score_day, score_days
@@ -189,10 +193,40 @@ def test_versions_beside_the_champion_answer_the_rows_as_requests(runtime: Runti
         found == ({("challenger", 3), ("shadow", 2), beside} if name in taken else {("champion", 2), beside})
         for name, found in by_role.items()
     )
-    scored_as_shadow = Rollout("s", MODEL.name, 1, 2, [Stage(kind="canary", seconds=86400, share=1.0)], 0, START - DAYS)
     with runtime.engine.connect() as connection:
-        days = [live_day(connection, MODEL, rollout, START) for rollout in (challenging, guarded, scored_as_shadow)]
-    assert [(day.asked, day.rows, day.other_rows) for day in days] == [(len(taken), len(taken), 23), (23, 23, 23), (23, 23, 23)]
+        days = [live_day(connection, MODEL, rollout, START) for rollout in (challenging, guarded)]
+    assert [(day.asked, day.rows, day.other_rows) for day in days] == [(len(taken), len(taken), 23), (23, 23, 23)]
+
+
+def test_a_step_that_begins_while_a_day_is_scored_begins_before_it_or_after_it(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else days would count against the new version that the former champion has answered alone."""
+    promote(runtime, 1)
+    promotions = [partial(promote_guarded, runtime)]
+
+    def while_scoring(*given: Any) -> pl.DataFrame:
+        while promotions:
+            promotions.pop()()
+        return answer_rows(*given)
+
+    monkeypatch.setattr(scored_days, "answer_rows", while_scoring)
+    assert [list(one.versions) for one in score_days(runtime, MODEL, [DAY, NEXT], wall_clock())] == [[2], [2]]
+    with runtime.engine.begin() as connection:
+        (guarded,) = rollouts.of_model(connection, MODEL.name)
+        assert guarded.next_day == START, "nothing was answered before"
+        rollouts.update(connection, guarded, "superseded")
+        entry = Entry(MODEL.name, "promoted", 2, 1, "test", "drift", "", None, START, {"manifest": "m"})
+        rollout_changes.guard(connection, MODEL, entry)
+        assert rollouts.of_model(connection, MODEL.name)[-1].next_day == START + 3 * DAYS, "after the days that are answered"
+
+
+def promote_guarded(runtime: Runtime) -> None:
+    promote(runtime, 2)
+    before = START - DAYS
+    with runtime.engine.begin() as connection:
+        entry = Entry(MODEL.name, "promoted", 1, 2, "test", "drift", "", None, before, {"manifest": "m"})
+        rollout_changes.guard(connection, MODEL, entry)
 
 
 class Overtaken(MemoryProducer):
@@ -205,7 +239,7 @@ class Overtaken(MemoryProducer):
     def send(self, batch: Sequence[Record]) -> None:
         """Let the other run be first."""
         publish(self._runtime.engine, self._runtime.models, "asked", [asked(5, 2.0, visit=9)])
-        score_day(self._runtime, open_roles(self._runtime, MODEL, {}), MemoryProducer(), DAY, self._now)
+        score_day(self._runtime, TableVersions(self._runtime, MODEL), MemoryProducer(), DAY, self._now)
         super().send(batch)
 
 
@@ -216,20 +250,20 @@ def test_an_interrupted_day_is_sent_again_with_the_same_answers(runtime: Runtime
     promote(runtime, 1)
     producer.away.set()
     with pytest.raises(ServiceError, match="the broker is away"):
-        score_day(runtime, open_roles(runtime, MODEL, {}), producer, DAY, now)
+        score_day(runtime, TableVersions(runtime, MODEL), producer, DAY, now)
     assert due(runtime) == [DAY, NEXT]
     promote(runtime, 2)
     producer.away.clear()
-    scored = score_day(runtime, open_roles(runtime, MODEL, {}), producer, DAY, now)
+    scored = score_day(runtime, TableVersions(runtime, MODEL), producer, DAY, now)
     assert (scored.scored, list(scored.versions), due(runtime)) == (3, [1], [NEXT])
     overtaken = Overtaken(runtime, now)
-    score_day(runtime, open_roles(runtime, MODEL, {}), overtaken, DAY, now)
+    score_day(runtime, TableVersions(runtime, MODEL), overtaken, DAY, now)
     assert len(overtaken.taken) == 3
     promote(runtime, 1)
     (kept,) = score_days(runtime, MODEL, [DAY], now)
     assert list(kept.versions) == [1, 2], "what the other run answered stays on record"
     producer.refused.add(producer.taken[1].value)
-    refused = score_day(runtime, open_roles(runtime, MODEL, {}), producer, DAY, now)
+    refused = score_day(runtime, TableVersions(runtime, MODEL), producer, DAY, now)
     assert refused.scored == 3
     assert "too large" in refused.problems[-1]
 

@@ -132,6 +132,7 @@ def test_a_champion_that_is_worse_live_is_rolled_back(engine: sa.Engine) -> None
     log = Log(engine, [])
     log.begin()
     assert log.served() == Served(2, shadows=(1,))
+    assert log.served().standby == (1,)
     for number in itertools.count():
         log.day(number, {(2, "champion"): 0.6, (1, "shadow"): 0.3})
         crowned = log.step()
@@ -141,6 +142,7 @@ def test_a_champion_that_is_worse_live_is_rolled_back(engine: sa.Engine) -> None
     assert [(each.version, each.model.name) for each in crowned] == [(1, log.model.name)]
     assert "worse live than version 1, which is champion again: log loss +0." in crowned[0].reason
     assert log.served() == Served(1)
+    assert log.served().standby == (2,)
     assert log.told() == ["promoted", "promoted", "rolled_back"]
     assert (log.newest().state, len(log.newest().days)) == ("rolled_back", number + 1)
     assert log.step() == []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from everfit.features.offline import compute
 from everfit.serving.lookup import Lookup, ViewFeatures
 from everfit.sources.publication import publish
 from everfit.store import ledger, source_rows, view_builds, view_versions
-from everfit.store.rollback_views import require_views
+from everfit.store.rollback_views import require_inputs
 from everfit.store.tables import view_versions as table
 from everfit.store.view_builds import build
 from tests.pumps import COLUMNS, START, in_fahrenheit, pumps, reading, shouted, view_of
@@ -334,7 +335,29 @@ def test_what_a_rollback_needs_is_kept_however_long_it_was_not_declared(engine: 
     publish_by(engine, some_readings(), now)
     with engine.connect() as connection:
         kept = sorted(connection.execute(sa.select(table.c.version)).scalars())
-        require_views(connection, now, 1, former.schema_id)
+        require_inputs(connection, now, 1, former.schema_id)
         with pytest.raises(PromotionError, match="version 7 of pumps reads pump_now as declared earlier"):
-            require_views(connection, now, 7, between.schema_id)
+            require_inputs(connection, now, 7, between.schema_id)
     assert kept == sorted(define(model.views[0], model.source("readings")).version for model in (former, now))
+
+
+@pytest.mark.parametrize(
+    ("request_now", "lacks"),
+    [
+        ([Category("pump")], "load"),
+        ([Category("pump"), Category("load")], "load"),
+        ([Category("unit"), Number("load")], "pump"),
+        ([Category("pump"), Number("load"), Number("flow")], ""),
+    ],
+    ids=["removed", "of another kind", "a view's key", "one more"],
+)
+def test_a_version_is_not_brought_back_that_reads_what_a_request_has_no_longer(
+    engine: Engine, request_now: list[Any], lacks: str
+) -> None:
+    former = pumps(view_of(latest("vibration")), request=[Category("pump"), Number("load")])
+    build(engine, {former.name: former})
+    now = former.model_copy(update={"request": request_now})
+    told = f"version 1 of pumps reads {lacks} of the request, which has no such field any more, and would answer by nulls"
+    expected = pytest.raises(PromotionError, match=told) if lacks else nullcontext()
+    with engine.connect() as connection, expected:
+        require_inputs(connection, now, 1, former.schema_id)

@@ -40,9 +40,11 @@ from everfit.errors import DeclarationError
 from everfit.evaluation.folds import Fold
 from everfit.evaluation.intervals import daily_losses
 from everfit.evidence import Evidence
+from everfit.evidence.day_profile import profile_requests
 from everfit.evidence.kinds import Performance
 from everfit.evidence.performance import Expectation, judge_performance, matured
 from everfit.evidence.propensity import drawn_by_chance, weighed
+from everfit.evidence.triage import judge_labels
 from everfit.pipeline.code_versions import stage_version
 from everfit.pipeline.fit_rows import fold_rows
 from everfit.serving.assignment import explored_share, is_challenged
@@ -166,6 +168,21 @@ def test_folds_learn_from_all_that_counts_and_are_judged_on_the_explored(tmp_pat
     for exploration, scored in ((Exploration(share=SHARE), 8), (None, 24)):
         fold = next(fold_rows(declared(exploration), rows, origins, tmp_path))
         assert (pl.read_ipc(fold.known).height, fold.scored.height) == (24, scored)
+
+
+@pytest.mark.parametrize(("exploration", "verdict"), [(Exploration(share=0.04), "ok"), (None, "alarm")])
+def test_a_day_whose_outcomes_come_of_explored_rows_alone_is_not_broken(exploration: Any, verdict: str) -> None:
+    """Without exploration so few mean that outcomes have stopped."""
+    model, random = declared(exploration), np.random.default_rng(2)
+    asked = pl.DataFrame({EVENT_TIME: [LIVE - 30 * DAY + row * DAY / 500 for row in range(30 * 500)]})
+    score = random.random(asked.height)
+    labels = pl.Series(LABEL, (random.random(asked.height) < score) * 1.0)
+    known = asked.with_columns(labels, pl.Series(SCORE, score), *[pl.lit(1.0).alias(name) for name in ("customer", "income")])
+    profile = profile_requests(model, known.with_columns(pl.lit("north").alias("town")))
+    explored = pl.when(pl.int_range(500) % 25 == 0).then(0.04).otherwise(0.0)
+    today = known.tail(500).with_columns(explored.alias(EXPLORED))
+    logged = today.with_columns(pl.when(pl.col(EXPLORED) > 0).then(LABEL).alias(LABEL))
+    assert judge_labels(model, profile, LIVE.date(), logged).verdict == verdict
 
 
 def test_performance_says_how_rows_count() -> None:

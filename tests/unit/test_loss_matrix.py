@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from everfit import TrainingWindow
+from everfit import Exploration, TrainingWindow
+from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, WEIGHT
 from everfit.errors import SimulationError
 from everfit.pipeline.loss_matrix import loss_matrix
 from everfit.store.fit_cache import FitCache
@@ -21,6 +23,18 @@ def test_each_model_learns_what_was_known_and_is_scored_from_then_on() -> None:
     assert losses.sums.tolist() == [[4.5, 5.5, 6.5, 7.5, 8.5], [0, 0, 5.5, 6.5, 7.5], [0, 0, 0, 0, 6.5]]
     assert losses.rows.tolist() == [1] * 5
     assert losses.due_rows.tolist() == [1] * 5
+
+
+def test_of_a_model_that_explores_the_explored_rows_are_scored() -> None:
+    """All that counts is learnt from, each by its weight."""
+    fits: list[int] = []
+    model = declared(fits, exploration=Exploration(share=0.5))
+    known = rows(timedelta()).with_columns(
+        pl.when(pl.col(EVENT_TIME).dt.day() % 2 == 0).then(0.5).otherwise(0.0).alias(EXPLORED), pl.lit(1.0).alias(WEIGHT)
+    )
+    losses = loss_matrix(model, model.candidates[0], known, (LIVE, LIVE + 4 * DAY))
+    assert sorted(fits) == [8, 10]
+    assert losses.rows.tolist() == [0, 1, 0, 1]
 
 
 def test_late_labels_are_learnt_late_and_score_a_window_late() -> None:

@@ -12,7 +12,8 @@ import pytest
 from everfit.declaration.rollouts import Role
 from everfit.registry import Artifact
 from everfit.serving.loaded_versions import ActiveVersions
-from everfit.serving.model_cache import STANDBY, ModelCache
+from everfit.serving.model_cache import ModelCache
+from everfit.store.served_roles import STANDBY
 from models.electricity_price import electricity_price
 from tests.serving import WatchedRegistry, graph
 
@@ -195,6 +196,14 @@ def test_older_ones_are_let_go(registry: WatchedRegistry, follow: Follow) -> Non
     registry.artifacts[NAME, 4] = registry.artifacts[NAME, 1]
     follow(*({"champion": number} for number in (1, 2, 3, 4, 1)))
     assert registry.fetched == [1, 2, 3, 4, 1], f"{STANDBY} beside the champion stay"
+
+
+def test_the_last_champions_are_loaded_after_a_restart(registry: WatchedRegistry, follow: Follow) -> None:
+    registry.assign({"champion": 2})
+    registry.assign({"champion": 404})
+    registry.assign({"champion": 3})
+    assert follow({"champion": 1}, {"champion": 3}) == [{"champion": 1}, {"champion": 3}]
+    assert sorted(registry.fetched) == [1, 3, 404], "3 was loaded before it is champion again; 404 is lost, and 2 is older"
 
 
 def test_a_challenger_that_loads_slowly_delays_no_promotion(registry: WatchedRegistry) -> None:

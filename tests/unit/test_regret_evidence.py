@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit import AUC, Model, TrainingWindow
+from everfit import AUC, Exploration, Model, TrainingWindow
 from everfit.declaration.fit_context import Floats
-from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
+from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, LABEL, SCORE
 from everfit.errors import FeatureError
 from everfit.evidence import Evidence
 from everfit.evidence.judged_window import JudgedWindow
@@ -141,3 +141,11 @@ def test_of_late_labels_the_newest_window_is_scored_whose_labels_are_all_due() -
     assert none.reason == (
         "version 3 answered nothing of the window that begins 1996-11-27T00:00:00Z, the newest whose labels are all due"
     )
+
+
+def test_of_a_model_that_explores_the_explored_rows_are_scored() -> None:
+    explores = electricity_price.model_copy(update={"exploration": Exploration(share=0.5)})
+    rows = week([0.0, 1.0, 1.0, 1.0]).with_columns((pl.col(LABEL) * 0.5).alias(EXPLORED))  # those whose outcome is 1
+    evidence = judged(rows, Fresh(0.8), model=explores)
+    assert evidence.detail["rows"] == 252
+    assert evidence.statistic == pytest.approx(np.log(0.8 / 0.5))
