@@ -36,7 +36,7 @@ class ScoredRows:
 
     @classmethod
     def of(cls, model: Model, rows: "pl.DataFrame", first: datetime, days: int, window: timedelta) -> Self:
-        """The rows of so many days from the first on, in windows of this length.
+        """The rows of so many days from the first on, in windows of this length; of a model that explores, explored ones.
 
         Raises:
             SimulationError: when there are none.
