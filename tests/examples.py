@@ -7,7 +7,7 @@ from functools import cache
 
 import polars as pl
 
-from everfit import GradientBoosting, Model, TorchMLP
+from everfit import GradientBoosting, Model, OnDrift, TorchMLP
 from everfit.replay.timeline import recorded
 from models.electricity_price import electricity_price
 from models.flight_delay import flight_delay
@@ -24,9 +24,9 @@ class Example:
 
 @cache
 def electricity() -> Example:
-    """The electricity market to the end of October 1996, with quick candidates."""
-    quick = {"candidates": [GradientBoosting(trees=20), TorchMLP(epochs=2)], "retraining": None}
-    model = electricity_price.model_copy(update=quick)
+    """The electricity market to the end of October 1996, with quick candidates, which are retrained for drift."""
+    quick = [GradientBoosting(trees=20), TorchMLP(epochs=2)]
+    model = electricity_price.model_copy(update={"candidates": quick, "retraining": OnDrift()})
     values = ["price", "demand", "neighbour_price", "neighbour_demand", "transfer"]
     rows = recorded(model.source("half_hours")).filter(pl.col("period_start") < datetime(1996, 11, 1, tzinfo=UTC))
     return Example(model, {"half_hours": rows}, {"half_hours": values})

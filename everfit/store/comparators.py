@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.declaration import Model
-from everfit.store import channels, locks
+from everfit.store import channels, locks, requests
 from everfit.store.failures import storable
-from everfit.store.tables import comparators
+from everfit.store.tables import comparators, retrain_requests
 from everfit.timing import format_time
 
 State = Literal["asked", "fitted", "failed"]
@@ -89,7 +89,10 @@ def taken(engine: sa.Engine, models: Collection[str]) -> Iterator[Comparator | N
 
 
 def _waiting(connection: sa.Connection, models: Collection[str]) -> Sequence[str]:
-    query = sa.select(_columns.id).where(_columns.state == "asked", _columns.model.in_(models))
+    """Newest first; not those that a training under way will leave its candidate for."""
+    asked, open_ones = retrain_requests.c, requests.OPEN
+    under_way = sa.exists().where(asked.model == _columns.model, asked.cutoff == _columns.start, asked.status.in_(open_ones))
+    query = sa.select(_columns.id).where(_columns.state == "asked", _columns.model.in_(models), ~under_way)
     return connection.execute(query.order_by(_columns.start.desc(), _columns.id)).scalars().all()
 
 
@@ -126,6 +129,12 @@ def open_of(connection: sa.Connection, model: str) -> Sequence[Comparator]:
     """Those of a model that are not fitted yet, oldest first."""
     query = sa.select(*_ROW).where(_columns.model == model, _columns.state == "asked").order_by(_columns.start)
     return [Comparator(*row) for row in connection.execute(query)]
+
+
+def ended(connection: sa.Connection, model: str, number: int) -> Sequence[Comparator]:
+    """The newest of a model that were fitted or failed, newest first."""
+    query = sa.select(*_ROW).where(_columns.model == model, _columns.state != "asked")
+    return [Comparator(*row) for row in connection.execute(query.order_by(_columns.start.desc()).limit(number))]
 
 
 def standing(connection: sa.Connection, model: Model, start: datetime) -> Comparator | None:

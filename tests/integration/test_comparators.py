@@ -13,11 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import GradientBoosting, Model, Recipe
+from everfit.alerts import comparator_rules
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
 from everfit.declaration.retraining import Decision, Finding, History
 from everfit.pipeline.comparator_fit import fit_comparator
 from everfit.pipeline.fresh_answers import FreshAnswers
 from everfit.pipeline.training_set import training_rows
-from everfit.store import comparators, frames
+from everfit.store import comparators, frames, requests
 from everfit.store.comparators import Comparator
 from everfit.store.tables import comparators as table
 from everfit.timing import format_time
@@ -99,11 +101,30 @@ def test_it_is_asked_for_with_the_decision_and_fitted_on_what_was_known_when_its
 
     assert fresh.kept.rows == known.height
 
+    (scored,) = [each for each in loop.judge(LIVE + WEEK).judgements if each.kind == "regret"]
+    ripe = rows.filter(pl.col(EVENT_TIME) <= span[1] + MODEL.log.lateness - MODEL.training.label_delay)
+    lost = MODEL.metric.loss(ripe[LABEL].to_numpy(), fresh.answers(ripe))
+    assert (scored.verdict, scored.detail["comparator"]) == ("ok", pytest.approx(lost)), scored.reason
+    assert scored.statistic == pytest.approx(MODEL.metric.loss(ripe[LABEL].to_numpy(), ripe[SCORE].to_numpy()) - lost)
+    assert scored.detail["fit_seconds"] == fitted.fit_seconds
+
     loop.play(LIVE + 2 * WEEK + CLOSING, LIVE + 3 * WEEK + CLOSING)
     with engine.begin() as connection:
         connection.execute(sa.update(table).values(state="asked"))
-    assert fit_next(loop.runtime)
+    while fit_next(loop.runtime):
+        pass
     assert answers(loop, LIVE + WEEK).kept.artifact == fresh.kept.artifact, "what came since changes nothing"
+
+    fitted_anew = answers(loop, LIVE + 2 * WEEK).kept
+    request = requests.new(MODEL, "drift", "", champion=1, cutoff=LIVE + 2 * WEEK)
+    with engine.begin() as connection:
+        connection.execute(sa.update(table).where(table.c.start == LIVE + 2 * WEEK).values(state="asked"))
+        requests.add(connection, request)
+    assert not fit_next(loop.runtime), "the training under way fits the same"
+    loop.retrain(request)
+    assert fit_next(loop.runtime)
+    reused = answers(loop, LIVE + 2 * WEEK)
+    assert (reused.kept.artifact, reused.kept.rows, reused.fit_seconds) == (fitted_anew.artifact, fitted_anew.rows, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +144,8 @@ def test_one_is_asked_for_as_often_as_the_policy_says_and_once(
     assert asked == weeks
     with engine.connect() as connection:
         waiting = [(each.start - LIVE) // WEEK for each in comparators.open_of(connection, model.name)]
+        told = comparator_rules.look(connection, {model.name: model}, 0.0).ongoing
+        assert bool(told) == (len(weeks) == 4), "one of one"
         assert waiting == weeks[-3:], "what nobody fitted in time is given up"
 
 
