@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from everfit.errors import ServiceError
 from everfit.store import heartbeats
 from everfit.store.database import reachable
 from everfit.store.heartbeats import INGEST, SENSOR, Heartbeat
+from everfit.store.unanswered import Unanswered, unanswered
 from everfit.timing import format_time
 
 LOOK_SECONDS = 15.0
@@ -70,7 +71,9 @@ def _age(beat: Heartbeat | None, watched_seconds: float) -> float:
 class Watchdog:
     """Checks the loop from another process, in a thread of its own, and sends alerts; of several watchdogs only one sends."""
 
-    def __init__(self, engine: sa.Engine, channels: Channels, allowed: timedelta) -> None:
+    def __init__(self, engine: sa.Engine, channels: Channels, allowed: timedelta, models: Collection[str] = ()) -> None:
+        self.unanswered: Sequence[Unanswered] = ()  # as last read
+        self._models = models
         self._engine = engine
         self._channels = channels
         self._allowed = allowed
@@ -99,6 +102,7 @@ class Watchdog:
         try:
             with reachable(self._engine), self._engine.connect() as connection:
                 beats = heartbeats.newest(connection)
+                self.unanswered = unanswered(connection, self._models)
                 connection.rollback()
             if beats:
                 self._passed_at = time.monotonic() - min(beat.age_seconds for beat in beats.values())

@@ -10,7 +10,7 @@ from everfit.declaration.retraining import REGRET, Decision, Finding, History
 from everfit.policy.freshness import with_freshness
 from everfit.timing import format_time
 
-CAUSE = "after_rows"
+CAUSE = "rows"
 
 
 class AfterRows(Part):

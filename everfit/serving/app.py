@@ -51,7 +51,7 @@ def create_app(service: Service, lake: Lake, token: str | None = None, runtime: 
     Of a ``runtime`` it also follows the announced deployments, watches whether the loop passes, and says which parts it works
     with.
     """
-    watchdog = Watchdog(runtime.engine, installed_channels(), silence()) if runtime else None
+    watchdog = Watchdog(runtime.engine, installed_channels(), silence(), list(runtime.models)) if runtime else None
     endpoints = _Endpoints(service, watchdog)
     routes = [
         Route("/predict/{name}", endpoints.predict, methods=["POST"]),
@@ -163,7 +163,8 @@ class _Endpoints:
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus' text format."""
-        shown = exposition(self._service, self._watchdog.loop_age_seconds if self._watchdog else None)
+        dog = self._watchdog
+        shown = exposition(self._service, dog.loop_age_seconds if dog else None, dog.unanswered if dog else ())
         return PlainTextResponse(shown, media_type="text/plain; version=0.0.4")
 
 

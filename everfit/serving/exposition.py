@@ -3,15 +3,18 @@
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import get_args
 
 from everfit.serving.counters import Labels
 from everfit.serving.model_cache import ModelCache
 from everfit.serving.service import Service
+from everfit.store.unanswered import NEWEST, Unanswered, What
 
 
-def exposition(service: Service, loop_age_seconds: float | None = None) -> str:
-    """Figures of answers, the versions that serve, how full the prediction log is, and how long ago the loop passed."""
+def exposition(service: Service, loop_age_seconds: float | None = None, unanswered: Sequence[Unanswered] = ()) -> str:
+    """Figures of answers, the versions that serve, how full the prediction log is, how long ago the loop passed, and what of it
+    ended without an answer."""
     log, cache = service.log, service.cache
     shown = [_render(figure.name, figure.kind, figure.help, figure.samples()) for figure in service.metrics.figures()]
     for name, kind, help_text, samples in (
@@ -31,7 +34,16 @@ def exposition(service: Service, loop_age_seconds: float | None = None) -> str:
         name = "everfit_loop_age_seconds"
         help_text = "Seconds since a pass of the loop last succeeded, or since this process began where none did."
         shown.append(_render(name, "gauge", help_text, [(name, (), round(loop_age_seconds, 3))]))
-    return "".join(shown)
+    return "".join([*shown, *_unanswered(unanswered)])
+
+
+def _unanswered(found: Sequence[Unanswered]) -> Iterator[str]:
+    """A gauge for each kind of thing that may end without an answer."""
+    for what in get_args(What):
+        name = f"everfit_{what.replace(' ', '_')}"
+        samples = [(name, (("model", each.model),), each.count) for each in found if each.what == what]
+        if samples:
+            yield _render(name, "gauge", f"Of the newest {NEWEST} of a model, {what}.", samples)
 
 
 def _failures(cache: ModelCache) -> list[tuple[Labels, float]]:

@@ -1,5 +1,6 @@
-"""What was expected of a retraining and what came of it, read from what the loop has written."""
+"""What a person on call is told, read from what the loop has written: forecasts, and what ended without an answer."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -9,6 +10,8 @@ from everfit.store import decided_windows, decisions, judgements, ledger, reques
 from everfit.store.decided_windows import Forecast
 from everfit.store.judgements import Judgement
 from everfit.store.rollouts import LiveDay, Rollout
+from everfit.store.tables import retrain_requests
+from everfit.store.unanswered import Unanswered, unanswered
 from tests.events import MODEL
 
 WEEK = timedelta(days=7)
@@ -50,3 +53,20 @@ def test_a_promotion_has_the_newest_regret_beside_what_its_days_show(engine: sa.
         assert decided_windows.forecasts(connection, MODEL.name) == {2: Forecast(0.02, 0.02, 2)}
         (decided,) = decided_windows.of_model(connection, MODEL.name)
     assert (decided.at, decided.champion, decided.action, decided.cause) == (END, 1, "retrain", "regret")
+
+
+def test_what_ended_without_an_answer_is_counted(engine: sa.Engine) -> None:
+    asked = requests.new(MODEL, "drift", "why", champion=1, cutoff=END)
+    with engine.begin() as connection:
+        for number in (1, 2, 3):
+            decisions.record(connection, MODEL, MODEL.go_live + number * WEEK, 1, Decision("none", None, "quiet"))
+        without = replace(scored(2, 0.0), statistic=None, verdict="insufficient", detail={"missing": "comparator"})
+        drift = replace(scored(1, 0.1), id="d-1", kind="drift", verdict="alarm")
+        judgements.record(connection, [scored(1, 0.0), without, drift, replace(drift, id="other", version=2)])
+        requests.add(connection, asked)
+        connection.execute(sa.update(retrain_requests).values(status="failed"))
+        assert unanswered(connection, [MODEL.name, "unheard_of"]) == [
+            Unanswered(MODEL.name, "runs without a verdict", 1, 1),
+            Unanswered(MODEL.name, "windows without evidence", 2, 3),
+            Unanswered(MODEL.name, "windows without a comparator", 1, 2),
+        ]

@@ -62,8 +62,8 @@ def test_new_labelled_rows_are_counted_once_from_the_promotion_and_from_the_last
         "none", None, "600 of 700 new labelled rows; next: the window until 1996-09-25T00:00:00Z"
     )
     enough = decided(AfterRows(700), 3, findings=weeks)
-    assert (enough.action, enough.cause, enough.reason) == ("retrain", "after_rows", "900 of 700 new labelled rows")
-    asked = [PastRequest("after_rows", "rejected", LIVE + 3 * WEEK)]
+    assert (enough.action, enough.cause, enough.reason) == ("retrain", "rows", "900 of 700 new labelled rows")
+    asked = [PastRequest("rows", "rejected", LIVE + 3 * WEEK)]
     assert decided(AfterRows(700), 4, findings=weeks, requests=asked).reason.startswith("300 of 700")
     twice = [found("regret", number, rows=300, scored=["1"]) for number in (1, 2, 3)]
     assert decided(AfterRows(700), 3, findings=twice).reason.startswith("300 of 700"), "a window that is scored again"
