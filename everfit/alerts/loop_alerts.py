@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from everfit.alerts import log_rules, model_rules, rollout_rules
+from everfit.alerts import comparator_rules, log_rules, model_rules, rollout_rules
 from everfit.alerts.channels import installed_channels
 from everfit.alerts.notification import notify
 from everfit.alerts.state import Findings
@@ -29,5 +29,6 @@ def _findings(engine: sa.Engine, models: Mapping[str, Model]) -> Findings:
     with engine.begin() as connection:
         findings = model_rules.look(connection, models)
         findings |= rollout_rules.look(connection, models)
+        findings |= comparator_rules.look(connection, models, comparator_rules.failure_budget())
         findings |= log_rules.look(connection, log_rules.dead_letter_budget())
         return findings | log_rules.lag_causes(log_state.note_lags(connection, now), now, log_rules.patience())

@@ -19,9 +19,10 @@ from everfit.environment.project_folder import OWN_PACKAGES, hidden_modules
 from everfit.environment.settings import VARIABLES, Settings, addresses, conflicts, elsewhere, models_package
 from everfit.environment.variables import problem, problems
 from everfit.errors import DeclarationError, EverfitError, ServiceError
-from everfit.stack import ports
+from everfit.stack import health, ports
 from everfit.stack.external_parts import managed
 from everfit.stack.states import State, states
+from everfit.store.comparators import recipe_name
 from everfit.store.heartbeats import SENSOR
 
 DISK_BYTES = 2 * 2**30
@@ -45,6 +46,7 @@ def examine(home: Path, environ: Mapping[str, str] = os.environ) -> list[Check]:
         *([] if wrong or "database_url" not in known else aside_checks(known["database_url"])),
         *([] if wrong else _views({**environ, "EVERFIT_HOME": str(home)})),
         *_models(environ),
+        *([] if wrong or "database_url" not in known else _comparators(known["database_url"], environ)),
         *package_checks(environ),
         *([] if wrong else extension_checks(environ)),
     ]
@@ -179,3 +181,17 @@ def _models(environ: Mapping[str, str]) -> list[Check]:
         return [Check("models", str(error), "correct the declaration"), *hidden]
     broken = [Check("models", f"{module}: {why}", "correct the declaration") for module, why in models.broken.items()]
     return [Check("models", ", ".join(models)), *broken, *hidden]
+
+
+def _comparators(database_url: str, environ: Mapping[str, str]) -> list[Check]:
+    """Whether somebody fits what the declared policies hold their champions against; no check where none wants it."""
+    try:
+        wanting = [name for name, model in load_models(models_package(environ)).items() if recipe_name(model)]
+    except DeclarationError:  # which another check reports
+        return []
+    if not wanting:
+        return []
+    if health.comparators(database_url):
+        return [Check("comparators", f"a process fits those of {', '.join(wanting)}")]
+    nobody = f"nobody fits those of {', '.join(wanting)}, so their decisions go on without regret"
+    return [Check("comparators", nobody, "run `everfit up`, or `everfit comparators` where the code location runs")]

@@ -128,6 +128,12 @@ def open_of(connection: sa.Connection, model: str) -> Sequence[Comparator]:
     return [Comparator(*row) for row in connection.execute(query)]
 
 
+def ended(connection: sa.Connection, model: str, number: int) -> Sequence[Comparator]:
+    """The newest of a model that were fitted or failed, newest first."""
+    query = sa.select(*_ROW).where(_columns.model == model, _columns.state != "asked")
+    return [Comparator(*row) for row in connection.execute(query.order_by(_columns.start.desc()).limit(number))]
+
+
 def standing(connection: sa.Connection, model: Model, start: datetime) -> Comparator | None:
     """The one that stands for the window that begins at ``start``: its own, or the newest before it; None without any."""
     of_model = (_columns.model == model.name, _columns.recipe == recipe_name(model), _columns.start <= start)

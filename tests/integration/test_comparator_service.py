@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import sqlalchemy as sa
 
+from everfit.doctor import examination
 from everfit.stack.healthcheck import main
 from everfit.store import channels
 from everfit.store.tables import comparators
@@ -44,6 +47,11 @@ def ask(engine: sa.Engine, name: str, model: str = MODEL.name) -> None:
         connection.execute(sa.select(sa.func.pg_notify(channels.COMPARATORS, "")))
 
 
+def doctor_says(database_url: str) -> str:
+    (check,) = examination._comparators(database_url, {})
+    return f"{check.message}; {check.todo}" if check.todo else check.message
+
+
 def is_listening(database_url: str) -> bool:
     return main(["comparators", database_url]) == 0
 
@@ -55,17 +63,23 @@ def waiting(engine: sa.Engine) -> int | None:
 
 
 def test_it_starts_a_worker_for_what_is_asked_and_another_where_it_is_killed(
-    engine: sa.Engine, database_url: str, tmp_path: Path
+    engine: sa.Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wanting = MODEL.model_copy(update={"retraining": SimpleNamespace(comparator="recipe")})
+    monkeypatch.setattr(examination, "load_models", lambda _: {MODEL.name: wanting})
     turns = tmp_path / "turns"
     parts = ("EVERFIT_KAFKA_BOOTSTRAP", "MLFLOW_TRACKING_URI", "EVERFIT_SERVING_URL", "EVERFIT_DAGSTER_URL")
     addresses = {"EVERFIT_DATABASE_URL": database_url, **dict.fromkeys(parts, "http://127.0.0.1:1")}
     environ = {**os.environ, **addresses, "EVERFIT_KAFKA_BOOTSTRAP": "127.0.0.1:1", "TURNS": str(turns)}
     assert not is_listening(database_url)
+    assert doctor_says(database_url).startswith(
+        f"nobody fits those of {MODEL.name}, so their decisions go on without regret; run"
+    )
     assert main(["comparators", "postgresql+psycopg://nobody@127.0.0.1:1/none"]) == 1
     service = subprocess.Popen([sys.executable, "-c", SERVICE, WORKER], env=environ, stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: is_listening(database_url), bool, "the service to wait;")
+        assert doctor_says(database_url) == f"a process fits those of {MODEL.name}"
         ask(engine, "first")
         (first,) = wait_until(lambda: turns.read_text().split() if turns.exists() else [], bool, "a worker;")
         os.kill(int(first), signal.SIGKILL)

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from everfit import GradientBoosting, Model, Recipe
+from everfit.alerts import comparator_rules
 from everfit.declaration.retraining import Decision, Finding, History
 from everfit.pipeline.comparator_fit import fit_comparator
 from everfit.pipeline.fresh_answers import FreshAnswers
@@ -123,6 +124,8 @@ def test_one_is_asked_for_as_often_as_the_policy_says_and_once(
     assert asked == weeks
     with engine.connect() as connection:
         waiting = [(each.start - LIVE) // WEEK for each in comparators.open_of(connection, model.name)]
+        told = comparator_rules.look(connection, {model.name: model}, 0.0).ongoing
+        assert bool(told) == (len(weeks) == 4), "one of one"
         assert waiting == weeks[-3:], "what nobody fitted in time is given up"
 
 
