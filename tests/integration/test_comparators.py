@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from everfit import GradientBoosting, Model, Recipe
 from everfit.alerts import comparator_rules
+from everfit.declaration.reserved_columns import EVENT_TIME, LABEL, SCORE
 from everfit.declaration.retraining import Decision, Finding, History
 from everfit.pipeline.comparator_fit import fit_comparator
 from everfit.pipeline.fresh_answers import FreshAnswers
@@ -100,10 +101,18 @@ def test_it_is_asked_for_with_the_decision_and_fitted_on_what_was_known_when_its
 
     assert fresh.kept.rows == known.height
 
+    (scored,) = [each for each in loop.judge(LIVE + WEEK).judgements if each.kind == "regret"]
+    ripe = rows.filter(pl.col(EVENT_TIME) <= span[1] + MODEL.log.lateness - MODEL.training.label_delay)
+    lost = MODEL.metric.loss(ripe[LABEL].to_numpy(), fresh.answers(ripe))
+    assert (scored.verdict, scored.detail["comparator"]) == ("ok", pytest.approx(lost)), scored.reason
+    assert scored.statistic == pytest.approx(MODEL.metric.loss(ripe[LABEL].to_numpy(), ripe[SCORE].to_numpy()) - lost)
+    assert scored.detail["fit_seconds"] == fitted.fit_seconds
+
     loop.play(LIVE + 2 * WEEK + CLOSING, LIVE + 3 * WEEK + CLOSING)
     with engine.begin() as connection:
         connection.execute(sa.update(table).values(state="asked"))
-    assert fit_next(loop.runtime)
+    while fit_next(loop.runtime):
+        pass
     assert answers(loop, LIVE + WEEK).kept.artifact == fresh.kept.artifact, "what came since changes nothing"
 
 
