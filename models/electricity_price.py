@@ -17,6 +17,7 @@ from everfit import (
     Model,
     Number,
     PredictionLog,
+    Regret,
     Source,
     Straight,
     Time,
@@ -139,5 +140,7 @@ electricity_price = Model(
     drift=DriftPolicy(window="7d", min_rows=200, false_alarms_per_year=4, settle="14d"),
     freshness=FreshnessPolicy(max_training_age="90d"),  # a season
     rollout=Straight(),
+    # What `everfit tune electricity_price --recorded --per-year 6` proposes, by the time before the go-live alone.
+    retraining=Regret(cost="11 % of the metric for a month"),
     limits=Limits(cooldown="7d", retrains_per_month=4, stop_after_rejections=3, reopen_after="28d"),
 )
