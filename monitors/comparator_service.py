@@ -11,7 +11,7 @@ import psycopg
 
 from everfit.store.channels import COMPARATORS, LISTENER
 
-LOOK_SECONDS = 60.0  # between two looks without a notice
+LOOK_SECONDS = 5.0  # between two looks without a notice: a training that ended leaves its candidate for one
 RETRY_SECONDS = 10.0  # after a failure
 GRACE_SECONDS = 10.0  # for the worker to end
 WORKER = (sys.executable, "-P", "-m", "monitors.comparator_worker")
@@ -52,9 +52,17 @@ def _serve(connection: "psycopg.Connection[tuple[str]]") -> None:
             left = _asked(connection, among=asked)
 
 
+_ASKED = """
+    SELECT id FROM comparators AS asked WHERE state = 'asked' AND NOT EXISTS (
+        SELECT FROM retrain_requests AS training
+        WHERE training.model = asked.model AND training.cutoff = asked.start AND training.status IN ('pending', 'launched')
+    )
+"""
+
+
 def _asked(connection: "psycopg.Connection[tuple[str]]", among: Collection[str] | None = None) -> set[str]:
-    """The ids of those that wait, of all or of these."""
-    found = {name for (name,) in connection.execute("SELECT id FROM comparators WHERE state = 'asked'")}
+    """The ids of those that can be fitted now, of all or of these."""
+    found = {name for (name,) in connection.execute(_ASKED)}
     return found if among is None else found & set(among)
 
 

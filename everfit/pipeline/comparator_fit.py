@@ -13,7 +13,7 @@ from everfit.pipeline import manifests
 from everfit.pipeline.backtest import fit_arguments
 from everfit.pipeline.fit_rows import in_file
 from everfit.pipeline.fresh_answers import FittedComparator
-from everfit.pipeline.manifests import Version
+from everfit.pipeline.manifests import TrainedModel, Version
 from everfit.pipeline.retraining import make_days
 from everfit.pipeline.training_set import training_rows
 from everfit.runtime import Runtime
@@ -36,12 +36,16 @@ COMPARED_ROWS = 1_000  # the newest, on which the exported answers are compared 
 def fit_comparator(runtime: Runtime, model: Model, asked: Comparator) -> FittedComparator:
     """Make the days before its window that are out of date, and fit it on the rows that a training would learn then.
 
+    Where a training has done so, its candidate is the comparator, and nothing is fitted.
+
     Raises:
         EmptyPartitionError: when no label was known by then.
         RecipeError: when its recipe is not declared any more, or the fit fails.
         Exception: what the fit raises, or what making the days does.
     """
     recipe = _recipe(runtime, model, asked)
+    if trained := _trained(runtime, model, asked, recipe):
+        return trained
     make_days(runtime, model, asked.start)
     rows = training_rows(model, as_of=asked.start, runtime=runtime)
     learnt = rows.gather_every(LIGHT_ROWS) if asked.recipe == LIGHT else rows
@@ -79,6 +83,31 @@ def _recipe(runtime: Runtime, model: Model, asked: Comparator) -> Recipe:
             "declare it again, or a comparator of the policy's own"
         )
     return recipe.with_params(made.searched["params"]) if isinstance(recipe, Search) and made.searched else recipe
+
+
+def _trained(runtime: Runtime, model: Model, asked: Comparator, recipe: Recipe) -> FittedComparator | None:
+    """The candidate of the newest training, where it is what a fit would be: of the same recipe and cutoff, begun anew."""
+    try:
+        trained, _ = manifests.newest(runtime, model, "trained_model", TrainedModel)
+    except EmptyPartitionError:
+        return None
+    given = manifests.learnt(runtime.lake, trained)
+    wanted = (recipe.name, recipe.parameters())
+    made = next((each for each in trained.candidates if (each.name, each.config) == wanted), None)
+    if given.cutoff != asked.start or asked.recipe == LIGHT or made is None or made.signature is None:
+        return None
+    if made.refused or made.parent is not None:
+        return None
+    return FittedComparator(
+        model=model.name,
+        cutoff=given.cutoff,
+        recipe=made.name,
+        config=made.config,
+        artifact=made.artifact,
+        signature=made.signature,
+        rows=given.rows,
+        fit_seconds=0.0,
+    )
 
 
 def _fitted(model: Model, recipe: Recipe, rows: "pl.DataFrame", signature: Signature) -> bytes:

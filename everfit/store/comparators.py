@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from everfit.declaration import Model
-from everfit.store import channels, locks
+from everfit.store import channels, locks, requests
 from everfit.store.failures import storable
-from everfit.store.tables import comparators
+from everfit.store.tables import comparators, retrain_requests
 from everfit.timing import format_time
 
 State = Literal["asked", "fitted", "failed"]
@@ -89,7 +89,10 @@ def taken(engine: sa.Engine, models: Collection[str]) -> Iterator[Comparator | N
 
 
 def _waiting(connection: sa.Connection, models: Collection[str]) -> Sequence[str]:
-    query = sa.select(_columns.id).where(_columns.state == "asked", _columns.model.in_(models))
+    """Newest first; not those that a training under way will leave its candidate for."""
+    asked, open_ones = retrain_requests.c, requests.OPEN
+    under_way = sa.exists().where(asked.model == _columns.model, asked.cutoff == _columns.start, asked.status.in_(open_ones))
+    query = sa.select(_columns.id).where(_columns.state == "asked", _columns.model.in_(models), ~under_way)
     return connection.execute(query.order_by(_columns.start.desc(), _columns.id)).scalars().all()
 
 

@@ -19,7 +19,7 @@ from everfit.declaration.retraining import Decision, Finding, History
 from everfit.pipeline.comparator_fit import fit_comparator
 from everfit.pipeline.fresh_answers import FreshAnswers
 from everfit.pipeline.training_set import training_rows
-from everfit.store import comparators, frames
+from everfit.store import comparators, frames, requests
 from everfit.store.comparators import Comparator
 from everfit.store.tables import comparators as table
 from everfit.timing import format_time
@@ -114,6 +114,17 @@ def test_it_is_asked_for_with_the_decision_and_fitted_on_what_was_known_when_its
     while fit_next(loop.runtime):
         pass
     assert answers(loop, LIVE + WEEK).kept.artifact == fresh.kept.artifact, "what came since changes nothing"
+
+    fitted_anew = answers(loop, LIVE + 2 * WEEK).kept
+    request = requests.new(MODEL, "drift", "", champion=1, cutoff=LIVE + 2 * WEEK)
+    with engine.begin() as connection:
+        connection.execute(sa.update(table).where(table.c.start == LIVE + 2 * WEEK).values(state="asked"))
+        requests.add(connection, request)
+    assert not fit_next(loop.runtime), "the training under way fits the same"
+    loop.retrain(request)
+    assert fit_next(loop.runtime)
+    reused = answers(loop, LIVE + 2 * WEEK)
+    assert (reused.kept.artifact, reused.kept.rows, reused.fit_seconds) == (fitted_anew.artifact, fitted_anew.rows, 0.0)
 
 
 @pytest.mark.parametrize(
