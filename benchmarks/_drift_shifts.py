@@ -49,14 +49,13 @@ def table(streams: int, pool: Pool) -> tuple[list[Row], float]:
 
 
 def _threshold(quiet: Sequence[Floats], begun: int) -> float:
-    """The lowest that the numbers cross upwards so often at most."""
-    levels = np.unique(np.concatenate(quiet))[::-1]
-    low, high = 0, len(levels) - 1
-    while low < high:  # the number of crossings grows as the level falls, while levels are high
-        middle = (low + high + 1) // 2
-        crossings = sum(episodes(values >= levels[middle]) for values in quiet)
-        low, high = (middle, high) if crossings <= begun else (low, middle - 1)
-    return float(levels[low])
+    """The lowest, coming from above, that the numbers cross upwards so often at most."""
+    lowest = np.inf
+    for level in np.unique(np.concatenate(quiet))[::-1]:
+        if sum(episodes(values >= level) for values in quiet) > begun:
+            break
+        lowest = float(level)
+    return lowest
 
 
 def _row(shift: str, streams: Sequence[Mapping[str, Floats]], thresholds: Mapping[str, float]) -> Row:

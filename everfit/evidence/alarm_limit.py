@@ -16,7 +16,7 @@ FARTHEST = 12.0  # a window's z is clipped here
 HIGHEST = 3.5  # of a threshold: one window that is as far as it can be passes it
 SERIES, FOLLOWED = 6_000, 100  # simulated statistics, and how many windows each is followed for
 MOST_TRAINED = 120  # windows of a simulated training time; what more of them add is small
-FEWEST_WINDOWS = 30  # to promise a budget
+FEWEST_WINDOWS = 30  # that neighbouring ones tell nothing of, to promise a budget
 SUPPORT = 20  # crossings below which a rate is extrapolated
 STEPS = np.arange(0.8, HIGHEST + 0.025, 0.05)
 

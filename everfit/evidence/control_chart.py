@@ -44,8 +44,8 @@ class Followed(msgspec.Struct, frozen=True):
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """Kept with a version. A moving average at or beyond ``threshold`` is an alarm.
 
-    ``rows`` are looked at of a window at most, as in training time; ``a_year`` false alarms are to be expected, ``budget`` of
-    them were declared.
+    ``rows`` are looked at of a window at most, as in training time; ``windows`` of it were learnt from, worth so many
+    independent ones; ``a_year`` false alarms are to be expected, ``budget`` of them were declared.
     """
 
     followed: list[Followed]
@@ -53,6 +53,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     window_seconds: float
     windows: int
+    worth: int
     budget: float
     a_year: float
 
@@ -64,13 +65,12 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def warning(self) -> str:
         """Why the budget cannot be promised; empty where it is."""
-        if self.windows >= FEWEST_WINDOWS and self.a_year <= self.budget:
+        if self.worth >= FEWEST_WINDOWS and self.a_year <= self.budget:
             return ""
         expected = max(2 * self.budget, self.a_year)  # what few windows say of themselves is uncertain, too
-        return (
-            f"cannot promise {self.budget:g} false alarms a year on {self.windows} windows of training time: "
-            f"expect up to {expected:.0f}"
-        )
+        worth = "" if self.worth == self.windows else f", worth {self.worth} independent ones"
+        windows = f"{self.windows} windows of training time{worth}"
+        return f"cannot promise {self.budget:g} false alarms a year on {windows}: expect up to {expected:.0f}"
 
 
 class Averages(NamedTuple):
@@ -120,6 +120,7 @@ def learn(
         rows=rows,
         window_seconds=length.total_seconds(),
         windows=len(windows),
+        worth=learnt.worth(len(windows)),
         budget=budget,
         a_year=found.a_year / a_window,
     )

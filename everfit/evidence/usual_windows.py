@@ -1,6 +1,5 @@
 """What the training time's own windows say of the next: for each statistic a centre, the week's rhythm and a spread."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,8 @@ from everfit.declaration.tasks import Floats
 WEIGHT = 0.3  # of the newest window in the moving average
 LEAST_NOISE = 1.0  # of a statistic in units of its sampling noise
 MOST_CORRELATED = 0.95
+LEAST_CARRIED = -0.4  # where neighbouring windows are opposed
+REACH = 8  # windows: what is older hardly counts in the moving average
 FEWEST_WEEKS = 3  # of training time; fewer say nothing of the week's rhythm
 RARE = 0.01  # probability that the largest of ordinary deviations is larger than what widens the spread
 
@@ -24,6 +25,11 @@ class Usual(NamedTuple):
     spread: Floats
     deviation: Floats
     correlation: Floats
+
+    def worth(self, windows: int) -> int:
+        """To how many independent windows so many amount, of a statistic that is more alike than nine in ten."""
+        alike = float(np.quantile(self.correlation, 0.9)) if len(self.correlation) else 0.0
+        return int(windows * (1 - alike) / (1 + alike))
 
     def standardized(self, statistics: Floats, positions: npt.NDArray[np.int64]) -> Floats:
         """z[W, P] of statistics[W, P] at positions[W] in the week."""
@@ -76,17 +82,22 @@ def _rhythm(rest: Floats, positions: npt.NDArray[np.int64]) -> tuple[Floats, Flo
 
 
 def _correlation(rest: Floats) -> Floats:
-    """φ of neighbouring windows, less its bias, each drawn towards that of all as far as chance explains the difference."""
+    """φ of the autoregression whose moving average varies as the statistic's own does, by its autocorrelations so far as
+    they count in it.
+
+    What few windows hide of it is added (Marriott and Pope, 1954). One that is lower than the others is drawn towards them; one
+    that stands out from them by more than chance is raised by half its standard error: it would alarm again and again.
+    """
+    windows = len(rest)
     power = np.square(rest).sum(axis=0)
-    raw = np.divide((rest[1:] * rest[:-1]).sum(axis=0), power, out=np.zeros_like(power), where=power > 0)
-    found = raw + (1 + 3 * raw) / len(rest)
+    weights = (1 - WEIGHT) ** np.arange(1, min(REACH, windows // 4) + 1)
+    lagged = np.array([(rest[lag:] * rest[:-lag]).sum(axis=0) for lag in range(1, len(weights) + 1)])
+    carried = weights @ np.divide(lagged, power, out=np.zeros_like(lagged), where=power > 0)
+    carried = np.maximum(carried + weights.sum() * (1 + 2 * np.maximum(carried, 0)) / windows, LEAST_CARRIED)
+    found = carried / ((1 - WEIGHT) * (1 + carried))
+    noise = float(np.sqrt(np.square(weights).sum() / windows)) / (1 - WEIGHT)
     common = float(found.mean()) if len(found) else 0.0
-    differing = float(found.var()) if len(found) else 0.0
-    held = max(0.0, 1 - 1 / len(rest) / differing) if differing > 0 else 0.0
-    drawn: Floats = np.clip(common + held * (found - common), 0.0, MOST_CORRELATED)
-    return drawn
-
-
-def steady_deviation() -> float:
-    """Of the moving average of independent values of deviation 1, once it has run for long (Roberts 1959)."""
-    return math.sqrt(WEIGHT / (2 - WEIGHT))
+    above = (found - common) / noise
+    drawn = common + (found - common) * (1 - 1 / np.maximum(np.square(above), 1))
+    raised: Floats = np.maximum(drawn, found + (above > 1) * noise / 2)
+    return np.clip(raised, 0.0, MOST_CORRELATED)

@@ -137,7 +137,9 @@ def test_the_budget_moves_the_threshold_and_a_short_history_is_told() -> None:
     assert not any(chart.warning for chart in charts)
     calibration, reference = learnt(history[-10 * ROWS :])
     evidence, _ = judge_drift(calibration, reference, days(1, 1))
-    told = "cannot promise 4 false alarms a year on 10 windows of training time: expect up to 8"
+    assert calibration.chart is not None
+    worth = f"worth {calibration.chart.worth} independent ones"
+    told = f"cannot promise 4 false alarms a year on 10 windows of training time, {worth}: expect up to 8"
     assert evidence.reason.endswith(told)
     few, reference = learnt(history[-3 * ROWS :])
     assert few.chart is None
@@ -146,7 +148,15 @@ def test_the_budget_moves_the_threshold_and_a_short_history_is_told() -> None:
 
 def _chart(**fields: float) -> Chart:
     followed = [{"name": "mean rank", "column": "a", "other": "", "centre": 1.0, "spread": 2.0, "rhythm": []}]
-    given = {"threshold": 1.8, "rows": 400, "window_seconds": 86_400.0, "windows": 60, "budget": 4.0, "a_year": 3.0}
+    given = {
+        "threshold": 1.8,
+        "rows": 400,
+        "window_seconds": 86_400.0,
+        "windows": 60,
+        "worth": 60,
+        "budget": 4.0,
+        "a_year": 3.0,
+    }
     return msgspec.convert({"followed": followed} | given | fields, Chart)
 
 
