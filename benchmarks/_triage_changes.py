@@ -3,6 +3,7 @@
 Rows are in order of time. Bounds are kept by shifts, never by breaks.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,9 +15,9 @@ Bounds = Mapping[str, tuple[float, float]]  # of a source's columns, inside whic
 
 
 def _chosen(rows: pl.DataFrame, share: float, seed: int) -> pl.Series:
-    """That share of the rows, exactly, drawn."""
+    """That share of the rows, rounded up, drawn."""
     order = np.random.default_rng(seed).permutation(rows.height)
-    return pl.Series(order < round(share * rows.height), dtype=pl.Boolean)
+    return pl.Series(order < math.ceil(share * rows.height), dtype=pl.Boolean)
 
 
 def nulls(column: str, share: float, rows: pl.DataFrame, seed: int) -> pl.DataFrame:

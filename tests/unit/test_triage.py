@@ -170,6 +170,21 @@ SHIFTED: Mapping[str, pl.DataFrame] = {
 }
 
 
+def test_a_category_that_stays_for_days_is_not_stuck_where_it_stayed_for_one() -> None:
+    """Every third day is of one zone alone; then a week is."""
+    past = [START + timedelta(days=at) for at in range(DAYS)]
+    west = [feed(day).with_columns(zone=pl.lit("west")) if at % 3 == 0 else feed(day) for at, day in enumerate(past)]
+    profile = profile_source(FEED, pl.concat(west))
+    before = [profile.figures(day, feed(day)) for day in past[-7:]]
+    for at in range(7):
+        day = TODAY + timedelta(days=at)
+        evidence = judge_source_day(FEED, profile, day, feed(day).with_columns(zone=pl.lit("west")), before=before)
+        assert evidence.verdict == "ok", evidence.reason
+        figures = figures_in(evidence.detail)
+        assert figures is not None
+        before.append(figures)
+
+
 @pytest.mark.parametrize("shifted", SHIFTED)
 def test_what_has_shifted_is_not_broken(usual: DayProfile, shifted: str) -> None:
     evidence = judged(usual, SHIFTED[shifted])

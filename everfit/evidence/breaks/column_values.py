@@ -33,7 +33,8 @@ def broken_stuck(day: JudgedDay) -> Iterator[Break]:
     for past, figures in day.measured():
         if past.top is None or not figures.top or past.kind not in ("number", "category"):
             continue
-        odds, days = past.top.beyond(past.odds_of_top([*day.before[1 - LONGEST :], day.figures]), day.chance)
+        before = day.before[1 - LONGEST :] if past.is_measure else ()  # the weather may stay for days, a number does not
+        odds, days = past.top.beyond(past.odds_of_top([*before, day.figures]), day.chance)
         usual = past.top.usual(days)
         share, most = share_of(odds), share_of(usual.high)
         by_chance = share_of(past.top.single.middle) ** figures.values
