@@ -59,5 +59,5 @@ def _switch(model: str, reason: str | None, by: str | None, *, on: bool) -> None
     actor, switch = f"person {person(by)}", approval.pause if on else approval.resume
     with Runtime.load() as runtime, reachable(runtime.engine):
         changed = switch(runtime, find_model(runtime.models, model), actor=actor, reason=reason)
-    state = "paused" if on else "not paused"
-    typer.echo(f"{model}: {'now ' if changed else 'already '}{state}")
+    done = ("is paused", "was paused already") if on else ("goes on", "was not paused")
+    typer.echo(f"{model} {done[0] if changed else done[1]}")

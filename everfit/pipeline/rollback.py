@@ -61,13 +61,19 @@ def roll_back(runtime: Runtime, model: Model, to: int | None = None, *, actor: s
 def _target(connection: sa.Connection, model: Model, champion: Champion, to: int | None) -> Champion:
     version = to or ledger.predecessor(connection, model.name, champion.version)
     if version is None:
-        raise PromotionError(f"version {champion.version} of {model.name} replaced none; name one: `everfit rollback --to V`")
+        naming = f"name one: `everfit rollback {model.name} --to V`"
+        raise PromotionError(f"version {champion.version} of {model.name} replaced none; {naming}")
     if version == champion.version:
         raise PromotionError(f"version {version} of {model.name} is champion already")
     target = ledger.recorded(connection, model.name, version)
     if target is None:
         known = ", ".join(map(str, ledger.versions(connection, model.name)))
         raise PromotionError(f"the ledger knows no version {version} of {model.name}; it knows {known}")
+    if not ledger.was_champion(connection, model.name, version):
+        instead = f"`everfit promote {model.name} {version}` makes it champion, under a guard"
+        raise PromotionError(
+            f"version {version} of {model.name} was never champion, so that nothing leads back to it; {instead}"
+        )
     return target
 
 

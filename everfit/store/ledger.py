@@ -139,6 +139,12 @@ def former_champions(connection: sa.Connection, model: str, number: int) -> list
     return list(connection.execute(newest_first.offset(1).limit(number)).scalars())
 
 
+def was_champion(connection: sa.Connection, model: str, version: int) -> bool:
+    """Whether a version has ever been champion."""
+    about = (ledger.c.model == model, ledger.c.action.in_(CROWNING), ledger.c.to_version == version)
+    return connection.execute(sa.select(ledger.c.id).where(*about).limit(1)).first() is not None
+
+
 def versions(connection: sa.Connection, model: str) -> list[int]:
     """The numbers of all versions on record."""
     about = (ledger.c.model == model, ledger.c.action.in_(RECORDING))

@@ -1,5 +1,6 @@
 """Which version answered: a request, by the log; at a moment, by the ledger."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,12 +35,26 @@ def champion_at(connection: sa.Connection, model: str, moment: datetime) -> dict
 
 def versions(connection: sa.Connection, model: str) -> list[dict[str, Any]]:
     """Every version on record, oldest first: its cause, the end of its training data, and what became of it last."""
-    columns = ledger.c
-    about = (columns.model == model, columns.to_version.is_not(None))
-    rows = connection.execute(sa.select(ledger).where(*about).order_by(columns.id)).mappings()
+    query = sa.select(ledger).where(ledger.c.model == model).order_by(ledger.c.id)
     found: dict[int, dict[str, Any]] = {}
-    for row in rows:
-        version = found.setdefault(row["to_version"], {"version": row["to_version"], "cause": row["cause"]})
-        version |= {"state": row["action"], "since": row["event_time"], "by": row["actor"], "reason": row["reason"]}
-        version |= {name: row["detail"][name] for name in ("candidate", "trained_until") if name in row["detail"]}
+    for row in connection.execute(query).mappings():
+        for number, state in _became(dict(row)):
+            version = found.setdefault(number, {"version": number, "cause": row["cause"]})
+            version |= {"state": state, "since": row["event_time"], "by": row["actor"], "reason": row["reason"]}
+            if number == row["to_version"]:  # whom the row's detail describes
+                version |= {name: row["detail"][name] for name in ("candidate", "trained_until") if name in row["detail"]}
     return [found[number] for number in sorted(found)]
+
+
+def _became(row: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """The versions that a row of the ledger is about, and what they became by it; the champion's successor replaces it."""
+    before, after = row["from_version"], row["to_version"]
+    if row["action"] == "rolled_back":
+        yield before, "rolled_back"
+        yield after, "promoted"
+        return
+    if row["action"] == "promoted" and before is not None and before != after:
+        yield before, "replaced"
+    about = row["detail"].get("version", after)
+    if about is not None:
+        yield about, row["action"]

@@ -94,13 +94,15 @@ def test_who_was_champion_at_a_moment_and_who_answered_a_request(engine: sa.Engi
             ("promoted", 1, 2),
             ("rolled_back", 2, 1),
             ("rejected", 1, None),
+            ("registered", 1, 3),
         ):
             ledger.append(connection, entry(model, action, before, version, **given))  # type: ignore[arg-type]
+        ledger.append(connection, entry(model, "rejected", 1, None, version=3))
     with engine.connect() as connection:
         assert served_history.champion_at(connection, model, AT) is None
         row = served_history.champion_at(connection, model, wall_clock() + timedelta(minutes=1))
         assert row is not None
         assert (row["action"], row["to_version"]) == ("rolled_back", 1)
         told = [(each["version"], each["state"], each["candidate"]) for each in served_history.versions(connection, model)]
-        assert told == [(1, "rolled_back", "mlp"), (2, "promoted", "mlp")]
+        assert told == [(1, "promoted", "mlp"), (2, "rolled_back", "mlp"), (3, "rejected", "mlp")]
         assert served_history.answers_to(connection, model, "nobody asked") == []

@@ -174,6 +174,8 @@ def test_killed_between_ledger_and_alias_both_agree_afterwards(runtime: Runtime,
 def test_a_version_waits_for_a_person(runtime: Runtime, model: Model, announced: list[str]) -> None:
     rolled = challenged(runtime, model, [Approval(within="7d"), Canary(steps=[10], each="1d")])
     assert serving(runtime, model) == Served(1, shadows=(2,))
+    with pytest.raises(PromotionError, match=r"version 2 of .* was never champion, .*; `everfit promote price_\w+ 2` makes it"):
+        roll_back(runtime, rolled, 2, actor="person ada")
     approval.approve(runtime, rolled, actor="person ada", reason="looks right")
     assert serving(runtime, model) == Served(1, 2, 0.1)
     with pytest.raises(PromotionError, match=r"waits for approval: version 2 is in its canary; `everfit reject"):
