@@ -26,7 +26,7 @@ def history(
     Between them stands what was decided about its windows and why, and beside a promotion what was expected of it and what came
     of it; --csv and --json print the ledger alone.
 
-    Or say which version answered a request, shadows included, or was champion at a moment.
+    Or say which version answered a request, shadows included, or was champion at a moment; exit code 1 where none is known.
     """
     from everfit.cli.told_history import told_history
     from everfit.declaration.discovery import find_model
@@ -48,6 +48,8 @@ def history(
             typer.echo(line)
     if not entries:
         typer.echo(_nothing(model, request, at), err=as_csv or as_json)
+        if request or at:
+            raise typer.Exit(1)
 
 
 def versions(

@@ -1,12 +1,18 @@
 """How `everfit history` tells a person on call what became of the champion, and why."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from everfit.cli.main import app
 from everfit.cli.told_history import champion_change, told_history
+from everfit.runtime import Runtime
 from everfit.store.decided_windows import DecidedWindow, Forecast
+from tests.events import MODEL
 
 LIVE = datetime(1996, 9, 4, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
@@ -75,3 +81,12 @@ def test_a_gain_that_no_day_has_shown_is_not_told_as_one() -> None:
     lines = list(told_history([entry(1, "promoted", 1, 2)], [], {2: Forecast(0.02, None, 0)}))
     assert lines[-1].endswith("gain a row: +0.0200 expected by the newest regret; no day has shown it yet")
     assert len(list(told_history([entry(1, "promoted", 1, 2)], [], {2: Forecast(None, 0.01, 9)}))) == 1
+
+
+@pytest.mark.parametrize(("asked", "exit_code"), [(["--request", "r"], 1), (["--at", "1996-09-04"], 1), ([], 0)])
+def test_what_is_not_known_is_no_success(asked: list[str], exit_code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Runtime, "load", lambda: nullcontext(SimpleNamespace(models={MODEL.name: MODEL}, engine=None)))
+    for name in ("_answered", "_entries"):
+        monkeypatch.setattr(f"everfit.cli.history.{name}", lambda *_: [])
+    told = CliRunner().invoke(app, ["history", MODEL.name, *asked, "--json"])
+    assert (told.exit_code, told.stdout.strip()) == (exit_code, "[]")
