@@ -58,8 +58,8 @@ def due(connection: sa.Connection, models: Sequence[Model]) -> dict[str, DueDay]
 def check_days(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], deadline: float) -> None:
     """Judge every day that is due, the oldest first, each in a transaction of its own.
 
-    One that cannot be judged holds up its own model alone, and only until ``limits.attempts`` are used up: then that is
-    recorded as its verdict.
+    Of one that cannot be judged that is the verdict, and its window is judged as a whole. Only where a service or a disk fails
+    is it tried again.
     """
     with engine.connect() as connection:
         waiting = due(connection, [*models.values()])
@@ -97,33 +97,26 @@ def _is_over(model: Model, due_day: DueDay, clock: datetime | None) -> bool:
 
 
 def _check_next(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], model: Model) -> bool:
-    """Judge the oldest day that is due; False where none is, or where it failed and waits to be tried again."""
-    with engine.connect() as connection:
-        day = due(connection, [model]).get(model.name)
-    if day is None:
-        return False
-    isolation, part = Isolation(engine), Part(model.name, "day", f"{day.day:%Y-%m-%d} {day.subject}")
-    before = isolation.failure(part)
-    is_last = (before.attempts if before else 0) + 1 >= model.limits.attempts
-    check = partial(_check, engine, lake, models, model, day, is_last)
-    return bool(isolation.attempt(part, check, retry_after=model.limits.retry_after))
+    """Judge the oldest day that is due; False where none is, or where it could not be written and waits to be tried again."""
+    check = partial(_check, engine, lake, models, model)
+    return bool(Isolation(engine).attempt(Part(model.name, "day"), check, retry_after=model.limits.retry_after))
 
 
-def _check(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], model: Model, day: DueDay, is_last: bool) -> bool:
-    source = _source(model, day.subject)
+def _check(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], model: Model) -> bool:
     with engine.begin() as connection:
         log.lock_windows(connection, model.name)
-        if due(connection, [model]).get(model.name) == day:  # else another process has judged it since
+        day = due(connection, [model]).get(model.name)
+        if day is not None:
+            source = _source(model, day.subject)
             with following(connection, models, source) if source else nullcontext():
-                _judge(Attempt(connection, is_last), lake, model, day)
-    return True
+                _judge(connection, lake, model, day)
+    return day is not None
 
 
-def _judge(attempt: Attempt, lake: Lake, model: Model, day: DueDay) -> None:
+def _judge(connection: sa.Connection, lake: Lake, model: Model, day: DueDay) -> None:
     """Write the verdict, and quarantine what is broken."""
-    connection = attempt.connection
     share = _share(connection, lake, model, day.span)
-    evidence = attempt(partial(_evidence, connection, model, day, share), unjudged)
+    evidence = Attempt(connection, is_last=True)(partial(_evidence, connection, model, day, share), unjudged)
     verdict = DayVerdict(day.day, day.subject, share.version, evidence.verdict, evidence.reason, evidence.detail)
     if day_verdicts.record(connection, model, verdict, model.windows.complete_at(day.span[1])):
         quarantines.put(connection, model.name, day.span, verdict.by_column, verdict.kinds)

@@ -14,7 +14,7 @@ from everfit.store import closed_windows, log
 from everfit.store.database import reachable
 from everfit.store.lake import Lake
 from everfit.store.log import LogWriter
-from monitors import memory, rollout_steps
+from monitors import day_checks, memory, rollout_steps
 from monitors.double_buffer import Pipeline
 from monitors.log_reader import LogReader
 from monitors.pass_result import PassResult
@@ -94,4 +94,5 @@ def _pass(
 
 def _is_any_due(engine: sa.Engine, models: Mapping[str, Model]) -> bool:
     with engine.connect() as connection:
-        return bool(closed_windows.due(connection, models.values()) or rollout_steps.due(connection, models))
+        found = closed_windows.due(connection, models.values()) or day_checks.due(connection, [*models.values()])
+        return bool(found or rollout_steps.due(connection, models))

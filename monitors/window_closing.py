@@ -13,12 +13,13 @@ from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
 from everfit.store.lake import Lake
 from everfit.timing import format_time
+from monitors.day_checks import check_days, is_behind
 from monitors.judgement import Judged, judge_window
 from monitors.pass_result import PassResult
 
 
 def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], result: PassResult, deadline: float) -> None:
-    """Close every window whose end the model's clock has passed, oldest first, each in a transaction of its own.
+    """Judge every day, and close every window, whose end the model's clock has passed, each in a transaction of its own.
 
     What the deadline or a request for a retraining leaves over is closed by the next pass. Several may do this at a time: each
     window is closed by one of them, and no row slips in between. A window that cannot be judged holds up its own model alone,
@@ -27,7 +28,9 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], re
     """
     with engine.begin() as connection:
         refusals = declarations.refusals(connection, models.values())
-        due = closed_windows.due(connection, [model for name, model in models.items() if name not in refusals])
+        declared = {name: model for name, model in models.items() if name not in refusals}
+        due = closed_windows.due(connection, [*declared.values()])
+    check_days(engine, lake, declared, deadline)
     for name in due:
         while time.monotonic() < deadline and not result.requested:
             judged = _close_next(engine, lake, models[name])
@@ -38,11 +41,11 @@ def close_windows(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], re
 
 
 def _close_next(engine: sa.Engine, lake: Lake, model: Model) -> Judged | None:
-    """Close the oldest window that is due; None where none is, or where it failed and waits to be tried again."""
+    """Close the oldest window that is due; None where none is, or where it or one of its days waits to be tried again."""
     with engine.connect() as connection:
         span = closed_windows.due(connection, [model]).get(model.name)
-    if span is None:
-        return None
+        if span is None or is_behind(connection, model, span[1]):
+            return None
     isolation, part = Isolation(engine), Part(model.name, "window", format_time(span[0]))
     before = isolation.failure(part)
     is_last = (before.attempts if before else 0) + 1 >= model.limits.attempts

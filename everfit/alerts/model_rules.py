@@ -1,7 +1,7 @@
 """The alert rules on the models: what is wrong with them by what is stored, checked for all models together."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from everfit.timing import format_time
 
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 Causes = dict[tuple[str, str], str]
+MOST_REASONS = 5
 
 
 def look(connection: sa.Connection, models: Mapping[str, Model]) -> Findings:
@@ -57,25 +58,36 @@ def _breakers(connection: sa.Connection, models: Mapping[str, Model]) -> Causes:
 
 
 def _quarantines(connection: sa.Connection) -> Causes:
-    """What nobody has released, a cause a window: its name is the window's first day, also where that was released."""
+    """What nobody has released, a cause a run of days: its name is the run's first day, also where that was released."""
     causes: Causes = {}
     for name in connection.execute(sa.select(quarantines.c.model).distinct().order_by(quarantines.c.model)).scalars().all():
-        rows = sorted(of_model(connection, name), key=lambda row: row.quarantined_at)
-        for _, group in groupby(rows, key=lambda row: row.quarantined_at):
-            window = list(group)
-            unreleased = [row for row in window if row.release is None]
+        for run in _runs(of_model(connection, name)):
+            unreleased = [row for row in run if row.release is None]
             if unreleased:
-                since = min(row.start for row in window)
-                causes[name, f"quarantine:{since:%Y-%m-%dT%H:%M}"] = _quarantined(name, unreleased)
+                causes[name, f"quarantine:{run[0].start:%Y-%m-%dT%H:%M}"] = _quarantined(name, unreleased)
     return causes
 
 
+def _runs(rows: Sequence[Quarantine]) -> list[list[Quarantine]]:
+    """Quarantines in order of time by days that follow one another."""
+    runs: list[list[Quarantine]] = []
+    until: datetime | None = None
+    for row in rows:
+        if until is None or row.start > until:
+            runs.append([])
+        runs[-1].append(row)
+        until = max(until or row.end, row.end)
+    return runs
+
+
 def _quarantined(model: str, unreleased: Sequence[Quarantine]) -> str:
-    reasons = "; ".join(dict.fromkeys(row.reason for row in unreleased))
+    reasons = [*dict.fromkeys(row.reason for row in unreleased)]
+    more = [f"and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []
+    told = "; ".join([*reasons[:MOST_REASONS], *more])
     since, until = min(row.start for row in unreleased), max(row.end for row in unreleased)
     span = f"from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     release = f"--from {since:%Y-%m-%d} --to {until + DAY - MICROSECOND:%Y-%m-%d} --reason …"
-    return f"not trained on {span}: {reasons}; where it is right after all, `everfit quarantine release {model} {release}`"
+    return f"not trained on {span}: {told}; where it is right after all, `everfit quarantine release {model} {release}`"
 
 
 def _stuck(connection: sa.Connection) -> Causes:

@@ -47,10 +47,13 @@ def together(days: Sequence[DayVerdict]) -> Evidence | None:
     broken = [day for day in judged if day.verdict == "alarm"]
     rows = sum(int(day.detail.get("rows", 0)) for day in judged if day.subject == REQUESTS)
     told = [f"{day.day:%Y-%m-%d}: {day.reason}" for day in broken]
+    untold = [f"{day.day:%Y-%m-%d} {day.reason}" for day in days if "unjudged" in day.detail]
+    number = len({day.day for day in judged})
+    quiet = f"nothing broken on {number} {'day' if number == 1 else 'days'} of {rows} rows"
     return Evidence(
         verdict="alarm" if broken else "ok",
         statistic=float(len({day.day for day in broken})),
         threshold=1.0,
-        reason="; ".join(told) or f"nothing broken on {len({day.day for day in judged})} days of {rows} rows",
+        reason="; ".join([*(told or [quiet]), *untold]),
         detail={"rows": rows, "breaks": told, "days": sorted({f"{day.day:%Y-%m-%d}" for day in broken})},
     )

@@ -103,7 +103,9 @@ def test_a_webhook_that_refuses_is_tried_again(engine: sa.Engine, hook: Hook) ->
 
 def test_a_quarantine_and_a_breaker(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        quarantines.put(connection, model.name, (AT, AT + timedelta(days=7)), {"demand": "demand is stuck"})
+        for day in range(7):  # judged one by one, they are one alert
+            span = (AT + timedelta(days=day), AT + timedelta(days=day + 1))
+            quarantines.put(connection, model.name, span, {"demand": f"demand is stuck at {day}"})
         for number in range(model.limits.stop_after_rejections):
             asked = RetrainRequest(f"r{number}", model.name, "drift", "why", 1, AT, AT + timedelta(days=number))
             requests.add(connection, asked)
@@ -114,6 +116,7 @@ def test_a_quarantine_and_a_breaker(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         told = connection.execute(sa.select(alerts.c.message).where(alerts.c.cause.startswith("quarantine"))).scalar_one()
         assert f"`everfit quarantine release {model.name} --from 1996-09-11 --to 1996-09-18 --reason …`" in told
+        assert "demand is stuck at 4; and 2 more; where it is right" in told
         first, *others = quarantines.of_model(connection, model.name)
         quarantines.release(connection, [first], "ann", "it was right")
     assert tick(engine, Channels()) == [], "what is left is the same cause"

@@ -1,6 +1,7 @@
 """Each event day is judged once, when it is over; what is broken is quarantined by day and column, and counts for nothing."""
 
-from datetime import timedelta
+import math
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,22 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import Limits, Model
+from everfit import Model
+from everfit.evidence import Evidence
 from everfit.evidence.checked_days import DayVerdict
+from everfit.evidence.triage import judge_day
 from everfit.pipeline import manifests
 from everfit.sources.mask_changes import release
 from everfit.store import day_verdicts, failures, quarantines
 from everfit.store.lake import Lake
 from monitors import day_checks
-from monitors.judgement import Judged
+from monitors.pass_result import PassResult
+from monitors.window_closing import close_windows
 from tests.examples import electricity
 from tests.loop import Loop
 
 DAY = timedelta(days=1)
-MODEL = electricity().model.model_copy(update={"limits": Limits(attempts=2, retry_after=timedelta(0))})
+MODEL = electricity().model
 BROKEN = MODEL.go_live + 2 * DAY
 
 
@@ -42,33 +46,21 @@ def verdicts(loop: Loop) -> list[DayVerdict]:
         return [*day_verdicts.of_span(connection, MODEL.name, (MODEL.go_live, MODEL.go_live + 30 * DAY))]
 
 
-def close(loop: Loop) -> Judged:
-    loop.check_days()
-    return loop.judge(MODEL.go_live)
-
-
-def is_behind(loop: Loop) -> bool:
-    with loop.runtime.engine.connect() as connection:
-        return day_checks.is_behind(connection, MODEL, MODEL.go_live + 7 * DAY)
+def close(loop: Loop) -> PassResult:
+    seen = PassResult()
+    close_windows(loop.runtime.engine, loop.runtime.lake, {MODEL.name: MODEL}, seen, math.inf)
+    return seen
 
 
 def test_a_broken_day_is_quarantined_once_and_the_others_of_its_window_count(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(model: Model, *_: Any, **__: Any) -> None:
-        raise ValueError("nothing fits")
+    def fails_on_the_first(model: Model, profile: Any, day: date, *arguments: Any, **options: Any) -> Evidence:
+        if day == MODEL.go_live.date():
+            raise ValueError("nothing fits")
+        return judge_day(model, profile, day, *arguments, **options)
 
-    with monkeypatch.context() as failing:
-        failing.setattr(day_checks, "judge_day", fails)
-        loop.check_days()
-        assert is_behind(loop), "the window waits for its days"
-        with loop.runtime.engine.connect() as connection:
-            (failure,) = failures.listed(connection)
-        assert (str(failure.part), failure.error) == ("day 1996-09-04 requests", "ValueError: nothing fits")
-        assert verdicts(loop) == []
-        day_checks.check_days(loop.runtime.engine, loop.runtime.lake, {MODEL.name: MODEL}, 0.0)
-        assert verdicts(loop) == [], "nothing is judged after the deadline"
-        day_checks._check_next(loop.runtime.engine, loop.runtime.lake, {MODEL.name: MODEL}, MODEL)
+    monkeypatch.setattr(day_checks, "judge_day", fails_on_the_first)
     found = {kind.kind: kind for kind in close(loop).judgements}
 
     every = verdicts(loop)
@@ -98,8 +90,8 @@ def test_a_broken_day_is_quarantined_once_and_the_others_of_its_window_count(
     assert found["quality"].verdict == "alarm"
     assert found["quality"].detail["days"] == ["1996-09-06", "1996-09-07"]
     assert found["quality"].reason.startswith("1996-09-06: demand is 0.25 in 98% of the rows")
+    assert found["quality"].reason.endswith("1996-09-04 could not be judged: ValueError: nothing fits")
     assert (found["drift"].detail["rows"], found["drift"].detail["quarantined_rows"]) == (5 * 48, 2 * 48)
-    assert not is_behind(loop)
     assert close(loop).judgements == []
     assert len(verdicts(loop)) == 3 * 7
 

@@ -71,10 +71,10 @@ def test_windows_of_another_length_go_on_where_the_last_one_ended(loop: Loop) ->
         assert sum(told) == connection.execute(sa.select(sa.func.count()).where(until)).scalar()
         verdicts = sa.select(evidence.c.reason).where(evidence.c.kind == "quality").order_by(evidence.c.window_end)
         assert connection.execute(verdicts).scalars().all() == [
-            "nothing broken in 336 rows",
-            "nothing broken in 336 rows",
-            "nothing broken in 288 rows",
-            "48 rows of this version; fewer than 50 prove nothing",
+            "nothing broken on 7 days of 336 rows",
+            "nothing broken on 7 days of 336 rows",
+            "nothing broken on 6 days of 288 rows",
+            "nothing broken on 1 day of 48 rows",
         ]
 
 

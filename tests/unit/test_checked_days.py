@@ -25,7 +25,7 @@ def test_days_are_told_one_by_one_and_those_of_no_verdict_are_none() -> None:
     assert together([verdict(0, "insufficient")]) is None
     quiet = together([verdict(0, "ok"), verdict(0, "ok", f"{SOURCE}half_hours"), verdict(1, "insufficient")])
     assert quiet is not None
-    assert (quiet.verdict, quiet.reason, quiet.detail["rows"]) == ("ok", "nothing broken on 1 days of 48 rows", 48)
+    assert (quiet.verdict, quiet.reason, quiet.detail["rows"]) == ("ok", "nothing broken on 1 day of 48 rows", 48)
     broken = together([verdict(0, "ok"), verdict(1, "alarm", price="price is stuck"), verdict(2, "alarm", price="no price")])
     assert broken is not None
     assert (broken.verdict, broken.statistic) == ("alarm", 2.0)
