@@ -63,6 +63,8 @@ _ALL = [
     Drill("bad-labels", "labels flipped in 30 % of the newest rows, those of the gate's days, too", 1_008, 0),
     Drill("bad-promotion", "a challenger that passes the backtest and fails live", 672, 0),
     Drill("bad-canary", "kill -9 of a canary's process while it answers half of the requests", 672, 0),
+    Drill("broken-feed", "a column that says the same for three days", 672, 0),
+    Drill("unit-change", "a column in another unit for three days", 672, 0),
     Drill("broker-restart", "kill -9 of the broker while events are sent and read", 50_000, 5, kafka_only=True),
     Drill("topic-remade", "topics deleted and made again under the consumer", 20_000, 5, kafka_only=True),
 ]

@@ -101,6 +101,7 @@ class LiveModel:
     day: int = 0
     asked: int = 0
     failed: int = 0
+    spoil: Callable[[Row], Row] = dict  # what the feed makes of a row
 
     def play(self, truth: Truth, *, days: int = 1) -> None:
         """Ask for the answers of so many days, tell what came true, and let the monitors read it all and act on it."""
@@ -135,13 +136,14 @@ class LiveModel:
         site, request_id = self.draw.choice(SITES), f"live-{self.asked:06}"
         measures = {name: round(self.draw.random(), 4) for name in MEASURES}
         row: Row = {"site": site, "hour": self.draw.randrange(24), **measures}
-        answer = self.serving.predict(self.model.name, Request(request_id, site, at, row))
+        fed = self.spoil(row)
+        answer = self.serving.predict(self.model.name, Request(request_id, site, at, fed))
         self.asked += 1
         self.failed += not isinstance(answer, Answer)
         came, observed_at = int(truth(row, self.draw)), at + KNOWN_AFTER
         outcome = Outcome(request_id=request_id, model=self.model.name, outcome=float(came), observed_at=observed_at)
         self.outcomes.send(Instant(observed_at, {}, [(site, outcome)], []))
-        return {"taken_at": at, **row, "failed": came}
+        return {"taken_at": at, **fed, "failed": came}
 
 
 @contextmanager
