@@ -20,15 +20,16 @@ from everfit.evidence.checked_days import LABELS, REQUESTS, SOURCE, DayVerdict
 from everfit.evidence.day_figures import DayFigures, figures_in
 from everfit.evidence.triage import judge_day, judge_labels, judge_source_day
 from everfit.features.spans import DAY
-from everfit.sources.mask_changes import following
+from everfit.sources.mask_changes import following, release
 from everfit.store import closed_windows, day_verdicts, frames, ledger, log, model_clocks, quarantines
 from everfit.store.failures import Part
 from everfit.store.isolation import Isolation
 from everfit.store.lake import Lake
-from everfit.timing import midnight
+from everfit.timing import format_duration, midnight
 from monitors.attempts import Attempt, unjudged
 from monitors.version_share import VersionShare
 
+ACTOR = "everfit"
 MOST_BEFORE = 14  # days that extend what is usual: each weekday twice
 
 
@@ -110,7 +111,17 @@ def _check(engine: sa.Engine, lake: Lake, models: Mapping[str, Model], model: Mo
             source = _source(model, day.subject)
             with following(connection, models, source) if source else nullcontext():
                 _judge(connection, lake, model, day)
+            expire(connection, models, model, day.span[1])
     return day is not None
+
+
+def expire(connection: sa.Connection, models: Mapping[str, Model], model: Model, at: datetime) -> int:
+    """Release the quarantines that have lasted as long as declared by a moment of the model's clock; returns how many."""
+    lasts = model.quality.expires_after
+    if lasts is None:
+        return 0
+    old = [held for held in quarantines.of_model(connection, model.name) if not held.release and held.end + lasts <= at]
+    return release(connection, models, old, ACTOR, f"expired: declared to last {format_duration(lasts)}")
 
 
 def _judge(connection: sa.Connection, lake: Lake, model: Model, day: DueDay) -> None:

@@ -42,10 +42,13 @@ class QualityPolicy(Part):
     On a healthy feed all checks of all columns together may be wrong ``false_quarantines_per_year`` times a year.
     A row of which a field lies outside its ``between`` is neither trained nor compared on. Where more than the share
     ``out_of_bounds`` of the rows are such in one field, that field is taken to be broken, and quarantined.
+
+    A quarantine that nobody has released lasts ``expires_after`` beyond its day by the model's clock; by default for ever.
     """
 
     false_quarantines_per_year: float = Field(2.0, gt=0)
     out_of_bounds: float = Field(0.01, ge=0, le=1)
+    expires_after: Duration | None = Field(None, gt=timedelta())
 
 
 class DriftPolicy(Part):

@@ -117,7 +117,9 @@ def accepted(connection: sa.Connection, model: str, prefix: str = "") -> set[tup
     entries, releases = quarantines.c, quarantine_releases.c
     same = (entries.model == releases.model) & (entries.start == releases.start) & (entries.column == releases.column)
     query = sa.select(entries.column, entries.kinds).select_from(quarantines.join(quarantine_releases, same))
-    rows = connection.execute(query.where(entries.model == model, releases.accepted, entries.column.startswith(prefix)))
+    rows = connection.execute(
+        query.where(entries.model == model, releases.accepted, entries.column.startswith(prefix, autoescape=True))
+    )
     return {(row.column.removeprefix(prefix), kind) for row in rows for kind in row.kinds}
 
 

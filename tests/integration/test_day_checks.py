@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from everfit import Model
+from everfit import Model, QualityPolicy
 from everfit.evidence import Evidence
 from everfit.evidence.checked_days import DayVerdict
 from everfit.evidence.triage import judge_day
@@ -96,11 +96,19 @@ def test_a_broken_day_is_quarantined_once_and_the_others_of_its_window_count(
     assert len(verdicts(loop)) == 3 * 7
 
     with loop.runtime.engine.begin() as connection:
-        every_one = quarantines.of_model(connection, MODEL.name)
+        lasting = MODEL.model_copy(update={"quality": QualityPolicy(expires_after=timedelta(days=3))})
+        models, end = loop.runtime.models, BROKEN + 4 * DAY
+        assert (
+            day_checks.expire(connection, models, MODEL, end)
+            == day_checks.expire(connection, models, lasting, end - DAY / 2)
+            == 0
+        )
+        assert day_checks.expire(connection, models, lasting, end) == 2, "of the first day"
+        every_one = [each for each in quarantines.of_model(connection, MODEL.name) if each.release is None]
         assert quarantines.accepted(connection, MODEL.name) == set()
-        assert release(connection, loop.runtime.models, every_one, "ann", "a new meter", accept=True) == 3
-        assert {("demand", "stuck"), ("demand_yesterday", "stuck")} <= quarantines.accepted(connection, MODEL.name)
-        assert quarantines.accepted(connection, MODEL.name, "half_hours.") == {("demand", "stuck")}
+        assert release(connection, loop.runtime.models, every_one, "ann", "a new meter", accept=True) == 1
+        assert quarantines.accepted(connection, MODEL.name) == {("demand_yesterday", "stuck")}
+        assert quarantines.accepted(connection, MODEL.name, "demand_") == {("yesterday", "stuck")}
 
 
 def test_what_is_judged_without_a_profile_of_days_is_told_and_the_window_judged_as_a_whole(
