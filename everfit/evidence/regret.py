@@ -110,7 +110,7 @@ def _due_window(window: "JudgedWindow") -> str:
 def _none_asked(model: Model, detail: dict[str, Any]) -> Evidence:
     if getattr(model.retraining, "comparator", None) is None:
         return _insufficient("policy", "the model's retraining policy compares with no fresh model", detail)
-    reason = f"no comparator was asked for before {detail['scored'][0]}: the one of a window is when the window before closes"
+    reason = f"no comparator was asked for before {detail['scored'][0]}: it is where the window before closes under a champion"
     return _insufficient("comparator", reason, detail)
 
 

@@ -91,6 +91,7 @@ def test_both_are_scored_on_the_same_rows_and_the_figures_are_kept() -> None:
     )
 
 
+NONE_ASKED = "no comparator was asked for before 1997-01-01T00:00:00Z: it is where the window before closes under a champion"
 NO_LABELS = "0 matured labels of 336 answers; 200 are needed"
 
 
@@ -101,17 +102,25 @@ NO_LABELS = "0 matured labels of 336 answers; 200 are needed"
         (week(number=1), Fresh(), "labels", "1 matured labels of 1 answers; 200 are needed"),
         (week([None]), Fresh(), "labels", NO_LABELS),
         (week().with_columns(half_hour=pl.lit(99)), Fresh(), "labels", NO_LABELS),
-        (week(), None, "policy", "the model's retraining policy compares with no fresh model"),
+        (week(), None, "comparator", NONE_ASKED),
         (week(), Fresh(reason="its fit had not ended"), "comparator", "its fit had not ended"),
         (week(), Fresh(-1), "comparator", "the rows lack the feature 'price'"),
     ],
-    ids=["no rows", "one row", "no labels", "out of bounds", "none declared", "none in time", "a column gone"],
+    ids=["no rows", "one row", "no labels", "out of bounds", "none asked for", "none in time", "a column gone"],
 )
 def test_what_cannot_be_scored_says_what_is_missing(
     rows: pl.DataFrame, comparator: Fresh | None, missing: str, why: str
 ) -> None:
     evidence = judged(rows, comparator)
     assert (evidence.verdict, evidence.detail["missing"], evidence.reason) == ("insufficient", missing, why)
+
+
+def test_a_policy_that_compares_with_nothing_misses_nothing_else() -> None:
+    evidence = judged(week(), None, model=electricity_price.model_copy(update={"retraining": OnDrift()}))
+    assert (evidence.detail["missing"], evidence.reason) == (
+        "policy",
+        "the model's retraining policy compares with no fresh model",
+    )
 
 
 def test_a_rank_has_no_value_where_all_outcomes_are_alike() -> None:
