@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from everfit import AUC, Exploration, Model, TrainingWindow
+from everfit import AUC, Exploration, Model, OnDrift, TrainingWindow
 from everfit.declaration.fit_context import Floats
 from everfit.declaration.reserved_columns import EVENT_TIME, EXPLORED, LABEL, SCORE
 from everfit.errors import FeatureError
