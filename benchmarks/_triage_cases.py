@@ -183,9 +183,9 @@ def shifts(world: str) -> list[Case]:
     bounds = {column.name: column.between for column in declared if isinstance(column, Number | Integer) and column.between}
     moved: list[tuple[str, str, str, Change]] = [
         *(
-            ("mean", f"{size:g} sd, {len(names)} columns", t.source, partial(change.moved, bounds, names, size))
+            ("mean", f"{size:g} sd, {words}", t.source, partial(change.moved, bounds, names, size))
             for size in (0.1, 0.25, 0.5)
-            for names in ([t.first], t.numbers)
+            for names, words in (([t.first], "one column"), (t.numbers, "all columns"))
         ),
         *(("scale", f"{size:g} times", t.source, partial(change.spread, bounds, t.first, size)) for size in (1.1, 1.25)),
         *(("correlation", f"to {size:g}", t.source, partial(change.mixed, *NOISE, size)) for size in (0.4, 0.8)),

@@ -6,7 +6,7 @@ from typing import Any
 
 INK, FAINT, WEEKS, DAYS, SHIFT = "#30404d", "#d5dae0", "#3b6ea5", "#9bbfe0", "#c23030"
 WORLDS = ("electricity", "flights", "traffic")
-ROW, LEFT, PANEL, TOP = 17, 250, 210, 46  # heights and widths, in pixels
+ROW, LEFT, PANEL, TOP = 17, 250, 250, 46  # heights and widths, in pixels
 BAR = 150  # of a share of 1
 
 

@@ -27,7 +27,7 @@ from benchmarks._triage_worlds import record
 
 DAYS_A_YEAR = 365.25
 GAP = ("volume", "missing_day")  # kinds of break that are true of the record itself: hours of it are missing
-EXTENSION = ("market", "extended", date(1997, 5, 4))
+EXTENSION = date(1997, 5, 4)  # of the electricity market
 SEASONS = ((3, 21), (6, 21), (9, 22), (12, 21))  # month and day on which one begins
 
 
@@ -78,7 +78,7 @@ def _judged(part: Part) -> tuple[list[PlainDay], list[Outcome]]:
 def _figures(plain: Sequence[PlainDay], outcomes: Sequence[Outcome], trained: Mapping[str, int]) -> dict[str, float]:
     breaks = [outcome for outcome in outcomes if not outcome.shift]
     called = [any(o.days) for o in outcomes if o.shift and not o.alarmed_as_recorded]
-    called += [bool(case["weeks_named"]) for case in _recorded_shifts(plain)]
+    called += [at < case["weeks_named"] for case in _recorded_shifts(plain) for at in range(case["weeks"])]
     years = {w: len({d.day for d in plain if d.world == w}) / DAYS_A_YEAR for w in TARGETS if any(d.world == w for d in plain)}
     false = {(d.world, d.day) for d in plain if any(kind not in GAP for _, kind in d.named)}
     gaps = {(d.world, d.day) for d in plain if any(kind in GAP for _, kind in d.named)} - false
@@ -97,17 +97,18 @@ def _figures(plain: Sequence[PlainDay], outcomes: Sequence[Outcome], trained: Ma
 
 
 def _recorded_shifts(plain: Sequence[PlainDay]) -> Iterator[dict[str, Any]]:
-    """The shifts that are in the record: of each whether any day of its week was called broken, gaps apart."""
+    """The shifts that are in the record: of each how many of its weeks were called broken, gaps apart."""
+    seasons = [date(year, *at) for year in range(1996, 2019) for at in SEASONS]
     for world in dict.fromkeys(day.world for day in plain):
         known = {day.day for day in plain if day.world == world}
-        seasons = [date(year, *at) for year in range(1996, 2019) for at in SEASONS]
-        dated = [("season", f"{start:%B %Y}", start) for start in seasons]
-        for case, when, start in [*([EXTENSION] if world == "electricity" else []), *dated]:
-            week = {start + timedelta(days=at) for at in range(7)}
-            if week <= known:
-                found = [k for d in plain if d.world == world and d.day in week for _, k in d.named if k not in GAP]
-                size = {"weeks": 1, "weeks_named": int(bool(found)), "days_named": 0}
-                yield {"shift": True, "case": case, "magnitude": when, "world": world, "kinds": _counted(found)} | size
+        for case, starts in (("market extended", [EXTENSION] if world == "electricity" else []), ("season turns", seasons)):
+            weeks_of = [week for start in starts if (week := {start + timedelta(days=at) for at in range(7)}) <= known]
+            broken = [d for d in plain if d.world == world and any(kind not in GAP for _, kind in d.named)]
+            called = [week for week in weeks_of if any(d.day in week for d in broken)]
+            if weeks_of:
+                kinds = _counted(kind for d in broken for _, kind in d.named if any(d.day in week for week in called))
+                size = {"weeks": len(weeks_of), "weeks_named": len(called), "days_named": 0}
+                yield {"shift": True, "case": case, "magnitude": "as recorded", "world": world, "kinds": kinds} | size
 
 
 def _by_case(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
@@ -122,7 +123,7 @@ def _by_case(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
             "magnitude": magnitude,
             "world": world,
             "weeks": len(own),
-            "weeks_named": sum(any(o.days) if shift else o.right for o in own),
+            "weeks_named": sum(any(o.days) and not o.alarmed_as_recorded if shift else o.right for o in own),
             "days_named": sum(o.right_single for o in own),
             "kinds": _counted(kind for o in own for names in o.days for kind in {kind for _, kind in names}),
         }
