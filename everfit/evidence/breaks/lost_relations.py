@@ -15,7 +15,8 @@ from everfit.evidence.usual.ranked_day import HOUR, RankedDay, correlation
 from everfit.evidence.usual.tails import LONGEST, RUNS
 
 GONE = 0.25  # of what ties a column usually: so little is left
-HELD = 0.6  # of what ties it usually: so much there was in the days before, else it did not go from one day to the next
+HALF = 0.5  # at most that on each of the days
+HELD = 0.7  # of what ties it usually: so much there was in the days before, else it did not go from one day to the next
 CLEARLY = 0.2  # by which a partner must have lost more to be named in a column's place
 LEAST_SHIFT = 2  # hours; one is summer time
 FOLLOWS = 0.8  # of the correlation with the hour that is usual: at least that, once the clock is set right
@@ -62,8 +63,13 @@ def _lost(day: JudgedDay, silent: Collection[str], far: Collection[str]) -> Iter
             continue
         past = [left for figures in day.before if (left := bond.left(figures.relations, without)) is not None]
         left, days = bond.course.beyond([*past[1 - LONGEST :], now], day.chance)
-        settled = past[: len(past) - max(0, days - 1)][-RUNS[0] :]
-        if days and left <= GONE and (not settled or fmean(settled) >= HELD):
+        first = len(past) - max(0, days - 1)
+        if (
+            days
+            and left <= GONE
+            and max(past[first:], default=now) <= HALF
+            and fmean(past[first - RUNS[0] : first] or [1.0]) >= HELD
+        ):
             yield _Lost(bond.mean_left(day.figures.relations, without), -len(bond.weights), bond.column, left, days, bond)
 
 

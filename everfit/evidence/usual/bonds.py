@@ -18,6 +18,8 @@ Measured = Mapping[str, float]  # the correlations of a day, by the relations' n
 class Bond(msgspec.Struct, frozen=True):
     """All relations of a column, or those with others alone: a column that is shifted still follows itself.
 
+    One other column alone is too little for that, the hour is not.
+
     ``weights`` are of the relations' correlations, such that their sum is 1 on a day when each is as usual.
     """
 
@@ -62,7 +64,7 @@ def _of_column(column: str, relations: Sequence[Relation], days: Sequence[Measur
     own = [relation for relation in relations if column in (relation.column, relation.other)]
     others = [relation for relation in own if relation.by != "before"]
     parts: list[tuple[Literal["all", "others"], list[Relation]]] = [("all", own)]
-    if 0 < len(others) < len(own):
+    if len(own) > len(others) and (len(others) > 1 or any(relation.by == "hour" for relation in others)):
         parts.append(("others", others))
     for of, part in parts:
         whole = sum(relation.weight * relation.usual for relation in part)

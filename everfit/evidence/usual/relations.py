@@ -17,7 +17,7 @@ from everfit.evidence.usual.tails import LEAST_DAYS
 LEAST_USUAL, LEAST_STEADY = 0.3, 1.5  # the median correlation, and how many of its deviations from 0 that is
 MOST_PER_COLUMN = 6
 MOST_NUMBERS = 64  # columns that are related to one another; of more, each to itself and to the hour
-MOST_LEVELS = 200  # of a category
+LEAST_LEVELS, MOST_LEVELS = 8, 200  # of a category: the means of a few levels change their order by chance
 STEADIEST = 0.03  # deviation of a correlation from day to day, at least
 
 
@@ -88,7 +88,7 @@ def _possible(days: Sequence[RankedDay], numbers: Sequence[str], categories: Seq
         yield from (Relation(a, b, "number") for at, a in enumerate(numbers) for b in numbers[at + 1 :])
     for other in (HOUR, *categories):
         levels = {value for day in days for value in day.values_of(other)}
-        if 1 < len(levels) <= MOST_LEVELS:
+        if other == HOUR or LEAST_LEVELS <= len(levels) <= MOST_LEVELS:
             for name, template in _templates(days, numbers, other).items():
                 yield Relation(name, other, "hour" if other == HOUR else "category", template=template)
 
