@@ -52,7 +52,7 @@ def crossings(learnt: Usual, windows: int, positions: int, seed: int) -> Floats:
     correlation, noise = learnt.correlation[drawn], np.minimum(1.0, 1 / learnt.deviation[drawn])
     series = _autoregressive(random, correlation, trained + FOLLOWED)
     place = np.arange(trained + FOLLOWED) % max(1, positions)
-    z = usual(series[:trained], place[:trained], noise).standardized(series[trained:], place[trained:])
+    z = usual(series[:trained], place[:trained], learnt.families[drawn], noise).standardized(series[trained:], place[trained:])
     return _rates(np.abs(averages(z)))
 
 

@@ -105,8 +105,9 @@ def learn(
         return None
     measured = np.vstack(windows)
     known = [at for at in range(len(statistics)) if (~np.isnan(measured[:, at])).sum() >= LEAST_WINDOWS]
-    places = [position(start, length) for start in starts]
-    learnt = usual(measured[:, known], np.array(places) if length < WEEK else np.zeros(len(places), dtype=np.int64))
+    places = np.array([position(start, length) if length < WEEK else 0 for start in starts])
+    _, families = np.unique([statistics[at].name for at in known], return_inverse=True)
+    learnt = usual(measured[:, known], places, families)
     a_window = length / YEAR
     found = limit(learnt, len(windows), max(1, WEEK // length), budget * a_window, seed=seed)
     rhythm = learnt.rhythm if len(learnt.rhythm) > 1 else np.empty((0, len(known)))

@@ -18,13 +18,14 @@ RARE = 0.01  # probability that the largest of ordinary deviations is larger tha
 
 class Usual(NamedTuple):
     """Of statistics[P]: ``centre``[P]; ``rhythm``[M, P] by position in the week, of one row where there is none; ``spread``[P];
-    ``deviation``[P] of single windows; ``correlation``[P] of neighbouring ones."""
+    ``deviation``[P] of single windows; ``correlation``[P] of neighbouring ones; ``families``[P]."""
 
     centre: Floats
     rhythm: Floats
     spread: Floats
     deviation: Floats
     correlation: Floats
+    families: npt.NDArray[np.int64]
 
     def worth(self, windows: int) -> int:
         """To how many independent windows so many amount, of a statistic that is more alike than nine in ten."""
@@ -36,7 +37,12 @@ class Usual(NamedTuple):
         return (statistics - self.centre - self.rhythm[positions % len(self.rhythm)]) / self.spread
 
 
-def usual(statistics: Floats, positions: npt.NDArray[np.int64], noise: Floats | float = LEAST_NOISE) -> Usual:
+def usual(
+    statistics: Floats,
+    positions: npt.NDArray[np.int64],
+    families: npt.NDArray[np.int64],
+    noise: Floats | float = LEAST_NOISE,
+) -> Usual:
     """Learn from windows in their order what is usual.
 
     The moving average of a statistic with autocorrelation φ is wider than that of an independent one; ``spread`` is widened
@@ -46,6 +52,7 @@ def usual(statistics: Floats, positions: npt.NDArray[np.int64], noise: Floats | 
     Args:
         statistics: statistics[W, P] of training windows; NaN where one could not be measured.
         positions: positions[W] in the week, from 0.
+        families: families[P], numbers that statistics of one kind have in common.
         noise: the least deviation, of all or of each.
     """
     windows = np.maximum((~np.isnan(statistics)).sum(axis=0), 1)
@@ -55,10 +62,10 @@ def usual(statistics: Floats, positions: npt.NDArray[np.int64], noise: Floats | 
     rest = rest - rhythm[positions % len(rhythm)]
     deviation = np.sqrt(np.square(rest).sum(axis=0) / np.maximum(windows - 1 - spent, 1))
     deviation = np.maximum(np.maximum(deviation, noise), np.abs(rest).max(axis=0) / _largest(len(rest)))
-    correlation = _correlation(rest)
+    correlation = _correlation(rest, families)
     carried = correlation * (1 - WEIGHT)
     spread = deviation * np.sqrt((1 + carried) / (1 - carried) * (1 + (1 + spent) / windows))
-    return Usual(centre, rhythm, spread, deviation, correlation)
+    return Usual(centre, rhythm, spread, deviation, correlation, families)
 
 
 def _largest(windows: int) -> float:
@@ -81,12 +88,12 @@ def _rhythm(rest: Floats, positions: npt.NDArray[np.int64]) -> tuple[Floats, Flo
     return means * held, held * (weeks - 1)
 
 
-def _correlation(rest: Floats) -> Floats:
+def _correlation(rest: Floats, families: npt.NDArray[np.int64]) -> Floats:
     """φ of the autoregression whose moving average varies as the statistic's own does, by its autocorrelations so far as
     they count in it.
 
-    What few windows hide of it is added (Marriott and Pope, 1954). One that is lower than the others is drawn towards them; one
-    that stands out from them by more than chance is raised by half its standard error: it would alarm again and again.
+    What few windows hide of it is added (Marriott and Pope, 1954). Statistics of a family are drawn towards each other as
+    far as chance explains how they differ (empirical Bayes; Efron and Morris, 1973).
     """
     windows = len(rest)
     power = np.square(rest).sum(axis=0)
@@ -95,9 +102,11 @@ def _correlation(rest: Floats) -> Floats:
     carried = weights @ np.divide(lagged, power, out=np.zeros_like(lagged), where=power > 0)
     carried = np.maximum(carried + weights.sum() * (1 + 2 * np.maximum(carried, 0)) / windows, LEAST_CARRIED)
     found = carried / ((1 - WEIGHT) * (1 + carried))
-    noise = float(np.sqrt(np.square(weights).sum() / windows)) / (1 - WEIGHT)
-    common = float(found.mean()) if len(found) else 0.0
-    above = (found - common) / noise
-    drawn = common + (found - common) * (1 - 1 / np.maximum(np.square(above), 1))
-    raised: Floats = np.maximum(drawn, found + (above > 1) * noise / 2)
-    return np.clip(raised, 0.0, MOST_CORRELATED)
+    noise = float(np.square(weights).sum() / windows) / (1 - WEIGHT) ** 2
+    drawn = np.empty_like(found)
+    for family in np.unique(families):
+        members = found[families == family]
+        held = max(0.0, 1 - noise / max(float(members.var()), noise))
+        drawn[families == family] = members.mean() + held * (members - members.mean())
+    correlation: Floats = np.clip(drawn, 0.0, MOST_CORRELATED)
+    return correlation

@@ -118,7 +118,7 @@ def test_false_alarms_keep_to_the_budget(correlation: float, rhythm: float) -> N
         for at in range(1, len(place)):
             made[at] = correlation * made[at - 1] + np.sqrt(1 - correlation**2) * made[at]
         made = 3 * made + rhythm * np.sin(place)[:, None]
-        known = usual(made[:60], place[:60])
+        known = usual(made[:60], place[:60], np.zeros(80, dtype=np.int64))
         found = limit(known, 60, 7, 4 / 365.25)
         above = np.abs(averages(known.standardized(made[60:], place[60:]))).max(axis=1) >= found.threshold
         episodes += int((above[1:] & ~above[:-1]).sum() + above[0])
