@@ -139,5 +139,5 @@ def test_prepare_makes_ready_and_doctor_checks_only_what_is_elsewhere(
         answer = everfit("doctor", "--json")
     checks = {check["name"]: check["ok"] for check in json.loads(answer.stdout)["checks"]}
     assert answer.returncode == 1
-    assert [name for name, ok in checks.items() if not ok] == ["MLflow", "Dagster", "serving"]
+    assert [name for name, ok in checks.items() if not ok] == ["MLflow", "Dagster", "serving", "comparators"]
     assert "stack" not in checks

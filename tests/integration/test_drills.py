@@ -42,7 +42,7 @@ def test_passes_that_are_cut_off_judge_as_one_that_nobody_disturbed() -> None:
     report = done("tick-cut", events=6_000, kills=6)
     assert report.wrong == []
     counts = {name: report.counts[name] for name in ("windows", "evidence", "decisions", "retrain requests")}
-    assert counts == {"windows": 4, "evidence": 16, "decisions": 4, "retrain requests": 1}
+    assert counts == {"windows": 4, "evidence": 20, "decisions": 4, "retrain requests": 1}
 
 
 @pytest.mark.skipif(ON_KAFKA, reason="no event flows in it: the broker makes no difference")

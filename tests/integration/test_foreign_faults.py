@@ -115,7 +115,7 @@ def test_a_kind_that_answers_nonsense_is_not_judged_and_the_window_closes(judged
         (row,) = connection.execute(sa.select(evidence).where(evidence.c.kind == "foreign")).all()
         assert (row.verdict, row.detail) == ("insufficient", {"unjudged": True})
         assert row.reason.startswith(f"could not be judged: {why}"), row.reason
-        assert len(connection.execute(sa.select(evidence)).all()) == 5
+        assert len(connection.execute(sa.select(evidence)).all()) == 6
         assert not connection.execute(sa.select(quarantines)).all()
         assert connection.execute(sa.select(decisions.c.action)).scalars().all() == ["none"]
 

@@ -363,3 +363,14 @@ def test_a_budget_of_fewer_false_quarantines_never_narrows_a_limit() -> None:
     assert limits == sorted(limits, key=lambda pair: -pair[0]) == sorted(limits, key=lambda pair: pair[1])
     assert usual.limits(0.4) == (1.0, 3.0)
     assert Range.of([]) is None
+
+
+def test_a_source_without_numbers_has_no_relations() -> None:
+    plain = Source(
+        name="seen", columns=[Time("at"), Category("plant"), Category("zone")], identity=["plant", "at"], event_time="at"
+    )
+    seen = ["at", "plant", "zone"]
+    profile = profile_source(plain, feed(START - timedelta(days=1), days=DAYS + 2).select(seen))
+    day = feed(TODAY).select(seen)
+    assert judge_source_day(plain, profile, TODAY, day).verdict == "ok"
+    assert ("zone", "nulls") in named(judge_source_day(plain, profile, TODAY, day.with_columns(zone=pl.lit(None, pl.String))))

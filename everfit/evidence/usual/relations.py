@@ -86,7 +86,7 @@ def _possible(days: Sequence[RankedDay], numbers: Sequence[str], categories: Seq
     yield from (Relation(name, name, "before") for name in numbers)
     if len(numbers) <= MOST_NUMBERS:
         yield from (Relation(a, b, "number") for at, a in enumerate(numbers) for b in numbers[at + 1 :])
-    for other in (HOUR, *categories):
+    for other in (HOUR, *categories) if numbers else ():
         levels = {value for day in days for value in day.values_of(other)}
         if other == HOUR or LEAST_LEVELS <= len(levels) <= MOST_LEVELS:
             for name, template in _templates(days, numbers, other).items():
